@@ -1,0 +1,53 @@
+// What every binding does with an array: check its shape in words a user understands, take pointers.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace dcn {
+
+namespace py = pybind11;
+
+template <class T> using Array = py::array_t<T, py::array::c_style>;
+
+inline std::string shape_text(const py::array& a) {
+  std::string text = "(";
+  for (py::ssize_t i = 0; i < a.ndim(); ++i)
+    text += (i > 0 ? ", " : "") + std::to_string(a.shape(i));
+  return text + (a.ndim() == 1 ? ",)" : ")");
+}
+
+// One dimension of a wanted shape: its letter and, where it is known already, its size.
+struct Dim {
+  const char* letter;
+  py::ssize_t size = -1;
+};
+
+// "cross_matrix: W has shape (3, 40, 40), want (L, D, D) with D = 48"
+inline void check_shape(const char* function, const char* argument, const py::array& a,
+                        std::initializer_list<Dim> want) {
+  bool ok = a.ndim() == static_cast<py::ssize_t>(want.size());
+  py::ssize_t axis = 0;
+  for (const Dim& dim : want) {
+    ok = ok && (dim.size < 0 || a.shape(axis) == dim.size);
+    ++axis;
+  }
+  if (ok) return;
+  std::string letters, sizes;
+  for (const Dim& dim : want) {
+    letters += (letters.empty() ? "" : ", ") + std::string(dim.letter);
+    const std::string size = std::string(dim.letter) + " = " + std::to_string(dim.size);
+    if (dim.size >= 0 && sizes.find(size) == std::string::npos)
+      sizes += (sizes.empty() ? " with " : ", ") + size;
+  }
+  throw py::value_error(std::string(function) + ": " + argument + " has shape " + shape_text(a) +
+                        ", want (" + letters + (want.size() == 1 ? ",)" : ")") + sizes);
+}
+
+template <class T> Array<T> empty(std::vector<py::ssize_t> shape) { return Array<T>(shape); }
+
+}  // namespace dcn

@@ -1,0 +1,99 @@
+// Instruction sets, threads, the machine's ceilings.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <chrono>
+
+#include "arrays.hpp"
+#include "buffer.hpp"
+#include "cpu.hpp"
+#include "thread_pool.hpp"
+
+#if defined(_WIN32)
+#define DCNFAST_EXPORT extern "C" __declspec(dllexport)
+#else
+#define DCNFAST_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+// Found by name by dcnfast.cpu's threadpoolctl controller.
+DCNFAST_EXPORT int dcnfast_get_num_threads() { return static_cast<int>(dcn::thread_limit()); }
+DCNFAST_EXPORT void dcnfast_set_num_threads(int n) {
+  dcn::set_thread_limit(n < 0 ? 0 : static_cast<std::size_t>(n));
+}
+
+namespace dcn {
+namespace {
+
+py::dict describe(const IsaKernels& isa) {
+  using namespace py::literals;
+  return py::dict("name"_a = isa.name, "description"_a = isa.description,
+                  "tile_rows"_a = isa.tile_rows, "tile_vectors"_a = isa.tile_vectors);
+}
+
+py::list describe_all(const std::vector<const IsaKernels*>& isas) {
+  py::list out;
+  for (const IsaKernels* isa : isas) out.append(describe(*isa));
+  return out;
+}
+
+double now() {
+  using namespace std::chrono;
+  return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+// flops a second of n_threads threads that do nothing but multiply-adds in registers
+double measure_fma_peak(bool double_precision, std::size_t n_threads, double seconds) {
+  const IsaKernels& isa = active_isa();
+  const auto kernel = double_precision ? isa.peak_f64 : isa.peak_f32;
+  const py::gil_scoped_release nogil;
+  double best = 0;
+  const double end = now() + seconds;
+  do {
+    std::vector<double> flops(n_threads);
+    const double start = now();
+    parallel_for(n_threads, n_threads,
+                 [&](std::size_t i, std::size_t) { flops[i] = kernel(1 << 16); });
+    const double elapsed = now() - start;
+    double total = 0;
+    for (const double f : flops) total += f;
+    best = std::max(best, total / elapsed);
+  } while (now() < end);
+  return best;
+}
+
+// bytes a second read and written by y += x over arrays that fit no cache
+double measure_bandwidth(std::size_t n_threads, double seconds) {
+  constexpr std::size_t kSize = std::size_t{1} << 24;  // 64 MB each
+  Buffer<float> x(kSize), y(kSize);
+  const py::gil_scoped_release nogil;
+  double best = 0;
+  const double end = now() + seconds;
+  do {
+    const double start = now();
+    parallel_for(n_threads, n_threads, [&](std::size_t i, std::size_t) {
+      const std::size_t from = i * kSize / n_threads, to = (i + 1) * kSize / n_threads;
+      for (std::size_t j = from; j < to; ++j) y.data()[j] += x.data()[j];
+    });
+    best = std::max(best, 3.0 * kSize * sizeof(float) / (now() - start));
+  } while (now() < end);
+  return best;
+}
+
+}  // namespace
+
+void register_cpu(py::module_& m) {
+  m.def("active_isa", [] { return describe(active_isa()); });
+  m.def("available_isas", [] { return describe_all(available_isas()); });
+  m.def("compiled_isas", [] { return describe_all(compiled_isas()); });
+  m.def("force_isa", [](const std::string& name) { force_isa(name); }, py::arg("name"));
+  m.def("build_info", [] {
+    using namespace py::literals;
+    return py::dict("version"_a = DCNFAST_VERSION, "compiler"_a = DCNFAST_COMPILER,
+                    "build_type"_a = DCNFAST_BUILD_TYPE);
+  });
+  m.def("measure_fma_peak", &measure_fma_peak, py::arg("double_precision"), py::arg("n_threads"),
+        py::arg("seconds"));
+  m.def("measure_bandwidth", &measure_bandwidth, py::arg("n_threads"), py::arg("seconds"));
+}
+
+}  // namespace dcn

@@ -1,0 +1,20 @@
+// Which instruction set runs: detect (CPU and operating system), choose, force, describe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernel_table.hpp"
+
+namespace dcn {
+
+// Compiled into this build, best first.
+const std::vector<const IsaKernels*>& compiled_isas();
+// Those of them that this CPU and operating system can run, best first.
+const std::vector<const IsaKernels*>& available_isas();
+// The one in use: the best available, until force_isa.
+const IsaKernels& active_isa() noexcept;
+// Throws std::invalid_argument for a name that is unknown, not compiled in, or not available.
+void force_isa(const std::string& name);
+
+}  // namespace dcn

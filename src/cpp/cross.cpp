@@ -1,0 +1,120 @@
+#include "cross.hpp"
+
+namespace dcn {
+
+template <class T>
+CrossPart<T>::CrossPart(const NetworkConfig& config, Layout& layout)
+    : kind_(config.cross), L_(config.cross_layers), D_(config.width()), R_(config.cross_rank),
+      diag_(static_cast<T>(config.diag_scale)) {
+  if (L_ == 0) return;
+  switch (kind_) {
+    case CrossKind::vector:
+      w_ = layout.add("cross_w", {L_, D_}, config.alpha);
+      c_ = Buffer<T>((L_ + 1) * padded<T>(D_));
+      q_ = Buffer<T>(L_);
+      break;
+    case CrossKind::matrix:
+      w_ = layout.add("cross_W", {L_, D_, D_}, config.alpha);
+      for (std::size_t l = 0; l < L_; ++l) packed_w_.emplace_back(D_, D_);
+      break;
+    case CrossKind::lowrank:
+      u_ = layout.add("cross_U", {L_, D_, R_}, config.alpha);
+      v_ = layout.add("cross_V", {L_, R_, D_}, config.alpha);
+      for (std::size_t l = 0; l < L_; ++l) {
+        packed_w_.emplace_back(D_, R_);
+        packed_v_.emplace_back(R_, D_);
+      }
+      break;
+  }
+  b_ = layout.add("cross_b", {L_, D_}, 0);
+}
+
+template <class T> void CrossPart<T>::pack(const KernelTable<T>& k, const T* parameters) {
+  if (L_ == 0) return;
+  if (kind_ == CrossKind::vector)
+    return k.cross_vector_prepare(c_.data(), q_.data(), parameters + w_, parameters + b_, L_, D_);
+  for (std::size_t l = 0; l < L_; ++l) {
+    const T* b = parameters + b_ + l * D_;
+    if (kind_ == CrossKind::matrix) {
+      packed_w_[l].pack(k, parameters + w_ + l * D_ * D_, D_, b);
+    } else {
+      packed_w_[l].pack(k, parameters + u_ + l * D_ * R_, R_, b);
+      packed_v_[l].pack(k, parameters + v_ + l * R_ * D_, D_, nullptr);
+    }
+  }
+}
+
+template <class T>
+CrossTile<T> CrossPart<T>::carve(Carver<T>& carver, T* x0, std::size_t rows) const {
+  CrossTile<T> tile;
+  tile.x.push_back(x0);
+  if (L_ == 0) return tile;
+  const std::size_t wide = rows * ld<T>(D_), narrow = rows * ld<T>(R_);
+  if (kind_ == CrossKind::vector) {
+    tile.x.push_back(carver.take(wide));
+    tile.p = carver.take(L_ * rows);
+    tile.a = carver.take((L_ + 1) * rows);
+    tile.dp = carver.take(L_ * rows);
+    tile.dq = carver.take(L_);
+    tile.dc = carver.take(D_);
+    tile.dx = carver.take(wide);
+    return tile;
+  }
+  for (std::size_t l = 0; l < L_; ++l) {
+    tile.z.push_back(carver.take(wide));
+    tile.t.push_back(kind_ == CrossKind::lowrank ? carver.take(narrow) : nullptr);
+    tile.x.push_back(carver.take(wide));
+  }
+  tile.dz = carver.take(wide);
+  tile.dt = kind_ == CrossKind::lowrank ? carver.take(narrow) : nullptr;
+  tile.dx = carver.take(wide);
+  return tile;
+}
+
+template <class T>
+void CrossPart<T>::forward(const KernelTable<T>& k, CrossTile<T>& tile, const T* parameters,
+                           std::size_t rows) const {
+  const T* x0 = tile.x[0];
+  if (L_ > 0 && kind_ == CrossKind::vector)
+    return k.cross_vector_forward(tile.xL(), tile.p, tile.a, x0, parameters + w_, c_.data(),
+                                  q_.data(), rows, L_, D_);
+  for (std::size_t l = 0; l < L_; ++l)
+    if (kind_ == CrossKind::matrix)
+      k.cross_matrix_forward(tile.x[l + 1], tile.z[l], x0, tile.x[l], packed_w_[l].view(), rows, D_,
+                             diag_);
+    else
+      k.cross_lowrank_forward(tile.x[l + 1], tile.z[l], tile.t[l], x0, tile.x[l],
+                              packed_w_[l].view(), packed_v_[l].view(), rows, D_, R_, diag_);
+}
+
+template <class T>
+void CrossPart<T>::backward_layer(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx,
+                                  T* dx0, const T* dxn, T* gradients, std::size_t rows) const {
+  T* db = gradients + b_ + l * D_;
+  if (kind_ == CrossKind::matrix)
+    k.cross_matrix_backward(dx, dx0, gradients + w_ + l * D_ * D_, db, tile.dz, dxn, tile.z[l],
+                            tile.x[0], tile.x[l], packed_w_[l].view(), rows, D_, diag_);
+  else
+    k.cross_lowrank_backward(dx, dx0, gradients + u_ + l * D_ * R_, gradients + v_ + l * R_ * D_,
+                             db, tile.dz, tile.dt, dxn, tile.z[l], tile.t[l], tile.x[0], tile.x[l],
+                             packed_w_[l].view(), packed_v_[l].view(), rows, D_, R_, diag_);
+}
+
+template <class T>
+void CrossPart<T>::backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL,
+                            T* gradients, const T* parameters, std::size_t rows) const {
+  if (L_ > 0 && kind_ == CrossKind::vector)
+    return k.cross_vector_backward(dx0 != nullptr ? dx0 : tile.dx, gradients + w_, gradients + b_,
+                                   tile.dp, tile.dq, tile.dc, dxL, tile.p, tile.a, tile.x[0],
+                                   parameters + w_, c_.data(), rows, L_, D_);
+  if (dx0 != nullptr) std::fill_n(dx0, rows * ld<T>(D_), T(0));
+  T *dxn = dxL, *dx = tile.dx;
+  for (std::size_t l = L_; l-- > 0; std::swap(dx, dxn))
+    backward_layer(k, tile, l, l > 0 ? dx : dx0, dx0, dxn, gradients, rows);
+  if (L_ == 0 && dx0 != nullptr) std::copy_n(dxL, rows * ld<T>(D_), dx0);
+}
+
+template class CrossPart<float>;
+template class CrossPart<double>;
+
+}  // namespace dcn

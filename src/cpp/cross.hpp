@@ -1,0 +1,58 @@
+// Stage 3: all cross layers of one tile. x0 (T,D) -> xL (T,D), and back.
+#pragma once
+
+#include <vector>
+
+#include "config.hpp"
+#include "packed.hpp"
+#include "parameters.hpp"
+
+namespace dcn {
+
+// What the forward pass of one tile keeps for the backward pass, and its scratch.
+template <class T> struct CrossTile {
+  std::vector<T*> x;  // L+1 pointers to (T,D); x[0] is x0. The vector form has x0 and xL only
+  std::vector<T*> z;  // L pointers to (T,D), matrix and low rank
+  std::vector<T*> t;  // L pointers to (T,R), low rank
+  T *p = nullptr, *a = nullptr;                        // (L,T), (L+1,T), vector form
+  T *dz = nullptr, *dt = nullptr, *dx = nullptr;       // scratch (T,D), (T,R), (T,D)
+  T *dp = nullptr, *dq = nullptr, *dc = nullptr;       // scratch (L,T), (L), (D)
+
+  T* xL() const { return x.back(); }
+};
+
+template <class T> class CrossPart {
+ public:
+  CrossPart() = default;
+  // Adds its tensors to the layout: cross_W, cross_U and cross_V, or cross_w; then cross_b.
+  CrossPart(const NetworkConfig& config, Layout& layout);
+
+  // From the flat parameters, once a step.
+  void pack(const KernelTable<T>& k, const T* parameters);
+  // Lays out a tile of `rows`; x[0] is given.
+  CrossTile<T> carve(Carver<T>& carver, T* x0, std::size_t rows) const;
+
+  void forward(const KernelTable<T>& k, CrossTile<T>& tile, const T* parameters,
+               std::size_t rows) const;
+  // dxL (T,D) is overwritten. dx0 (T,D) becomes the gradient of x0; null where nobody asks for it.
+  void backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL, T* gradients,
+                const T* parameters, std::size_t rows) const;
+
+  std::size_t layers() const noexcept { return L_; }
+
+ private:
+  void backward_layer(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx, T* dx0,
+                      const T* dxn, T* gradients, std::size_t rows) const;
+
+  CrossKind kind_ = CrossKind::matrix;
+  std::size_t L_ = 0, D_ = 0, R_ = 0;
+  T diag_ = 0;
+  std::size_t w_ = 0, u_ = 0, v_ = 0, b_ = 0;          // offsets of the tensors
+  std::vector<PackedMatrix<T>> packed_w_, packed_v_;   // W, or U and V
+  Buffer<T> c_, q_;                                    // vector form: see cross_vector_prepare
+};
+
+extern template class CrossPart<float>;
+extern template class CrossPart<double>;
+
+}  // namespace dcn

@@ -1,0 +1,53 @@
+// The kernels in the order of the data flow, and the table that names them.
+#include "kernels/math.inl"
+#include "kernels/gemm.inl"
+#include "kernels/columns.inl"
+#include "kernels/stack.inl"
+#include "kernels/cross_vector.inl"
+#include "kernels/cross_matrix.inl"
+#include "kernels/cross_lowrank.inl"
+#include "kernels/dense.inl"
+#include "kernels/combine.inl"
+#include "kernels/loss.inl"
+#include "kernels/adam.inl"
+#include "kernels/peak.inl"
+
+template <class T> constexpr KernelTable<T> make_table() {
+  return {
+      .pack_weights = pack_weights<T>,
+      .cross_vector_prepare = cross_vector_prepare<T>,
+      .stack_forward = stack_forward<T>,
+      .unstack = unstack<T>,
+      .cross_vector_forward = cross_vector_forward<T>,
+      .cross_vector_backward = cross_vector_backward<T>,
+      .cross_matrix_forward = cross_matrix_forward<T>,
+      .cross_matrix_backward = cross_matrix_backward<T>,
+      .cross_lowrank_forward = cross_lowrank_forward<T>,
+      .cross_lowrank_backward = cross_lowrank_backward<T>,
+      .dense_forward = dense_forward<T>,
+      .dense_backward = dense_backward<T>,
+      .combine_forward = combine_forward<T>,
+      .combine_backward = combine_backward<T>,
+      .squared_forward = squared_forward<T>,
+      .squared_backward = squared_backward<T>,
+      .bce_forward = bce_forward<T>,
+      .bce_backward = bce_backward<T>,
+      .softmax_forward = softmax_forward<T>,
+      .softmax_backward = softmax_backward<T>,
+      .reduce_lanes = reduce_lanes<T>,
+      .adam_update = adam_update<T>,
+  };
+}
+
+constexpr IsaKernels make_kernels(const char* name, const char* description) {
+  return {
+      .name = name,
+      .description = description,
+      .tile_rows = kTileRows,
+      .tile_vectors = kTileVectors,
+      .peak_f32 = peak<float>,
+      .peak_f64 = peak<double>,
+      .f32 = make_table<float>(),
+      .f64 = make_table<double>(),
+  };
+}

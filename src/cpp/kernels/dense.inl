@@ -1,0 +1,105 @@
+// Stage 4: h' = act(W h + b).
+
+template <class T, Activation kAct> DCN_INLINE Vec<T> activate(Vec<T> z) {
+  if constexpr (kAct == Activation::relu) return max(broadcast(T(0)), z);  // NaN passes
+  if constexpr (kAct == Activation::tanh) return tanh(z);
+  if constexpr (kAct == Activation::sigmoid) return sigmoid(z);
+  if constexpr (kAct == Activation::gelu) return gelu(z);
+  return z;
+}
+
+// act'(z) from h' = act(z) where that is enough, else from z
+template <class T, Activation kAct> DCN_INLINE Vec<T> slope(Vec<T> h, const T* z) {
+  const Vec<T> one = broadcast(T(1)), zero = broadcast(T(0));
+  if constexpr (kAct == Activation::relu) return where_greater(h, zero, one, zero);
+  if constexpr (kAct == Activation::tanh) return fma(zero - h, h, one);
+  if constexpr (kAct == Activation::sigmoid) return fma(zero - h, h, h);
+  if constexpr (kAct == Activation::gelu) return gelu_slope(load(z));
+  return one;
+}
+
+template <class T, Activation kAct> struct DenseEpilogue {
+  T *hn, *z;
+  const T* bias;
+  std::size_t stride;
+
+  DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
+    const std::size_t at = row * stride + column;
+    const Vec<T> zv = product + load(bias + column);
+    if constexpr (kAct == Activation::gelu) store(z + at, zv);
+    store(hn + at, activate<T, kAct>(zv));
+  }
+};
+
+template <class T, Activation kAct>
+void dense_forward_as(T* hn, T* z, const T* h, const Packed<T>& W, std::size_t Trows,
+                      std::size_t I, std::size_t O) {
+  multiply_packed(h, ld<T>(I), W.by_output, Trows, I, O,
+                  DenseEpilogue<T, kAct>{hn, z, W.bias, ld<T>(O)});
+}
+
+template <class T>
+void dense_forward(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
+                   std::size_t O, Activation activation) {
+  switch (activation) {
+    case Activation::identity:
+      return dense_forward_as<T, Activation::identity>(hn, z, h, W, Trows, I, O);
+    case Activation::relu:
+      return dense_forward_as<T, Activation::relu>(hn, z, h, W, Trows, I, O);
+    case Activation::tanh:
+      return dense_forward_as<T, Activation::tanh>(hn, z, h, W, Trows, I, O);
+    case Activation::sigmoid:
+      return dense_forward_as<T, Activation::sigmoid>(hn, z, h, W, Trows, I, O);
+    case Activation::gelu:
+      return dense_forward_as<T, Activation::gelu>(hn, z, h, W, Trows, I, O);
+  }
+}
+
+// dz = dhn * act'(z); db += sum over rows of dz
+template <class T, Activation kAct>
+void dense_gradient_of_z(T* dz, T* db, const T* dhn, const T* hn, const T* z, std::size_t Trows,
+                         std::size_t O) {
+  for_columns(db, Trows, O, [=](std::size_t at) {
+    const Vec<T> dzv = load(dhn + at) * slope<T, kAct>(load(hn + at), z + at);
+    store(dz + at, dzv);
+    return dzv;
+  });
+}
+
+// dh = product, or dh += product where another branch has written its share
+template <class T> struct AddEpilogue {
+  T* out;
+  bool add;
+  std::size_t stride;
+
+  DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
+    T* p = out + row * stride + column;
+    store(p, add ? load(p) + product : product);
+  }
+};
+
+template <class T>
+void dense_backward(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const T* z, const T* h,
+                    Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
+                    Activation activation, bool add) {
+  switch (activation) {
+    case Activation::identity:
+      dense_gradient_of_z<T, Activation::identity>(dz, db, dhn, hn, z, Trows, O);
+      break;
+    case Activation::relu:
+      dense_gradient_of_z<T, Activation::relu>(dz, db, dhn, hn, z, Trows, O);
+      break;
+    case Activation::tanh:
+      dense_gradient_of_z<T, Activation::tanh>(dz, db, dhn, hn, z, Trows, O);
+      break;
+    case Activation::sigmoid:
+      dense_gradient_of_z<T, Activation::sigmoid>(dz, db, dhn, hn, z, Trows, O);
+      break;
+    case Activation::gelu:
+      dense_gradient_of_z<T, Activation::gelu>(dz, db, dhn, hn, z, Trows, O);
+      break;
+  }
+  add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I);
+  if (dh != nullptr)
+    multiply_packed(dz, ld<T>(O), W.by_input, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});
+}

@@ -1,0 +1,134 @@
+// Stage 6: losses from logits. Each forward returns the weighted sum over the tile's rows.
+
+DCN_INLINE std::size_t row_of(const std::int64_t* rows, std::size_t t) {
+  return rows != nullptr ? static_cast<std::size_t>(rows[t]) : t;
+}
+
+// mean over the C outputs of (z - y)^2
+template <class T>
+double squared_forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
+                       std::size_t Trows, std::size_t C) {
+  double loss = 0;
+  for (std::size_t t = 0; t < Trows; ++t) {
+    const std::size_t row = row_of(rows, t);
+    double squares = 0;
+    for (std::size_t c = 0; c < C; ++c) {
+      const T error = logits[t * ld<T>(C) + c] - target[row * C + c];
+      squares += static_cast<double>(error) * static_cast<double>(error);
+    }
+    loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) * squares;
+  }
+  return loss / static_cast<double>(C);
+}
+
+template <class T>
+void squared_backward(T* dlogits, const T* logits, const T* target, const T* weight,
+                      const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+  const T both = T(2) * scale / static_cast<T>(C);
+  for (std::size_t t = 0; t < Trows; ++t) {
+    const std::size_t row = row_of(rows, t);
+    const T factor = weight != nullptr ? both * weight[row] : both;
+    for (std::size_t c = 0; c < C; ++c) {
+      const std::size_t at = t * ld<T>(C) + c;
+      dlogits[at] = factor * (logits[at] - target[row * C + c]);
+    }
+  }
+}
+
+// -log p(y) of a coin with log-odds z: max(z, 0) - z y + log(1 + exp(-|z|)); summed over C outputs
+template <class T>
+double bce_forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
+                   std::size_t Trows, std::size_t C) {
+  double loss = 0;
+  for (std::size_t t = 0; t < Trows; ++t) {
+    const std::size_t row = row_of(rows, t);
+    double entropy = 0;
+    for (std::size_t c = 0; c < C; ++c) {
+      const T z = logits[t * ld<T>(C) + c];
+      const T size = z < T(0) ? -z : z;
+      const T above = z > T(0) ? z : T(0);
+      const T tail = size == size ? log1p_small(exp_one(-size)) : size;  // NaN stays NaN
+      entropy += static_cast<double>(above - z * target[row * C + c] + tail);
+    }
+    loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) * entropy;
+  }
+  return loss;
+}
+
+// dLoss / dz = p - y
+template <class T>
+void bce_backward(T* dlogits, const T* logits, const T* target, const T* weight,
+                  const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+  for (std::size_t t = 0; t < Trows; ++t) {
+    const std::size_t row = row_of(rows, t);
+    const T factor = weight != nullptr ? scale * weight[row] : scale;
+    for (std::size_t c = 0; c < C; c += kLanes<T>) {
+      const std::size_t at = t * ld<T>(C) + c;
+      const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+      const Vec<T> y = load_partial(target + row * C + c, n);
+      store_partial(dlogits + at, broadcast(factor) * (sigmoid(load(logits + at)) - y), n);
+    }
+  }
+}
+
+template <class T> DCN_INLINE T largest(const T* z, std::size_t C) {
+  T top = z[0];
+  for (std::size_t c = 1; c < C; ++c) top = z[c] > top ? z[c] : top;
+  return top;
+}
+
+// exp(z - top), and their sum, one after the other in the order of the classes
+template <class T> DCN_INLINE T exponentials(T* out, const T* z, T top, std::size_t C) {
+  for (std::size_t c = 0; c < C; c += kLanes<T>) {
+    const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+    store_partial(out + c, exp(load(z + c) - broadcast(top)), n);
+  }
+  T total = T(0);
+  for (std::size_t c = 0; c < C; ++c) total += out[c];
+  return total;
+}
+
+// log of a number >= 1: powers of two are taken off exactly, the rest is log1p on [0, 1]
+template <class T> DCN_INLINE T log_of_sum(T s) {
+  int halvings = 0;
+  for (; s > T(2); ++halvings) s *= T(0.5);
+  return log1p_small(s - T(1)) + static_cast<T>(halvings) * T(0.69314718055994530942);
+}
+
+// -log softmax(z)[y] = log(sum_c exp(z_c - top)) - (z_y - top)
+template <class T>
+double softmax_forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
+                       std::size_t Trows, std::size_t C) {
+  double loss = 0;
+  for (std::size_t t = 0; t < Trows; ++t) {
+    const std::size_t row = row_of(rows, t);
+    const T* z = logits + t * ld<T>(C);
+    const T top = largest(z, C);
+    T total = T(0);
+    for (std::size_t c = 0; c < C; c += kLanes<T>) {
+      T part[kLanes<T>];
+      const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+      total += exponentials(part, z + c, top, n);
+    }
+    const T log_total = total == total && total <= T(2) * static_cast<T>(C) ? log_of_sum(total) : total;
+    const T picked = z[static_cast<std::size_t>(target[row])] - top;
+    loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) *
+            static_cast<double>(log_total - picked);
+  }
+  return loss;
+}
+
+// dLoss / dz_c = p_c - [c = y]
+template <class T>
+void softmax_backward(T* dlogits, const T* logits, const T* target, const T* weight,
+                      const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+  for (std::size_t t = 0; t < Trows; ++t) {
+    const std::size_t row = row_of(rows, t);
+    const T factor = weight != nullptr ? scale * weight[row] : scale;
+    const T* z = logits + t * ld<T>(C);
+    T* dz = dlogits + t * ld<T>(C);
+    const T total = exponentials(dz, z, largest(z, C), C);
+    for (std::size_t c = 0; c < C; ++c) dz[c] = factor * (dz[c] / total);
+    dz[static_cast<std::size_t>(target[row])] -= factor;
+  }
+}

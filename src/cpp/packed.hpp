@@ -1,0 +1,29 @@
+// A weight matrix in the two orders in which it is multiplied.
+#pragma once
+
+#include "buffer.hpp"
+#include "kernel_table.hpp"
+
+namespace dcn {
+
+template <class T> class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  // W (O,I)
+  PackedMatrix(std::size_t O, std::size_t I)
+      : O_(O), I_(I), by_output_(packed_size<T>(I, O)), by_input_(packed_size<T>(O, I)),
+        bias_(padded<T>(O)) {}
+
+  // W (O,I) with row stride w_ld, b (O) or null
+  void pack(const KernelTable<T>& k, const T* W, std::size_t w_ld, const T* b) {
+    k.pack_weights(by_output_.data(), by_input_.data(), W, w_ld, O_, I_);
+    if (b != nullptr) std::copy_n(b, O_, bias_.data());
+  }
+  Packed<T> view() const noexcept { return {by_output_.data(), by_input_.data(), bias_.data()}; }
+
+ private:
+  std::size_t O_ = 0, I_ = 0;
+  Buffer<T> by_output_, by_input_, bias_;
+};
+
+}  // namespace dcn

@@ -1,0 +1,8 @@
+"""dcnfast: Deep & Cross Networks for tables, trained and served on a CPU."""
+
+from dcnfast import datasets, ops
+from dcnfast._core import version as __version__
+from dcnfast.cpu import show_config
+from dcnfast.estimators import DCNClassifier, DCNRegressor
+
+__all__ = ["DCNClassifier", "DCNRegressor", "__version__", "datasets", "ops", "show_config"]

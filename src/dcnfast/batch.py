@@ -1,0 +1,81 @@
+"""Encoded rows in the network's own types, and how they are split for early stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as the engine reads them: C-contiguous, one dtype.
+
+    Parameters
+    ----------
+    dense : ndarray of shape (N, M)
+    target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
+    weight : ndarray of shape (N,) or None
+        With mean 1, so that a batch of B rows divides by B and every row counts the same in any batch.
+    """
+
+    dense: Array
+    target: Array
+    weight: Array | None
+
+    def __len__(self) -> int:
+        return len(self.dense)
+
+
+def mean_one(weight: Array, dtype: npt.DTypeLike) -> Array | None:
+    """Scale weights to mean 1; equal weights need no array at all."""
+    if (weight == weight[0]).all():
+        return None
+    weight = weight / weight.max()
+    return np.ascontiguousarray(weight / weight.mean(), dtype=dtype)
+
+
+def split_for_validation(
+    n: int,
+    fraction: float,
+    random_state: np.random.RandomState,
+    labels: Array | None,
+) -> tuple[Array, Array]:
+    """Return the row numbers to train on and those held out.
+
+    Parameters
+    ----------
+    n : int
+    fraction : float
+        Of the rows to hold out.
+    random_state : RandomState
+    labels : ndarray of shape (n,) or None
+        Class numbers to keep the proportions of, where every class has two rows at least.
+
+    Raises
+    ------
+    ValueError
+        If one of the two parts would be empty.
+    """
+    stratify = None
+    if labels is not None:
+        counts = np.bincount(labels)
+        held_out = int(np.ceil(fraction * n))
+        # stratifying needs room for every class on both sides
+        if counts[counts > 0].min() >= 2 and len(counts) <= min(held_out, n - held_out):
+            stratify = labels
+    train, held = train_test_split(
+        np.arange(n), test_size=fraction, random_state=random_state, stratify=stratify
+    )
+    return np.sort(train), np.sort(held)
+
+
+def automatic_batch_size(n: int) -> int:
+    """Resolve ``batch_size="auto"``: about a hundred batches an epoch, of 128 to 1024 rows."""
+    power = 2 ** int(np.log2(max(n / 100, 1)))
+    return int(min(n, max(128, min(1024, power))))

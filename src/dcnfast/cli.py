@@ -1,0 +1,103 @@
+"""The console script ``dcnfast``: runs the almond study and prints what came out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from dcnfast import study
+from dcnfast._core import version
+from dcnfast.datasets import ALMOND_FEATURES, make_almond_clicks
+from dcnfast.inspection import CrossWeightsDisplay
+
+PICTURE = Path("almond_crosses.png")
+
+
+class Bar:
+    """A progress bar on one line of a terminal; elsewhere a line a model."""
+
+    def __init__(self, stream: TextIO, n_epochs: int) -> None:
+        self.stream, self.n_epochs = stream, n_epochs
+        self.live = stream.isatty()
+
+    def __call__(self, name: str, epoch: int, loss: float) -> None:
+        """Show an epoch that has ended."""
+        if self.live:
+            done = 30 * epoch // self.n_epochs
+            bar = "#" * done + "." * (30 - done)
+            self.stream.write(f"\r{name:<30} [{bar}] epoch {epoch:>3}/{self.n_epochs} loss {loss:<9.3g}")
+        elif epoch == self.n_epochs:
+            self.stream.write(f"{name:<30} {epoch} epochs, loss {loss:.3g}\n")
+        self.stream.flush()
+
+    def clear(self) -> None:
+        """Make room for the table."""
+        if self.live:
+            self.stream.write("\r" + " " * 100 + "\r")
+            self.stream.flush()
+
+
+def print_table(results: list[study.Result]) -> None:
+    """Print model, parameters, RMSE, seconds and rows a second."""
+    print(f"{'model':<30} {'parameters':>10} {'RMSE':>9} {'seconds':>8} {'rows/s':>12}")
+    for r in results:
+        print(
+            f"{r.name:<30} {r.model.n_parameters_:>10,} {r.rmse:>9.5f} {r.seconds:>8.2f} "
+            f"{r.rows_per_second:>12,.0f}"
+        )
+
+
+def print_complaints(results: list[study.Result], deviation: float) -> None:
+    """Say in plain words what went wrong, and what it means for the table."""
+    for r in results:
+        if r.complaint is None:
+            continue
+        print(f"\n{r.name}: {r.complaint}")
+        if abs(r.rmse - deviation) < 0.05 * deviation:
+            print(
+                f"Its RMSE of {r.rmse:.4f} is the standard deviation of y, {deviation:.4f}: the network "
+                "is dead and says the mean."
+            )
+
+
+def draw(model: object) -> str:
+    """Write the picture; returns what to tell the user."""
+    try:
+        display = CrossWeightsDisplay.from_estimator(model, feature_names=ALMOND_FEATURES)
+    except ImportError as error:
+        return f"No picture: {error}"
+    display.figure_.savefig(PICTURE, dpi=150)
+    return f"Wrote {PICTURE}: which column drives which, |W| of the network with one cross layer."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="dcnfast",
+        description="The almond study: cross networks against a deep network on a known formula.",
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, 20 epochs: seconds")
+    parser.add_argument("--version", action="version", version=f"dcnfast {version}")
+    options = parser.parse_args(arguments)
+    size = study.QUICK if options.quick else study.Size()
+    print(
+        f"The almond study: {size.n_train:,} rows, batches of {size.batch_size}, "
+        f"{size.max_iter} epochs.\n"
+    )
+    bar = Bar(sys.stderr, size.max_iter)
+    try:
+        results = list(study.run(size, bar))
+    except KeyboardInterrupt:
+        bar.clear()
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    bar.clear()
+    print_table(results)
+    y = make_almond_clicks(size.n_train + size.n_evaluate).target[size.n_train :]
+    print_complaints(results, float(np.std(y)))
+    print("\n" + draw(results[0].model))
+    return 0

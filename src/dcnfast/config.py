@@ -1,0 +1,92 @@
+"""What a network is, in numbers and names: the one description that all stages share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from dcnfast import _core
+
+Cross = Literal["matrix", "vector", "lowrank"]
+Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
+Structure = Literal["parallel", "stacked"]
+Loss = Literal["squared_error", "log_loss", "softmax"]
+DType = Literal["float32", "float64"]
+
+MOST_PARAMETERS = 2**36  # half a terabyte with gradient and moments: a slip of the keyboard
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shape and mathematics of a network.
+
+    Parameters
+    ----------
+    n_dense : int
+        Dense columns, M.
+    cross : {"matrix", "vector", "lowrank"}
+        Form of the cross layers.
+    cross_layers : int
+        L; 0 leaves the cross part out.
+    cross_rank : int
+        R of the low-rank form, else 0.
+    diag_scale : float
+        Added to the diagonal of W_l.
+    hidden : tuple of int
+        Widths of the deep part; () leaves it out.
+    activation, structure, loss : str
+        See :class:`dcnfast.DCNRegressor`.
+    n_outputs : int
+        C.
+    alpha : float
+        The objective has alpha / 2 times the sum of squared weights, biases excepted.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    """
+
+    n_dense: int
+    cross: Cross = "matrix"
+    cross_layers: int = 0
+    cross_rank: int = 0
+    diag_scale: float = 0.0
+    hidden: tuple[int, ...] = ()
+    activation: Activation = "relu"
+    structure: Structure = "parallel"
+    n_outputs: int = 1
+    loss: Loss = "squared_error"
+    alpha: float = 0.0
+    dtype: DType = "float32"
+
+    @property
+    def width(self) -> int:
+        """Width of the stacked input, D."""
+        return self.n_dense
+
+    def count_parameters(self) -> int:
+        """Count without allocating; Python integers do not overflow."""
+        D, L, R = self.width, self.cross_layers, self.cross_rank
+        cross = {"vector": D, "matrix": D * D, "lowrank": 2 * D * R}[self.cross]
+        total = L * (cross + D)
+        inputs = D
+        for width in self.hidden:
+            total += (inputs + 1) * width
+            inputs = width
+        reaches = D if not self.hidden or (self.structure == "parallel" and L > 0) else 0
+        return total + self.n_outputs * (reaches + (inputs if self.hidden else 0) + 1)
+
+    def compile(self) -> Any:
+        """Build the compiled network, all parameters zero.
+
+        Raises
+        ------
+        ValueError
+            If the network would have absurdly many parameters.
+        """
+        if (n := self.count_parameters()) > MOST_PARAMETERS:
+            raise ValueError(
+                f"the network would have {n} parameters, want at most {MOST_PARAMETERS}: "
+                "see hidden_layer_sizes, cross_layers and cross_rank"
+            )
+        fields = asdict(self)
+        network = _core.NetworkF64 if fields.pop("dtype") == "float64" else _core.NetworkF32
+        return network(_core.NetworkConfig(**fields))

@@ -1,0 +1,98 @@
+"""Stages 2 to 6: the compiled network with its initial values, its copies and its state."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from dcnfast.config import NetworkConfig
+
+Array = npt.NDArray[Any]
+
+
+class Model:
+    """A network and its parameters. Copies and pickles by value.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+
+    Attributes
+    ----------
+    config : NetworkConfig
+    network : compiled network
+        Has ``parameters``, ``gradients``, ``first_moments`` and ``second_moments``: dicts from name
+        to read-only view of one flat buffer.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        self.config = config
+        self.network = config.compile()
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are learned."""
+        return int(self.network.n_parameters)
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Read-only views by name."""
+        return dict(self.network.parameters)
+
+    def initialize(self, random_state: np.random.RandomState) -> Model:
+        """Draw the weights; biases are 0.
+
+        Cross weights as in TensorFlow Recommenders: normal with standard deviation 0.05, cut at two
+        of them. The others uniform after Glorot and Bengio (2010). All in float64 and in the order of
+        the tensors, so that both dtypes start from the same values.
+        """
+        pieces = []
+        for name, shape, _ in self.network.tensors:
+            if "_b" in name:
+                pieces.append(np.zeros(shape))
+            elif name.startswith("cross"):
+                low, high = ndtr(-2.0), ndtr(2.0)
+                pieces.append(0.05 * ndtri(random_state.uniform(low, high, size=shape)))
+            else:
+                limit = np.sqrt(6.0 / (shape[0] + shape[1]))
+                pieces.append(random_state.uniform(-limit, limit, size=shape))
+        flat = np.concatenate([piece.ravel() for piece in pieces])
+        self.network.set_parameters(flat.astype(self.config.dtype))
+        return self
+
+    def logits(self, dense: Array, n_threads: int) -> Array:
+        """Return logits (N, C) of encoded rows (N, M)."""
+        return np.asarray(self.network.predict(dense, n_threads))
+
+    def snapshot(self) -> Array:
+        """Copy the flat parameters."""
+        return np.array(self.network.flat_parameters)
+
+    def restore(self, flat: Array) -> None:
+        """Set the flat parameters."""
+        self.network.set_parameters(flat)
+
+    def copy(self) -> Model:
+        """Copy parameters and optimizer state."""
+        other = Model.__new__(Model)
+        other.__setstate__(self.__getstate__())
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "config": asdict(self.config),
+            "parameters": np.array(self.network.flat_parameters),
+            "first_moments": np.array(self.network.flat_first_moments),
+            "second_moments": np.array(self.network.flat_second_moments),
+            "step": int(self.network.step),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.config = NetworkConfig(**state["config"])
+        self.network = self.config.compile()
+        self.network.set_parameters(state["parameters"])
+        self.network.set_optimizer(state["first_moments"], state["second_moments"], state["step"])

@@ -1,0 +1,58 @@
+"""Stage 0: raw table -> columns. Numeric columns; categories will find their place here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+DTYPES = [np.float64, np.float32]
+
+
+def _refuse_categories(estimator: BaseEstimator, X: Any) -> None:
+    """Name the columns of a DataFrame that are not numbers, instead of failing on their first value."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    if not isinstance(frame, nw.DataFrame):
+        return
+    numeric = lambda dtype: dtype.is_numeric() or dtype in (nw.Boolean, nw.Object)  # noqa: E731
+    bad = [f"{name!r} ({dtype})" for name, dtype in frame.schema.items() if not numeric(dtype)]
+    if bad:
+        raise ValueError(
+            f"{type(estimator).__name__}: X has columns that are not numeric: {', '.join(bad)}; "
+            "want numeric columns only, encode the others first"
+        )
+
+
+def read_training_table(
+    estimator: BaseEstimator, X: Any, y: Any, *, y_numeric: bool
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Validate X and y of ``fit``; sets ``n_features_in_`` and ``feature_names_in_``.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like or DataFrame of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y_numeric : bool
+        Whether y holds numbers, one or several columns of them.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+    y : ndarray
+    """
+    _refuse_categories(estimator, X)
+    X, y = validate_data(
+        estimator, X, y, dtype=DTYPES, order="C", multi_output=y_numeric, y_numeric=y_numeric
+    )
+    return X, y
+
+
+def read_table(estimator: BaseEstimator, X: Any) -> npt.NDArray[Any]:
+    """Validate X of ``predict`` against what ``fit`` saw."""
+    _refuse_categories(estimator, X)
+    return np.asarray(validate_data(estimator, X, dtype=DTYPES, order="C", reset=False))

@@ -1,0 +1,207 @@
+"""Stages 7 and 8, epoch by epoch: batches, early stopping, and what to do when training fails."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from dcnfast.batch import Rows
+from dcnfast.model import Array, Model
+from dcnfast.optim import Adam
+from dcnfast.reference import ReferenceNetwork
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    adam : Adam
+    batch_size, max_iter : int
+    shuffle : bool
+    tol : float or None
+        Least improvement of the watched loss that counts; None never stops.
+    n_iter_no_change : int
+        Epochs without such an improvement before training stops.
+    n_threads, verbose : int
+    """
+
+    adam: Adam
+    batch_size: int
+    max_iter: int
+    shuffle: bool
+    tol: float | None
+    n_iter_no_change: int
+    n_threads: int
+    verbose: int
+
+
+@dataclass
+class History:
+    """What happened, one number an epoch.
+
+    Parameters
+    ----------
+    loss_curve : list of float
+        Mean objective over the epoch's batches.
+    validation_scores : list of float
+        Negative loss on the rows held out; empty without such rows.
+    """
+
+    loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+
+
+class Watch:
+    """Follows a loss; remembers the best parameters where they are wanted."""
+
+    def __init__(self, settings: Settings, model: Model, keep_best: bool) -> None:
+        self.settings, self.model = settings, model
+        self.keep_best = keep_best
+        self.best_loss, self.waited = np.inf, 0
+        self.best = model.snapshot() if keep_best else None
+
+    def no_progress(self, loss: float) -> bool:
+        """Take note of an epoch's loss; return whether training should stop."""
+        if self.keep_best and loss < self.best_loss:
+            self.best = self.model.snapshot()
+        if self.settings.tol is not None and loss > self.best_loss - self.settings.tol:
+            self.waited += 1
+        else:
+            self.waited = 0
+        self.best_loss = min(self.best_loss, loss)
+        return self.settings.tol is not None and self.waited >= self.settings.n_iter_no_change
+
+
+def train(
+    model: Model,
+    rows: Rows,
+    held_out: Rows | None,
+    settings: Settings,
+    random_state: np.random.RandomState,
+    history: History,
+    on_epoch: Callable[[int], bool],
+) -> None:
+    """Train in place, until ``max_iter``, no progress, divergence, Ctrl-C, or on_epoch says so.
+
+    Parameters
+    ----------
+    model : Model
+    rows : Rows
+    held_out : Rows or None
+        If given, its loss is watched instead of the training loss and the best parameters win.
+    settings : Settings
+    random_state : RandomState
+        Shuffles.
+    history : History
+        Extended in place.
+    on_epoch : callable
+        Gets the epoch's number; returns whether to stop.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the loss or a parameter stops being finite. The model then has the parameters from the end
+        of the last epoch in which all was well.
+    UserWarning
+        If Ctrl-C was pressed. The model is then as after the last whole batch.
+    """
+    watch = Watch(settings, model, keep_best=held_out is not None)
+    try:
+        for epoch in range(settings.max_iter):
+            if not _run_epoch(model, rows, settings, random_state, history):
+                break
+            watched = history.loss_curve[-1]
+            if held_out is not None:
+                watched = model.network.evaluate(
+                    held_out.dense, held_out.target, held_out.weight, settings.n_threads
+                )
+                history.validation_scores.append(-watched)
+            if settings.verbose:
+                _print_epoch(epoch, settings, history)
+            if on_epoch(epoch) | watch.no_progress(watched):
+                break
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    if watch.best is not None:
+        model.restore(watch.best)
+
+
+def _run_epoch(
+    model: Model,
+    rows: Rows,
+    settings: Settings,
+    random_state: np.random.RandomState,
+    history: History,
+) -> bool:
+    """Run one epoch; return whether the model is still sound, after putting it right if not."""
+    sound = model.snapshot()
+    n = len(rows)
+    order = random_state.permutation(n) if settings.shuffle else np.arange(n)
+    loss, _, finished = model.network.train_epoch(
+        rows.dense,
+        rows.target,
+        rows.weight,
+        order.astype(np.int64, copy=False),
+        settings.batch_size,
+        settings.adam.learning_rate,
+        settings.adam.beta_1,
+        settings.adam.beta_2,
+        settings.adam.epsilon,
+        settings.n_threads,
+    )
+    if finished and np.isfinite(loss) and np.isfinite(model.network.flat_parameters).all():
+        history.loss_curve.append(loss)
+        return True
+    model.restore(sound)
+    model.network.set_optimizer(np.zeros_like(sound), np.zeros_like(sound), 0)
+    warnings.warn(
+        f"Training diverged in epoch {len(history.loss_curve) + 1}: the loss or a parameter is no "
+        "longer finite. The model keeps the parameters from before that epoch. A lower "
+        f"learning_rate_init (now {settings.adam.learning_rate:g}) may help.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+    return False
+
+
+def _print_epoch(epoch: int, settings: Settings, history: History) -> None:
+    line = f"Epoch {epoch + 1:>3} of {settings.max_iter}: loss {history.loss_curve[-1]:.6g}"
+    if history.validation_scores:
+        line += f", held out {-history.validation_scores[-1]:.6g}"
+    print(line)
+
+
+def warn_if_constant(model: Model, dense: Array, target: Array, settings: Settings) -> bool:
+    """Warn when a network gives the same answer to different rows; return whether it did.
+
+    That is where too high a learning rate ends: every ReLU of a layer is negative for every row, no
+    gradient passes, and what is left is the last bias, which learns the mean.
+    """
+    some = np.ascontiguousarray(dense[:: max(1, len(dense) // 512)])
+    if len(np.unique(some, axis=0)) < 2 or (target == target[0]).all():
+        return False
+    logits = model.logits(some, 1)
+    if not (logits == logits[0]).all():
+        return False
+    parameters = {name: np.asarray(p, np.float64) for name, p in model.parameters.items()}
+    hidden = ReferenceNetwork(model.config).forward(parameters, some.astype(np.float64))["h"][1:]
+    dead = [int((h == h[0]).all(axis=0).sum()) for h in hidden]
+    layers = ", ".join(
+        f"{n} of {width} in hidden layer {i + 1}"
+        for i, (n, width) in enumerate(zip(dead, model.config.hidden, strict=True))
+    )
+    warnings.warn(
+        "The network's outputs no longer depend on its inputs: it gives the same answer to every "
+        "row. "
+        + (f"Units that are dead, the same for every row: {layers}. " if dead else "")
+        + f"A lower learning_rate_init (now {settings.adam.learning_rate:g}) may help.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+    return True
