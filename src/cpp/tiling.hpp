@@ -9,7 +9,7 @@
 namespace dcn {
 
 // Activations of a tile should stay in L2; a tile of few rows pays for reading the weights anew.
-inline constexpr std::size_t kTileBytes = 768 * 1024, kLeastRows = 96, kMostRows = 192;
+inline constexpr std::size_t kTileBytes = 768 * 1024, kLeastRows = 144, kMostRows = 192;
 inline constexpr std::size_t kRowStep = 12;  // a multiple of every instruction set's register tile
 
 // More lanes feed more threads, but each costs a pass over all parameters.
