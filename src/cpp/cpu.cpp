@@ -26,8 +26,8 @@ extern const IsaKernels kernels;
 
 namespace {
 
-// The features asked for are exactly the compiler flags in CMakeLists.txt. The compiler's check also
-// reads XCR0: registers that the operating system does not save are not supported.
+// The features asked for are exactly the compiler flags in CMakeLists.txt. The compiler's check
+// also reads XCR0: registers that the operating system does not save are not supported.
 #if defined(__GNUC__) && defined(__x86_64__)
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool has_avx512() {
@@ -78,7 +78,8 @@ std::atomic<const IsaKernels*>& active() noexcept {
 
 std::string names(const std::vector<const IsaKernels*>& isas) {
   std::string text;
-  for (const IsaKernels* isa : isas) text += (text.empty() ? "'" : ", '") + std::string(isa->name) + "'";
+  for (const IsaKernels* isa : isas)
+    text += (text.empty() ? "'" : ", '") + std::string(isa->name) + "'";
   return text;
 }
 
@@ -101,9 +102,10 @@ void force_isa(const std::string& name) {
     if (name == isa->name) return active().store(isa, std::memory_order_release);
   bool compiled = false;
   for (const IsaKernels* isa : compiled_isas()) compiled = compiled || name == isa->name;
-  throw std::invalid_argument("instruction set '" + name + "' " +
-                              (compiled ? "is not supported by this CPU" : "is unknown to this build") +
-                              ", want one of " + names(available_isas()));
+  throw std::invalid_argument(
+      "instruction set '" + name + "' " +
+      (compiled ? "is not supported by this CPU" : "is unknown to this build") + ", want one of " +
+      names(available_isas()));
 }
 
 }  // namespace dcn

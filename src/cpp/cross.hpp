@@ -14,9 +14,9 @@ template <class T> struct CrossTile {
   std::vector<T*> x;  // L+1 pointers to (T,D); x[0] is x0. The vector form has x0 and xL only
   std::vector<T*> z;  // L pointers to (T,D), matrix and low rank
   std::vector<T*> t;  // L pointers to (T,R), low rank
-  T *p = nullptr, *a = nullptr;                        // (L,T), (L+1,T), vector form
-  T *dz = nullptr, *dt = nullptr, *dx = nullptr;       // scratch (T,D), (T,R), (T,D)
-  T *dp = nullptr, *dq = nullptr, *dc = nullptr;       // scratch (L,T), (L), (D)
+  T *p = nullptr, *a = nullptr;                   // (L,T), (L+1,T), vector form
+  T *dz = nullptr, *dt = nullptr, *dx = nullptr;  // scratch (T,D), (T,R), (T,D)
+  T *dp = nullptr, *dq = nullptr, *dc = nullptr;  // scratch (L,T), (L), (D)
 
   T* xL() const { return x.back(); }
 };
@@ -47,9 +47,9 @@ template <class T> class CrossPart {
   CrossKind kind_ = CrossKind::matrix;
   std::size_t L_ = 0, D_ = 0, R_ = 0;
   T diag_ = 0;
-  std::size_t w_ = 0, u_ = 0, v_ = 0, b_ = 0;          // offsets of the tensors
-  std::vector<PackedMatrix<T>> packed_w_, packed_v_;   // W, or U and V
-  Buffer<T> c_, q_;                                    // vector form: see cross_vector_prepare
+  std::size_t w_ = 0, u_ = 0, v_ = 0, b_ = 0;         // offsets of the tensors
+  std::vector<PackedMatrix<T>> packed_w_, packed_v_;  // W, or U and V
+  Buffer<T> c_, q_;                                   // vector form: see cross_vector_prepare
 };
 
 extern template class CrossPart<float>;

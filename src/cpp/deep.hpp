@@ -10,8 +10,8 @@
 namespace dcn {
 
 template <class T> struct DeepTile {
-  std::vector<T*> h;                      // N+1 pointers to (T, width of the layer); h[0] is given
-  std::vector<T*> z;                      // N pointers, (T,O) for gelu, else null
+  std::vector<T*> h;  // N+1 pointers to (T, width of the layer); h[0] is given
+  std::vector<T*> z;  // N pointers, (T,O) for gelu, else null
   T *dz = nullptr, *dh = nullptr, *dh_other = nullptr;  // scratch, (T, widest layer)
 
   T* hN() const { return h.back(); }
@@ -27,7 +27,8 @@ template <class T> class DeepPart {
   DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
 
   void forward(const KernelTable<T>& k, DeepTile<T>& tile, std::size_t rows) const;
-  // tile.dh holds dhN on entry. dh0 (T,I) becomes the gradient of h0; null where nobody asks for it.
+  // tile.dh holds dhN on entry. dh0 (T,I) becomes the gradient of h0; null where nobody asks for
+  // it.
   void backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, bool add, T* gradients,
                 std::size_t rows) const;
 

@@ -10,8 +10,8 @@ namespace dcn {
 template <class T> class Head {
  public:
   Head() = default;
-  // Adds head_W (C, D+H) and head_b (C). H is 0 without a deep part. D is 0 where the cross part does
-  // not reach the head: in a stacked network, and in a deep network without cross layers.
+  // Adds head_W (C, D+H) and head_b (C). H is 0 without a deep part. D is 0 where the cross part
+  // does not reach the head: in a stacked network, and in a deep network without cross layers.
   Head(const NetworkConfig& config, Layout& layout)
       : H_(config.hidden.empty() ? 0 : config.hidden.back()), C_(config.n_outputs) {
     const bool direct = config.structure == Structure::parallel && config.cross_layers > 0;

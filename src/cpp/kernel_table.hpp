@@ -1,10 +1,11 @@
 // The table of contents: every kernel pair, in the order in which data flows.
 //
-// Rules for all of them. Order of arguments: outputs, workspace, inputs, parameters, sizes, options.
-// A backward repeats its forward's arguments behind its own, with a `d` in front. Parameter gradients
-// are added to; activation gradients are overwritten unless the name ends in `_acc`. Tile buffers have
-// 64-byte aligned rows of stride ld(width) and may be written up to padded(width). Parameters and
-// their gradients are dense, unpadded. Kernels never allocate, throw, or read outside.
+// Rules for all of them. Order of arguments: outputs, workspace, inputs, parameters, sizes,
+// options. A backward repeats its forward's arguments behind its own, with a `d` in front.
+// Parameter gradients are added to; activation gradients are overwritten unless the name ends in
+// `_acc`. Tile buffers have 64-byte aligned rows of stride ld(width) and may be written up to
+// padded(width). Parameters and their gradients are dense, unpadded. Kernels never allocate, throw,
+// or read outside.
 #pragma once
 
 #include <cstddef>
@@ -55,7 +56,8 @@ template <class T> struct KernelTable {
   void (*cross_matrix_forward)(T* xn, T* z, const T* x0, const T* x, Packed<T> W, std::size_t Trows,
                                std::size_t D, T diag);
   // dxn (T,D) -> dx (T,D) or null; dx0_acc (T,D) or null; dW (D,D), db (D). dz (T,D) is scratch.
-  // Where x is x0, the first layer, dx is the whole gradient of x0: it includes dx0_acc and may be it
+  // Where x is x0, the first layer, dx is the whole gradient of x0: it includes dx0_acc and may be
+  // it
   void (*cross_matrix_backward)(T* dx, T* dx0_acc, T* dW, T* db, T* dz, const T* dxn, const T* z,
                                 const T* x0, const T* x, Packed<T> W, std::size_t Trows,
                                 std::size_t D, T diag);
@@ -123,7 +125,9 @@ struct IsaKernels {
 };
 
 template <class T> const KernelTable<T>& table_of(const IsaKernels& isa);
-template <> inline const KernelTable<float>& table_of<float>(const IsaKernels& isa) { return isa.f32; }
+template <> inline const KernelTable<float>& table_of<float>(const IsaKernels& isa) {
+  return isa.f32;
+}
 template <> inline const KernelTable<double>& table_of<double>(const IsaKernels& isa) {
   return isa.f64;
 }

@@ -15,7 +15,7 @@ namespace dcn {
 // One tile's activations and scratch, carved from one buffer.
 template <class T> struct Workspace {
   Buffer<T> memory;
-  T* x0 = nullptr;       // (T,D)
+  T* x0 = nullptr;  // (T,D)
   CrossTile<T> cross;
   DeepTile<T> deep;
   T* logits = nullptr;   // (T,C)
@@ -89,7 +89,8 @@ template <class T> class Network {
               const std::int64_t* rows, std::size_t n) const;
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients, const Table<T>& table,
                 const std::int64_t* rows, std::size_t n, T scale) const;
-  // Forward and backward over all tiles; leaves one sum of gradients per lane. Returns the loss sum.
+  // Forward and backward over all tiles; leaves one sum of gradients per lane. Returns the loss
+  // sum.
   double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
                     std::size_t n, std::size_t n_threads);
   // Adds up the lanes and moves the parameters; returns the penalty before the move.

@@ -17,8 +17,9 @@
 namespace dcn {
 namespace {
 
-constexpr int kSpins = 4000;                  // pauses before parking, some tens of microseconds
-constexpr std::int32_t kClosed = INT32_MIN / 2;  // added to the gate when a job takes no more helpers
+constexpr int kSpins = 4000;  // pauses before parking, some tens of microseconds
+constexpr std::int32_t kClosed =
+    INT32_MIN / 2;  // added to the gate when a job takes no more helpers
 constexpr std::size_t kMostThreads = 256;
 
 void pause() {
@@ -84,7 +85,8 @@ class Pool {
       wait_change(generation_, seen, spin_.load(std::memory_order_relaxed));
       seen = generation_.load(std::memory_order_acquire);
       std::int32_t inside = gate_.load(std::memory_order_acquire);
-      while (inside >= 0 && !gate_.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel)) {
+      while (inside >= 0 &&
+             !gate_.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel)) {
       }
       if (inside < 0) continue;  // too late for this job
       if (index < n_helpers_) work(index + 1);
@@ -106,8 +108,8 @@ class Pool {
   void* context_ = nullptr;
   std::size_t n_tasks_ = 0, n_helpers_ = 0;
   std::atomic<std::size_t> next_{0};
-  std::atomic<std::int32_t> gate_{kClosed};       // helpers inside, negative when closed
-  std::atomic<std::uint32_t> generation_{0};      // counts jobs; helpers sleep on it
+  std::atomic<std::int32_t> gate_{kClosed};   // helpers inside, negative when closed
+  std::atomic<std::uint32_t> generation_{0};  // counts jobs; helpers sleep on it
 };
 
 // Never destroyed: helpers may sleep in it until the process ends. A forked child has none of the

@@ -1,6 +1,6 @@
-// How a batch is cut: into tiles whose activations stay in cache, and the tiles into lanes, each with
-// its own sum of gradients. The cut depends on the model and the batch alone, never on the machine
-// or the number of threads, so neither do the sums.
+// How a batch is cut: into tiles whose activations stay in cache, and the tiles into lanes, each
+// with its own sum of gradients. The cut depends on the model and the batch alone, never on the
+// machine or the number of threads, so neither do the sums.
 #pragma once
 
 #include <algorithm>
@@ -39,7 +39,8 @@ inline std::size_t most_rows(std::size_t bytes_per_row) {
 
 inline Tiling cut(std::size_t batch, std::size_t most_rows, std::size_t n_parameters) {
   const std::size_t at_least = std::max<std::size_t>(1, ceil_div(batch, most_rows));
-  const std::size_t rows = std::max(kRowStep, ceil_div(ceil_div(batch, at_least), kRowStep) * kRowStep);
+  const std::size_t rows =
+      std::max(kRowStep, ceil_div(ceil_div(batch, at_least), kRowStep) * kRowStep);
   const std::size_t tiles = ceil_div(batch, rows);
   const std::size_t enough = n_parameters <= kSmallModel ? tiles : ceil_div(batch, kRowsPerLane);
   return {batch, rows, tiles, std::clamp<std::size_t>(std::min(enough, tiles), 1, kMostLanes)};

@@ -46,8 +46,8 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n_lanes, const Ad
                           std::size_t n_threads) {
   ++step_;
   const double t = static_cast<double>(step_);
-  const double rate = adam.learning_rate * std::sqrt(1 - std::pow(adam.beta_2, t)) /
-                      (1 - std::pow(adam.beta_1, t));
+  const double rate =
+      adam.learning_rate * std::sqrt(1 - std::pow(adam.beta_2, t)) / (1 - std::pow(adam.beta_1, t));
   const std::size_t stride = padded<T>(layout_.size());
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
@@ -71,8 +71,8 @@ double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* 
   const KernelTable<T>& k = table_of<T>(active_isa());
   reserve(tiling(n), n_threads);
   const double sum = accumulate(k, table, rows, n, n_threads);
-  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(layout_.size()), tiling(n).lanes,
-                 layout_.size());
+  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(layout_.size()),
+                 tiling(n).lanes, layout_.size());
   return sum / static_cast<double>(n);
 }
 

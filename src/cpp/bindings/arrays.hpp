@@ -1,4 +1,5 @@
-// What every binding does with an array: check its shape in words a user understands, take pointers.
+// What every binding does with an array: check its shape in words a user understands, take
+// pointers.
 #pragma once
 
 #include <pybind11/numpy.h>

@@ -73,15 +73,16 @@ template <class T> class PyNetwork {
 
   Array<T> predict(const Array<T>& dense, std::size_t n_threads) const {
     const Table<T> table = rows_of("predict", dense);
-    Array<T> logits = empty<T>({dense.shape(0), static_cast<py::ssize_t>(network_.config().n_outputs)});
+    Array<T> logits =
+        empty<T>({dense.shape(0), static_cast<py::ssize_t>(network_.config().n_outputs)});
     T* out = logits.mutable_data();
     const py::gil_scoped_release nogil;
     network_.predict(out, table, n_threads);
     return logits;
   }
 
-  double evaluate(const Array<T>& dense, const Array<T>& target, const std::optional<Array<T>>& weight,
-                  std::size_t n_threads) const {
+  double evaluate(const Array<T>& dense, const Array<T>& target,
+                  const std::optional<Array<T>>& weight, std::size_t n_threads) const {
     const Table<T> table = table_of_rows("evaluate", dense, target, weight);
     const py::gil_scoped_release nogil;
     return network_.evaluate(table, n_threads);
@@ -113,9 +114,9 @@ template <class T> class PyNetwork {
     const Writer writer(*this);
     {
       const py::gil_scoped_release nogil;
-      result = network_.train_epoch(table, rows, n, batch_size,
-                                    {learning_rate, beta_1, beta_2, epsilon}, n_threads,
-                                    &SignalCheck::ask, &check);
+      result =
+          network_.train_epoch(table, rows, n, batch_size, {learning_rate, beta_1, beta_2, epsilon},
+                               n_threads, &SignalCheck::ask, &check);
     }
     if (check.raised) throw py::error_already_set();
     return py::make_tuple(result.loss, result.n_batches, result.stop == Stop::finished);
@@ -134,7 +135,9 @@ template <class T> class PyNetwork {
     std::unique_lock<std::mutex> lock_;
   };
 
-  Dim size_dim() const { return {"n_parameters", static_cast<py::ssize_t>(network_.layout().size())}; }
+  Dim size_dim() const {
+    return {"n_parameters", static_cast<py::ssize_t>(network_.layout().size())};
+  }
 
   Table<T> rows_of(const char* function, const Array<T>& dense) const {
     check_shape(function, "dense", dense,
@@ -162,8 +165,9 @@ template <class T> class PyNetwork {
     const auto n_classes = static_cast<T>(network_.config().n_outputs);
     for (py::ssize_t i = 0; i < target.shape(0); ++i)
       if (!(y[i] >= 0 && y[i] < n_classes))
-        throw py::index_error(std::string(function) + ": target[" + std::to_string(i) + "] is class " +
-                              std::to_string(y[i]) + ", want 0 to " + std::to_string(n_classes - 1));
+        throw py::index_error(std::string(function) + ": target[" + std::to_string(i) +
+                              "] is class " + std::to_string(y[i]) + ", want 0 to " +
+                              std::to_string(n_classes - 1));
   }
 
   static void check_rows(const char* function, const Array<std::int64_t>& rows, std::size_t N) {
@@ -172,7 +176,8 @@ template <class T> class PyNetwork {
     for (py::ssize_t i = 0; i < rows.shape(0); ++i)
       if (r[i] < 0 || static_cast<std::size_t>(r[i]) >= N)
         throw py::index_error(std::string(function) + ": rows[" + std::to_string(i) + "] is " +
-                              std::to_string(r[i]) + ", want 0 to N - 1 with N = " + std::to_string(N));
+                              std::to_string(r[i]) +
+                              ", want 0 to N - 1 with N = " + std::to_string(N));
   }
 
   Network<T> network_;
@@ -182,32 +187,49 @@ template <class T> class PyNetwork {
 template <class T> void register_network_of(py::module_& m, const char* name) {
   using Net = PyNetwork<T>;
   const auto keep = [](auto getter) {
-    return [getter](const py::object& self) {
-      return getter(self, self.cast<Net&>().network());
-    };
+    return [getter](const py::object& self) { return getter(self, self.cast<Net&>().network()); };
   };
   py::class_<Net>(m, name)
       .def(py::init<const NetworkConfig&>(), py::arg("config"))
       .def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().size(); })
       .def_property_readonly("step", [](Net& s) { return s.network().step(); })
-      .def_property_readonly("tensors", [](Net& s) {
-        py::list out;
-        for (const Tensor& t : s.network().layout().tensors())
-          out.append(py::make_tuple(t.name, py::tuple(py::cast(t.shape)), t.offset));
-        return out;
-      })
-      .def_property_readonly("parameters", keep([](auto& self, auto& n) { return Net::views(self, n.parameters()); }))
-      .def_property_readonly("gradients", keep([](auto& self, auto& n) { return Net::views(self, n.gradients()); }))
-      .def_property_readonly("first_moments", keep([](auto& self, auto& n) { return Net::views(self, n.first_moments()); }))
-      .def_property_readonly("second_moments", keep([](auto& self, auto& n) { return Net::views(self, n.second_moments()); }))
-      .def_property_readonly("flat_parameters", keep([](auto& self, auto& n) { return Net::flat(self, n.parameters()); }))
-      .def_property_readonly("flat_gradients", keep([](auto& self, auto& n) { return Net::flat(self, n.gradients()); }))
-      .def_property_readonly("flat_first_moments", keep([](auto& self, auto& n) { return Net::flat(self, n.first_moments()); }))
-      .def_property_readonly("flat_second_moments", keep([](auto& self, auto& n) { return Net::flat(self, n.second_moments()); }))
-      .def("tiling", [](Net& s, std::size_t batch) {
-        const Tiling cut = s.network().tiling(batch);
-        return py::make_tuple(cut.rows, cut.tiles, cut.lanes);
-      }, py::arg("batch"))
+      .def_property_readonly(
+          "tensors",
+          [](Net& s) {
+            py::list out;
+            for (const Tensor& t : s.network().layout().tensors())
+              out.append(py::make_tuple(t.name, py::tuple(py::cast(t.shape)), t.offset));
+            return out;
+          })
+      .def_property_readonly(
+          "parameters", keep([](auto& self, auto& n) { return Net::views(self, n.parameters()); }))
+      .def_property_readonly(
+          "gradients", keep([](auto& self, auto& n) { return Net::views(self, n.gradients()); }))
+      .def_property_readonly("first_moments", keep([](auto& self, auto& n) {
+                               return Net::views(self, n.first_moments());
+                             }))
+      .def_property_readonly("second_moments", keep([](auto& self, auto& n) {
+                               return Net::views(self, n.second_moments());
+                             }))
+      .def_property_readonly("flat_parameters", keep([](auto& self, auto& n) {
+                               return Net::flat(self, n.parameters());
+                             }))
+      .def_property_readonly("flat_gradients", keep([](auto& self, auto& n) {
+                               return Net::flat(self, n.gradients());
+                             }))
+      .def_property_readonly("flat_first_moments", keep([](auto& self, auto& n) {
+                               return Net::flat(self, n.first_moments());
+                             }))
+      .def_property_readonly("flat_second_moments", keep([](auto& self, auto& n) {
+                               return Net::flat(self, n.second_moments());
+                             }))
+      .def(
+          "tiling",
+          [](Net& s, std::size_t batch) {
+            const Tiling cut = s.network().tiling(batch);
+            return py::make_tuple(cut.rows, cut.tiles, cut.lanes);
+          },
+          py::arg("batch"))
       .def("set_parameters", &Net::set_parameters, py::arg("values").noconvert())
       .def("set_optimizer", &Net::set_optimizer, py::arg("m").noconvert(), py::arg("v").noconvert(),
            py::arg("step"))
@@ -215,16 +237,17 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("evaluate", &Net::evaluate, py::arg("dense").noconvert(), py::arg("target").noconvert(),
            py::arg("weight").noconvert(), py::arg("n_threads"))
       .def("compute_gradients", &Net::compute_gradients, py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("rows").noconvert(),
-           py::arg("n_threads"))
+           py::arg("target").noconvert(), py::arg("weight").noconvert(),
+           py::arg("rows").noconvert(), py::arg("n_threads"))
       .def("train_epoch", &Net::train_epoch, py::arg("dense").noconvert(),
            py::arg("target").noconvert(), py::arg("weight").noconvert(),
            py::arg("order").noconvert(), py::arg("batch_size"), py::arg("learning_rate"),
            py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("n_threads"));
 }
 
-template <class E> E choice(const char* argument, const std::string& value,
-                            std::initializer_list<std::pair<const char*, E>> choices) {
+template <class E>
+E choice(const char* argument, const std::string& value,
+         std::initializer_list<std::pair<const char*, E>> choices) {
   std::string names;
   for (const auto& [name, code] : choices) {
     if (value == name) return code;
@@ -237,8 +260,10 @@ template <class E> E choice(const char* argument, const std::string& value,
 
 Activation activation_of(const std::string& name) {
   return choice<Activation>("activation", name,
-                            {{"identity", Activation::identity}, {"relu", Activation::relu},
-                             {"tanh", Activation::tanh}, {"sigmoid", Activation::sigmoid},
+                            {{"identity", Activation::identity},
+                             {"relu", Activation::relu},
+                             {"tanh", Activation::tanh},
+                             {"sigmoid", Activation::sigmoid},
                              {"gelu", Activation::gelu}});
 }
 
@@ -248,19 +273,25 @@ void register_network(py::module_& m) {
                        std::size_t cross_rank, double diag_scale, std::vector<std::size_t> hidden,
                        const std::string& activation, const std::string& structure,
                        std::size_t n_outputs, const std::string& loss, double alpha) {
-             return NetworkConfig{
-                 n_dense,
-                 choice<CrossKind>("cross", cross, {{"vector", CrossKind::vector},
-                                                    {"matrix", CrossKind::matrix},
-                                                    {"lowrank", CrossKind::lowrank}}),
-                 cross_layers, cross_rank, diag_scale, std::move(hidden), activation_of(activation),
-                 choice<Structure>("structure", structure, {{"parallel", Structure::parallel},
-                                                            {"stacked", Structure::stacked}}),
-                 n_outputs,
-                 choice<Loss>("loss", loss, {{"squared_error", Loss::squared_error},
-                                             {"log_loss", Loss::log_loss},
-                                             {"softmax", Loss::softmax}}),
-                 alpha};
+             return NetworkConfig{n_dense,
+                                  choice<CrossKind>("cross", cross,
+                                                    {{"vector", CrossKind::vector},
+                                                     {"matrix", CrossKind::matrix},
+                                                     {"lowrank", CrossKind::lowrank}}),
+                                  cross_layers,
+                                  cross_rank,
+                                  diag_scale,
+                                  std::move(hidden),
+                                  activation_of(activation),
+                                  choice<Structure>("structure", structure,
+                                                    {{"parallel", Structure::parallel},
+                                                     {"stacked", Structure::stacked}}),
+                                  n_outputs,
+                                  choice<Loss>("loss", loss,
+                                               {{"squared_error", Loss::squared_error},
+                                                {"log_loss", Loss::log_loss},
+                                                {"softmax", Loss::softmax}}),
+                                  alpha};
            }),
            py::kw_only(), py::arg("n_dense"), py::arg("cross"), py::arg("cross_layers"),
            py::arg("cross_rank"), py::arg("diag_scale"), py::arg("hidden"), py::arg("activation"),

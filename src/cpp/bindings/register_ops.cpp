@@ -57,7 +57,8 @@ template <class T> class CrossOp {
         k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_);
         k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_);
         part_.forward(k_, s.tile, parameters_.data(), n);
-        part_.backward(k_, s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, parameters_.data(), n);
+        part_.backward(k_, s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, parameters_.data(),
+                       n);
         k_.unstack(dx0 + first * D_, s.dx0, n, D_);
       }
     });
@@ -101,8 +102,7 @@ template <class T> class CrossOp {
   Buffer<T> parameters_;
 };
 
-template <class T>
-Array<T> run_forward(CrossOp<T>& op, const Array<T>& x0, std::size_t n_threads) {
+template <class T> Array<T> run_forward(CrossOp<T>& op, const Array<T>& x0, std::size_t n_threads) {
   Array<T> xL = empty<T>({x0.shape(0), x0.shape(1)});
   T* out = xL.mutable_data();
   const T* in = x0.data();
@@ -114,8 +114,9 @@ Array<T> run_forward(CrossOp<T>& op, const Array<T>& x0, std::size_t n_threads) 
 
 // (dx0, one gradient for each of the parameters, in their order)
 template <class T>
-py::tuple run_backward(CrossOp<T>& op, const char* function, const Array<T>& dxL, const Array<T>& x0,
-                       std::initializer_list<const Array<T>*> parameters, std::size_t n_threads) {
+py::tuple run_backward(CrossOp<T>& op, const char* function, const Array<T>& dxL,
+                       const Array<T>& x0, std::initializer_list<const Array<T>*> parameters,
+                       std::size_t n_threads) {
   check_shape(function, "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
   Array<T> dx0 = empty<T>({x0.shape(0), x0.shape(1)});
   Buffer<T> gradients(op.n_parameters());
@@ -155,7 +156,8 @@ NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>&
 }
 
 template <class T>
-CrossOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w, const Array<T>& b) {
+CrossOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w,
+                     const Array<T>& b) {
   const NetworkConfig config = cross_config(function, CrossKind::vector, x0, b, 0, 0);
   check_shape(function, "w", w, {{"L", b.shape(0)}, {"D", x0.shape(1)}});
   return CrossOp<T>(config, {&w, &b});
@@ -170,8 +172,8 @@ CrossOp<T> matrix_op(const char* function, const Array<T>& x0, const Array<T>& W
 }
 
 template <class T>
-CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U, const Array<T>& V,
-                      const Array<T>& b, double diag_scale) {
+CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U,
+                      const Array<T>& V, const Array<T>& b, double diag_scale) {
   const py::ssize_t L = b.ndim() > 0 ? b.shape(0) : 0, D = x0.ndim() == 2 ? x0.shape(1) : -1;
   check_shape(function, "U", U, {{"L", L}, {"D", D}, {"R"}});
   const py::ssize_t R = U.shape(2);
@@ -329,8 +331,8 @@ template <class T> using LossBackward = decltype(KernelTable<T>::squared_backwar
 
 // (sum of the rows' losses, dlogits)
 template <class T>
-void register_loss(py::module_& m, const char* name, LossForward<T> KernelTable<T>::*forward,
-                   LossBackward<T> KernelTable<T>::*backward, bool classes) {
+void register_loss(py::module_& m, const char* name, LossForward<T> KernelTable<T>::* forward,
+                   LossBackward<T> KernelTable<T>::* backward, bool classes) {
   m.def(name, [=](const Array<T>& logits, const Array<T>& target,
                   const std::optional<Array<T>>& weight) {
     check_shape(name, "logits", logits, {{"B"}, {"C"}});
@@ -338,11 +340,13 @@ void register_loss(py::module_& m, const char* name, LossForward<T> KernelTable<
                 {{"B", logits.shape(0)}, {classes ? "1" : "C", classes ? 1 : logits.shape(1)}});
     const auto B = static_cast<std::size_t>(logits.shape(0));
     const auto C = static_cast<std::size_t>(logits.shape(1));
-    if (C == 0) throw py::value_error(std::string(name) + ": logits have no columns, want at least one");
+    if (C == 0)
+      throw py::value_error(std::string(name) + ": logits have no columns, want at least one");
     for (std::size_t i = 0; classes && i < B; ++i)
       if (!(target.data()[i] >= 0 && target.data()[i] < static_cast<T>(C)))
         throw py::index_error(std::string(name) + ": target[" + std::to_string(i) + "] is class " +
-                              std::to_string(target.data()[i]) + ", want 0 to " + std::to_string(C - 1));
+                              std::to_string(target.data()[i]) + ", want 0 to " +
+                              std::to_string(C - 1));
     if (weight.has_value()) check_shape(name, "weight", *weight, {{"B", logits.shape(0)}});
     const KernelTable<T>& k = table_of<T>(active_isa());
     const T* w = weight.has_value() ? weight->data() : nullptr;
@@ -354,18 +358,19 @@ void register_loss(py::module_& m, const char* name, LossForward<T> KernelTable<
 }
 
 template <class T> void register_optimizer(py::module_& m) {
-  m.def("adam_update", [](Array<T>& parameters, Array<T>& mean, Array<T>& square, const Array<T>& g,
-                          double step_size, double beta_1, double beta_2, double epsilon, double l2) {
-    check_shape("adam_update", "parameters", parameters, {{"n"}});
-    check_shape("adam_update", "m", mean, {{"n", parameters.shape(0)}});
-    check_shape("adam_update", "v", square, {{"n", parameters.shape(0)}});
-    check_shape("adam_update", "g", g, {{"n", parameters.shape(0)}});
-    return table_of<T>(active_isa())
-        .adam_update(parameters.mutable_data(), mean.mutable_data(), square.mutable_data(), g.data(),
-                     static_cast<std::size_t>(parameters.shape(0)),
-                     {static_cast<T>(step_size), static_cast<T>(beta_1), static_cast<T>(beta_2),
-                      static_cast<T>(epsilon), static_cast<T>(l2)});
-  });
+  m.def("adam_update",
+        [](Array<T>& parameters, Array<T>& mean, Array<T>& square, const Array<T>& g,
+           double step_size, double beta_1, double beta_2, double epsilon, double l2) {
+          check_shape("adam_update", "parameters", parameters, {{"n"}});
+          check_shape("adam_update", "m", mean, {{"n", parameters.shape(0)}});
+          check_shape("adam_update", "v", square, {{"n", parameters.shape(0)}});
+          check_shape("adam_update", "g", g, {{"n", parameters.shape(0)}});
+          return table_of<T>(active_isa())
+              .adam_update(parameters.mutable_data(), mean.mutable_data(), square.mutable_data(),
+                           g.data(), static_cast<std::size_t>(parameters.shape(0)),
+                           {static_cast<T>(step_size), static_cast<T>(beta_1),
+                            static_cast<T>(beta_2), static_cast<T>(epsilon), static_cast<T>(l2)});
+        });
 }
 
 template <class T> void register_ops_of(py::module_& m) {

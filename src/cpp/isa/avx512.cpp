@@ -1,6 +1,7 @@
-// The kernels compiled for: AVX-512 F, DQ, BW, VL. This file exports one symbol, dcn::avx512::kernels.
-// Whatever it includes from the standard library is plain C functions: an inline template would be
-// emitted with this file's flags and might be the copy that other files end up calling.
+// The kernels compiled for: AVX-512 F, DQ, BW, VL. This file exports one symbol,
+// dcn::avx512::kernels. Whatever it includes from the standard library is plain C functions: an
+// inline template would be emitted with this file's flags and might be the copy that other files
+// end up calling.
 #include <immintrin.h>
 #include <cstddef>
 #include <cstdint>

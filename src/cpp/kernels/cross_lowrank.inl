@@ -27,7 +27,7 @@ void cross_lowrank_backward(T* dx, T* dx0_acc, T* dU, T* dV, T* db, T* dz, T* dt
   multiply_packed(dz, ld<T>(D), U.by_input, Trows, D, R, StoreEpilogue<T>{dt, ld<T>(R)});
   add_outer(dV, D, dt, ld<T>(R), x, ld<T>(D), Trows, R, D);
   if (dx != nullptr)
-    multiply_packed(dt, ld<T>(R), V.by_input, Trows, R, D,
-                    CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag,
-                                             ld<T>(D)});
+    multiply_packed(
+        dt, ld<T>(R), V.by_input, Trows, R, D,
+        CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag, ld<T>(D)});
 }

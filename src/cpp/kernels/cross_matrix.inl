@@ -59,7 +59,7 @@ void cross_matrix_backward(T* dx, T* dx0_acc, T* dW, T* db, T* dz, const T* dxn,
   cross_gradient_of_z(dz, dx0_acc, db, dxn, z, x0, Trows, D);
   add_outer(dW, D, dz, ld<T>(D), x, ld<T>(D), Trows, D, D);
   if (dx != nullptr)
-    multiply_packed(dz, ld<T>(D), W.by_input, Trows, D, D,
-                    CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag,
-                                             ld<T>(D)});
+    multiply_packed(
+        dz, ld<T>(D), W.by_input, Trows, D, D,
+        CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag, ld<T>(D)});
 }

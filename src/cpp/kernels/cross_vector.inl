@@ -24,14 +24,14 @@ void cross_vector_prepare(T* c, T* q, const T* w, const T* b, std::size_t L, std
   }
 }
 
-// out(n, row) = x (row) . y (n), R rows against N vectors at a time: each load serves R or N products
+// out(n, row) = x (row) . y (n), R rows against N vectors at a time: each load serves R or N
+// products
 template <class T, int R, int N>
 DCN_INLINE void dots_tile(T* out, std::size_t out_ld, const T* x, std::size_t x_ld, const T* y,
                           std::size_t D) {
   Vec<T> acc[N][R] = {};
   std::size_t d = 0;
-  for (; d + kLanes<T> <= D; d += kLanes<T>)
-    DCN_UNROLL
+  for (; d + kLanes<T> <= D; d += kLanes<T>) DCN_UNROLL
     for (int r = 0; r < R; ++r) {
       const Vec<T> xv = load(x + r * x_ld + d);
       DCN_UNROLL
@@ -88,7 +88,7 @@ void cross_vector_forward(T* xL, T* p, T* a, const T* x0, const T* w, const T* c
     }
 }
 
-// Columns [d, d + lanes) of the backward for layers [l, l + N): dx0 gets dp_l w_l, dw_l gets dp_l x0.
+// Columns [d, d + lanes) of the backward for layers [l, l + N): dx0 gets dp_l w_l, dw_l dp_l x0.
 // The first call of a column also brings in dxL: dx0 = aL dxL, dc = its sum over rows.
 template <class T, int N, bool kFirst>
 DCN_INLINE void cross_vector_column(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, const T* aL,

@@ -32,8 +32,8 @@ template <class T, Activation kAct> struct DenseEpilogue {
 };
 
 template <class T, Activation kAct>
-void dense_forward_as(T* hn, T* z, const T* h, const Packed<T>& W, std::size_t Trows,
-                      std::size_t I, std::size_t O) {
+void dense_forward_as(T* hn, T* z, const T* h, const Packed<T>& W, std::size_t Trows, std::size_t I,
+                      std::size_t O) {
   multiply_packed(h, ld<T>(I), W.by_output, Trows, I, O,
                   DenseEpilogue<T, kAct>{hn, z, W.bias, ld<T>(O)});
 }

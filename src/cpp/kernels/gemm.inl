@@ -1,8 +1,8 @@
 // The register-tiled product under every dense kernel. A tile of R rows by N vectors of the result
 // stays in registers over the whole depth; what follows the product (bias, activation, Hadamard
 // product, residual) happens in the epilogue, before the tile leaves them. Every element of the
-// result is one chain of multiply-adds in the order of the depth, wherever its row lies in the tile,
-// so a row's result does not depend on its neighbours.
+// result is one chain of multiply-adds in the order of the depth, wherever its row lies in the
+// tile, so a row's result does not depend on its neighbours.
 
 // acc[r][n] += a(r, k) * b(k, n) for k < depth.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
@@ -12,7 +12,7 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
                               std::size_t b_vector, std::size_t depth) {
   for (std::size_t k = 0; k < depth; ++k) {
     Vec<T> columns[N];
-    DCN_UNROLL
+  DCN_UNROLL
     for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
     DCN_UNROLL
     for (int r = 0; r < R; ++r) {

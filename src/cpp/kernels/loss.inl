@@ -110,7 +110,8 @@ double softmax_forward(const T* logits, const T* target, const T* weight, const 
       const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
       total += exponentials(part, z + c, top, n);
     }
-    const T log_total = total == total && total <= T(2) * static_cast<T>(C) ? log_of_sum(total) : total;
+    const T log_total =
+        total == total && total <= T(2) * static_cast<T>(C) ? log_of_sum(total) : total;
     const T picked = z[static_cast<std::size_t>(target[row])] - top;
     loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) *
             static_cast<double>(log_total - picked);

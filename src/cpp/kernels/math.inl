@@ -1,4 +1,5 @@
-// Elementary functions on vectors: our own, so that every instruction set computes the same numbers.
+// Elementary functions on vectors: our own, so that every instruction set computes the same
+// numbers.
 
 // expm1(r) = r + r^2 q(r) on |r| <= ln2 / 2, Taylor, far enough that the rest is below half an ulp
 template <class T> constexpr int kExpTerms = sizeof(T) == 4 ? 6 : 12;

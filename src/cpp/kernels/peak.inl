@@ -2,7 +2,8 @@
 
 template <class T> double peak(std::size_t n) {
   T start[kTileRows * kTileVectors * kLanes<T>];  // all different, or equal registers are merged
-  for (std::size_t i = 0; i < kTileRows * kTileVectors * kLanes<T>; ++i) start[i] = static_cast<T>(i);
+  for (std::size_t i = 0; i < kTileRows * kTileVectors * kLanes<T>; ++i)
+    start[i] = static_cast<T>(i);
   Vec<T> acc[kTileRows * kTileVectors];
   DCN_UNROLL
   for (int i = 0; i < kTileRows * kTileVectors; ++i) acc[i] = load(start + i * kLanes<T>);

@@ -1,5 +1,6 @@
 // AVX2 and FMA: one vector is two ymm registers. Included inside dcn::avx2.
-constexpr int kTileRows = 6, kTileRowsSmall = 2, kTileVectors = 1;  // 12 accumulators of 16 registers
+constexpr int kTileRows = 6, kTileRowsSmall = 2,
+              kTileVectors = 1;  // 12 accumulators of 16 registers
 
 template <class T> struct Vec;
 
@@ -26,11 +27,13 @@ DCN_INLINE Vec<double> load(const double* p) {
 }
 DCN_INLINE Vec<float> load_partial(const float* p, std::size_t n) {
   const __m256 none = _mm256_setzero_ps();
-  return {_mm256_maskload_ps(p, first8(n)), n > 8 ? _mm256_maskload_ps(p + 8, first8(n - 8)) : none};
+  return {_mm256_maskload_ps(p, first8(n)),
+          n > 8 ? _mm256_maskload_ps(p + 8, first8(n - 8)) : none};
 }
 DCN_INLINE Vec<double> load_partial(const double* p, std::size_t n) {
   const __m256d none = _mm256_setzero_pd();
-  return {_mm256_maskload_pd(p, first4(n)), n > 4 ? _mm256_maskload_pd(p + 4, first4(n - 4)) : none};
+  return {_mm256_maskload_pd(p, first4(n)),
+          n > 4 ? _mm256_maskload_pd(p + 4, first4(n - 4)) : none};
 }
 DCN_INLINE void store(float* p, Vec<float> a) {
   _mm256_storeu_ps(p, a.lo);
@@ -108,7 +111,8 @@ DCN_INLINE Vec<float> where_greater(Vec<float> a, Vec<float> b, Vec<float> yes, 
   return {_mm256_blendv_ps(no.lo, yes.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ)),
           _mm256_blendv_ps(no.hi, yes.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ))};
 }
-DCN_INLINE Vec<double> where_greater(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+DCN_INLINE Vec<double> where_greater(Vec<double> a, Vec<double> b, Vec<double> yes,
+                                     Vec<double> no) {
   return {_mm256_blendv_pd(no.lo, yes.lo, _mm256_cmp_pd(a.lo, b.lo, _CMP_GT_OQ)),
           _mm256_blendv_pd(no.hi, yes.hi, _mm256_cmp_pd(a.hi, b.hi, _CMP_GT_OQ))};
 }

@@ -1,5 +1,6 @@
 // AVX-512 (F, DQ, BW, VL): one vector is one zmm register. Included inside dcn::avx512.
-constexpr int kTileRows = 12, kTileRowsSmall = 4, kTileVectors = 2;  // 24 accumulators of 32 registers
+constexpr int kTileRows = 12, kTileRowsSmall = 4,
+              kTileVectors = 2;  // 24 accumulators of 32 registers
 
 template <class T> struct Vec;
 
@@ -58,7 +59,8 @@ DCN_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return {_mm512_min_pd
 DCN_INLINE Vec<float> where_greater(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), no.v, yes.v)};
 }
-DCN_INLINE Vec<double> where_greater(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+DCN_INLINE Vec<double> where_greater(Vec<double> a, Vec<double> b, Vec<double> yes,
+                                     Vec<double> no) {
   return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ), no.v, yes.v)};
 }
 DCN_INLINE Vec<float> round_to_even(Vec<float> a) {

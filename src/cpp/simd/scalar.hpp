@@ -76,7 +76,8 @@ template <class T> DCN_INLINE Vec<T> round_to_even(const Vec<T>& a) {
 }
 // 2^n for whole n within the normal range
 template <class T> DCN_INLINE Vec<T> power_of_2(const Vec<T>& n) {
-  return each<T>([&](std::size_t i) { return static_cast<T>(::ldexp(1.0, static_cast<int>(n.v[i]))); });
+  return each<T>(
+      [&](std::size_t i) { return static_cast<T>(::ldexp(1.0, static_cast<int>(n.v[i]))); });
 }
 // sum of the lanes, folding halves: i + (i + 8), then + 4, + 2, + 1
 template <class T> DCN_INLINE T sum(Vec<T> a) {
