@@ -28,8 +28,8 @@ C = TypeVar("C", bound=type)
 
 PARAMETERS = """
 cross : {"matrix", "vector", "lowrank"}, default="matrix"
-    Form of the cross layers: x0 * (W x + b) + x with a full W, x0 (x . w) + b + x, or the first with
-    W = U V of rank ``cross_rank``.
+    Form of the cross layers: x0 * (W x + b) + x with a full W, x0 (x . w) + b + x, or the first
+    with W = U V of rank ``cross_rank``.
 cross_layers : int, default=3
     With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
     deep network.
@@ -44,8 +44,8 @@ activation : {"relu", "tanh", "sigmoid", "identity", "gelu"}, default="relu"
 structure : {"parallel", "stacked"}, default="parallel"
     Deep part beside the cross part, both reading the columns, or behind it, reading its output.
 alpha : float, default=0.0
-    L2: the objective has alpha / 2 times the sum of squared weights. Biases are free, and the size of
-    a batch does not matter.
+    L2: the objective has alpha / 2 times the sum of squared weights. Biases are free, and the size
+    of a batch does not matter.
 learning_rate_init : float, default=0.001
     Adam's learning rate.
 beta_1, beta_2 : float, default=0.9, 0.999
@@ -53,20 +53,22 @@ beta_1, beta_2 : float, default=0.9, 0.999
 epsilon : float, default=1e-7
     Added to the root of Adam's second moment.
 batch_size : int or "auto", default="auto"
-    Rows of a batch; "auto" is a hundredth of the rows, rounded down to a power of two, and 128 to 1024.
+    Rows of a batch; "auto" is a hundredth of the rows, rounded down to a power of two, and 128 to
+    1024.
 max_iter : int, default=100
     Most epochs.
 shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
 early_stopping : bool or "auto", default="auto"
-    Whether to hold out rows, stop when their loss no longer falls, and keep the parameters that were
-    best on them. "auto" does so above 10,000 rows.
+    Whether to hold out rows, stop when their loss no longer falls, and keep the parameters that
+    were best on them. "auto" does so above 10,000 rows.
 validation_fraction : float, default=0.1
     Of the rows to hold out.
 n_iter_no_change : int, default=10
     Epochs without progress before training stops.
 tol : float or None, default=1e-4
-    Least fall of the loss (of the held-out rows, or of training) that is progress; None never stops.
+    Least fall of the loss (of the held-out rows, or of training) that is progress; None never
+    stops.
 warm_start : bool, default=False
     Whether ``fit`` goes on from where the last one ended.
 dtype : {"float32", "float64"}, default="float32"
@@ -126,6 +128,13 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Parameters, fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _doc_link_module = "dcnfast"
+
+    _model: Model
+    _encoder: Standardizer
+    n_parameters_: int
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "cross": [StrOptions({"matrix", "vector", "lowrank"})],
@@ -242,7 +251,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
     def _config(self, n_dense: int, loss: str, n_outputs: int) -> NetworkConfig:
-        hidden = []
+        hidden: list[int] = []
         for width in self.hidden_layer_sizes:
             if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
                 raise ValueError(
@@ -293,7 +302,8 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if continued:
             if config != self._model.config:
                 raise ValueError(
-                    f"warm_start: the last fit had {self._model.config}, got {config}, want the same"
+                    f"warm_start: the last fit had {self._model.config}, got {config}, "
+                    "want the same"
                 )
             self._model = self._model.copy()
             history = History(list(self.loss_curve_), list(self.validation_scores_ or []))
@@ -376,7 +386,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         threads = effective_threads(None if self.n_jobs is None else int(self.n_jobs))
         logits = self._model.logits(dense, threads)
         wild = ~np.isfinite(logits).all(axis=1)
-        if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of what is known
+        if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of the known
             logits[wild] = self._model.logits(self._encoder.clip(dense[wild]), threads)
             logits = np.nan_to_num(logits, nan=0.0)
         return logits

@@ -21,7 +21,8 @@ class Rows:
     dense : ndarray of shape (N, M)
     target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
     weight : ndarray of shape (N,) or None
-        With mean 1, so that a batch of B rows divides by B and every row counts the same in any batch.
+        With mean 1, so that a batch of B rows divides by B and every row counts the same in any
+        batch.
     """
 
     dense: Array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from dcnfast import _core
 
@@ -74,7 +74,7 @@ class NetworkConfig:
         reaches = D if not self.hidden or (self.structure == "parallel" and L > 0) else 0
         return total + self.n_outputs * (reaches + (inputs if self.hidden else 0) + 1)
 
-    def compile(self) -> Any:
+    def compile(self) -> _core.NetworkF32 | _core.NetworkF64:
         """Build the compiled network, all parameters zero.
 
         Raises

@@ -41,11 +41,11 @@ def effective_threads(n_jobs: int | None) -> int:
     ValueError
         If n_jobs is 0 or not an integer.
     """
-    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0):
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | None) or n_jobs == 0:
         raise ValueError(f"n_jobs is {n_jobs!r}, want None or an integer other than 0")
     if n_jobs is not None and n_jobs > 0:
         return n_jobs
-    cores = joblib.cpu_count()
+    cores = int(joblib.cpu_count())
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if asked.isdigit() and int(asked) > 0:
         cores = min(cores, int(asked))
@@ -103,7 +103,7 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print version, compiler, build type, instruction sets (compiled, available, active), threads."""
+    """Print version, compiler, build type, instruction sets and threads."""
     for name, value in config().items():
         text = ", ".join(value) if isinstance(value, list) else value
         print(f"{name + ':':<28}{text}")

@@ -17,8 +17,9 @@ def make_almond_clicks(
     """Generate the almond study: clicks that depend on products of two, three and four columns.
 
     y = 0.1 age + 1.2 employed + 0.5 rum + 0.2 soda + 1.8 employed rum + 0.1 employed soda
-    + 3.1 employed almond + 1.5 rum almond + 2 employed rum soda almond, without noise. The columns are
-    drawn in this order: age = randint(18, 80) / 68; employed, rum, soda, almond = randint(2) / 2.
+    + 3.1 employed almond + 1.5 rum almond + 2 employed rum soda almond, without noise. The columns
+    are drawn in this order: age = randint(18, 80) / 68; then employed, rum, soda and almond, each
+    randint(2) / 2.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Stage 1: columns -> numbers of the network. Dense columns are standardised, and so is the target."""
+"""Stage 1: columns -> numbers of the network. Dense columns and the target are standardised."""
 
 from __future__ import annotations
 

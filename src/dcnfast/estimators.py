@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 @add_parameters_to_doc
-class DCNRegressor(RegressorMixin, BaseDCN):
+class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     """Deep & Cross Network for regression with the squared error, one or several targets.
 
     Columns and targets are standardised inside, so raw units just work.
@@ -117,7 +117,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):
 
 
 @add_parameters_to_doc
-class DCNClassifier(ClassifierMixin, BaseDCN):
+class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     """Deep & Cross Network for two classes (log-loss) or more (softmax).
 
     Columns are standardised inside, so raw units just work.

@@ -22,8 +22,8 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
     Returns
     -------
     W : ndarray of shape (D, D)
-        ``W[i, j]`` multiplies x0_i x_j. The low-rank form gives U V; the vector form gives 1 w^T, whose
-        rows are all the same.
+        ``W[i, j]`` multiplies x0_i x_j. The low-rank form gives U V; the vector form gives 1 w^T,
+        whose rows are all the same.
 
     Raises
     ------
@@ -98,9 +98,7 @@ class CrossWeightsDisplay:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError(
-                "drawing needs matplotlib: pip install 'dcnfast[plot]'"
-            ) from error
+            raise ImportError("drawing needs matplotlib: pip install 'dcnfast[plot]'") from error
         if ax is None:
             size = 2.5 + 0.6 * len(self.weights)
             ax = Figure(figsize=(size, 0.85 * size), layout="constrained").add_subplot()
@@ -109,7 +107,11 @@ class CrossWeightsDisplay:
         ticks = range(len(size))
         ax.set_xticks(ticks, self.feature_names, rotation=45, ha="right")
         ax.set_yticks(ticks, self.feature_names)
-        ax.set(xlabel="column j of $x_l$", ylabel="column i of $x_0$", title="|W|, standardised columns")
+        ax.set(
+            xlabel="column j, which drives",
+            ylabel="column i, which is driven",
+            title="Cross weights |W|, columns standardised",
+        )
         if len(size) <= 12:
             for i, j in np.ndindex(size.shape):
                 dark = size[i, j] > 0.6 * size.max()

@@ -47,8 +47,8 @@ class Model:
         """Draw the weights; biases are 0.
 
         Cross weights as in TensorFlow Recommenders: normal with standard deviation 0.05, cut at two
-        of them. The others uniform after Glorot and Bengio (2010). All in float64 and in the order of
-        the tensors, so that both dtypes start from the same values.
+        of them. The others uniform after Glorot and Bengio (2010). All in float64 and in the order
+        of the tensors, so that both dtypes start from the same values.
         """
         pieces = []
         for name, shape, _ in self.network.tensors:

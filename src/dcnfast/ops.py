@@ -10,7 +10,6 @@ Letters: B rows, D width, L cross layers, R rank, I and O inputs and outputs, H 
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ __all__ = [
 ]
 
 
-def _prepare(function: str, **arguments: npt.ArrayLike) -> tuple[ModuleType, list[Array]]:
+def _prepare(function: str, **arguments: npt.ArrayLike) -> tuple[_core._Ops[Any], list[Array]]:
     """Return the kernels of the common type, and C-contiguous arrays of that type."""
     arrays = {name: np.asarray(value) for name, value in arguments.items()}
     for name, array in arrays.items():
@@ -47,7 +46,8 @@ def _prepare(function: str, **arguments: npt.ArrayLike) -> tuple[ModuleType, lis
                 f"{function}: {name} has dtype {array.dtype}, want float32, float64 or integers"
             )
     single = all(array.dtype == np.float32 for array in arrays.values())
-    dtype, kernels = (np.float32, _core.ops_f32) if single else (np.float64, _core.ops_f64)
+    kernels: _core._Ops[Any] = _core.ops_f32 if single else _core.ops_f64
+    dtype = np.float32 if single else np.float64
     return kernels, [np.ascontiguousarray(array, dtype=dtype) for array in arrays.values()]
 
 
@@ -91,8 +91,8 @@ def cross_vector(
     ----------
     Wang et al., "Deep & Cross Network for Ad Click Predictions", 2017, eq. 3.
     """
-    k, arrays = _prepare("cross_vector", x0=x0, w=w, b=b)
-    return k.cross_vector(*arrays, effective_threads(n_jobs))
+    k, (x0, w, b) = _prepare("cross_vector", x0=x0, w=w, b=b)
+    return k.cross_vector(x0, w, b, effective_threads(n_jobs))
 
 
 def cross_vector_backward(
@@ -117,8 +117,8 @@ def cross_vector_backward(
     dx0 : ndarray of shape (B, D)
     dw, db : ndarray of shape (L, D)
     """
-    k, arrays = _prepare("cross_vector_backward", dxL=dxL, x0=x0, w=w, b=b)
-    return k.cross_vector_backward(*arrays, effective_threads(n_jobs))
+    k, (dxL, x0, w, b) = _prepare("cross_vector_backward", dxL=dxL, x0=x0, w=w, b=b)
+    return k.cross_vector_backward(dxL, x0, w, b, effective_threads(n_jobs))
 
 
 def cross_matrix(
@@ -159,8 +159,8 @@ def cross_matrix(
     ----------
     Wang et al., "DCN V2", 2021, eq. 1.
     """
-    k, arrays = _prepare("cross_matrix", x0=x0, W=W, b=b)
-    return k.cross_matrix(*arrays, _scale("cross_matrix", diag_scale), effective_threads(n_jobs))
+    k, (x0, W, b) = _prepare("cross_matrix", x0=x0, W=W, b=b)
+    return k.cross_matrix(x0, W, b, _scale("cross_matrix", diag_scale), effective_threads(n_jobs))
 
 
 def cross_matrix_backward(
@@ -188,8 +188,10 @@ def cross_matrix_backward(
     db : ndarray of shape (L, D)
     """
     name = "cross_matrix_backward"
-    k, arrays = _prepare(name, dxL=dxL, x0=x0, W=W, b=b)
-    return k.cross_matrix_backward(*arrays, _scale(name, diag_scale), effective_threads(n_jobs))
+    k, (dxL, x0, W, b) = _prepare(name, dxL=dxL, x0=x0, W=W, b=b)
+    return k.cross_matrix_backward(
+        dxL, x0, W, b, _scale(name, diag_scale), effective_threads(n_jobs)
+    )
 
 
 def cross_lowrank(
@@ -233,8 +235,10 @@ def cross_lowrank(
     ----------
     Wang et al., "DCN V2", 2021, eq. 2.
     """
-    k, arrays = _prepare("cross_lowrank", x0=x0, U=U, V=V, b=b)
-    return k.cross_lowrank(*arrays, _scale("cross_lowrank", diag_scale), effective_threads(n_jobs))
+    k, (x0, U, V, b) = _prepare("cross_lowrank", x0=x0, U=U, V=V, b=b)
+    return k.cross_lowrank(
+        x0, U, V, b, _scale("cross_lowrank", diag_scale), effective_threads(n_jobs)
+    )
 
 
 def cross_lowrank_backward(
@@ -264,8 +268,10 @@ def cross_lowrank_backward(
     db : ndarray of shape (L, D)
     """
     name = "cross_lowrank_backward"
-    k, arrays = _prepare(name, dxL=dxL, x0=x0, U=U, V=V, b=b)
-    return k.cross_lowrank_backward(*arrays, _scale(name, diag_scale), effective_threads(n_jobs))
+    k, (dxL, x0, U, V, b) = _prepare(name, dxL=dxL, x0=x0, U=U, V=V, b=b)
+    return k.cross_lowrank_backward(
+        dxL, x0, U, V, b, _scale(name, diag_scale), effective_threads(n_jobs)
+    )
 
 
 # ---- 4: deep
@@ -293,8 +299,8 @@ def dense(
     ValueError
         If a shape does not fit or the activation is unknown.
     """
-    k, arrays = _prepare("dense", h=h, W=W, b=b)
-    return k.dense(*arrays, activation)
+    k, (h, W, b) = _prepare("dense", h=h, W=W, b=b)
+    return k.dense(h, W, b, activation)
 
 
 def dense_backward(
@@ -305,8 +311,8 @@ def dense_backward(
     activation: str = "identity",
 ) -> tuple[Array, Array, Array]:
     """Differentiate :func:`dense`: dhn (B, O) -> dh (B, I), dW (O, I), db (O,)."""
-    k, arrays = _prepare("dense_backward", dhn=dhn, h=h, W=W, b=b)
-    return k.dense_backward(*arrays, activation)
+    k, (dhn, h, W, b) = _prepare("dense_backward", dhn=dhn, h=h, W=W, b=b)
+    return k.dense_backward(dhn, h, W, b, activation)
 
 
 # ---- 5: combine
@@ -333,8 +339,8 @@ def combine(x: npt.ArrayLike, h: npt.ArrayLike, W: npt.ArrayLike, b: npt.ArrayLi
     ValueError
         If a shape does not fit, or D + H is 0.
     """
-    k, arrays = _prepare("combine", x=x, h=h, W=W, b=b)
-    return k.combine(*arrays)
+    k, (x, h, W, b) = _prepare("combine", x=x, h=h, W=W, b=b)
+    return k.combine(x, h, W, b)
 
 
 def combine_backward(
@@ -345,8 +351,8 @@ def combine_backward(
     b: npt.ArrayLike,
 ) -> tuple[Array, Array, Array, Array]:
     """Differentiate :func:`combine`: dlogits (B, C) -> dx (B, D), dh (B, H), dW, db."""
-    k, arrays = _prepare("combine_backward", dlogits=dlogits, x=x, h=h, W=W, b=b)
-    return k.combine_backward(*arrays)
+    k, (dlogits, x, h, W, b) = _prepare("combine_backward", dlogits=dlogits, x=x, h=h, W=W, b=b)
+    return k.combine_backward(dlogits, x, h, W, b)
 
 
 # ---- 6: loss
@@ -355,11 +361,10 @@ def combine_backward(
 def _loss(
     name: str, logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None
 ) -> tuple[float, Array]:
-    if weight is None:
-        k, (z, y) = _prepare(name, logits=logits, target=target)
-        return getattr(k, name)(z, y, None)
-    k, arrays = _prepare(name, logits=logits, target=target, weight=weight)
-    return getattr(k, name)(*arrays)
+    given = {"logits": logits, "target": target} | ({} if weight is None else {"weight": weight})
+    k, (z, y, *w) = _prepare(name, **given)
+    loss: tuple[float, Array] = getattr(k, name)(z, y, w[0] if w else None)
+    return loss
 
 
 def squared_error(

@@ -1,16 +1,17 @@
 """The whole model in float64 NumPy: the specification, and the oracle of the tests.
 
 It cannot be fast and does not try. One function per kernel pair, named and ordered as in
-``src/cpp/kernel_table.hpp`` and :mod:`dcnfast.ops`, forward above its backward. Every backward takes
-the gradient of the output, then what its forward took, and returns the gradients in that order.
+``src/cpp/kernel_table.hpp`` and :mod:`dcnfast.ops`, forward above its backward. Every backward
+takes the gradient of the output, then what its forward took, and returns the gradients in that
+order.
 
-Letters: B rows, M dense columns, D width of x0, L cross layers, R rank, I and O inputs and outputs of
-a dense layer, H width of the last one, C outputs.
+Letters: B rows, M dense columns, D width of x0, L cross layers, R rank, I and O inputs and outputs
+of a dense layer, H width of the last one, C outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,7 @@ def cross_vector(x0: Array, w: Array, b: Array) -> Array:
     return x
 
 
-def cross_vector_backward(
-    dxL: Array, x0: Array, w: Array, b: Array
-) -> tuple[Array, Array, Array]:
+def cross_vector_backward(dxL: Array, x0: Array, w: Array, b: Array) -> tuple[Array, Array, Array]:
     """Return dx0 (B,D), dw (L,D), db (L,D)."""
     xs = [cross_vector(x0, w[:l], b[:l]) for l in range(len(w))]
     dx, dx0, dw, db = dxL, np.zeros_like(x0), np.zeros_like(w), np.zeros_like(b)
@@ -83,6 +82,12 @@ def cross_lowrank_backward(
     return dx0, dW @ V.transpose(0, 2, 1), U.transpose(0, 2, 1) @ dW, db
 
 
+CROSSES: dict[str, Callable[..., Array]] = {
+    "vector": cross_vector,
+    "matrix": cross_matrix,
+    "lowrank": cross_lowrank,
+}
+
 # ---- 4: deep
 
 _GELU_C = np.sqrt(2 / np.pi)
@@ -118,7 +123,7 @@ def activate_backward(dh: Array, z: Array, activation: str) -> Array:
 
 
 def dense(h: Array, W: Array, b: Array, activation: str = "identity") -> Array:
-    """h (B,I), W (O,I), b (O) -> act(h W^T + b) (B,O)."""
+    """Map h (B,I), W (O,I), b (O) to act(h W^T + b) (B,O)."""
     return activate(h @ W.T + b, activation)
 
 
@@ -134,7 +139,7 @@ def dense_backward(
 
 
 def combine(x: Array, h: Array, W: Array, b: Array) -> Array:
-    """x (B,D), h (B,H), W (C,D+H), b (C) -> logits (B,C)."""
+    """Map x (B,D), h (B,H), W (C,D+H), b (C) to logits (B,C)."""
     return np.concatenate([x, h], axis=1) @ W.T + b
 
 
@@ -193,7 +198,7 @@ def adam_update(
     epsilon: float = 1e-7,
     l2: float | Array = 0.0,
 ) -> tuple[Array, Array, Array]:
-    """Kingma and Ba 2015, end of section 2; ``step`` counts from 1. Returns parameters, m, v (n)."""
+    """Kingma and Ba 2015, end of section 2; ``step`` counts from 1. -> parameters, m, v (n)."""
     g = g + l2 * parameters
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * g**2
@@ -221,9 +226,7 @@ class ReferenceNetwork:
         c = self.config
         xL = x0
         if c.cross_layers:
-            xL = {"vector": cross_vector, "matrix": cross_matrix, "lowrank": cross_lowrank}[c.cross](
-                x0, *self._cross_arguments(p)
-            )
+            xL = CROSSES[c.cross](x0, *self._cross_arguments(p))
         h = [xL if c.structure == "stacked" else x0]
         for i in range(len(c.hidden)):
             h.append(dense(h[-1], p[f"deep_W_{i}"], p[f"deep_b_{i}"], c.activation))
@@ -274,7 +277,7 @@ class ReferenceNetwork:
         return {"cross_U": dU, "cross_V": dV, "cross_b": db}
 
     def _head_inputs(self, xL: Array, h: list[Array]) -> tuple[Array, Array]:
-        """Return x (B,D) and h (B,H) as the head sees them; a part that does not reach it is empty."""
+        """Return x (B,D) and h (B,H) as the head sees them; empty what does not reach it."""
         c = self.config
         nothing = np.zeros((len(xL), 0))
         if not c.hidden:
@@ -297,6 +300,7 @@ class ReferenceNetwork:
         for name, value in p.items():
             l2 = 0.0 if "_b" in name else self.config.alpha
             loss += 0.5 * l2 * float((value**2).sum())
-            new_p[name], m, v = adam_update(value, *moments[name], g[name], step, l2=l2, **adam)
+            m, v = moments[name]
+            new_p[name], m, v = adam_update(value, m, v, g[name], step, l2=l2, **adam)
             new_moments[name] = (m, v)
         return loss, new_p, new_moments

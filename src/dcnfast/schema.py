@@ -14,12 +14,15 @@ DTYPES = [np.float64, np.float32]
 
 
 def _refuse_categories(estimator: BaseEstimator, X: Any) -> None:
-    """Name the columns of a DataFrame that are not numbers, instead of failing on their first value."""
+    """Name the columns of a DataFrame that are not numbers, not just their first value."""
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         return
-    numeric = lambda dtype: dtype.is_numeric() or dtype in (nw.Boolean, nw.Object)  # noqa: E731
-    bad = [f"{name!r} ({dtype})" for name, dtype in frame.schema.items() if not numeric(dtype)]
+    bad = [
+        f"{name!r} ({dtype})"
+        for name, dtype in frame.schema.items()
+        if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Object))
+    ]
     if bad:
         raise ValueError(
             f"{type(estimator).__name__}: X has columns that are not numeric: {', '.join(bad)}; "

@@ -1,4 +1,4 @@
-"""What tests need and people may use: run on a given instruction set, and prove that it ran there."""
+"""What tests need and people may use: run on a given instruction set, and prove it ran there."""
 
 from __future__ import annotations
 

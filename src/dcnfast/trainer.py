@@ -106,8 +106,8 @@ def train(
     Warns
     -----
     ConvergenceWarning
-        If the loss or a parameter stops being finite. The model then has the parameters from the end
-        of the last epoch in which all was well.
+        If the loss or a parameter stops being finite. The model then has the parameters from the
+        end of the last epoch in which all was well.
     UserWarning
         If Ctrl-C was pressed. The model is then as after the last whole batch.
     """

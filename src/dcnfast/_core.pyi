@@ -1,0 +1,268 @@
+"""The compiled part. Letters as in kernel_table.hpp: B rows, D width, L layers, R rank, C outputs.
+
+Every array is C-contiguous and of the module's or network's one scalar type.
+"""
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypedDict, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+_T = TypeVar("_T", np.float32, np.float64)
+_Rows = npt.NDArray[np.int64]
+
+version: str
+
+# ---- instruction sets, threads, ceilings
+
+class _Isa(TypedDict):
+    name: str
+    description: str
+    tile_rows: int
+    tile_vectors: int
+
+class _BuildInfo(TypedDict):
+    version: str
+    compiler: str
+    build_type: str
+
+def active_isa() -> _Isa: ...
+def available_isas() -> list[_Isa]: ...
+def compiled_isas() -> list[_Isa]: ...
+def force_isa(name: str) -> None: ...
+def build_info() -> _BuildInfo: ...
+def measure_fma_peak(double_precision: bool, n_threads: int, seconds: float) -> float: ...
+def measure_bandwidth(n_threads: int, seconds: float) -> float: ...
+
+# ---- kernels on whole arrays, forward above its backward
+
+class _Ops(Protocol[_T]):
+    # x0 (B,D), w, b (L,D) -> xL (B,D)
+    def cross_vector(
+        self,
+        x0: npt.NDArray[_T],
+        w: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        n_threads: int,
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> dx0 (B,D), dw, db (L,D)
+    def cross_vector_backward(
+        self,
+        dxL: npt.NDArray[_T],
+        x0: npt.NDArray[_T],
+        w: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        n_threads: int,
+        /,
+    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # x0 (B,D), W (L,D,D) as (out, in), b (L,D) -> xL (B,D)
+    def cross_matrix(
+        self,
+        x0: npt.NDArray[_T],
+        W: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        diag_scale: float,
+        n_threads: int,
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> dx0 (B,D), dW (L,D,D), db (L,D)
+    def cross_matrix_backward(
+        self,
+        dxL: npt.NDArray[_T],
+        x0: npt.NDArray[_T],
+        W: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        diag_scale: float,
+        n_threads: int,
+        /,
+    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # x0 (B,D), U (L,D,R), V (L,R,D), b (L,D) -> xL (B,D)
+    def cross_lowrank(
+        self,
+        x0: npt.NDArray[_T],
+        U: npt.NDArray[_T],
+        V: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        diag_scale: float,
+        n_threads: int,
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> dx0 (B,D), dU (L,D,R), dV (L,R,D), db (L,D)
+    def cross_lowrank_backward(
+        self,
+        dxL: npt.NDArray[_T],
+        x0: npt.NDArray[_T],
+        U: npt.NDArray[_T],
+        V: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        diag_scale: float,
+        n_threads: int,
+        /,
+    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # h (B,I), W (O,I), b (O) -> hn (B,O)
+    def dense(
+        self,
+        h: npt.NDArray[_T],
+        W: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        activation: str,
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> dh (B,I), dW (O,I), db (O)
+    def dense_backward(
+        self,
+        dhn: npt.NDArray[_T],
+        h: npt.NDArray[_T],
+        W: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        activation: str,
+        /,
+    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # x (B,D), h (B,H), W (C,D+H), b (C) -> logits (B,C)
+    def combine(
+        self,
+        x: npt.NDArray[_T],
+        h: npt.NDArray[_T],
+        W: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> dx (B,D), dh (B,H), dW (C,D+H), db (C)
+    def combine_backward(
+        self,
+        dlogits: npt.NDArray[_T],
+        x: npt.NDArray[_T],
+        h: npt.NDArray[_T],
+        W: npt.NDArray[_T],
+        b: npt.NDArray[_T],
+        /,
+    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # logits, target (B,C), weight (B) -> sum of the rows' losses, dlogits (B,C)
+    def squared_error(
+        self,
+        logits: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        /,
+    ) -> tuple[float, npt.NDArray[_T]]: ...
+    def log_loss(
+        self,
+        logits: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        /,
+    ) -> tuple[float, npt.NDArray[_T]]: ...
+    # target (B,1): class numbers
+    def softmax_loss(
+        self,
+        logits: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        /,
+    ) -> tuple[float, npt.NDArray[_T]]: ...
+    # all (n); the first three are changed in place; returns the sum of squared parameters before
+    def adam_update(
+        self,
+        parameters: npt.NDArray[_T],
+        m: npt.NDArray[_T],
+        v: npt.NDArray[_T],
+        g: npt.NDArray[_T],
+        step_size: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        l2: float,
+        /,
+    ) -> float: ...
+
+ops_f32: _Ops[np.float32]
+ops_f64: _Ops[np.float64]
+
+# ---- the whole network
+
+class NetworkConfig:
+    def __init__(
+        self,
+        *,
+        n_dense: int,
+        cross: str,
+        cross_layers: int,
+        cross_rank: int,
+        diag_scale: float,
+        hidden: Sequence[int],
+        activation: str,
+        structure: str,
+        n_outputs: int,
+        loss: str,
+        alpha: float,
+    ) -> None: ...
+
+class _Network(Generic[_T]):
+    def __init__(self, config: NetworkConfig) -> None: ...
+    @property
+    def n_parameters(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+    # name, shape, offset in the flat buffer
+    @property
+    def tensors(self) -> list[tuple[str, tuple[int, ...], int]]: ...
+    # read-only views of the flat buffers, by name
+    @property
+    def parameters(self) -> dict[str, npt.NDArray[_T]]: ...
+    @property
+    def gradients(self) -> dict[str, npt.NDArray[_T]]: ...
+    @property
+    def first_moments(self) -> dict[str, npt.NDArray[_T]]: ...
+    @property
+    def second_moments(self) -> dict[str, npt.NDArray[_T]]: ...
+    # the same memory as one array (n_parameters)
+    @property
+    def flat_parameters(self) -> npt.NDArray[_T]: ...
+    @property
+    def flat_gradients(self) -> npt.NDArray[_T]: ...
+    @property
+    def flat_first_moments(self) -> npt.NDArray[_T]: ...
+    @property
+    def flat_second_moments(self) -> npt.NDArray[_T]: ...
+    # rows of a tile, tiles, lanes
+    def tiling(self, batch: int) -> tuple[int, int, int]: ...
+    def set_parameters(self, values: npt.NDArray[_T]) -> None: ...
+    def set_optimizer(self, m: npt.NDArray[_T], v: npt.NDArray[_T], step: int) -> None: ...
+    # dense (N,M) -> logits (N,C)
+    def predict(self, dense: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
+    # target (N,C), for softmax (N,1) with class numbers; weight (N) -> weighted mean loss
+    def evaluate(
+        self,
+        dense: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        n_threads: int,
+    ) -> float: ...
+    # rows (n): numbers of the rows to use -> mean loss; fills `gradients`
+    def compute_gradients(
+        self,
+        dense: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        rows: _Rows,
+        n_threads: int,
+    ) -> float: ...
+    # order (n) -> mean objective, batches applied, whether it went to the end
+    def train_epoch(
+        self,
+        dense: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        order: _Rows,
+        batch_size: int,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        n_threads: int,
+    ) -> tuple[float, int, bool]: ...
+
+class NetworkF32(_Network[np.float32]): ...
+class NetworkF64(_Network[np.float64]): ...
