@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -29,7 +30,8 @@ class Bar:
         if self.live:
             done = 30 * epoch // self.n_epochs
             bar = "#" * done + "." * (30 - done)
-            self.stream.write(f"\r{name:<30} [{bar}] epoch {epoch:>3}/{self.n_epochs} loss {loss:<9.3g}")
+            progress = f"epoch {epoch:>3}/{self.n_epochs} loss {loss:<9.3g}"
+            self.stream.write(f"\r{name:<30} [{bar}] {progress}")
         elif epoch == self.n_epochs:
             self.stream.write(f"{name:<30} {epoch} epochs, loss {loss:.3g}\n")
         self.stream.flush()
@@ -59,8 +61,8 @@ def print_complaints(results: list[study.Result], deviation: float) -> None:
         print(f"\n{r.name}: {r.complaint}")
         if abs(r.rmse - deviation) < 0.05 * deviation:
             print(
-                f"Its RMSE of {r.rmse:.4f} is the standard deviation of y, {deviation:.4f}: the network "
-                "is dead and says the mean."
+                f"Its RMSE of {r.rmse:.4f} is the standard deviation of y, {deviation:.4f}: the "
+                "network is dead and says the mean."
             )
 
 
@@ -80,9 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
         prog="dcnfast",
         description="The almond study: cross networks against a deep network on a known formula.",
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, 20 epochs: seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the rows, 20 epochs: seconds"
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results there, too")
     parser.add_argument("--version", action="version", version=f"dcnfast {version}")
     options = parser.parse_args(arguments)
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        parser.error(f"--json: {options.json.parent} is not a directory")
     size = study.QUICK if options.quick else study.Size()
     print(
         f"The almond study: {size.n_train:,} rows, batches of {size.batch_size}, "
@@ -98,6 +105,10 @@ def main(arguments: list[str] | None = None) -> int:
     bar.clear()
     print_table(results)
     y = make_almond_clicks(size.n_train + size.n_evaluate).target[size.n_train :]
-    print_complaints(results, float(np.std(y)))
+    deviation = float(np.std(y))
+    print_complaints(results, deviation)
+    if options.json is not None:
+        summary = study.summary(size, results, deviation)
+        options.json.write_text(json.dumps(summary, indent=2) + "\n")
     print("\n" + draw(results[0].model))
     return 0

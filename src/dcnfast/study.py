@@ -1,7 +1,7 @@
 """The almond study: cross networks against a deep network on a formula that is known.
 
-Five models on the rows of :func:`dcnfast.datasets.make_almond_clicks`. The best that a polynomial of
-degree two can do on the evaluation rows is an RMSE of 0.01740; the formula has degree four.
+Five models on the rows of :func:`dcnfast.datasets.make_almond_clicks`. The best that a polynomial
+of degree two can do on the evaluation rows is an RMSE of 0.01740; the formula has degree four.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
+from dcnfast.cpu import config
 from dcnfast.datasets import make_almond_clicks
 from dcnfast.estimators import DCNRegressor
 
@@ -75,6 +77,38 @@ class Result:
     complaint: str | None
 
 
+def summary(size: Size, results: list[Result], deviation: float) -> dict[str, Any]:
+    """Return what the study found, ready for JSON.
+
+    Parameters
+    ----------
+    size : Size
+    results : list of Result
+    deviation : float
+        Standard deviation of y on the evaluation rows: the RMSE of saying the mean.
+
+    Returns
+    -------
+    summary : dict
+    """
+    return {
+        "config": config(),
+        "size": asdict(size),
+        "deviation": deviation,
+        "models": [
+            {
+                "name": r.name,
+                "n_parameters": r.model.n_parameters_,
+                "rmse": r.rmse,
+                "seconds": r.seconds,
+                "rows_per_second": r.rows_per_second,
+                "complaint": r.complaint,
+            }
+            for r in results
+        ],
+    }
+
+
 class EpochCallback:
     """A scikit-learn callback that reports every finished epoch."""
 
@@ -116,7 +150,7 @@ def run(size: Size, report: Callable[[str, int, float], None]) -> Iterator[Resul
             **{"hidden_layer_sizes": ()} | parameters, batch_size=size.batch_size,
             max_iter=size.max_iter, early_stopping=False, tol=None, random_state=42,
         )  # fmt: skip
-        model.set_callbacks(EpochCallback(lambda epoch, loss, name=name: report(name, epoch, loss)))
+        model.set_callbacks(EpochCallback(partial(report, name)))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             start = time.perf_counter()
