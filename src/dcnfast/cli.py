@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
 from dcnfast import study
 from dcnfast._core import version
-from dcnfast.datasets import ALMOND_FEATURES, make_almond_clicks
+from dcnfast.datasets import ALMOND_FEATURES
 from dcnfast.inspection import CrossWeightsDisplay
 
 PICTURE = Path("almond_crosses.png")
@@ -104,11 +102,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     bar.clear()
     print_table(results)
-    y = make_almond_clicks(size.n_train + size.n_evaluate).target[size.n_train :]
-    deviation = float(np.std(y))
-    print_complaints(results, deviation)
+    best = study.best_polynomials(size)
+    print(f"\nThe best polynomial of degree 2 has an RMSE of {best['quadratic']:.5f}.")
+    print_complaints(results, best["constant"])
     if options.json is not None:
-        summary = study.summary(size, results, deviation)
+        summary = study.summary(size, results, best)
         options.json.write_text(json.dumps(summary, indent=2) + "\n")
     print("\n" + draw(results[0].model))
     return 0

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import PolynomialFeatures
 
 from dcnfast.cpu import config
 from dcnfast.datasets import make_almond_clicks
@@ -77,15 +78,30 @@ class Result:
     complaint: str | None
 
 
-def summary(size: Size, results: list[Result], deviation: float) -> dict[str, Any]:
+def best_polynomials(size: Size) -> dict[str, float]:
+    """Return the least RMSE on the evaluation rows of a polynomial of degree 0 (the mean), 1 and 2.
+
+    Fitted to those very rows, so nothing of that degree can do better.
+    """
+    data = make_almond_clicks(size.n_train + size.n_evaluate)
+    X, y = data.data[size.n_train :], data.target[size.n_train :]
+    best = {}
+    for degree, name in enumerate(("constant", "linear", "quadratic")):
+        terms = PolynomialFeatures(degree).fit_transform(X)
+        coefficients = np.linalg.lstsq(terms, y)[0]
+        best[name] = float(np.sqrt(np.mean((terms @ coefficients - y) ** 2)))
+    return best
+
+
+def summary(size: Size, results: list[Result], best: dict[str, float]) -> dict[str, Any]:
     """Return what the study found, ready for JSON.
 
     Parameters
     ----------
     size : Size
     results : list of Result
-    deviation : float
-        Standard deviation of y on the evaluation rows: the RMSE of saying the mean.
+    best : dict
+        As from :func:`best_polynomials`.
 
     Returns
     -------
@@ -94,7 +110,7 @@ def summary(size: Size, results: list[Result], deviation: float) -> dict[str, An
     return {
         "config": config(),
         "size": asdict(size),
-        "deviation": deviation,
+        "best_polynomials": best,
         "models": [
             {
                 "name": r.name,
