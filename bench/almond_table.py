@@ -16,7 +16,7 @@ def render(study: dict[str, Any]) -> str:
     """Return the table in Markdown."""
     rows = [
         f"| {m['name']} | {m['n_parameters']:,} | {m['rmse']:.5f} | {m['seconds']:.2f} "
-        f"| {m['rows_per_second'] / 1e6:.2f} million |"
+        f"| {round(m['rows_per_second'], -3):,.0f} |"
         for m in study["models"]
     ]
     return "\n".join(
