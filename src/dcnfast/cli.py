@@ -29,7 +29,9 @@ class Bar:
         if self.live:
             done = 30 * epoch // self.n_epochs
             bar = "#" * done + "." * (30 - done)
-            self.stream.write(f"\r{name:<30} [{bar}] epoch {epoch:>3}/{self.n_epochs} loss {loss:<9.3g}")
+            self.stream.write(
+                f"\r{name:<30} [{bar}] epoch {epoch:>3}/{self.n_epochs} loss {loss:<9.3g}"
+            )
         elif epoch == self.n_epochs:
             self.stream.write(f"{name:<30} {epoch} epochs, loss {loss:.3g}\n")
         self.stream.flush()
@@ -70,7 +72,10 @@ def draw(model: object) -> str:
         display = CrossWeightsDisplay.from_estimator(model, feature_names=ALMOND_FEATURES)
     except ImportError as error:
         return f"No picture: {error}"
-    display.figure_.savefig(PICTURE, dpi=150)
+    try:
+        display.figure_.savefig(PICTURE, dpi=150)
+    except OSError as error:
+        return f"No picture: {error}"
     return f"Wrote {PICTURE}: which column drives which, |W| of the network with one cross layer."
 
 
@@ -80,7 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="dcnfast",
         description="The almond study: cross networks against a deep network on a known formula.",
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, 20 epochs: seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the rows, 20 epochs: seconds"
+    )
     parser.add_argument("--version", action="version", version=f"dcnfast {version}")
     options = parser.parse_args(arguments)
     size = study.QUICK if options.quick else study.Size()

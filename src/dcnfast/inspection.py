@@ -33,6 +33,8 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
     check_is_fitted(estimator)
     parameters = estimator.parameters_
     n_layers = len(parameters["cross_b"]) if "cross_b" in parameters else 0
+    if n_layers == 0:
+        raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
     if not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer}, want 0 to cross_layers - 1, which is {n_layers - 1}")
     if "cross_W" in parameters:
@@ -85,6 +87,10 @@ class CrossWeightsDisplay:
         if feature_names is None:
             default = [f"x{i}" for i in range(len(weights))]
             feature_names = getattr(estimator, "feature_names_in_", default)
+        if len(feature_names) != len(weights):
+            raise ValueError(
+                f"feature_names has {len(feature_names)} names, want {len(weights)}, one a column"
+            )
         return cls(weights, feature_names).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
@@ -98,9 +104,7 @@ class CrossWeightsDisplay:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError(
-                "drawing needs matplotlib: pip install 'dcnfast[plot]'"
-            ) from error
+            raise ImportError("drawing needs matplotlib: pip install 'dcnfast[plot]'") from error
         if ax is None:
             size = 2.5 + 0.6 * len(self.weights)
             ax = Figure(figsize=(size, 0.85 * size), layout="constrained").add_subplot()
@@ -109,7 +113,11 @@ class CrossWeightsDisplay:
         ticks = range(len(size))
         ax.set_xticks(ticks, self.feature_names, rotation=45, ha="right")
         ax.set_yticks(ticks, self.feature_names)
-        ax.set(xlabel="column j of $x_l$", ylabel="column i of $x_0$", title="|W|, standardised columns")
+        ax.set(
+            xlabel="column j of $x_l$",
+            ylabel="column i of $x_0$",
+            title="|W|, standardised columns",
+        )
         if len(size) <= 12:
             for i, j in np.ndindex(size.shape):
                 dark = size[i, j] > 0.6 * size.max()
