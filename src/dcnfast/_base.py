@@ -229,15 +229,26 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             sample_weight, X, dtype=np.float64, ensure_non_negative=True,
             allow_all_zero_weights=False,
         )  # fmt: skip
-        return np.asarray(weight)
+        return np.asarray(weight / weight.max())
+
+    @staticmethod
+    def _shown(X: Array, y: Array, sample_weight: Any, weight: Array) -> dict[str, Any]:
+        """Return what callbacks may see of the data."""
+        metadata = None if sample_weight is None else {"sample_weight": weight}
+        return {"X": X, "y": y, "metadata": metadata}
 
     def _split(
-        self, n: int, random_state: np.random.RandomState, labels: Array | None
+        self, loss_weight: Array, random_state: np.random.RandomState, labels: Array | None
     ) -> tuple[Array, Array | None]:
+        """Return the rows to train on and to hold out; a row without weight is as good as absent."""
+        rows = np.flatnonzero(loss_weight)
+        n = len(rows)
         stop_early = n > 10_000 if self.early_stopping == "auto" else self.early_stopping
         if not stop_early:
-            return np.arange(n), None
-        return split_for_validation(n, self.validation_fraction, random_state, labels)
+            return rows, None
+        labels = None if labels is None else labels[rows]
+        train, held = split_for_validation(n, self.validation_fraction, random_state, labels)
+        return rows[train], rows[held]
 
     def _continued(self, attribute: str, value: Any) -> bool:
         """Return whether this fit goes on from the last one, whose targets must be alike."""
@@ -296,6 +307,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         *,
         loss: str,
         n_outputs: int,
+        shown: dict[str, Any],
     ) -> None:
         config = self._config(X.shape[1], loss, n_outputs)
         settings = self._settings(len(train_rows))
@@ -324,19 +336,21 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         train_part = rows(train_rows)
         assert train_part is not None
         self.n_parameters_ = self._model.n_parameters
-        self._run(train_part, rows(held_rows), settings, random_state, history, X)
+        self._run(train_part, rows(held_rows), settings, random_state, history, shown)
         self.loss_curve_ = history.loss_curve
         self.validation_scores_ = history.validation_scores if held_rows is not None else None
         self.n_iter_ = len(history.loss_curve)
         warn_if_constant(self._model, train_part.dense, train_part.target, settings)
 
     def _settings(self, n: int) -> Settings:
+        # an epsilon that is 0 in the network's own type would divide 0 by 0
+        smallest = float(np.finfo(self.dtype).tiny)
         return Settings(
             adam=Adam(
                 float(self.learning_rate_init),
                 float(self.beta_1),
                 float(self.beta_2),
-                float(self.epsilon),
+                max(float(self.epsilon), smallest),
             ),
             batch_size=automatic_batch_size(n)
             if self.batch_size == "auto"
@@ -345,7 +359,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             shuffle=bool(self.shuffle),
             tol=None if self.tol is None else float(self.tol),
             n_iter_no_change=int(self.n_iter_no_change),
-            n_threads=effective_threads(None if self.n_jobs is None else int(self.n_jobs)),
+            n_threads=effective_threads(self.n_jobs),
             verbose=int(self.verbose),
         )
 
@@ -356,25 +370,25 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         settings: Settings,
         random_state: np.random.RandomState,
         history: History,
-        X: Array,
+        shown: dict[str, Any],
     ) -> None:
         """Train inside scikit-learn's callback context, one task an epoch."""
         context = self._init_callback_context(max_subtasks=settings.max_iter)
-        context.call_on_fit_task_begin(estimator=self, X=X)
+        context.call_on_fit_task_begin(estimator=self, **shown)
 
         def state() -> dict[str, Any]:
             return {"_model": self._model.copy(), "n_iter_": len(history.loss_curve)}
 
         def on_epoch(_: int) -> bool:
             task = context.subcontext(task_name="epoch")
-            task.call_on_fit_task_begin(estimator=self, X=X)
+            task.call_on_fit_task_begin(estimator=self, **shown)
             self.loss_curve_ = history.loss_curve
             return bool(
-                task.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=state)
+                task.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
             )
 
         train(self._model, rows, held_out, settings, random_state, history, on_epoch)
-        context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=state)
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
 
     # ---- predict
 
@@ -383,7 +397,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = read_table(self, X)
         dense = self._encoder.transform(X, self._model.config.dtype)
-        threads = effective_threads(None if self.n_jobs is None else int(self.n_jobs))
+        threads = effective_threads(self.n_jobs)
         logits = self._model.logits(dense, threads)
         wild = ~np.isfinite(logits).all(axis=1)
         if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of the known

@@ -70,7 +70,10 @@ def draw(model: object) -> str:
         display = CrossWeightsDisplay.from_estimator(model, feature_names=ALMOND_FEATURES)
     except ImportError as error:
         return f"No picture: {error}"
-    display.figure_.savefig(PICTURE, dpi=150)
+    try:
+        display.figure_.savefig(PICTURE, dpi=150)
+    except OSError as error:
+        return f"No picture: {error}"
     return f"Wrote {PICTURE}: which column drives which, |W| of the network with one cross layer."
 
 

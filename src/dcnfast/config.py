@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Literal
+
+import numpy as np
 
 from dcnfast import _core
 
@@ -13,7 +16,15 @@ Structure = Literal["parallel", "stacked"]
 Loss = Literal["squared_error", "log_loss", "softmax"]
 DType = Literal["float32", "float64"]
 
-MOST_PARAMETERS = 2**36  # half a terabyte with gradient and moments: a slip of the keyboard
+COPIES = 8  # parameters, gradient, two moments, packed weights, lanes, initial values, snapshot
+
+
+def physical_memory() -> int:
+    """Return the machine's memory in bytes, or what no machine has where it cannot be asked."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 2**40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +91,14 @@ class NetworkConfig:
         Raises
         ------
         ValueError
-            If the network would have absurdly many parameters.
+            If the network would have more parameters than the machine's memory can train. Systems
+            that promise more memory than they have would end the process instead.
         """
-        if (n := self.count_parameters()) > MOST_PARAMETERS:
+        most = physical_memory() // (COPIES * np.dtype(self.dtype).itemsize)
+        if (n := self.count_parameters()) > most:
             raise ValueError(
-                f"the network would have {n} parameters, want at most {MOST_PARAMETERS}: "
-                "see hidden_layer_sizes, cross_layers and cross_rank"
+                f"the network would have {n} parameters, want at most the {most} that fit into "
+                "memory: see hidden_layer_sizes, cross_layers and cross_rank"
             )
         fields = asdict(self)
         network = _core.NetworkF64 if fields.pop("dtype") == "float64" else _core.NetworkF32

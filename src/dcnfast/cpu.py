@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import joblib
 import threadpoolctl
 
 from dcnfast import _core
+
+MOST_THREADS = 256  # of the pool
 
 
 def available_isas() -> list[str]:
@@ -29,7 +32,7 @@ def effective_threads(n_jobs: int | None) -> int:
     ----------
     n_jobs : int or None
         None: every core that affinity, the control group and OMP_NUM_THREADS leave to this process.
-        Negative: that many, less ``-1 - n_jobs``. Positive: exactly that many.
+        Negative: that many, less ``-1 - n_jobs``. Positive: exactly that many, up to the pool's 256.
 
     Returns
     -------
@@ -41,15 +44,17 @@ def effective_threads(n_jobs: int | None) -> int:
     ValueError
         If n_jobs is 0 or not an integer.
     """
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | None) or n_jobs == 0:
+    if n_jobs is not None and (
+        isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0
+    ):
         raise ValueError(f"n_jobs is {n_jobs!r}, want None or an integer other than 0")
     if n_jobs is not None and n_jobs > 0:
-        return n_jobs
-    cores = int(joblib.cpu_count())
+        return min(int(n_jobs), MOST_THREADS)
+    cores = joblib.cpu_count()
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if asked.isdigit() and int(asked) > 0:
         cores = min(cores, int(asked))
-    return max(1, cores + 1 + (n_jobs if n_jobs is not None else -1))
+    return max(1, cores + 1 + (int(n_jobs) if n_jobs is not None else -1))
 
 
 class _Controller(threadpoolctl.LibController):  # type: ignore[misc]

@@ -76,15 +76,19 @@ class Standardizer:
         return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
 
     def inverse(self, Z: npt.NDArray[Any]) -> Floats:
-        """Undo :meth:`transform`; what would overflow becomes the largest finite number."""
+        """Undo :meth:`transform`; what would overflow becomes the largest finite number.
+
+        A column that was constant comes back as that constant, in whatever unit it has.
+        """
+        Z = np.where(self.constant, 0.0, Z.astype(np.float64))
         with np.errstate(over="ignore"):
-            X = (Z.astype(np.float64) * self.scale + self.mean) / self.factor
+            X = (Z * self.scale + self.mean) / self.factor
         largest = np.finfo(np.float64).max
         return np.asarray(np.clip(X, -largest, largest))
 
     def _standardise(self, X: npt.NDArray[Any]) -> Floats:
         X = X.astype(np.float64, copy=False)
-        scaled = X if (self.factor == 1).all() else np.clip(X, -1e300, 1e300) * self.factor
         with np.errstate(over="ignore"):
+            scaled = X if (self.factor == 1).all() else X * self.factor
             z = (scaled - self.mean) / self.scale
         return np.where(self.constant, 0.0, z)

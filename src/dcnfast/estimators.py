@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -79,7 +79,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         weight = self._check_weight(sample_weight, X)
         columns = y.reshape(len(y), -1)
         random_state = check_random_state(self.random_state)
-        train, held = self._split(len(X), random_state, None)
+        train, held = self._split(weight, random_state, None)
         continued = self._continued("n_outputs_", columns.shape[1])
         if not continued:
             self._target_scaler = Standardizer().fit(columns[train], weight[train])
@@ -89,6 +89,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         self._train(
             X, target, weight, weight, train, held, random_state, continued,
             loss="squared_error", n_outputs=columns.shape[1],
+            shown=self._shown(X, y, sample_weight, weight),
         )  # fmt: skip
         return self
 
@@ -237,24 +238,40 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, X)
         classes, codes = np.unique(y, return_inverse=True)
-        seen = classes[np.unique(codes[weight > 0])]
+        loss_weight = weight * self._class_factors(classes, codes, weight)[codes]
+        seen = classes[np.unique(codes[loss_weight > 0])]
         if len(seen) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes with a positive weight, "
-                f"got one class: {seen[0]!r}"
+                f"got {len(seen)} class(es): {seen.tolist()}"
             )
         continued = self._continued("classes_", classes)
         self.classes_ = classes
         random_state = check_random_state(self.random_state)
-        train, held = self._split(len(X), random_state, codes)
-        class_factor = compute_sample_weight(self.class_weight, y) if self.class_weight else 1.0
+        train, held = self._split(loss_weight, random_state, codes)
         binary = len(classes) == 2
         self._train(
-            X, codes.reshape(-1, 1).astype(self.dtype), weight, weight * class_factor,
+            X, codes.reshape(-1, 1).astype(self.dtype), weight, loss_weight,
             train, held, random_state, continued,
             loss="log_loss" if binary else "softmax", n_outputs=1 if binary else len(classes),
+            shown=self._shown(X, y, sample_weight, weight),
         )  # fmt: skip
         return self
+
+    def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
+        """Return by how much the rows of each class count more than their own weight."""
+        factors = np.ones(len(classes))
+        present = weight > 0
+        seen = np.unique(codes[present])
+        factors[seen] = compute_class_weight(
+            self.class_weight, classes=classes[seen], y=classes[codes[present]],
+            sample_weight=weight[present],
+        )  # fmt: skip
+        if not (np.isfinite(factors) & (factors >= 0)).all():
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, want finite weights that are not negative"
+            )
+        return factors
 
     def decision_function(self, X: Any) -> Array:
         """Return log-odds of the second class, or one logit for each class.

@@ -33,6 +33,8 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
     check_is_fitted(estimator)
     parameters = estimator.parameters_
     n_layers = len(parameters["cross_b"]) if "cross_b" in parameters else 0
+    if n_layers == 0:
+        raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
     if not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer}, want 0 to cross_layers - 1, which is {n_layers - 1}")
     if "cross_W" in parameters:
@@ -85,6 +87,10 @@ class CrossWeightsDisplay:
         if feature_names is None:
             default = [f"x{i}" for i in range(len(weights))]
             feature_names = getattr(estimator, "feature_names_in_", default)
+        if len(feature_names) != len(weights):
+            raise ValueError(
+                f"feature_names has {len(feature_names)} names, want {len(weights)}, one a column"
+            )
         return cls(weights, feature_names).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:

@@ -52,8 +52,8 @@ def _prepare(function: str, **arguments: npt.ArrayLike) -> tuple[_core._Ops[Any]
 
 
 def _scale(function: str, diag_scale: float) -> float:
-    if not isinstance(diag_scale, int | float | np.number) or not diag_scale >= 0:
-        raise ValueError(f"{function}: diag_scale is {diag_scale!r}, want a number >= 0")
+    if not isinstance(diag_scale, int | float | np.number) or not 0 <= diag_scale < np.inf:
+        raise ValueError(f"{function}: diag_scale is {diag_scale!r}, want a finite number >= 0")
     return float(diag_scale)
 
 
@@ -300,7 +300,7 @@ def dense(
         If a shape does not fit or the activation is unknown.
     """
     k, (h, W, b) = _prepare("dense", h=h, W=W, b=b)
-    return k.dense(h, W, b, activation)
+    return k.dense(h, W, b, str(activation))
 
 
 def dense_backward(
@@ -312,7 +312,7 @@ def dense_backward(
 ) -> tuple[Array, Array, Array]:
     """Differentiate :func:`dense`: dhn (B, O) -> dh (B, I), dW (O, I), db (O,)."""
     k, (dhn, h, W, b) = _prepare("dense_backward", dhn=dhn, h=h, W=W, b=b)
-    return k.dense_backward(dhn, h, W, b, activation)
+    return k.dense_backward(dhn, h, W, b, str(activation))
 
 
 # ---- 5: combine

@@ -8,13 +8,25 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import assert_all_finite, validate_data
 
 DTYPES = [np.float64, np.float32]
 
 
-def _refuse_categories(estimator: BaseEstimator, X: Any) -> None:
-    """Name the columns of a DataFrame that are not numbers, not just their first value."""
+def _refuse_dates_and_masks(estimator: BaseEstimator, name: str, array: Any) -> None:
+    if isinstance(array, np.ndarray) and array.dtype.kind in "mM":
+        raise ValueError(
+            f"{type(estimator).__name__}: {name} has dtype {array.dtype}, want numbers"
+        )
+    if np.ma.is_masked(array):
+        raise ValueError(
+            f"{type(estimator).__name__}: {name} is an array with masked values, want one without"
+        )
+
+
+def _refuse_what_is_no_number(estimator: BaseEstimator, X: Any) -> None:
+    """Refuse what would fail on its first value, or be read as something that it is not."""
+    _refuse_dates_and_masks(estimator, "X", X)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         return
@@ -48,14 +60,18 @@ def read_training_table(
     X : ndarray of shape (n_samples, n_features), float32 or float64
     y : ndarray
     """
-    _refuse_categories(estimator, X)
-    X, y = validate_data(
-        estimator, X, y, dtype=DTYPES, order="C", multi_output=y_numeric, y_numeric=y_numeric
-    )
+    _refuse_what_is_no_number(estimator, X)
+    _refuse_dates_and_masks(estimator, "y", y)
+    with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
+        X, y = validate_data(
+            estimator, X, y, dtype=DTYPES, order="C", multi_output=y_numeric, y_numeric=y_numeric
+        )
+        assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
     return X, y
 
 
 def read_table(estimator: BaseEstimator, X: Any) -> npt.NDArray[Any]:
     """Validate X of ``predict`` against what ``fit`` saw."""
-    _refuse_categories(estimator, X)
-    return np.asarray(validate_data(estimator, X, dtype=DTYPES, order="C", reset=False))
+    _refuse_what_is_no_number(estimator, X)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(validate_data(estimator, X, dtype=DTYPES, order="C", reset=False))

@@ -169,8 +169,13 @@ def run(size: Size, report: Callable[[str, int, float], None]) -> Iterator[Resul
         model.set_callbacks(EpochCallback(partial(report, name)))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
+            # a fit that is interrupted keeps what it has; the study as a whole stops
+            warnings.filterwarnings("error", "Training interrupted", UserWarning)
             start = time.perf_counter()
-            model.fit(X[:n], y[:n])
+            try:
+                model.fit(X[:n], y[:n])
+            except UserWarning:
+                raise KeyboardInterrupt from None
             seconds = time.perf_counter() - start
         rmse = float(np.sqrt(np.mean((model.predict(X[n:]) - y[n:]) ** 2)))
         rate = n * model.n_iter_ / seconds

@@ -200,7 +200,12 @@ def warn_if_constant(model: Model, dense: Array, target: Array, settings: Settin
         "The network's outputs no longer depend on its inputs: it gives the same answer to every "
         "row. "
         + (f"Units that are dead, the same for every row: {layers}. " if dead else "")
-        + f"A lower learning_rate_init (now {settings.adam.learning_rate:g}) may help.",
+        + f"A lower learning_rate_init (now {settings.adam.learning_rate:g})"
+        + (
+            f" or alpha (now {model.config.alpha:g}) may help."
+            if model.config.alpha
+            else " may help."
+        ),
         ConvergenceWarning,
         stacklevel=2,
     )

@@ -5,6 +5,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cmath>
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -47,6 +49,11 @@ inline void check_shape(const char* function, const char* argument, const py::ar
   }
   throw py::value_error(std::string(function) + ": " + argument + " has shape " + shape_text(a) +
                         ", want (" + letters + (want.size() == 1 ? ",)" : ")") + sizes);
+}
+
+// Whether a number that came as floating point is one of 0 to n_classes - 1.
+template <class T> bool is_class(T number, std::size_t n_classes) {
+  return number >= 0 && number < static_cast<T>(n_classes) && number == std::floor(number);
 }
 
 template <class T> Array<T> empty(std::vector<py::ssize_t> shape) { return Array<T>(shape); }

@@ -162,9 +162,9 @@ template <class T> class PyNetwork {
 
   void check_classes(const char* function, const Array<T>& target) const {
     const T* y = target.data();
-    const auto n_classes = static_cast<T>(network_.config().n_outputs);
+    const std::size_t n_classes = network_.config().n_outputs;
     for (py::ssize_t i = 0; i < target.shape(0); ++i)
-      if (!(y[i] >= 0 && y[i] < n_classes))
+      if (!is_class(y[i], n_classes))
         throw py::index_error(std::string(function) + ": target[" + std::to_string(i) +
                               "] is class " + std::to_string(y[i]) + ", want 0 to " +
                               std::to_string(n_classes - 1));

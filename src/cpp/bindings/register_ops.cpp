@@ -174,7 +174,7 @@ CrossOp<T> matrix_op(const char* function, const Array<T>& x0, const Array<T>& W
 template <class T>
 CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U,
                       const Array<T>& V, const Array<T>& b, double diag_scale) {
-  const py::ssize_t L = b.ndim() > 0 ? b.shape(0) : 0, D = x0.ndim() == 2 ? x0.shape(1) : -1;
+  const py::ssize_t L = b.ndim() == 2 ? b.shape(0) : -1, D = x0.ndim() == 2 ? x0.shape(1) : -1;
   check_shape(function, "U", U, {{"L", L}, {"D", D}, {"R"}});
   const py::ssize_t R = U.shape(2);
   check_shape(function, "V", V, {{"L", L}, {"R", R}, {"D", D}});
@@ -343,7 +343,7 @@ void register_loss(py::module_& m, const char* name, LossForward<T> KernelTable<
     if (C == 0)
       throw py::value_error(std::string(name) + ": logits have no columns, want at least one");
     for (std::size_t i = 0; classes && i < B; ++i)
-      if (!(target.data()[i] >= 0 && target.data()[i] < static_cast<T>(C)))
+      if (!is_class(target.data()[i], C))
         throw py::index_error(std::string(name) + ": target[" + std::to_string(i) + "] is class " +
                               std::to_string(target.data()[i]) + ", want 0 to " +
                               std::to_string(C - 1));

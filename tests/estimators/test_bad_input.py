@@ -1,0 +1,217 @@
+"""What is no table, no target or no weight is refused in words; a fitted model survives it."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.exceptions import NotFittedError
+
+from dcnfast import DCNRegressor
+
+ROWS = 40
+X = np.random.default_rng(0).normal(size=(ROWS, 3))
+Y = X[:, 0]
+
+
+def with_value(array, value, dtype=None):
+    array = np.array(array, dtype=dtype)
+    array.flat[4] = value
+    return array
+
+
+NO_TABLE = {
+    "one dimension": (X[:, 0], "Expected 2D array, got 1D array"),
+    "three dimensions": (X[:, :, None], "Found array with dim 3"),
+    "a number": (3.0, "Expected 2D array, got scalar"),
+    "nothing": (None, "Expected 2D array"),
+    "no rows": (X[:0], r"0 sample\(s\)"),
+    "no columns": (X[:, :0], r"0 feature\(s\)"),
+    "fewer rows than targets": (X[:-1], "inconsistent numbers of samples"),
+    "words": (np.full((ROWS, 3), "word"), "could not convert string to float"),
+    "objects": (np.full((ROWS, 3), "word", object), "could not convert string to float"),
+    "complex": (X + 1j, "Complex data not supported"),
+    "dates": (np.full((ROWS, 3), np.datetime64("2020-01-01")), "X has dtype datetime64"),
+    "durations": (np.full((ROWS, 3), np.timedelta64(1, "D")), "X has dtype timedelta64"),
+    "masked": (np.ma.masked_array(X, X > 1), "masked"),
+    "not a number": (with_value(X, np.nan), "Input X contains NaN"),
+    "infinity": (with_value(X, np.inf), "Input X contains infinity"),
+    "minus infinity": (with_value(X, -np.inf, np.float32), "Input X contains infinity"),
+    "None among objects": (with_value(X, None, object), "Input X contains NaN"),
+    "sparse": (csr_array(X), "dense data is required"),
+    "a dict": ({"a": 1}, "dict"),
+}
+NO_TARGET = {
+    "nothing": (None, "requires y to be passed"),
+    "other length": (Y[:-1], "inconsistent numbers of samples"),
+    "three dimensions": (Y[:, None, None], "dim 3|Unknown label type|1d array"),
+    "complex": (Y + 1j, "Complex data not supported"),
+    "not a number": (with_value(Y, np.nan), "Input y contains NaN"),
+    "infinity": (with_value(Y, np.inf), "Input y contains infinity"),
+    "None": (with_value(Y, None, object), "NaN|Unknown label type|float"),
+    "dates": (np.full(ROWS, np.datetime64("2020-01-01")), "y has dtype datetime64"),
+    "masked": (np.ma.masked_array(Y, Y > 0), "y is an array with masked values"),
+    "an empty list": ([], "inconsistent numbers of samples|y is empty|0 sample"),
+}
+NO_WEIGHT = {
+    "negative": (
+        with_value(np.ones(ROWS), -1),
+        "Negative values in data passed to `sample_weight`",
+    ),
+    "all zero": (np.zeros(ROWS), "at least one non-zero"),
+    "other length": (np.ones(3), r"sample_weight.shape == \(3,\), expected \(40,\)"),
+    "two dimensions": (np.ones((ROWS, 2)), "Sample weights must be 1D array or scalar"),
+    "words": (["a"] * ROWS, "could not convert string to float"),
+    "complex": (np.ones(ROWS) * 1j, "Complex data not supported"),
+    "not a number": (with_value(np.ones(ROWS), np.nan), "Input sample_weight contains NaN"),
+    "infinity": (with_value(np.ones(ROWS), np.inf), "Input sample_weight contains infinity"),
+}
+
+
+def failures():
+    for argument, cases in {"X": NO_TABLE, "y": NO_TARGET, "sample_weight": NO_WEIGHT}.items():
+        for name, (value, text) in cases.items():
+            yield pytest.param({argument: value}, text, id=f"{argument}-{name}")
+
+
+@pytest.mark.parametrize(("changes", "text"), list(failures()))
+def test_failed_fit_is_said_and_changes_nothing(changes, text, estimator):
+    y = Y if estimator.make.func is DCNRegressor else np.where(Y > 0, "yes", "no")
+    model = estimator.make().fit(X, y)
+    before, answer = dict(vars(model)), estimator.answer(model, X)
+    with pytest.raises((ValueError, TypeError), match=text):
+        model.fit(**{"X": X, "y": y} | changes)
+    assert vars(model) == before
+    np.testing.assert_array_equal(estimator.answer(model, X), answer)
+    unfitted = estimator.make()
+    with pytest.raises((ValueError, TypeError), match=text):
+        unfitted.fit(**{"X": X, "y": y} | changes)
+    assert vars(unfitted) == vars(estimator.make())
+
+
+@pytest.mark.parametrize("case", [c for c in NO_TABLE if "fewer" not in c])
+def test_predict_refuses_what_fit_refuses(case, estimator):
+    value, text = NO_TABLE[case]
+    y = Y if estimator.make.func is DCNRegressor else Y > 0
+    with pytest.raises((ValueError, TypeError), match=text):
+        estimator.answer(estimator.make().fit(X, y), value)
+
+
+def test_predict_wants_the_columns_of_fit(estimator, table):
+    model = estimator.make().fit(table.X, estimator.y)
+    with pytest.raises(ValueError, match=r"X has 3 features, but DCN.* is expecting 4"):
+        estimator.answer(model, table.X[:, :3])
+    with pytest.raises(NotFittedError):
+        estimator.answer(estimator.make(), table.X)
+    with pytest.raises(NotFittedError):
+        _ = estimator.make().parameters_
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (Y, "Unknown label type: continuous"),
+        (np.zeros(ROWS), r"at least two classes .* got 1 class\(es\): \[0\.0\]"),
+        (np.column_stack([Y > 0, Y > 0]), "1d array"),
+        (with_value(Y > 0, "word", object), "Unknown label type|not supported"),
+    ],
+)
+def test_no_classes(y, text, classifier):
+    with pytest.raises((ValueError, TypeError), match=text):
+        classifier().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "weight", "text"),
+    [
+        (None, Y > 0, r"1 class\(es\): \['yes'\]"),
+        ({"no": 0, "yes": 1}, None, r"1 class\(es\): \['yes'\]"),
+        ({"no": 0, "yes": 0}, None, r"0 class\(es\)"),
+        ({"maybe": 1, "yes": 2}, None, r"The classes, \['no'\], are not in class_weight"),
+        ({"no": "much", "yes": 1}, None, "could not convert string to float"),
+    ],
+)
+def test_weights_must_leave_two_classes(class_weight, weight, text, classifier):
+    with pytest.raises(ValueError, match=text):
+        classifier(class_weight=class_weight).fit(
+            X, np.where(Y > 0, "yes", "no"), None if weight is None else weight.astype(float)
+        )
+
+
+def test_target_of_words_is_refused_by_the_regressor(regressor):
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        regressor().fit(X, np.where(Y > 0, "yes", "no"))
+
+
+def test_early_stopping_wants_a_row_for_each_side(regressor):
+    with pytest.raises(ValueError, match="n_samples=1"):
+        regressor(early_stopping=True).fit(X[:1], Y[:1])
+    with pytest.raises(ValueError, match="n_samples=1"):  # the others have no weight
+        regressor(early_stopping=True).fit(X, Y, sample_weight=np.arange(ROWS) == 5)
+    assert len(regressor(early_stopping=True).fit(X[:2], Y[:2]).validation_scores_) > 0
+
+
+# ---- unusual and fine
+
+
+@pytest.mark.parametrize(
+    "scale", [5e-324, 1e-308, 1e-100, 1e30, 1e100, 1e307, np.finfo(np.float64).max]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_ends_of_the_floating_point_range(scale, dtype, estimator):
+    small = np.clip(X, -1, 1)
+    y = Y > 0
+    model = estimator.make(dtype=dtype).fit(scale * small, y)
+    for table in (
+        scale * small,
+        small,
+        np.full((1, 3), np.finfo(np.float64).max),
+        np.zeros((1, 3)),
+    ):
+        assert np.isfinite(estimator.answer(model, table)).all()
+    if estimator.make.func is DCNRegressor:
+        assert np.isfinite(estimator.make(dtype=dtype).fit(X, scale * small[:, 0]).predict(X)).all()
+
+
+def test_far_outliers(estimator):
+    table = with_value(X, 1e308)
+    table.flat[1] = -1e308
+    model = estimator.make().fit(table, Y > 0)
+    assert np.isfinite(estimator.answer(model, table)).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank"])
+def test_tiny_tables(rows, columns, cross, regressor):
+    model = regressor(cross=cross).fit(X[:rows, :columns], Y[:rows])
+    assert np.isfinite(model.predict(X[:, :columns])).all()
+
+
+def test_constant_columns_say_nothing(table, estimator):
+    constant = np.column_stack([table.X, np.full(300, 1e9), np.zeros(300)])
+    model = estimator.make().fit(constant, estimator.y)
+    answer = estimator.answer(model, constant)
+    constant[:, 4:] += 1
+    np.testing.assert_array_equal(estimator.answer(model, constant), answer)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"cross_layers": 50}, {"cross": "vector", "cross_layers": 300}]
+)
+def test_deep_crosses_far_from_the_training_rows(parameters, table, estimator):
+    """A polynomial of degree 51 overflows outside; the border of the training rows answers."""
+    model = estimator.make(max_iter=2, **parameters).fit(table.X, estimator.y)
+    assert np.isfinite(estimator.answer(model, 1e5 * table.X)).all()
+
+
+def test_neither_crosses_nor_hidden_layers_is_a_linear_model(table, regressor):
+    model = regressor(
+        cross_layers=0, hidden_layer_sizes=(), learning_rate_init=0.01, max_iter=100
+    ).fit(table.X, table.X @ [1.0, -2, 3, 0])
+    assert model.n_parameters_ == 5
+    assert model.score(table.X, table.X @ [1.0, -2, 3, 0]) > 0.999
+
+
+def test_more_classes_than_half_the_rows(classifier):
+    with pytest.warns(UserWarning, match="number of unique classes"):
+        model = classifier(early_stopping=True).fit(X, np.arange(ROWS))
+    assert model.predict_proba(X).shape == (ROWS, ROWS)

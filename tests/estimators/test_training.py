@@ -1,0 +1,282 @@
+"""How a fit goes: stopping, going on, giving up, being interrupted, being watched."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.exceptions import ConvergenceWarning
+
+from dcnfast import DCNRegressor
+from dcnfast.datasets import make_almond_clicks
+
+
+class Recorder:
+    """A callback that keeps the answers after every epoch, and stops after ``stop_at``."""
+
+    def __init__(self, X, stop_at=None):
+        self.X, self.stop_at, self.tasks, self.answers = X, stop_at, [], []
+
+    def setup(self, estimator, context):
+        self.tasks.append("setup")
+
+    def teardown(self, estimator, context):
+        self.tasks.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        self.tasks.append(context.task_name)
+        if context.task_name == "epoch":
+            self.answers.append(fitted_estimator.predict(self.X))
+        return len(self.answers) == self.stop_at
+
+
+def test_early_stopping_restores_the_best_epoch(table, regressor):
+    recorder = Recorder(table.X)
+    model = regressor(
+        early_stopping=True, validation_fraction=0.4, learning_rate_init=0.05, max_iter=100,
+        n_iter_no_change=5, hidden_layer_sizes=(64,),
+    ).set_callbacks(recorder)  # fmt: skip
+    model.fit(table.X, table.y)
+    best = int(np.argmax(model.validation_scores_))
+    assert best < model.n_iter_ - 1 < 99
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_)
+    np.testing.assert_array_equal(model.predict(table.X), recorder.answers[best])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_training_stops_without_progress(early_stopping, table, estimator):
+    model = estimator.make(early_stopping=early_stopping, tol=10.0, n_iter_no_change=3, max_iter=50)
+    assert model.fit(table.X, estimator.y).n_iter_ == 4  # the first epoch is progress
+    assert model.set_params(tol=None).fit(table.X, estimator.y).n_iter_ == 50
+    assert (model.validation_scores_ is None) == (not early_stopping)
+
+
+@pytest.mark.parametrize(("rows", "held_out"), [(10_000, False), (10_001, True)])
+def test_early_stopping_is_for_many_rows(rows, held_out, regressor):
+    X = np.random.default_rng(0).normal(size=(rows, 1))
+    model = regressor(max_iter=1, batch_size=1000).fit(X, X[:, 0])
+    assert (model.validation_scores_ is not None) == held_out
+
+
+def test_held_out_rows_keep_the_proportions_of_the_classes(table, classifier):
+    y = np.where(np.arange(300) < 290, "common", "rare")  # 30 rows held out, 1 of them rare
+    model = classifier(early_stopping=True, tol=None, learning_rate_init=1e-30, max_iter=1)
+    p = model.fit(table.X, y).predict_proba(table.X)
+    losses = -np.log(np.where(y == "rare", p[:, 1], p[:, 0]))
+    low, high = np.sort(losses[:290]), losses[290:]
+    assert (
+        29 * low[0] + high.min() <= -30 * model.validation_scores_[0] <= 29 * low[-1] + high.max()
+    )
+
+
+@pytest.mark.parametrize("target", ["y", "binary", "multiclass"])
+def test_warm_start_goes_on_exactly(target, table, regressor, classifier):
+    make, y = regressor if target == "y" else classifier, getattr(table, target)
+
+    def model(**changes):
+        return make(random_state=np.random.RandomState(0), tol=None, **changes)
+
+    twice = model(warm_start=True, max_iter=4).fit(table.X, y).fit(table.X, y)
+    once = model(max_iter=8).fit(table.X, y)
+    assert twice.loss_curve_ == once.loss_curve_
+    assert twice.n_iter_ == once.n_iter_ == 8
+    for name, parameter in once.parameters_.items():
+        np.testing.assert_array_equal(parameter, twice.parameters_[name])
+    assert model(max_iter=4).fit(table.X, y).fit(table.X, y).n_iter_ == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns", "text"),
+    [
+        ({}, 2, "n_outputs_"),
+        ({"hidden_layer_sizes": (9,)}, 1, "hidden"),
+        ({"dtype": "float64"}, 1, "dtype"),
+        ({"cross": "vector"}, 1, "cross"),
+    ],
+)
+def test_warm_start_refuses_another_network(changes, columns, text, table, regressor):
+    model = regressor(warm_start=True).fit(table.X, table.y)
+    y = np.column_stack([table.y] * columns) if columns > 1 else table.y
+    with pytest.raises(ValueError, match=f"warm_start: .*{text}.* want the same"):
+        model.set_params(**changes).fit(table.X, y)
+
+
+def test_warm_start_refuses_other_classes(table, classifier):
+    model = classifier(warm_start=True).fit(table.X, table.binary)
+    with pytest.raises(ValueError, match="warm_start: classes_"):
+        model.fit(table.X, table.multiclass)
+
+
+def test_warm_start_may_change_the_pace(table, regressor):
+    model = regressor(warm_start=True).fit(table.X, table.y)
+    before = model.score(table.X, table.y)
+    model.set_params(learning_rate_init=0.01, batch_size=20, max_iter=40).fit(table.X, table.y)
+    assert model.score(table.X, table.y) > before
+
+
+# ---- training that fails
+
+
+@pytest.mark.parametrize("parameters", [{}, {"hidden_layer_sizes": ()}, {"cross": "vector"}])
+@pytest.mark.parametrize("rate", [1e30, 1e300])
+def test_divergence_is_said_and_leaves_finite_predictions(rate, parameters, table, estimator):
+    model = estimator.make(learning_rate_init=rate, max_iter=50, **parameters)
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch"):
+        model.fit(table.X, estimator.y)
+    for X in (table.X, 1e6 * table.X, np.full((1, 4), 1e300)):
+        assert np.isfinite(estimator.answer(model, X)).all()
+    assert all(np.isfinite(p).all() for p in model.parameters_.values())
+
+
+@pytest.mark.parametrize("parameters", [{}, {"hidden_layer_sizes": ()}, {"cross": "vector"}])
+def test_high_rate(parameters, table, regressor, classifier):
+    model = regressor(learning_rate_init=1e6, max_iter=50, **parameters)
+    with pytest.warns(ConvergenceWarning, match="A lower learning_rate_init"):
+        model.fit(table.X, table.y)
+    assert np.isfinite(model.predict(table.X)).all()
+    # the log-loss grows in proportion to the logits only, and stays a number
+    model = classifier(learning_rate_init=1e6, max_iter=50, **parameters)
+    assert np.isfinite(model.fit(table.X, table.binary).predict_proba(table.X)).all()
+
+
+def test_divergence_keeps_the_last_good_epoch(table, regressor):
+    model = regressor(warm_start=True).fit(table.X, table.y)
+    good = model.predict(table.X)
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 9"):
+        model.set_params(learning_rate_init=1e30).fit(table.X, table.y)
+    np.testing.assert_array_equal(model.predict(table.X), good)
+    assert model.n_iter_ == 8
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e300])
+def test_huge_targets_are_standardised(scale, table, regressor):
+    plain, huge = (regressor().fit(table.X, s * table.y).predict(table.X) for s in (1, scale))
+    np.testing.assert_allclose(huge / scale, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_dead_network_is_named(regressor):
+    X, y = make_almond_clicks(2000).data, make_almond_clicks(2000).target
+    model = regressor(
+        cross_layers=0, hidden_layer_sizes=(128, 64, 32), learning_rate_init=2.0, max_iter=30,
+        batch_size=100, tol=None,
+    )  # fmt: skip
+    with pytest.warns(
+        ConvergenceWarning, match=r"no longer depend on its inputs.* in hidden layer 1"
+    ):
+        model.fit(X, y)
+    assert np.ptp(model.predict(X)) == 0
+
+
+def test_network_that_has_nothing_to_say_is_not_called_dead(regressor):
+    X = np.ones((100, 2))
+    regressor().fit(X, np.arange(100.0))  # warnings are errors here
+    regressor().fit(np.arange(200.0).reshape(100, 2), np.ones(100))
+
+
+# ---- Ctrl-C
+
+INTERRUPTED = """
+import numpy as np, os, signal, sys, threading, time, warnings
+from dcnfast import DCNRegressor
+X = np.random.default_rng(0).normal(size=(20_000, 100))
+y = X[:, 0] * X[:, 1]
+started = []
+def press():
+    time.sleep(1.5)
+    started.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press).start()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model = DCNRegressor(early_stopping=False, tol=None, batch_size=200, max_iter=10**6, n_jobs=2,
+                         hidden_layer_sizes=(256, 256)).fit(X, y)
+print(time.monotonic() - started[0])
+assert [str(w.message) for w in caught] == ["Training interrupted by user."], caught
+assert np.isfinite(model.predict(X)).all()
+assert model.n_iter_ < 10**6
+"""
+
+
+def test_ctrl_c_stops_at_once_and_leaves_a_usable_model():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 20  # an epoch of these is a second, all of them would be weeks
+
+
+def test_ctrl_c_between_epochs(table, regressor):
+    class Press(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            if context.task_name == "epoch" and context.task_id == 2:
+                raise KeyboardInterrupt
+
+    model = regressor().set_callbacks(Press(table.X))
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(table.X, table.y)
+    assert model.n_iter_ == 3
+    fresh = regressor(max_iter=3).fit(table.X, table.y)
+    np.testing.assert_array_equal(model.predict(table.X), fresh.predict(table.X))
+
+
+# ---- callbacks
+
+
+def test_callbacks_see_every_epoch_and_the_whole(table, estimator):
+    recorder = Recorder(table.X)
+    estimator.make(max_iter=3, tol=None).set_callbacks(recorder).fit(table.X, estimator.y)
+    assert recorder.tasks == ["setup", "epoch", "epoch", "epoch", "fit", "teardown"]
+
+
+def test_callback_can_stop_training(table, regressor):
+    recorder = Recorder(table.X, stop_at=2)
+    model = regressor().set_callbacks(recorder).fit(table.X, table.y)
+    assert model.n_iter_ == 2
+    np.testing.assert_array_equal(model.predict(table.X), recorder.answers[-1])
+
+
+def test_scikit_learn_s_own_callbacks(table, regressor):
+    monitor = ScoringMonitor(scoring="r2")
+    model = regressor(max_iter=3, tol=None).set_callbacks(monitor, ProgressBar())
+    weight = 1.0 + (table.y > 0)
+    model.fit(table.X, table.y, sample_weight=weight)
+    epochs = [row["r2"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(set(epochs)) == 3
+    assert epochs[-1] == pytest.approx(model.score(table.X, table.y, sample_weight=weight))
+
+
+def test_failed_callback_leaves_the_estimator_as_it_was(table, regressor):
+    class Fail(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            raise RuntimeError("disk full")
+
+    model = regressor().fit(table.X, table.y)
+    before = model.predict(table.X)
+    with pytest.raises(RuntimeError, match="disk full"):
+        model.set_callbacks(Fail(table.X)).fit(table.X, -table.y)
+    np.testing.assert_array_equal(model.predict(table.X), before)
+
+
+def test_fitting_releases_the_gil():
+    X = np.random.default_rng(0).normal(size=(20_000, 50))
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        DCNRegressor(max_iter=1, n_jobs=1, early_stopping=False).fit(X, X[:, 0])
+    finally:
+        done.set()
+        thread.join()
+    assert len(ticks) > 5

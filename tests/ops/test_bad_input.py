@@ -1,0 +1,187 @@
+"""dcnfast.ops says what it got and what it wants, and takes arrays of any layout."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dcnfast import ops
+
+B, D, L, R = 5, 4, 2, 3  # rows, width, layers, rank
+INPUTS, OUTPUTS = 4, 6  # of a dense layer
+H, C = 3, 2  # deep width, outputs of the head
+
+CROSS = {
+    "vector": {"w": (L, D), "b": (L, D)},
+    "matrix": {"W": (L, D, D), "b": (L, D)},
+    "lowrank": {"U": (L, D, R), "V": (L, R, D), "b": (L, D)},
+}
+DENSE = {"h": (B, INPUTS), "W": (OUTPUTS, INPUTS), "b": (OUTPUTS,)}
+HEAD = {"x": (B, D), "h": (B, H), "W": (C, D + H), "b": (C,)}
+SHAPES = {
+    **{f"cross_{kind}": {"x0": (B, D)} | shapes for kind, shapes in CROSS.items()},
+    **{f"cross_{k}_backward": {"dxL": (B, D), "x0": (B, D)} | s for k, s in CROSS.items()},
+    "dense": DENSE,
+    "dense_backward": {"dhn": (B, OUTPUTS)} | DENSE,
+    "combine": HEAD,
+    "combine_backward": {"dlogits": (B, C)} | HEAD,
+    "squared_error": {"logits": (B, C), "target": (B, C), "weight": (B,)},
+    "log_loss": {"logits": (B, C), "target": (B, C), "weight": (B,)},
+    "softmax_loss": {"logits": (B, C), "target": (B, 1), "weight": (B,)},
+}
+ARGUMENTS = [(name, argument) for name, shapes in SHAPES.items() for argument in shapes]
+
+
+def test_every_function_is_covered():
+    assert set(SHAPES) == set(ops.__all__)
+
+
+def arrays(name, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    made = {k: rng.uniform(0.1, 0.9, shape).astype(dtype) for k, shape in SHAPES[name].items()}
+    if name == "softmax_loss":
+        made["target"] = np.arange(B, dtype=dtype).reshape(B, 1) % C
+    return made
+
+
+def results(name, arguments):
+    out = getattr(ops, name)(**arguments)
+    return [np.asarray(part) for part in (out if isinstance(out, tuple) else (out,))]
+
+
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
+@pytest.mark.parametrize("how", ["one more dimension", "longer", "empty last axis"])
+def test_wrong_shape_is_named(name, argument, how):
+    arguments = arrays(name)
+    good = arguments[argument]
+    arguments[argument] = {
+        "one more dimension": good[None],
+        "longer": np.concatenate([good, good], axis=-1),
+        "empty last axis": good[..., :0],
+    }[how]
+    if (name, argument, how) == ("softmax_loss", "logits", "longer"):
+        return  # more classes than needed are no mistake
+    # an argument that alone fixes a letter is right in any size: then another one is wrong
+    text = rf"{name}: (\w+ has shape \(.*\), want \(.*\)|logits have no columns)"
+    with pytest.raises(ValueError, match=text) as error:
+        getattr(ops, name)(**arguments)
+    if how == "one more dimension":
+        shape = str(arguments[argument].shape)
+        assert str(error.value).startswith(f"{name}: {argument} has shape {shape}, want (")
+
+
+def test_wrong_shape_in_words():
+    with pytest.raises(
+        ValueError,
+        match=re.escape("cross_matrix: W has shape (3, 40, 40), want (L, D, D) with L = 3, D = 48"),
+    ):
+        ops.cross_matrix(np.zeros((2, 48)), np.zeros((3, 40, 40)), np.zeros((3, 48)))
+
+
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda a: a.astype(complex),
+        lambda a: a.astype(str),
+        lambda a: a.astype(object),
+        lambda a: a.astype(np.float16),
+        lambda a: a.astype(np.longdouble),
+        lambda a: (1000 * a).astype("datetime64[s]"),
+    ],
+    ids=["complex", "str", "object", "float16", "longdouble", "datetime64"],
+)
+def test_wrong_type_is_named(name, argument, convert):
+    arguments = arrays(name)
+    arguments[argument] = convert(arguments[argument])
+    dtype = re.escape(str(arguments[argument].dtype))
+    with pytest.raises(TypeError, match=f"{name}: {argument} has dtype {dtype}, want float32"):
+        getattr(ops, name)(**arguments)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("bad", [None, {}, "x"])
+def test_no_array_at_all(name, bad):
+    arguments = arrays(name)
+    first = next(iter(arguments))
+    with pytest.raises(TypeError, match=f"{name}: {first} has dtype"):
+        getattr(ops, name)(**arguments | {first: bad})
+
+
+@pytest.mark.parametrize("name", [n for n in SHAPES if re.match("cross_(matrix|lowrank)", n)])
+@pytest.mark.parametrize("diag_scale", [-0.1, np.nan, np.inf, "x", None, [1.0]])
+def test_bad_diag_scale(name, diag_scale):
+    with pytest.raises((ValueError, TypeError), match=f"{name}: diag_scale is "):
+        getattr(ops, name)(**arrays(name), diag_scale=diag_scale)
+
+
+@pytest.mark.parametrize("name", [n for n in SHAPES if n.startswith("cross")])
+@pytest.mark.parametrize("jobs", [0, 1.5, "x", True])
+def test_bad_n_jobs(name, jobs):
+    with pytest.raises(ValueError, match=r"n_jobs is .* want None or an integer other than 0"):
+        getattr(ops, name)(**arrays(name), n_jobs=jobs)
+
+
+@pytest.mark.parametrize("name", ["dense", "dense_backward"])
+@pytest.mark.parametrize("activation", ["swish", "", None, 3])
+def test_bad_activation(name, activation):
+    with pytest.raises((ValueError, TypeError), match="activation"):
+        getattr(ops, name)(**arrays(name), activation=activation)
+
+
+@pytest.mark.parametrize("number", [-1, C, 1e30, np.nan, np.inf, 0.5])
+def test_class_number_out_of_range(number):
+    arguments = arrays("softmax_loss")
+    arguments["target"][3] = number
+    with pytest.raises(IndexError, match=r"softmax_loss: target\[3\] is class .*want 0 to 1"):
+        ops.softmax_loss(**arguments)
+
+
+LAYOUTS = {
+    "lists": lambda a: a.tolist(),
+    "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "reversed": lambda a: a[..., ::-1].copy()[..., ::-1],
+    "Fortran order": np.asfortranarray,
+    "read-only": lambda a: np.broadcast_to(a, a.shape),
+    "big-endian": lambda a: a.astype(">f8"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_layout_does_not_matter_and_nothing_is_written(name, layout):
+    arguments = arrays(name)
+    others = {k: LAYOUTS[layout](a) for k, a in arguments.items()}
+    before = [np.array(a) for a in others.values()]
+    for one, other in zip(results(name, arguments), results(name, others), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+    for was, now in zip(before, others.values(), strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_types_mix_to_float64(name):
+    single = arrays(name, np.float32)
+    arrays_of = [r for r in results(name, single) if r.ndim]
+    assert {r.dtype for r in arrays_of} == {np.dtype(np.float32)}
+    last = list(single)[-1]
+    mixed = single | {last: single[last].astype(np.float64)}
+    double = {k: a.astype(np.float64) for k, a in single.items()}
+    for one, other in zip(results(name, mixed), results(name, double), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+        assert one.dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "uint64"])
+def test_integers_are_numbers(dtype):
+    whole = {k: (3 * a).astype(dtype) for k, a in arrays("cross_matrix").items()}
+    double = {k: a.astype(np.float64) for k, a in whole.items()}
+    np.testing.assert_array_equal(
+        ops.cross_matrix(**whole), ops.cross_matrix(**double), strict=True
+    )
+
+
+def test_no_width_to_combine():
+    none = np.zeros((B, 0))
+    with pytest.raises(ValueError, match="combine: "):
+        ops.combine(none, none, np.zeros((C, 0)), np.zeros(C))
