@@ -48,7 +48,7 @@ def _prepare(function: str, **arguments: npt.ArrayLike) -> tuple[ModuleType, lis
             )
     single = all(array.dtype == np.float32 for array in arrays.values())
     dtype, kernels = (np.float32, _core.ops_f32) if single else (np.float64, _core.ops_f64)
-    return kernels, [np.ascontiguousarray(array, dtype=dtype) for array in arrays.values()]
+    return kernels, [np.asarray(array, dtype, order="C") for array in arrays.values()]
 
 
 def _scale(function: str, diag_scale: float) -> float:
