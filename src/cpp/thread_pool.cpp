@@ -2,9 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
-#include <mutex>
-#include <system_error>
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -42,8 +41,8 @@ template <class T> void wait_change(std::atomic<T>& value, T old, bool spin) {
 class Pool {
  public:
   void run(std::size_t n_threads, std::size_t n_tasks, Task task, void* context) {
-    const std::unique_lock<std::mutex> only(busy_, std::try_to_lock);
-    if (!only.owns_lock()) return run_inline(n_tasks, task, context);
+    // not a mutex: a nested call asks from the thread that holds it
+    if (busy_.test_and_set(std::memory_order_acquire)) return run_inline(n_tasks, task, context);
     grow(n_threads - 1);
     task_ = task;
     context_ = context;
@@ -60,6 +59,7 @@ class Pool {
       wait_change(gate_, inside, spin_);
       inside = gate_.load(std::memory_order_acquire);
     }
+    busy_.clear(std::memory_order_release);
   }
 
   static void run_inline(std::size_t n_tasks, Task task, void* context) {
@@ -72,7 +72,7 @@ class Pool {
     try {
       for (; n_threads_ < wanted; ++n_threads_)
         std::thread([this, index = n_threads_] { serve(index); }).detach();
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       // no more threads to be had: those there are, and the caller, do the work
     }
     // spinning beside more threads than cores only keeps the others from working
@@ -100,7 +100,7 @@ class Pool {
       task_(context_, i, slot);
   }
 
-  std::mutex busy_;
+  std::atomic_flag busy_;
   std::size_t n_threads_ = 0;
   std::atomic<bool> spin_{true};
   // the job; stable while anyone is inside the gate
@@ -113,7 +113,7 @@ class Pool {
 };
 
 // Never destroyed: helpers may sleep in it until the process ends. A forked child has none of the
-// helpers and perhaps a locked mutex, so it starts anew and leaves the old pool alone.
+// helpers and perhaps a pool that is busy, so it starts anew and leaves the old pool alone.
 std::atomic<Pool*> the_pool{nullptr};
 std::atomic<std::size_t> limit{0};
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <type_traits>
 
 namespace dcn {
 
@@ -19,11 +18,11 @@ using Task = void (*)(void* context, std::size_t task, std::size_t slot);
 void parallel_run(std::size_t n_threads, std::size_t n_tasks, Task task, void* context);
 
 // The same for a callable f(task, slot).
-template <class F> void parallel_for(std::size_t n_threads, std::size_t n_tasks, F&& f) {
+template <class F> void parallel_for(std::size_t n_threads, std::size_t n_tasks, F f) {
   parallel_run(
       n_threads, n_tasks,
       [](void* context, std::size_t task, std::size_t slot) {
-        (*static_cast<std::remove_reference_t<F>*>(context))(task, slot);
+        (*static_cast<F*>(context))(task, slot);
       },
       &f);
 }

@@ -23,11 +23,16 @@ Array = npt.NDArray[np.float64]
 # ---- 3: cross
 
 
+def cross_vector_layer(x0: Array, x: Array, w: Array, b: Array) -> Array:
+    """Wang et al. 2017, eq. 3. x0, x (B,D), w (D), b (D) -> the next x (B,D)."""
+    return x0 * (x @ w)[:, None] + b + x
+
+
 def cross_vector(x0: Array, w: Array, b: Array) -> Array:
-    """Wang et al. 2017, eq. 3, layer by layer. x0 (B,D), w (L,D), b (L,D) -> xL (B,D)."""
+    """All layers, one by one. x0 (B,D), w (L,D), b (L,D) -> xL (B,D)."""
     x = x0
     for w_l, b_l in zip(w, b, strict=True):
-        x = x0 * (x @ w_l)[:, None] + b_l + x
+        x = cross_vector_layer(x0, x, w_l, b_l)
     return x
 
 
@@ -45,11 +50,16 @@ def cross_vector_backward(dxL: Array, x0: Array, w: Array, b: Array) -> tuple[Ar
     return dx0 + dx, dw, db
 
 
+def cross_matrix_layer(x0: Array, x: Array, W: Array, b: Array, diag_scale: float = 0.0) -> Array:
+    """Wang et al. 2021, eq. 1. x0, x (B,D), W (D,D) as (out, in), b (D) -> the next x (B,D)."""
+    return x0 * (x @ W.T + b + diag_scale * x) + x
+
+
 def cross_matrix(x0: Array, W: Array, b: Array, diag_scale: float = 0.0) -> Array:
-    """Wang et al. 2021, eq. 1. x0 (B,D), W (L,D,D) as (out, in), b (L,D) -> xL (B,D)."""
+    """All layers, one by one. x0 (B,D), W (L,D,D), b (L,D) -> xL (B,D)."""
     x = x0
     for W_l, b_l in zip(W, b, strict=True):
-        x = x0 * (x @ W_l.T + b_l + diag_scale * x) + x
+        x = cross_matrix_layer(x0, x, W_l, b_l, diag_scale)
     return x
 
 
@@ -226,7 +236,13 @@ class ReferenceNetwork:
         c = self.config
         xL = x0
         if c.cross_layers:
+<<<<<<< HEAD
             xL = CROSSES[c.cross](x0, *self._cross_arguments(p))
+=======
+            xL = {"vector": cross_vector, "matrix": cross_matrix, "lowrank": cross_lowrank}[
+                c.cross
+            ](x0, *self._cross_arguments(p))
+>>>>>>> h-kernels
         h = [xL if c.structure == "stacked" else x0]
         for i in range(len(c.hidden)):
             h.append(dense(h[-1], p[f"deep_W_{i}"], p[f"deep_b_{i}"], c.activation))

@@ -1,9 +1,17 @@
+<<<<<<< HEAD
 """What tests need and people may use: run on a given instruction set, and prove it ran there."""
+=======
+"""What tests need and people may use: force an instruction set, and judge what it computed."""
+>>>>>>> h-kernels
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.cpu import active_isa
@@ -28,3 +36,68 @@ def force_isa(name: str) -> Iterator[None]:
             raise AssertionError(f"instruction set {name} was forced, {active_isa()} is active")
     finally:
         _core.force_isa(before)
+
+
+def assert_within_rounding(
+    actual: npt.ArrayLike, expected: npt.ArrayLike, magnitude: npt.ArrayLike, n_roundings: int
+) -> None:
+    """Fail unless ``actual`` differs from ``expected`` by rounding alone.
+
+    A sum of products, in any order, fused or not, is off by at most ``n u / (1 - n u)`` times the
+    sum of the absolute products, where n is the most roundings that any product goes through and u
+    half the spacing of the numbers at 1 (Higham, "Accuracy and Stability of Numerical Algorithms",
+    2002, section 3.1).
+
+    Parameters
+    ----------
+    actual : array-like of float32 or float64
+        Its dtype says what u is.
+    expected : array-like
+        The same in more exact arithmetic.
+    magnitude : array-like
+        What the computation gives for absolute values of all inputs, or anything larger.
+    n_roundings : int
+        The n above.
+
+    Raises
+    ------
+    AssertionError
+        If shapes differ or a number lies outside.
+    """
+    got, want = np.asarray(actual), np.asarray(expected)
+    if got.shape != want.shape:
+        raise AssertionError(f"shape {got.shape}, want {want.shape}")
+    # expected has been rounded to float64 itself, hence twice
+    nu = 2 * n_roundings * float(np.finfo(got.dtype).eps) / 2
+    bound = np.broadcast_to(nu / (1 - nu) * np.asarray(magnitude), want.shape)
+    error = np.abs(got.astype(np.float64) - want)
+    if not (error <= bound).all():  # this way round NaN fails
+        worst = np.unravel_index(np.argmax(np.where(error <= bound, 0, error)), error.shape)
+        raise AssertionError(
+            f"{int((~(error <= bound)).sum())} of {error.size} are off by more than rounding; "
+            f"at {tuple(int(i) for i in worst)} got {got[worst]!r}, want {want[worst]!r}, "
+            f"error {error[worst]:.3g}, allowed {bound[worst]:.3g}"
+        )
+
+
+def central_difference(
+    f: Callable[[npt.NDArray[np.float64]], Any],
+    x: npt.NDArray[np.float64],
+    direction: npt.NDArray[np.float64],
+    step: float = 1e-5,
+) -> float:
+    """Return the slope of the scalar function ``f`` at ``x`` along ``direction``.
+
+    Parameters
+    ----------
+    f : callable
+        From an array like x to a number.
+    x, direction : ndarray of float64
+    step : float, default=1e-5
+        The error is of the order of ``step**2`` from curvature and ``1e-16 / step`` from rounding.
+
+    Returns
+    -------
+    float
+    """
+    return float((f(x + step * direction) - f(x - step * direction)) / (2 * step))

@@ -1,0 +1,263 @@
+// Each instruction set's kernels against a naive double loop, on sizes with tails, in memory that is
+// watched: nothing may be written outside of the rows, and nothing of a parameter's neighbours.
+#include <string>
+
+#include "buffer.hpp"
+#include "check.hpp"
+#include "cpu.hpp"
+
+namespace {
+
+using dcn::Activation;
+using dcn::ld;
+using dcn::padded;
+
+constexpr std::size_t kGuard = 64;
+constexpr double kUntouched = 12345;
+
+double drawn(std::size_t i) { return static_cast<double>((i * 2654435761U >> 7) % 2001) / 1000 - 1; }
+
+// rows of `width` numbers at stride ld(width), as a tile, or at stride width, as a parameter; memory
+// on both sides is marked
+template <class T> class Watched {
+ public:
+  enum Layout { tile, dense };
+
+  Watched(std::size_t rows, std::size_t width, Layout layout, std::size_t seed = 0)
+      : rows_(rows), width_(width), stride_(layout == tile ? ld<T>(width) : width),
+        writable_(layout == tile ? padded<T>(width) : width),
+        memory_(rows * stride_ + 2 * kGuard) {
+    std::fill_n(memory_.data(), memory_.size(), static_cast<T>(kUntouched));
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t c = 0; c < writable_; ++c) data()[r * stride_ + c] = T(0);
+      for (std::size_t c = 0; c < width && seed > 0; ++c)
+        at(r, c) = static_cast<T>(drawn(seed * 7919 + r * width + c));
+    }
+  }
+  T* data() { return memory_.data() + kGuard; }
+  T& at(std::size_t r, std::size_t c) { return data()[r * stride_ + c]; }
+
+  bool intact() {
+    const auto marked = [&](const T* p, std::size_t n) {
+      return std::count(p, p + n, static_cast<T>(kUntouched)) == static_cast<std::ptrdiff_t>(n);
+    };
+    bool ok = marked(memory_.data(), kGuard) && marked(data() + rows_ * stride_, kGuard);
+    for (std::size_t r = 0; r < rows_; ++r)
+      ok = ok && marked(data() + r * stride_ + writable_, stride_ - writable_);
+    return ok;
+  }
+
+ private:
+  std::size_t rows_, width_, stride_, writable_;
+  dcn::Buffer<T> memory_;
+};
+
+template <class T> struct Weights {
+  Watched<T> W, b;
+  dcn::Buffer<T> by_output, by_input, bias;
+
+  Weights(const dcn::KernelTable<T>& k, std::size_t O, std::size_t I, std::size_t seed)
+      : W(O, I, Watched<T>::dense, seed), b(1, O, Watched<T>::dense, seed + 1),
+        by_output(dcn::packed_size<T>(I, O)), by_input(dcn::packed_size<T>(O, I)),
+        bias(padded<T>(O)) {
+    k.pack_weights(by_output.data(), by_input.data(), W.data(), I, O, I);
+    std::copy_n(b.data(), O, bias.data());
+  }
+  dcn::Packed<T> view() const { return {by_output.data(), by_input.data(), bias.data()}; }
+};
+
+template <class T> double tolerance(std::size_t additions) {
+  return static_cast<double>(additions + 8) * (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16);
+}
+
+template <class T> void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I,
+                                    std::size_t O) {
+  using M = Watched<T>;
+  Weights<T> layer(k, O, I, 3);
+  M h(rows, I, M::tile, 1), dhn(rows, O, M::tile, 2), hn(rows, O, M::tile), z(rows, O, M::tile);
+  M dh(rows, I, M::tile), dz(rows, O, M::tile), dW(O, I, M::dense), db(1, O, M::dense);
+  k.dense_forward(hn.data(), z.data(), h.data(), layer.view(), rows, I, O, Activation::relu);
+  k.dense_backward(dh.data(), dW.data(), db.data(), dz.data(), dhn.data(), hn.data(), z.data(),
+                   h.data(), layer.view(), rows, I, O, Activation::relu, false);
+  std::vector<double> want_dW(O * I), want_db(O), want_dz(rows * O);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t o = 0; o < O; ++o) {
+      double sum = layer.b.at(0, o);
+      for (std::size_t i = 0; i < I; ++i) sum += double{h.at(r, i)} * layer.W.at(o, i);
+      CHECK_NEAR(hn.at(r, o), std::max(sum, 0.0), tolerance<T>(I) * static_cast<double>(I + 1));
+      const double slope = hn.at(r, o) > T(0) ? double{dhn.at(r, o)} : 0.0;
+      want_dz[r * O + o] = slope;
+      want_db[o] += slope;
+      for (std::size_t i = 0; i < I; ++i) want_dW[o * I + i] += slope * h.at(r, i);
+    }
+  const double over_rows = tolerance<T>(rows) * static_cast<double>(rows + 1);
+  for (std::size_t o = 0; o < O; ++o) {
+    CHECK_NEAR(db.at(0, o), want_db[o], over_rows);
+    for (std::size_t i = 0; i < I; ++i) CHECK_NEAR(dW.at(o, i), want_dW[o * I + i], over_rows);
+  }
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t i = 0; i < I; ++i) {
+      double sum = 0;
+      for (std::size_t o = 0; o < O; ++o) sum += want_dz[r * O + o] * layer.W.at(o, i);
+      CHECK_NEAR(dh.at(r, i), sum, tolerance<T>(O) * static_cast<double>(O + 1));
+    }
+  for (M* m : {&h, &dhn, &hn, &z, &dh, &dz, &dW, &db}) CHECK(m->intact());
+}
+
+template <class T> void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D) {
+  using M = Watched<T>;
+  const T diag = T(0.25);
+  Weights<T> layer(k, D, D, 5);
+  M x0(rows, D, M::tile, 1), x(rows, D, M::tile, 2), dxn(rows, D, M::tile, 4);
+  M xn(rows, D, M::tile), z(rows, D, M::tile), dx(rows, D, M::tile), dx0(rows, D, M::tile);
+  M dz(rows, D, M::tile), dW(D, D, M::dense), db(1, D, M::dense);
+  k.cross_matrix_forward(xn.data(), z.data(), x0.data(), x.data(), layer.view(), rows, D, diag);
+  k.cross_matrix_backward(dx.data(), dx0.data(), dW.data(), db.data(), dz.data(), dxn.data(),
+                          z.data(), x0.data(), x.data(), layer.view(), rows, D, diag);
+  const double over_D = tolerance<T>(D) * static_cast<double>(D + 2);
+  const double over_rows = tolerance<T>(rows) * static_cast<double>(rows + 1);
+  std::vector<double> want_dW(D * D), want_db(D), want_dx(rows * D);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t o = 0; o < D; ++o) {
+      double sum = double{layer.b.at(0, o)} + double{diag} * x.at(r, o);
+      for (std::size_t i = 0; i < D; ++i) sum += double{x.at(r, i)} * layer.W.at(o, i);
+      CHECK_NEAR(z.at(r, o), sum, over_D);
+      CHECK_NEAR(xn.at(r, o), x0.at(r, o) * sum + x.at(r, o), over_D);
+      CHECK_NEAR(dx0.at(r, o), dxn.at(r, o) * sum, over_D);
+      const double slope = double{dxn.at(r, o)} * x0.at(r, o);
+      want_db[o] += slope;
+      want_dx[r * D + o] += slope * diag + dxn.at(r, o);
+      for (std::size_t i = 0; i < D; ++i) {
+        want_dW[o * D + i] += slope * x.at(r, i);
+        want_dx[r * D + i] += slope * layer.W.at(o, i);
+      }
+    }
+  for (std::size_t o = 0; o < D; ++o) {
+    CHECK_NEAR(db.at(0, o), want_db[o], over_rows);
+    for (std::size_t i = 0; i < D; ++i) CHECK_NEAR(dW.at(o, i), want_dW[o * D + i], over_rows);
+  }
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t d = 0; d < D; ++d) CHECK_NEAR(dx.at(r, d), want_dx[r * D + d], over_D);
+  for (M* m : {&x0, &x, &dxn, &xn, &z, &dx, &dx0, &dz, &dW, &db}) CHECK(m->intact());
+}
+
+template <class T> void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows,
+                                      std::size_t D, std::size_t L) {
+  using M = Watched<T>;
+  M w(L, D, M::dense, 3), b(L, D, M::dense, 4), x0(rows, D, M::tile, 1), xL(rows, D, M::tile);
+  M c(1, (L + 1) * padded<T>(D), M::dense), q(1, L, M::dense), p(1, L * rows, M::dense);
+  M a(1, (L + 1) * rows, M::dense);
+  for (std::size_t l = 0; l < L; ++l)  // so that no layer doubles the size of x
+    for (std::size_t d = 0; d < D; ++d) w.at(l, d) /= static_cast<T>(D);
+  k.cross_vector_prepare(c.data(), q.data(), w.data(), b.data(), L, D);
+  k.cross_vector_forward(xL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), q.data(),
+                         rows, L, D);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::vector<double> x(D);
+    for (std::size_t d = 0; d < D; ++d) x[d] = x0.at(r, d);
+    for (std::size_t l = 0; l < L; ++l) {
+      double dot = 0;
+      for (std::size_t d = 0; d < D; ++d) dot += x[d] * w.at(l, d);
+      for (std::size_t d = 0; d < D; ++d) x[d] += x0.at(r, d) * dot + b.at(l, d);
+    }
+    for (std::size_t d = 0; d < D; ++d)
+      CHECK_NEAR(xL.at(r, d), x[d], tolerance<T>(L * (D + 4)) * std::pow(3.0, L));
+  }
+  M dxL(rows, D, M::tile, 5), dx0(rows, D, M::tile), dw(L, D, M::dense), db(L, D, M::dense);
+  M dp(1, L * rows, M::dense), dq(1, L, M::dense), dc(1, D, M::dense);
+  k.cross_vector_backward(dx0.data(), dw.data(), db.data(), dp.data(), dq.data(), dc.data(),
+                          dxL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), rows, L, D);
+  for (std::size_t d = 0; d < D && L > 0; ++d) {  // the last bias reaches every row as it is
+    double sum = 0;
+    for (std::size_t r = 0; r < rows; ++r) sum += dxL.at(r, d);
+    CHECK_NEAR(db.at(L - 1, d), sum, tolerance<T>(rows) * static_cast<double>(rows + 1));
+  }
+  for (M* m : {&w, &b, &x0, &xL, &c, &q, &p, &a, &dxL, &dx0, &dw, &db, &dp, &dq, &dc})
+    CHECK(m->intact());
+}
+
+template <class T> void adam(const dcn::KernelTable<T>& k, std::size_t n) {
+  using M = Watched<T>;
+  M p(1, n, M::dense, 1), m(1, n, M::dense), v(1, n, M::dense), g(1, n, M::dense);
+  M lanes(3, n, M::dense, 2);
+  k.reduce_lanes(g.data(), lanes.data(), n, 3, n);
+  std::vector<double> before(p.data(), p.data() + n);
+  k.adam_update(p.data(), m.data(), v.data(), g.data(), n,
+                {T(0.01), T(0.9), T(0.999), T(1e-7), T(0.1)});
+  for (std::size_t i = 0; i < n; ++i) {
+    const double sum = double{lanes.at(0, i)} + lanes.at(1, i) + lanes.at(2, i);
+    CHECK_NEAR(g.at(0, i), sum, tolerance<T>(3) * 3);
+    const double gradient = sum + 0.1 * before[i];
+    CHECK_NEAR(m.at(0, i), 0.1 * gradient, tolerance<T>(4) * 4);
+    CHECK_NEAR(v.at(0, i), 0.001 * gradient * gradient, 1e-3 * tolerance<T>(4) * 1000);
+    const double move = 0.01 * m.at(0, i) / (std::sqrt(double{v.at(0, i)}) + 1e-7);
+    CHECK_NEAR(p.at(0, i), before[i] - move, tolerance<T>(8) * 2);
+  }
+  for (M* each : {&p, &m, &v, &g, &lanes}) CHECK(each->intact());
+}
+
+template <class T> void all_sizes(const dcn::KernelTable<T>& k) {
+  const std::size_t lanes = dcn::kLanes<T>;
+  for (const std::size_t rows : {0, 1, 2, 11, 12, 13, 25})
+    for (const std::size_t width : {std::size_t{1}, lanes - 1, lanes, lanes + 1, 2 * lanes + 1}) {
+      dense_layer<T>(k, rows, width, 5);
+      dense_layer<T>(k, rows, 5, width);
+      matrix_layer<T>(k, rows, width);
+      if (rows > 0)
+        for (const std::size_t L : {0, 1, 2, 3, 4}) vector_layers<T>(k, rows, width, L);
+    }
+  for (const std::size_t n : {std::size_t{0}, std::size_t{1}, lanes - 1, lanes, lanes + 1})
+    adam<T>(k, n);
+}
+
+template <class T> void losses(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t C) {
+  using M = Watched<T>;
+  M z(rows, C, M::tile, 1), y(rows, C, M::dense, 2), classes(rows, 1, M::dense);
+  for (std::size_t r = 0; r < rows; ++r) classes.at(r, 0) = static_cast<T>(r % C);
+  M dz(rows, C, M::tile);
+  double squares = 0, entropy = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    double total = 0;
+    for (std::size_t c = 0; c < C; ++c) {
+      squares += std::pow(double{z.at(r, c)} - y.at(r, c), 2) / static_cast<double>(C);
+      total += std::exp(double{z.at(r, c)});
+    }
+    entropy += std::log(total) - z.at(r, r % C);
+  }
+  const double near = tolerance<T>(C) * static_cast<double>(4 * rows + 1);
+  CHECK_NEAR(k.squared_forward(z.data(), y.data(), nullptr, nullptr, rows, C), squares, near);
+  CHECK_NEAR(k.softmax_forward(z.data(), classes.data(), nullptr, nullptr, rows, C), entropy, near);
+  k.squared_backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1));
+  CHECK(dz.intact());
+  k.bce_backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1));
+  CHECK(dz.intact());
+  k.softmax_backward(dz.data(), z.data(), classes.data(), nullptr, nullptr, rows, C, T(1));
+  for (std::size_t r = 0; r < rows; ++r) {  // probabilities and one target: the sum is 0
+    double sum = 0;
+    for (std::size_t c = 0; c < C; ++c) sum += dz.at(r, c);
+    CHECK_NEAR(sum, 0, tolerance<T>(C) * 4);
+  }
+  for (M* m : {&z, &y, &classes, &dz}) CHECK(m->intact());
+}
+
+template <class F> void on_each_isa(F f) {
+  for (const dcn::IsaKernels* isa : dcn::available_isas()) {
+    const int before = check::failures;
+    f(isa->f32);
+    f(isa->f64);
+    if (check::failures > before) std::printf("  ... on %s\n", isa->name);
+  }
+}
+
+}  // namespace
+
+TEST(kernels_agree_with_a_naive_loop) {
+  on_each_isa([](const auto& k) { all_sizes(k); });
+}
+
+TEST(kernels_losses_agree_with_a_naive_loop) {
+  on_each_isa([](const auto& k) {
+    for (const std::size_t rows : {0, 1, 5})
+      for (const std::size_t C : {1, 7, 8, 9, 15, 16, 17, 33}) losses(k, rows, C);
+  });
+}

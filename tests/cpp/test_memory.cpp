@@ -1,0 +1,77 @@
+// Buffers, pieces of them, and how a batch is cut.
+#include <cstdint>
+#include <limits>
+#include <new>
+
+#include "buffer.hpp"
+#include "check.hpp"
+#include "tiling.hpp"
+
+namespace {
+
+bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
+
+}  // namespace
+
+TEST(buffer_is_aligned_and_zero) {
+  for (const std::size_t size : {0, 1, 15, 16, 17, 1000}) {
+    const dcn::Buffer<float> buffer(size);
+    CHECK(buffer.size() == size);
+    CHECK(aligned(buffer.data()));
+    for (std::size_t i = 0; i < size; ++i) CHECK(buffer.data()[i] == 0.0F);
+  }
+  CHECK(dcn::Buffer<double>().data() == nullptr);
+}
+
+TEST(buffer_too_large_is_bad_alloc) {
+  bool thrown = false;
+  try {
+    const dcn::Buffer<double> buffer(std::numeric_limits<std::size_t>::max() / 8);
+  } catch (const std::bad_alloc&) {
+    thrown = true;
+  }
+  CHECK(thrown);
+}
+
+TEST(carver_counts_what_it_hands_out) {
+  dcn::Carver<float> count;
+  for (const std::size_t size : {1, 16, 17, 0}) CHECK(count.take(size) == nullptr);
+  CHECK(count.used() == 16 + 16 + 32 + 0);
+  dcn::Buffer<float> memory(count.used());
+  dcn::Carver<float> carver(memory.data());
+  for (const std::size_t size : {1, 16, 17}) CHECK(aligned(carver.take(size)));
+  CHECK(carver.used() == count.used());
+}
+
+TEST(rows_are_an_odd_number_of_cache_lines) {
+  for (std::size_t width = 0; width < 200; ++width) {
+    CHECK(dcn::ld<float>(width) >= dcn::padded<float>(width));
+    CHECK(dcn::padded<float>(width) >= width && dcn::padded<float>(width) < width + 16);
+    CHECK(dcn::ld<float>(width) / 16 % 2 == 1 && dcn::ld<double>(width) / 8 % 2 == 1);
+  }
+}
+
+TEST(tiling_covers_every_row_once) {
+  for (const std::size_t n_parameters : {36, 1 << 20})
+    for (const std::size_t most : {std::size_t{12}, dcn::kLeastRows, dcn::kMostRows})
+      for (const std::size_t batch : {0, 1, 11, 12, 13, 191, 192, 193, 1000, 3073, 70001}) {
+        const dcn::Tiling cut = dcn::cut(batch, most, n_parameters);
+        CHECK(cut.rows >= 1 && cut.rows <= most);
+        CHECK(cut.lanes >= 1 && cut.lanes <= dcn::kMostLanes);
+        CHECK(cut.first_tile(0) == 0 && cut.first_tile(cut.lanes) == cut.tiles);
+        std::size_t row = 0;
+        for (std::size_t lane = 0; lane < cut.lanes; ++lane)
+          for (std::size_t i = cut.first_tile(lane); i < cut.first_tile(lane + 1); ++i) {
+            CHECK(cut.first_row(i) == row && cut.n_rows(i) >= 1);
+            row += cut.n_rows(i);
+          }
+        CHECK(row == batch);
+      }
+}
+
+TEST(tiling_takes_fewer_rows_of_wide_models) {
+  CHECK(dcn::most_rows(0) == dcn::kMostRows);
+  CHECK(dcn::most_rows(1) == dcn::kMostRows);
+  CHECK(dcn::most_rows(1 << 30) == dcn::kLeastRows);
+  CHECK(dcn::most_rows(dcn::kTileBytes / 170) == 168);  // the multiple of 12 below
+}

@@ -1,0 +1,91 @@
+"""Stage 6: losses from logits, against the reference."""
+
+import numpy as np
+import pytest
+
+from dcnfast import ops, reference
+from dcnfast.testing import central_difference
+
+pytestmark = pytest.mark.usefixtures("isa")
+
+LOSSES = ["squared_error", "log_loss", "softmax_loss"]
+SIZES = [(0, 3), (1, 1), (2, 7), (5, 8), (5, 9), (3, 15), (3, 16), (3, 17), (13, 33), (193, 2)]
+
+
+@pytest.fixture(params=LOSSES)
+def loss(request):
+    return request.param
+
+
+def draw(rng, loss, B, C, dtype, spread=3.0):
+    logits = rng.normal(0, spread, (B, C))
+    if loss == "softmax_loss":
+        target = rng.integers(0, C, (B, 1))
+    elif loss == "log_loss":
+        target = rng.choice([0, 1, 0.25], (B, C))
+    else:
+        target = rng.normal(size=(B, C))
+    return [array.astype(dtype) for array in (logits, target, rng.uniform(0, 2, B))]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_sizes(loss, size, weighted, dtype, rng, check_rounding):
+    logits, target, weight = draw(rng, loss, *size, dtype)
+    weight = weight if weighted else None
+    double = [None if a is None else a.astype(np.float64) for a in (logits, target, weight)]
+    want, want_gradient = getattr(reference, loss)(*double)
+    got, gradient = getattr(ops, loss)(logits, target, weight)
+    w = np.ones(size[0]) if weight is None else double[2]
+    # Terms of a row are of the size of logit and target, each taken through exp or a square: that
+    # many roundings each, then C of them are added; the sum over the rows runs in double.
+    row = (1 + np.abs(double[0]) + np.abs(double[1])) ** 2
+    n = size[1] + 24
+    check_rounding(np.asarray(got, dtype), np.asarray(want), np.asarray(w @ row.sum(axis=1)), n)
+    check_rounding(gradient, want_gradient, w[:, None] * (1 + row), n)
+    assert gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("size", [(1, 2), (5, 9), (13, 3)], ids=str)
+def test_gradient_is_the_slope(loss, size, rng):
+    logits, target, weight = draw(rng, loss, *size, "float64")
+    gradient = getattr(ops, loss)(logits, target, weight)[1]
+    for _ in range(5):
+        direction = rng.choice([-1.0, 1.0], size)
+        numeric = central_difference(
+            lambda z: getattr(reference, loss)(z, target, weight)[0], logits, direction
+        )
+        assert np.sum(gradient * direction) == pytest.approx(
+            numeric, rel=1e-6, abs=1e-6 * np.linalg.norm(gradient)
+        )
+
+
+@pytest.mark.parametrize("far", [20.0, 90.0, 800.0, 1e6])
+def test_far_out_logits(loss, far, dtype):
+    """Neither overflow nor log(0): a sure and wrong answer costs its log-odds."""
+    logits = np.array([[far, -far], [-far, far]], dtype)
+    target = {"softmax_loss": [[1], [1]], "log_loss": [[0, 0], [1, 1]]}.get(loss, [[0, 0], [0, 0]])
+    target = np.array(target, dtype)
+    got, gradient = getattr(ops, loss)(logits, target)
+    want, want_gradient = getattr(reference, loss)(
+        logits.astype(np.float64), target.astype(np.float64)
+    )
+    rtol = 8 * float(np.finfo(dtype).eps)
+    assert got == pytest.approx(want, rel=rtol)
+    # a difference of probability and target: absolute accuracy is all there is
+    np.testing.assert_allclose(gradient, want_gradient, rtol=rtol, atol=rtol)
+
+
+def test_nan_is_not_swallowed(loss, dtype):
+    logits = np.array([[np.nan, 1.0], [0.5, 1.0]], dtype)
+    target = np.zeros((2, 1 if loss == "softmax_loss" else 2), dtype)
+    got, gradient = getattr(ops, loss)(logits, target)
+    assert np.isnan(got)
+    assert np.isnan(gradient[0]).any()
+    assert np.isfinite(gradient[1]).all()
+
+
+@pytest.mark.parametrize("number", [-1.0, 3.0, np.nan])
+def test_class_out_of_range(number):
+    with pytest.raises(IndexError, match=r"softmax_loss: target\[1\] is class .*, want 0 to 2"):
+        ops.softmax_loss(np.zeros((2, 3)), [[0], [number]])

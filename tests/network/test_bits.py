@@ -1,0 +1,65 @@
+"""The same bits for any number of threads; a row's prediction is its own."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.usefixtures("isa")
+
+PARTS = {"cross_layers": 2, "hidden": (24, 9), "activation": "gelu"}
+
+
+@pytest.mark.parametrize("structure", ["parallel", "stacked"])
+def test_threads(structure, kind, dtype, make_case):
+    start = make_case(1500, dtype=dtype, weighted=True, structure=structure, **PARTS, **kind)
+    results = []
+    for n_threads in (1, 2, 3, 4, 7):
+        case = start.restart()
+        loss, gradients = case.gradients(n_threads)
+        losses = [case.train(batch_size=700, n_threads=n_threads)[0] for _ in range(2)]
+        results.append(
+            [
+                np.array([loss, *losses, case.evaluate(n_threads)]),
+                case.model.snapshot(),
+                case.predict(n_threads),
+                *gradients.values(),
+            ]
+        )
+    one, *others = results
+    assert np.isfinite(one[0]).all()
+    for other in others:
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_threads_with_a_large_model(make_case):
+    """From 65536 parameters on, lanes depend on the rows and Adam runs on several threads."""
+    start = make_case(1100, n_dense=48, cross_layers=2, hidden=(300, 220))
+    assert start.model.n_parameters > 1 << 16
+    snapshots = []
+    for n_threads in (1, 2, 3, 4, 7):
+        case = start.restart()
+        case.train(n_threads=n_threads)
+        snapshots.append(case.model.snapshot())
+    assert all(np.array_equal(snapshots[0], other) for other in snapshots[1:])
+
+
+def test_a_prediction_is_its_rows_own(kind, dtype, make_case):
+    case = make_case(500, dtype=dtype, n_outputs=3, **PARTS, **kind)
+    everything = case.predict(2)
+    for rows in (slice(0, 1), slice(1, 3), slice(17, 30), slice(307, 500), slice(None, None, -1)):
+        part = case.rows(rows)
+        part.dense = np.ascontiguousarray(part.dense)
+        np.testing.assert_array_equal(part.predict(), everything[rows])
+
+
+def test_a_neighbour_that_is_nan_changes_nothing(kind, dtype, make_case):
+    case = make_case(40, dtype=dtype, **PARTS, **kind)
+    before = case.predict()
+    case.dense[13] = np.nan
+    after = case.predict()
+    assert np.isnan(after[13]).all()
+    np.testing.assert_array_equal(np.delete(after, 13, axis=0), np.delete(before, 13, axis=0))
+
+
+def test_nothing_to_predict(make_case):
+    assert make_case(0, n_outputs=3, **PARTS).predict(2).shape == (0, 3)
