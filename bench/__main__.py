@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def run(name: str, task: ModuleType) -> dict[str, Any]:
     """Measure all cases of a task, printing rows as they come."""
+    about, load = machine.describe(), os.getloadavg()[0]
     rivals, skipped = harness.find_rivals(task)
     rows = []
     for case, make_work in task.CASES.items():
@@ -31,7 +34,8 @@ def run(name: str, task: ModuleType) -> dict[str, Any]:
         "task": name,
         "title": task.TITLE,
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine.describe(),
+        "machine": about,
+        "load": load,
         "rows": rows,
         "skipped": skipped,
     }
@@ -45,6 +49,8 @@ def main() -> None:
     if unknown := sorted(set(chosen) - set(tasks)):
         parser.error(f"no such task: {', '.join(unknown)}; there are {', '.join(tasks)}")
     harness.require_release()
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"load average is {load:.1f}: others use the machine too", file=sys.stderr)
     RESULTS.mkdir(exist_ok=True)
     for name in chosen:
         print(f"{tasks[name].TITLE}\n\n{tables.HEADER}")

@@ -30,8 +30,8 @@ Row = dict[str, Any]
 
 SUBJECT = "dcnfast"
 OPTIONAL = {"torch"}  # packages whose absence skips a rival
-ROUNDS = (7, 30)  # least and most
-CASE_SECONDS = 8.0  # after which no round is added beyond the least
+ROUNDS = (3, 30)  # least and most
+CASE_SECONDS = 6.0  # after which no round is added beyond the least
 ROUND_SECONDS = 0.02  # a rival's part of a round, at least: its own caches are warm again by then
 
 
@@ -135,9 +135,8 @@ def ceilings(threads: int) -> tuple[float, float]:
     )
 
 
-def warm_up(run: Run) -> int:
-    """Call twice; return how many calls fill a rival's part of a round."""
-    run()
+def calls_in_a_round(run: Run) -> int:
+    """Return how many calls fill a rival's part of a round, once it is warm."""
     return math.ceil(ROUND_SECONDS / _seconds_per_call(run, 1))
 
 
@@ -148,7 +147,7 @@ def measure(work: Work, rivals: Sequence[Rival], rounds: tuple[int, int] = ROUND
         runs = {r.name: (r, r.prepare(work.data, r.threads_for(work))) for r in rivals}
         able = {name: (rival, run) for name, (rival, run) in runs.items() if run is not None}
         errors = {name: work.check(run(), expected) for name, (_, run) in able.items()}
-        calls = {name: warm_up(run) for name, (_, run) in able.items()}
+        calls = {name: calls_in_a_round(run) for name, (_, run) in able.items()}
         seconds: dict[str, list[float]] = {name: [] for name in able}
         peaks: dict[str, list[tuple[float, float]]] = {name: [] for name in able}
         start = time.perf_counter()

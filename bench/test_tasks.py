@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from bench import harness
 
-ROUNDS = 5
+ROUNDS = 3
 
 # what a rival complains about is no defect of dcnfast
 
@@ -26,7 +26,7 @@ def test_rival(benchmark, request, rows, group, make_work, rival):
         error = work.check(run(), work.reference())
         peaks = [harness.ceilings(threads)]
         smoke = request.config.getoption("smoke")
-        calls, rounds = (1, 1) if smoke else (harness.warm_up(run), ROUNDS)
+        calls, rounds = (1, 1) if smoke else (harness.calls_in_a_round(run), ROUNDS)
         benchmark.pedantic(run, iterations=calls, rounds=rounds)
         peaks.append(harness.ceilings(threads))
     if benchmark.stats is None:  # --benchmark-disable
