@@ -46,14 +46,9 @@ def _prepare(function: str, **arguments: npt.ArrayLike) -> tuple[_core._Ops[Any]
                 f"{function}: {name} has dtype {array.dtype}, want float32, float64 or integers"
             )
     single = all(array.dtype == np.float32 for array in arrays.values())
-<<<<<<< HEAD
     kernels: _core._Ops[Any] = _core.ops_f32 if single else _core.ops_f64
     dtype = np.float32 if single else np.float64
     return kernels, [np.asarray(array, dtype, order="C") for array in arrays.values()]
-=======
-    dtype, kernels = (np.float32, _core.ops_f32) if single else (np.float64, _core.ops_f64)
-    return kernels, [np.asarray(array, dtype, order="C") for array in arrays.values()]
->>>>>>> h-kernels
 
 
 def _scale(function: str, diag_scale: float) -> float:

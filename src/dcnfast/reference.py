@@ -236,13 +236,7 @@ class ReferenceNetwork:
         c = self.config
         xL = x0
         if c.cross_layers:
-<<<<<<< HEAD
             xL = CROSSES[c.cross](x0, *self._cross_arguments(p))
-=======
-            xL = {"vector": cross_vector, "matrix": cross_matrix, "lowrank": cross_lowrank}[
-                c.cross
-            ](x0, *self._cross_arguments(p))
->>>>>>> h-kernels
         h = [xL if c.structure == "stacked" else x0]
         for i in range(len(c.hidden)):
             h.append(dense(h[-1], p[f"deep_W_{i}"], p[f"deep_b_{i}"], c.activation))

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""What tests need and people may use: run on a given instruction set, and prove it ran there."""
-=======
 """What tests need and people may use: force an instruction set, and judge what it computed."""
->>>>>>> h-kernels
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ TEST(isa_unknown_name_is_an_error_and_changes_nothing) {
 TEST(isa_compiled_but_not_supported_says_so) {
   for (const dcn::IsaKernels* isa : dcn::compiled_isas()) {
     bool available = false;
-    for (const dcn::IsaKernels* other : dcn::available_isas()) available = available || other == isa;
+    for (const dcn::IsaKernels* other : dcn::available_isas())
+      available = available || other == isa;
     if (!available)
       CHECK(error_of_forcing(isa->name).find("is not supported by this CPU") != std::string::npos);
   }

@@ -1,5 +1,5 @@
-// Each instruction set's kernels against a naive double loop, on sizes with tails, in memory that is
-// watched: nothing may be written outside of the rows, and nothing of a parameter's neighbours.
+// Each instruction set's kernels against a naive double loop, on sizes with tails, in memory that
+// is watched: nothing may be written outside of the rows, and nothing of a parameter's neighbours.
 #include <string>
 
 #include "buffer.hpp"
@@ -15,18 +15,19 @@ using dcn::padded;
 constexpr std::size_t kGuard = 64;
 constexpr double kUntouched = 12345;
 
-double drawn(std::size_t i) { return static_cast<double>((i * 2654435761U >> 7) % 2001) / 1000 - 1; }
+double drawn(std::size_t i) {
+  return static_cast<double>((i * 2654435761U >> 7) % 2001) / 1000 - 1;
+}
 
-// rows of `width` numbers at stride ld(width), as a tile, or at stride width, as a parameter; memory
-// on both sides is marked
+// rows of `width` numbers at stride ld(width), as a tile, or at stride width, as a parameter;
+// memory on both sides is marked
 template <class T> class Watched {
  public:
   enum Layout { tile, dense };
 
   Watched(std::size_t rows, std::size_t width, Layout layout, std::size_t seed = 0)
       : rows_(rows), width_(width), stride_(layout == tile ? ld<T>(width) : width),
-        writable_(layout == tile ? padded<T>(width) : width),
-        memory_(rows * stride_ + 2 * kGuard) {
+        writable_(layout == tile ? padded<T>(width) : width), memory_(rows * stride_ + 2 * kGuard) {
     std::fill_n(memory_.data(), memory_.size(), static_cast<T>(kUntouched));
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t c = 0; c < writable_; ++c) data()[r * stride_ + c] = T(0);
@@ -70,8 +71,8 @@ template <class T> double tolerance(std::size_t additions) {
   return static_cast<double>(additions + 8) * (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16);
 }
 
-template <class T> void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I,
-                                    std::size_t O) {
+template <class T>
+void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I, std::size_t O) {
   using M = Watched<T>;
   Weights<T> layer(k, O, I, 3);
   M h(rows, I, M::tile, 1), dhn(rows, O, M::tile, 2), hn(rows, O, M::tile), z(rows, O, M::tile);
@@ -104,7 +105,8 @@ template <class T> void dense_layer(const dcn::KernelTable<T>& k, std::size_t ro
   for (M* m : {&h, &dhn, &hn, &z, &dh, &dz, &dW, &db}) CHECK(m->intact());
 }
 
-template <class T> void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D) {
+template <class T>
+void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D) {
   using M = Watched<T>;
   const T diag = T(0.25);
   Weights<T> layer(k, D, D, 5);
@@ -141,8 +143,8 @@ template <class T> void matrix_layer(const dcn::KernelTable<T>& k, std::size_t r
   for (M* m : {&x0, &x, &dxn, &xn, &z, &dx, &dx0, &dz, &dW, &db}) CHECK(m->intact());
 }
 
-template <class T> void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows,
-                                      std::size_t D, std::size_t L) {
+template <class T>
+void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D, std::size_t L) {
   using M = Watched<T>;
   M w(L, D, M::dense, 3), b(L, D, M::dense, 4), x0(rows, D, M::tile, 1), xL(rows, D, M::tile);
   M c(1, (L + 1) * padded<T>(D), M::dense), q(1, L, M::dense), p(1, L * rows, M::dense);
@@ -166,7 +168,8 @@ template <class T> void vector_layers(const dcn::KernelTable<T>& k, std::size_t 
   M dxL(rows, D, M::tile, 5), dx0(rows, D, M::tile), dw(L, D, M::dense), db(L, D, M::dense);
   M dp(1, L * rows, M::dense), dq(1, L, M::dense), dc(1, D, M::dense);
   k.cross_vector_backward(dx0.data(), dw.data(), db.data(), dp.data(), dq.data(), dc.data(),
-                          dxL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), rows, L, D);
+                          dxL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), rows, L,
+                          D);
   for (std::size_t d = 0; d < D && L > 0; ++d) {  // the last bias reaches every row as it is
     double sum = 0;
     for (std::size_t r = 0; r < rows; ++r) sum += dxL.at(r, d);

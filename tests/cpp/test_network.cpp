@@ -57,8 +57,9 @@ template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_
   Trained<T> result;
   for (int epoch = 0; epoch < 12; ++epoch)
     result.losses.push_back(network
-                                .train_epoch(table, order.data(), kRows, 128, {0.03}, n_threads,
-                                             [](void*) { return false; }, nullptr)
+                                .train_epoch(
+                                    table, order.data(), kRows, 128, {0.03}, n_threads,
+                                    [](void*) { return false; }, nullptr)
                                 .loss);
   result.parameters.assign(network.parameters(), network.parameters() + network.layout().size());
   result.logits.resize(kRows);

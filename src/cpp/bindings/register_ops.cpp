@@ -172,23 +172,13 @@ CrossOp<T> matrix_op(const char* function, const Array<T>& x0, const Array<T>& W
 }
 
 template <class T>
-<<<<<<< HEAD
 CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U,
                       const Array<T>& V, const Array<T>& b, double diag_scale) {
-  const py::ssize_t L = b.ndim() == 2 ? b.shape(0) : -1, D = x0.ndim() == 2 ? x0.shape(1) : -1;
-  check_shape(function, "U", U, {{"L", L}, {"D", D}, {"R"}});
-  const py::ssize_t R = U.shape(2);
-  check_shape(function, "V", V, {{"L", L}, {"R", R}, {"D", D}});
-  return CrossOp<T>(cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale), {&U, &V, &b});
-=======
-CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U, const Array<T>& V,
-                      const Array<T>& b, double diag_scale) {
   const py::ssize_t R = U.ndim() == 3 ? U.shape(2) : 0;
   const NetworkConfig config = cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale);
   check_shape(function, "U", U, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"R"}});
   check_shape(function, "V", V, {{"L", b.shape(0)}, {"R", R}, {"D", x0.shape(1)}});
   return CrossOp<T>(config, {&U, &V, &b});
->>>>>>> h-kernels
 }
 
 template <class T> void register_cross(py::module_& m) {

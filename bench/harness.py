@@ -1,0 +1,194 @@
+"""Finds tasks and rivals, runs the rivals in turn, and sets each beside the machine's ceilings.
+
+The ceilings, multiply-adds in registers and reads and writes of arrays that fit no cache, are
+measured again in every round, with as many threads as the rival has. Fractions and ratios are
+medians over the rounds of two figures from the same round: a neighbour who takes the machine for a
+while slows down both.
+"""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from dcnfast import _core, cpu
+
+Array = npt.NDArray[Any]
+Run = Callable[[], Sequence[Any]]
+Row = dict[str, Any]
+
+SUBJECT = "dcnfast"
+OPTIONAL = {"torch"}  # packages whose absence skips a rival
+ROUNDS = (3, 30)  # least and most
+CASE_SECONDS = 6.0  # after which no round is added beyond the least
+ROUND_SECONDS = 0.02  # a rival's part of a round, at least: its own caches are warm again by then
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a case asks for.
+
+    Parameters
+    ----------
+    data : object
+        What every rival gets, read only.
+    threads : int
+    rows : int
+        Rows that a call works through.
+    flops, bytes : float
+        Of a call: the arithmetic of the formulas, and what must cross memory at least. The same
+        for all rivals, whatever they really do.
+    reference : callable
+        Returns the answer, float64 arrays.
+    tolerance : float
+        Largest error allowed, relative to the largest number in each array.
+    """
+
+    data: Any
+    threads: int
+    rows: int
+    flops: float
+    bytes: float
+    reference: Callable[[], Sequence[Array]]
+    tolerance: float = 1e-5
+
+    def check(self, answer: Sequence[Any], expected: Sequence[Array]) -> float:
+        """Return the largest relative error, which is within the tolerance."""
+        error = max(relative_error(a, e) for a, e in zip(answer, expected, strict=True))
+        if not error <= self.tolerance:
+            raise AssertionError(f"relative error {error:.3g}, want at most {self.tolerance:g}")
+        return error
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One file: its name, what it prepares, and its own number of threads if it insists on one."""
+
+    name: str
+    prepare: Callable[[Any, int], Run | None]
+    threads: int | None
+
+    def threads_for(self, work: Work) -> int:
+        return self.threads or work.threads
+
+
+def relative_error(answer: Any, expected: Array) -> float:
+    """Largest difference over the largest number; a list of arrays counts as stacked."""
+    got = np.stack(answer) if isinstance(answer, list) else np.asarray(answer)
+    if got.shape != expected.shape:
+        raise AssertionError(f"the answer has shape {got.shape}, want {expected.shape}")
+    return float(np.abs(got - expected).max() / np.abs(expected).max())
+
+
+def find_tasks() -> dict[str, ModuleType]:
+    here = [str(Path(__file__).parent)]
+    names = sorted(m.name for m in pkgutil.iter_modules(here) if m.ispkg)
+    return {name: import_module(f"bench.{name}") for name in names}
+
+
+def find_rivals(task: ModuleType) -> tuple[list[Rival], list[str]]:
+    """Return the rivals, dcnfast first, and why others are left out."""
+    rivals, skipped = [], []
+    for module in pkgutil.iter_modules(task.__path__):
+        try:
+            found = import_module(f"{task.__name__}.{module.name}")
+        except ModuleNotFoundError as error:
+            if error.name not in OPTIONAL:
+                raise
+            skipped.append(f"{module.name}: {error.name} is not installed")
+        else:
+            rivals.append(Rival(module.name, found.prepare, getattr(found, "THREADS", None)))
+    return sorted(rivals, key=lambda rival: rival.name != SUBJECT), skipped
+
+
+def require_release() -> None:
+    """Raise RuntimeError on a build whose speed says nothing."""
+    build = cpu.config()["build type"]
+    if build != "Release":
+        raise RuntimeError(f"dcnfast's build type is {build}: timings want a Release build")
+
+
+def too_many_threads(work: Work) -> str | None:
+    """Return why the case cannot be timed here."""
+    available = cpu.effective_threads(None)
+    if work.threads <= available:
+        return None
+    return f"wants {work.threads} threads, {available} available"
+
+
+def ceilings(threads: int) -> tuple[float, float]:
+    """Measure flops and bytes a second, float32."""
+    return (
+        _core.measure_fma_peak(False, threads, ROUND_SECONDS),
+        _core.measure_bandwidth(threads, ROUND_SECONDS),
+    )
+
+
+def calls_in_a_round(run: Run) -> int:
+    """Return how many calls fill a rival's part of a round, once it is warm."""
+    return math.ceil(ROUND_SECONDS / _seconds_per_call(run, 1))
+
+
+def measure(work: Work, rivals: Sequence[Rival], rounds: tuple[int, int] = ROUNDS) -> Iterator[Row]:
+    """Run the rivals in turn and yield one row for each that can do the case, checked."""
+    with threadpool_limits(work.threads):
+        expected = work.reference()
+        runs = {r.name: (r, r.prepare(work.data, r.threads_for(work))) for r in rivals}
+        able = {name: (rival, run) for name, (rival, run) in runs.items() if run is not None}
+        errors = {name: work.check(run(), expected) for name, (_, run) in able.items()}
+        calls = {name: calls_in_a_round(run) for name, (_, run) in able.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in able}
+        peaks: dict[str, list[tuple[float, float]]] = {name: [] for name in able}
+        start = time.perf_counter()
+        for i in range(rounds[1]):
+            if i >= rounds[0] and time.perf_counter() - start > CASE_SECONDS:
+                break
+            measured = {t: ceilings(t) for t in {r.threads_for(work) for r, _ in able.values()}}
+            for name, (rival, run) in able.items():
+                peaks[name].append(measured[rival.threads_for(work)])
+                seconds[name].append(_seconds_per_call(run, calls[name]))
+    subject = np.array(seconds[SUBJECT])
+    for name, (rival, _) in able.items():
+        row = summarise(work, seconds[name], peaks[name], errors[name])
+        ratio = float(np.median(np.array(seconds[name]) / subject))
+        yield {"rival": name, "threads": rival.threads_for(work)} | row | {"ratio": ratio}
+
+
+def summarise(
+    work: Work, seconds: Sequence[float], peaks: Sequence[tuple[float, float]], error: float
+) -> Row:
+    """Turn the rounds of one rival into figures."""
+    t = np.array(seconds)
+    fma, bandwidth = np.array(peaks).T
+    low, median, high = np.quantile(t, [0.25, 0.5, 0.75])
+    return {
+        "rounds": len(t),
+        "seconds": float(median),
+        "seconds_spread": float(high - low),  # between the quartiles
+        "rows_per_second": work.rows / float(median),
+        "gflops": work.flops / float(median) / 1e9,
+        "fma_peak_gflops": float(np.median(fma)) / 1e9,
+        "fma_fraction": float(np.median(work.flops / t / fma)),
+        "gbytes_per_second": work.bytes / float(median) / 1e9,
+        "bandwidth_gbytes_per_second": float(np.median(bandwidth)) / 1e9,
+        "bandwidth_fraction": float(np.median(work.bytes / t / bandwidth)),
+        "error": error,
+    }
+
+
+def _seconds_per_call(run: Run, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls

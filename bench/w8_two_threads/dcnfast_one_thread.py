@@ -1,0 +1,5 @@
+from bench.w1_cross_matrix.dcnfast import prepare
+
+__all__ = ["THREADS", "prepare"]
+
+THREADS = 1
