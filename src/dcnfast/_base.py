@@ -240,7 +240,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _split(
         self, loss_weight: Array, random_state: np.random.RandomState, labels: Array | None
     ) -> tuple[Array, Array | None]:
-        """Return the rows to train on and to hold out; a row without weight is as good as absent."""
+        """Return the rows to train on and to hold out; rows without weight count as absent."""
         rows = np.flatnonzero(loss_weight)
         n = len(rows)
         stop_early = n > 10_000 if self.early_stopping == "auto" else self.early_stopping

@@ -31,8 +31,8 @@ def effective_threads(n_jobs: int | None) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        None: every core that affinity, the control group and OMP_NUM_THREADS leave to this process.
-        Negative: that many, less ``-1 - n_jobs``. Positive: exactly that many, up to the pool's 256.
+        None: every core that affinity, control group and OMP_NUM_THREADS leave to this process.
+        Negative: that many, less ``-1 - n_jobs``. Positive: that many, up to the 256 of the pool.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def effective_threads(n_jobs: int | None) -> int:
         raise ValueError(f"n_jobs is {n_jobs!r}, want None or an integer other than 0")
     if n_jobs is not None and n_jobs > 0:
         return min(int(n_jobs), MOST_THREADS)
-    cores = joblib.cpu_count()
+    cores = int(joblib.cpu_count())
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if asked.isdigit() and int(asked) > 0:
         cores = min(cores, int(asked))
