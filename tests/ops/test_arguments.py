@@ -102,10 +102,10 @@ WRONG = {
     "softmax_loss: target has shape (2, 3), want (B, 1) with B = 2, 1 = 1": lambda: (
         ops.softmax_loss(z(2, 3), z(2, 3))
     ),
-    "cross_matrix: diag_scale is -1, want a number >= 0": lambda: ops.cross_matrix(
+    "cross_matrix: diag_scale is -1, want a finite number >= 0": lambda: ops.cross_matrix(
         z(2, 5), z(1, 5, 5), z(1, 5), -1
     ),
-    "cross_matrix: diag_scale is 'a', want a number >= 0": lambda: ops.cross_matrix(
+    "cross_matrix: diag_scale is 'a', want a finite number >= 0": lambda: ops.cross_matrix(
         z(2, 5), z(1, 5, 5), z(1, 5), "a"
     ),
     "n_jobs is 0, want None or an integer other than 0": lambda: ops.cross_matrix(
