@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <numeric>
+#include <string>
 #include <vector>
 
 #include "kernel_table.hpp"
@@ -9,23 +11,42 @@
 namespace dcn {
 
 enum class CrossKind : int { vector, matrix, lowrank };
-enum class Structure : int { parallel, stacked };
-enum class Loss : int { squared_error, log_loss, softmax };
+enum class Structure : int { parallel, stacked, stacked_parallel };
+enum class SparseAdam : int { lazy, exact };
+
+struct FieldConfig {
+  std::string name;
+  std::size_t rows = 0;   // V_f
+  std::size_t width = 0;  // K_f
+};
 
 struct NetworkConfig {
-  std::size_t n_dense = 0;  // M
+  std::vector<FieldConfig> fields;  // F
+  std::size_t n_dense = 0;          // M
+  bool wide = false;
   CrossKind cross = CrossKind::matrix;
   std::size_t cross_layers = 0;  // L
   std::size_t cross_rank = 0;    // R
   double diag_scale = 0;
+  bool cross_bias = true;
+  Activation preactivation = Activation::identity;
   std::vector<std::size_t> hidden;
   Activation activation = Activation::relu;
   Structure structure = Structure::parallel;
+  double dropout = 0;
+  bool layer_norm = false;
   std::size_t n_outputs = 1;  // C
   Loss loss = Loss::squared_error;
-  double alpha = 0;  // objective has alpha / 2 times the sum of squared weights
+  // the objective has alpha / 2 times the sum of squared weights
+  double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
+  double ema_decay = 0;
+  SparseAdam sparse_adam = SparseAdam::lazy;
 
-  std::size_t width() const noexcept { return n_dense; }  // D; embeddings will add theirs
+  std::size_t embedding_width() const noexcept {
+    return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
+                           [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
+  }
+  std::size_t width() const noexcept { return embedding_width() + n_dense; }  // D
 };
 
 }  // namespace dcn

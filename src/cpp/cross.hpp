@@ -1,4 +1,4 @@
-// Stage 3: all cross layers of one tile. x0 (T,D) -> xL (T,D), and back.
+// Stage 3: the cross layers of one tile, in any of their three forms.
 #pragma once
 
 #include <vector>
@@ -11,12 +11,15 @@ namespace dcn {
 
 // What the forward pass of one tile keeps for the backward pass, and its scratch.
 template <class T> struct CrossTile {
-  std::vector<T*> x;  // L+1 pointers to (T,D); x[0] is x0. The vector form has x0 and xL only
-  std::vector<T*> z;  // L pointers to (T,D), matrix and low rank
-  std::vector<T*> t;  // L pointers to (T,R), low rank
+  std::vector<T*> x;    // L+1 pointers to (T,D); x[0] is x0. The vector form has x0 and xL only
+  std::vector<T*> z;    // L pointers to (T,D), matrix and low rank; g where there is a gate
+  std::vector<T*> pre;  // L pointers to (T,D), W x + b for a gelu gate, else null
+  std::vector<T*> t;    // L pointers to (T,R), low rank
   T *p = nullptr, *a = nullptr;                   // (L,T), (L+1,T), vector form
   T *dz = nullptr, *dt = nullptr, *dx = nullptr;  // scratch (T,D), (T,R), (T,D)
-  T *dp = nullptr, *dq = nullptr, *dc = nullptr;  // scratch (L,T), (L), (D)
+  T *dg = nullptr, *dtt = nullptr;                // scratch (T,D), (T,R), with a gate
+  T *dp = nullptr, *dq = nullptr, *dc = nullptr;  // scratch (L,T), (L), (D) or (R)
+  T* db = nullptr;                                // (L,D), where there is no bias to learn
 
   T* xL() const { return x.back(); }
 };
@@ -41,15 +44,23 @@ template <class T> class CrossPart {
   std::size_t layers() const noexcept { return L_; }
 
  private:
+  bool gated() const noexcept { return gate_ != Activation::identity; }
+  void forward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l,
+                    std::size_t rows) const;
+  void backward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx, T* dx0,
+                     const T* dxn, T* db, T* gradients, std::size_t rows) const;
   void backward_layer(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx, T* dx0,
-                      const T* dxn, T* gradients, std::size_t rows) const;
+                      const T* dxn, T* db, T* gradients, std::size_t rows) const;
 
   CrossKind kind_ = CrossKind::matrix;
   std::size_t L_ = 0, D_ = 0, R_ = 0;
   T diag_ = 0;
+  bool bias_ = true;
+  Activation gate_ = Activation::identity;
   std::size_t w_ = 0, u_ = 0, v_ = 0, b_ = 0;         // offsets of the tensors
   std::vector<PackedMatrix<T>> packed_w_, packed_v_;  // W, or U and V
   Buffer<T> c_, q_;                                   // vector form: see cross_vector_prepare
+  Buffer<T> no_bias_;                                 // (L,D) zeros, where there is no bias
 };
 
 extern template class CrossPart<float>;

@@ -1,6 +1,7 @@
 // Stage 4: the dense layers of one tile. h0 (T,I) -> hN (T,H), and back.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "config.hpp"
@@ -10,35 +11,53 @@
 namespace dcn {
 
 template <class T> struct DeepTile {
-  std::vector<T*> h;  // N+1 pointers to (T, width of the layer); h[0] is given
-  std::vector<T*> z;  // N pointers, (T,O) for gelu, else null
+  std::vector<T*> h;     // N+1 pointers to (T, width of the layer); h[0] is given
+  std::vector<T*> a;     // N pointers, act(..) before dropout; h[i+1] itself without dropout
+  std::vector<T*> z;     // N pointers, what gelu's slope needs, else null
+  std::vector<T*> xhat;  // N pointers, normalised z; null without layer normalisation
+  std::vector<T*> inv;   // N pointers to (T)
   T *dz = nullptr, *dh = nullptr, *dh_other = nullptr;  // scratch, (T, widest layer)
 
   T* hN() const { return h.back(); }
 };
 
+// Which numbers dropout draws: a new stream every step, a new row of it for every row of the batch.
+struct DropoutAt {
+  bool active = false;
+  std::uint64_t seed = 0, step = 0;
+  std::size_t first_row = 0;
+};
+
 template <class T> class DeepPart {
  public:
   DeepPart() = default;
-  // Adds deep_W_i (O,I) and deep_b_i (O) for every hidden layer.
-  DeepPart(const NetworkConfig& config, Layout& layout);
+  // Adds PREFIX_W_i (O,I), PREFIX_b_i (O) and, with layer normalisation, PREFIX_scale_i and
+  // PREFIX_shift_i (O) for every hidden layer. The part's dropout streams start at first_stream.
+  DeepPart(const NetworkConfig& config, Layout& layout, const std::string& prefix,
+           std::size_t first_stream);
 
   void pack(const KernelTable<T>& k, const T* parameters);
   DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
 
-  void forward(const KernelTable<T>& k, DeepTile<T>& tile, std::size_t rows) const;
-  // tile.dh holds dhN on entry. dh0 (T,I) becomes the gradient of h0; null where nobody asks for
-  // it.
+  void forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* parameters, std::size_t rows,
+               const DropoutAt& at) const;
+  // tile.dh holds dhN on entry. dh0 (T,I) becomes the gradient of h0, or has it added to; null
+  // where nobody asks for it.
   void backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, bool add, T* gradients,
-                std::size_t rows) const;
+                const T* parameters, std::size_t rows, const DropoutAt& at) const;
 
   std::size_t layers() const noexcept { return packed_.size(); }
-  std::size_t width() const noexcept { return widths_.back(); }  // H
+  std::size_t width() const noexcept { return layers() > 0 ? widths_.back() : 0; }  // H
 
  private:
+  std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
+
   Activation activation_ = Activation::relu;
-  std::vector<std::size_t> widths_;  // N+1
-  std::vector<std::size_t> w_, b_;   // offsets
+  bool layer_norm_ = false;
+  std::uint32_t threshold_ = 0;  // of 65536; 0 without dropout
+  std::size_t first_stream_ = 0;
+  std::vector<std::size_t> widths_;                // N+1
+  std::vector<std::size_t> w_, b_, scale_, shift_;  // offsets
   std::vector<PackedMatrix<T>> packed_;
 };
 

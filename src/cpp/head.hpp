@@ -1,5 +1,7 @@
-// Stage 5: combine. [xL (T,D), hN (T,H)] -> logits (T,C), and back.
+// Stage 5: combine. The parts of the model -> logits (T,C), and back.
 #pragma once
+
+#include <vector>
 
 #include "config.hpp"
 #include "packed.hpp"
@@ -7,44 +9,62 @@
 
 namespace dcn {
 
+// One input of the head: x (T,width) with row stride ld, and where its gradient goes.
+template <class T> struct HeadInput {
+  const T* x;
+  T* dx;  // (T,width) or null
+  std::size_t ld;
+};
+
 template <class T> class Head {
  public:
   Head() = default;
-  // Adds head_W (C, D+H) and head_b (C). H is 0 without a deep part. D is 0 where the cross part
-  // does not reach the head: in a stacked network, and in a deep network without cross layers.
-  Head(const NetworkConfig& config, Layout& layout)
-      : H_(config.hidden.empty() ? 0 : config.hidden.back()), C_(config.n_outputs) {
-    const bool direct = config.structure == Structure::parallel && config.cross_layers > 0;
-    D_ = H_ == 0 || direct ? config.width() : 0;
-    w_ = layout.add("head_W", {C_, D_ + H_}, config.alpha);
+  // Adds wide_W (C,M) where wide_columns is M > 0, head_W (C, sum of widths) and head_b (C).
+  // widths: of the parts that reach the head, in the order in which their inputs will come; the
+  // wide columns come last.
+  Head(const NetworkConfig& config, Layout& layout, const std::vector<std::size_t>& widths,
+       std::size_t wide_columns)
+      : C_(config.n_outputs) {
+    std::size_t wide = 0, width = 0;
+    if (wide_columns > 0) wide = layout.add("wide_W", {C_, wide_columns}, config.alpha_deep);
+    for (const std::size_t w : widths) width += w;
+    std::size_t w = layout.add("head_W", {C_, width}, config.alpha_deep);
     b_ = layout.add("head_b", {C_}, 0);
-    if (D_ > 0) packed_x_ = PackedMatrix<T>(C_, D_);
-    if (H_ > 0) packed_h_ = PackedMatrix<T>(C_, H_);
+    for (const std::size_t part : widths) {
+      parts_.push_back({part, width, w, PackedMatrix<T>(C_, part)});
+      w += part;
+    }
+    if (wide_columns > 0)
+      parts_.push_back({wide_columns, wide_columns, wide, PackedMatrix<T>(C_, wide_columns)});
   }
 
   void pack(const KernelTable<T>& k, const T* parameters) {
-    const std::size_t width = D_ + H_;
-    if (D_ > 0) packed_x_.pack(k, parameters + w_, width, parameters + b_);
-    if (H_ > 0) packed_h_.pack(k, parameters + w_ + D_, width, parameters + b_);
+    for (Part& part : parts_)
+      part.packed.pack(k, parameters + part.w, part.stride, parameters + b_);
   }
 
-  void forward(const KernelTable<T>& k, T* logits, const T* xL, const T* hN,
+  void forward(const KernelTable<T>& k, T* logits, const std::vector<HeadInput<T>>& inputs,
                std::size_t rows) const {
-    k.combine_forward(logits, D_ > 0 ? xL : nullptr, H_ > 0 ? hN : nullptr, packed_x_.view(),
-                      packed_h_.view(), rows, D_, H_, C_);
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      k.combine_forward(logits, inputs[i].x, inputs[i].ld, parts_[i].packed.view(), rows,
+                        parts_[i].width, C_, i > 0);
   }
-  void backward(const KernelTable<T>& k, T* dxL, T* dhN, T* gradients, const T* dlogits,
-                const T* xL, const T* hN, std::size_t rows) const {
-    k.combine_backward(dxL, dhN, gradients + w_, gradients + b_, dlogits, D_ > 0 ? xL : nullptr,
-                       H_ > 0 ? hN : nullptr, packed_x_.view(), packed_h_.view(), rows, D_, H_, C_);
+  void backward(const KernelTable<T>& k, T* gradients, const T* dlogits,
+                const std::vector<HeadInput<T>>& inputs, std::size_t rows) const {
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      k.combine_backward(inputs[i].dx, gradients + parts_[i].w, parts_[i].stride,
+                         i == 0 ? gradients + b_ : nullptr, dlogits, inputs[i].x, inputs[i].ld,
+                         parts_[i].packed.view(), rows, parts_[i].width, C_);
   }
-
-  bool reads_cross() const noexcept { return D_ > 0; }
 
  private:
-  std::size_t D_ = 0, H_ = 0, C_ = 1;
-  std::size_t w_ = 0, b_ = 0;
-  PackedMatrix<T> packed_x_, packed_h_;
+  struct Part {
+    std::size_t width, stride;  // columns of its piece of the weights, and of the whole matrix
+    std::size_t w;              // offset of the piece
+    PackedMatrix<T> packed;
+  };
+  std::size_t C_ = 1, b_ = 0;
+  std::vector<Part> parts_;
 };
 
 }  // namespace dcn

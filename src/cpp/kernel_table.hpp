@@ -11,9 +11,22 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bits.hpp"
+
 namespace dcn {
 
+inline constexpr double kLayerNormEpsilon = 1e-5;  // PyTorch's
+
 enum class Activation : int { identity, relu, tanh, sigmoid, gelu };
+enum class Loss : int { squared_error, log_loss, softmax };
+inline constexpr std::size_t kLosses = 3;
+
+// One categorical field: where its rows are, and where they go in x0.
+template <class T> struct Field {
+  const T* rows;       // (V_f,K)
+  std::size_t K;       // width of a row
+  std::size_t column;  // of x0 (or of the logits)
+};
 
 // W (O,I) in the two orders in which it is multiplied, and its bias padded; made by pack_weights.
 template <class T> struct Packed {
@@ -25,7 +38,27 @@ template <class T> struct Packed {
 template <class T> struct AdamStep {
   T step_size;  // learning rate with both bias corrections folded in
   T beta_1, beta_2, epsilon;
-  T l2;  // gradient gets l2 * parameter
+  T rest_1, rest_2;  // 1 - beta, subtracted in double: in float 1 - 0.999 is off by 1e-5
+  T l2;              // gradient gets l2 * parameter
+};
+
+// What happened to the rows of a table while nobody looked at them.
+struct RowHistory {
+  const double* step_sizes;  // of the steps first_step + 1, first_step + 2, ...
+  std::uint64_t first_step, now;
+  double beta_1, beta_2, epsilon;
+  bool exact;        // dense Adam: the moments of a row decay and move it in every step
+  double ema_decay;  // 0 without averages
+};
+
+template <class T> struct LossKernels {
+  // Sum over the tile, weighted. target (N,C), for softmax (N) with class numbers; weight (N) or
+  // null; rows as in stack_forward
+  double (*forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
+                    std::size_t Trows, std::size_t C);
+  // -> dlogits (T,C), times `scale`
+  void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
+                   const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
 };
 
 template <class T> struct KernelTable {
@@ -36,11 +69,21 @@ template <class T> struct KernelTable {
   // w, b (L,D) -> c (L+1, padded(D)): c_l = sum of b below l;  q (L): c_l . w_l
   void (*cross_vector_prepare)(T* c, T* q, const T* w, const T* b, std::size_t L, std::size_t D);
 
-  // ---- 2: stack. dense (N,M), rows (T) or null for the first T -> x0 (T,M)
+  // ---- 2: embed and stack. rows (T) are numbers of rows of the table, null for the first T
+  // ids (N,F), fields (F) -> the embedded columns of x0 (T,D)
+  void (*embedding_forward)(T* x0, const Field<T>* fields, const std::int32_t* ids,
+                            const std::int64_t* rows, std::size_t Trows, std::size_t F,
+                            std::size_t D);
+  // Occurrence i * F + f is the f-th field in row i of dx (B,dx_ld), at columns[f]. occurrences,
+  // cut at starts (U+1) into one run a table row -> g (U,K), each run added up in its order
+  void (*embedding_backward)(T* g, const T* dx, std::size_t dx_ld, const std::size_t* columns,
+                             const std::uint32_t* occurrences, const std::uint32_t* starts,
+                             std::size_t U, std::size_t F, std::size_t K);
+  // dense (N,M) -> the last M columns of x0 (T,D), and zeros in the padding
   void (*stack_forward)(T* x0, const T* dense, const std::int64_t* rows, std::size_t Trows,
-                        std::size_t M);
-  // x (T,W) -> out (T,W), out without padding
-  void (*unstack)(T* out, const T* x, std::size_t Trows, std::size_t W);
+                        std::size_t M, std::size_t D);
+  // the first W columns of x (T, row stride x_ld) -> out (T,W), out without padding
+  void (*unstack)(T* out, const T* x, std::size_t x_ld, std::size_t Trows, std::size_t W);
 
   // ---- 3: cross, vector form (2017, eq. 3), all layers at once by the closed form
   // x0 (T,D), w (L,D) -> xL (T,D); keeps p (L,T) = x0 . w_l and a (L+1,T)
@@ -73,6 +116,14 @@ template <class T> struct KernelTable {
                                  Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R,
                                  T diag);
 
+  // ---- 3: cross with a preactivation: xn = x0 * (g + diag x) + x, g = act(W x + b) from the dense
+  // kernels below
+  void (*cross_gate_forward)(T* xn, const T* g, const T* x0, const T* x, std::size_t Trows,
+                             std::size_t D, T diag);
+  // dxn -> dg, dx (T,D); dx0_acc (T,D) or null
+  void (*cross_gate_backward)(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, const T* x0,
+                              const T* x, std::size_t Trows, std::size_t D, T diag);
+
   // ---- 4: deep. h (T,I) -> hn = act(z) (T,O), z = W h + b (T,O) kept only for gelu, else null
   void (*dense_forward)(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                         std::size_t O, Activation activation);
@@ -81,28 +132,36 @@ template <class T> struct KernelTable {
                          const T* h, Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
                          Activation activation, bool add);
 
-  // ---- 5: combine. [x (T,D), h (T,H)] -> logits (T,C); x or h null where its width is 0
-  void (*combine_forward)(T* logits, const T* x, const T* h, Packed<T> Wx, Packed<T> Wh,
-                          std::size_t Trows, std::size_t D, std::size_t H, std::size_t C);
-  // dlogits (T,C) -> dx (T,D), dh (T,H), either null; dW (C,D+H), db (C)
-  void (*combine_backward)(T* dx, T* dh, T* dW, T* db, const T* dlogits, const T* x, const T* h,
-                           Packed<T> Wx, Packed<T> Wh, std::size_t Trows, std::size_t D,
-                           std::size_t H, std::size_t C);
+  // Layer normalisation between product and activation: z (T,O) -> xhat (T,O), which may be z,
+  // inv (T) = 1 / sqrt(var + kLayerNormEpsilon), y = scale xhat + shift (T,O) kept only for gelu,
+  // hn = act(y) (T,O)
+  void (*layer_norm_forward)(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale,
+                             const T* shift, std::size_t Trows, std::size_t O,
+                             Activation activation);
+  // dhn (T,O) -> dz (T,O); dscale, dshift (O)
+  void (*layer_norm_backward)(T* dz, T* dscale, T* dshift, const T* dhn, const T* hn, const T* y,
+                              const T* xhat, const T* inv, const T* scale, std::size_t Trows,
+                              std::size_t O, Activation activation);
+  // out = h times the mask of the rows first_row, first_row + 1, ... of the batch (T,W). It is
+  // linear, so it is its own backward; out may be h
+  void (*dropout)(T* out, const T* h, std::uint64_t stream, std::uint32_t threshold,
+                  std::size_t first_row, std::size_t Trows, std::size_t W);
 
-  // ---- 6: loss. Sums over the tile, weighted. target (N,C), for softmax (N) with class numbers;
-  // weight (N) or null; rows as in stack_forward; the gradient is times `scale`
-  double (*squared_forward)(const T* logits, const T* target, const T* weight,
-                            const std::int64_t* rows, std::size_t Trows, std::size_t C);
-  void (*squared_backward)(T* dlogits, const T* logits, const T* target, const T* weight,
-                           const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
-  double (*bce_forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C);
-  void (*bce_backward)(T* dlogits, const T* logits, const T* target, const T* weight,
-                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
-  double (*softmax_forward)(const T* logits, const T* target, const T* weight,
-                            const std::int64_t* rows, std::size_t Trows, std::size_t C);
-  void (*softmax_backward)(T* dlogits, const T* logits, const T* target, const T* weight,
-                           const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
+  // ---- 5: combine, one part of the head's input after the other
+  // x (T,D; row stride x_ld) -> logits (T,C) = x W^T + bias, or added to them
+  void (*combine_forward)(T* logits, const T* x, std::size_t x_ld, Packed<T> W, std::size_t Trows,
+                          std::size_t D, std::size_t C, bool add);
+  // dlogits (T,C) -> dx (T,D) or null; dW (C,D; row stride dw_ld), db (C) or null
+  void (*combine_backward)(T* dx, T* dW, std::size_t dw_ld, T* db, const T* dlogits, const T* x,
+                           std::size_t x_ld, Packed<T> W, std::size_t Trows, std::size_t D,
+                           std::size_t C);
+  // the linear part: the F rows of C numbers that ids (N,F) name are added to logits (T,C); its
+  // backward is embedding_backward
+  void (*wide_forward)(T* logits, const Field<T>* fields, const std::int32_t* ids,
+                       const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t C);
+
+  // ---- 6: loss, by enum Loss
+  LossKernels<T> losses[kLosses];
 
   // ---- 8: optimize
   // lanes (n_lanes, stride) -> g (n): the sum, always in the order of the lanes
@@ -110,6 +169,17 @@ template <class T> struct KernelTable {
                        std::size_t n);
   // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
   double (*adam_update)(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep<T> step);
+  // average += rest (parameters - average), (n)
+  void (*average_update)(T* average, const T* parameters, std::size_t n, T rest);
+  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U): adam_update with l2 times
+  // the row's count; returns the sum of count times squares before the step
+  double (*adam_update_rows)(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
+                             const std::uint32_t* counts, std::size_t U, std::size_t K,
+                             AdamStep<T> step);
+  // Makes up for the steps since last[row] (V): rows (U), or null for the first U
+  void (*catch_up_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
+                        const std::uint32_t* rows, std::size_t U, std::size_t K,
+                        RowHistory history);
 };
 
 struct IsaKernels {

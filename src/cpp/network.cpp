@@ -6,34 +6,82 @@
 
 namespace dcn {
 
+namespace {
+
+NetworkConfig beside(NetworkConfig config) {
+  if (config.structure != Structure::stacked_parallel) config.hidden.clear();
+  return config;
+}
+
+}  // namespace
+
 template <class T>
 Network<T>::Network(const NetworkConfig& config)
-    : config_(config), cross_(config_, layout_), deep_(config_, layout_), head_(config_, layout_),
+    : config_(config), cross_(config_, layout_), deep_(config_, layout_, "deep", 0),
+      beside_(beside(config_), layout_, "beside", config_.hidden.size()),
+      head_(config_, layout_, head_widths(), config_.wide ? config_.n_dense : 0),
+      dense_size_(layout_.size()), embedding_(config_, layout_),
       most_rows_(most_rows(bytes_per_row())), parameters_(layout_.size()),
-      gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
+      averages_(config_.ema_decay > 0 ? layout_.size() : 0), gradients_(layout_.size()),
+      m_(layout_.size()), v_(layout_.size()) {
   for (const Tensor& tensor : layout_.tensors())
-    for (std::size_t at = 0; at < tensor.size; at += kChunk)
-      chunks_.push_back(
-          {tensor.offset + at, std::min(kChunk, tensor.size - at), static_cast<T>(tensor.l2)});
+    for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
+      chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
   penalties_.resize(chunks_.size());
-  pack(table_of<T>(active_isa()));
+  use(table_of<T>(active_isa()), averages());
 }
 
 template <class T> void Network<T>::set_parameters(const T* values) {
   std::copy_n(values, layout_.size(), parameters_.data());
-  pack(table_of<T>(active_isa()));
+  if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
+  use(table_of<T>(active_isa()), averages());
 }
 
-template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
+template <class T> void Network<T>::set_averages(const T* values) {
+  if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
+  use(table_of<T>(active_isa()), averages());
+}
+
+template <class T>
+void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
   std::copy_n(m, layout_.size(), m_.data());
   std::copy_n(v, layout_.size(), v_.data());
   step_ = step;
+  embedding_.set_step(step);
 }
 
-template <class T> void Network<T>::pack(const KernelTable<T>& k) {
-  cross_.pack(k, parameters_.data());
-  deep_.pack(k, parameters_.data());
-  head_.pack(k, parameters_.data());
+template <class T> void Network<T>::use(const KernelTable<T>& k, const T* parameters) {
+  in_use_ = parameters;
+  cross_.pack(k, parameters);
+  deep_.pack(k, parameters);
+  beside_.pack(k, parameters);
+  head_.pack(k, parameters);
+  embedding_.point(parameters);
+}
+
+// ---- what a tile needs
+
+template <class T> std::vector<std::size_t> Network<T>::head_widths() const {
+  if (deep_.layers() == 0) return {config_.width()};
+  std::vector<std::size_t> widths;
+  if (config_.structure == Structure::parallel && cross_.layers() > 0)
+    widths.push_back(config_.width());
+  widths.push_back(deep_.width());
+  if (beside_.layers() > 0) widths.push_back(beside_.width());
+  return widths;
+}
+
+template <class T> void Network<T>::connect_head(Workspace<T>& ws) const {
+  const std::size_t D = config_.width();
+  const bool direct = config_.structure == Structure::parallel && cross_.layers() > 0;
+  ws.head.clear();
+  if (deep_.layers() == 0 || direct)
+    ws.head.push_back({ws.cross.xL(), cross_.layers() > 0 ? ws.dxL : ws.dx0, ld<T>(D)});
+  if (deep_.layers() > 0) ws.head.push_back({ws.deep.hN(), ws.deep.dh, ld<T>(deep_.width())});
+  if (beside_.layers() > 0)
+    ws.head.push_back({ws.beside.hN(), ws.beside.dh, ld<T>(beside_.width())});
+  if (config_.wide && config_.n_dense > 0)
+    ws.head.push_back({ws.x0 + embedding_.width(), nullptr, ld<T>(D)});
 }
 
 template <class T>
@@ -42,11 +90,15 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
   ws.x0 = carver.take(wide);
   ws.cross = cross_.carve(carver, ws.x0, rows);
   ws.deep =
-      deep_.carve(carver, config_.structure == Structure::stacked ? ws.cross.xL() : ws.x0, rows);
+      deep_.carve(carver, config_.structure == Structure::parallel ? ws.x0 : ws.cross.xL(), rows);
+  ws.beside = beside_.carve(carver, ws.x0, rows);
   ws.logits = carver.take(narrow);
-  if (!backward) return;
-  ws.dlogits = carver.take(narrow);
-  ws.dxL = carver.take(wide);
+  if (backward) {
+    ws.dlogits = carver.take(narrow);
+    ws.dxL = carver.take(wide);
+    ws.dx0 = embedding_.width() > 0 ? carver.take(wide) : nullptr;
+  }
+  connect_head(ws);
 }
 
 template <class T> std::size_t Network<T>::bytes_per_row() const {
@@ -70,37 +122,47 @@ template <class T> Workspace<T> Network<T>::make_workspace(std::size_t rows, boo
 
 template <class T>
 void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
-                         const std::int64_t* rows, std::size_t n) const {
-  k.stack_forward(ws.x0, table.dense, rows, n, config_.n_dense);  // -> x0 (T,D)
-  cross_.forward(k, ws.cross, parameters_.data(), n);             // x0 -> xL (T,D)
-  deep_.forward(k, ws.deep, n);                                   // x0 or xL -> hN (T,H)
-  head_.forward(k, ws.logits, ws.cross.xL(), ws.deep.hN(), n);    // -> logits (T,C)
+                         const Rows& rows, const DropoutAt& dropout) const {
+  const std::size_t n = rows.count;
+  embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);       // ids -> x0 (T,D)
+  k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
+  cross_.forward(k, ws.cross, in_use_, n);                        // x0 -> xL (T,D)
+  deep_.forward(k, ws.deep, in_use_, n, dropout);                 // x0 or xL -> hN (T,H)
+  beside_.forward(k, ws.beside, in_use_, n, dropout);             // x0 -> hN (T,H)
+  head_.forward(k, ws.logits, ws.head, n);                        // -> logits (T,C)
+  embedding_.forward_wide(k, ws.logits, table.ids, rows.numbers, n);
 }
 
 template <class T>
 double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
-                        const std::int64_t* rows, std::size_t n) const {
-  const auto kernel = config_.loss == Loss::squared_error ? k.squared_forward
-                      : config_.loss == Loss::log_loss    ? k.bce_forward
-                                                          : k.softmax_forward;
-  return kernel(ws.logits, table.target, table.weight, rows, n, config_.n_outputs);
+                        const Rows& rows) const {
+  return k.losses[static_cast<std::size_t>(config_.loss)].forward(
+      ws.logits, table.target, table.weight, rows.numbers, rows.count, config_.n_outputs);
 }
 
+// Null stands for a gradient that nobody asks for: of x0 where all columns are data, of xL where
+// that is x0 itself.
 template <class T>
 void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
-                          const Table<T>& table, const std::int64_t* rows, std::size_t n,
-                          T scale) const {
-  const auto kernel = config_.loss == Loss::squared_error ? k.squared_backward
-                      : config_.loss == Loss::log_loss    ? k.bce_backward
-                                                          : k.softmax_backward;
-  kernel(ws.dlogits, ws.logits, table.target, table.weight, rows, n, config_.n_outputs, scale);
-  // The input is data, nobody asks for its gradient: dx0 is null, and dxL too without cross layers.
-  const bool stacked = config_.structure == Structure::stacked;
-  T* dxL = cross_.layers() > 0 ? ws.dxL : nullptr;
-  head_.backward(k, dxL, ws.deep.dh, gradients, ws.dlogits, ws.cross.xL(), ws.deep.hN(), n);
-  deep_.backward(k, ws.deep, stacked ? dxL : nullptr, head_.reads_cross(), gradients, n);
-  if (cross_.layers() > 0)
-    cross_.backward(k, ws.cross, nullptr, dxL, gradients, parameters_.data(), n);
+                          const Table<T>& table, const Rows& rows, const DropoutAt& dropout,
+                          T scale) {
+  const std::size_t n = rows.count, C = config_.n_outputs, D = config_.width();
+  const std::size_t stride = ld<T>(D);
+  k.losses[static_cast<std::size_t>(config_.loss)].backward(
+      ws.dlogits, ws.logits, table.target, table.weight, rows.numbers, n, C, scale);
+  if (embedding_.wide()) k.unstack(embedding_.dlogits(rows.first), ws.dlogits, ld<T>(C), n, C);
+  head_.backward(k, gradients, ws.dlogits, ws.head, n);
+
+  const bool parallel = config_.structure == Structure::parallel;
+  const bool crosses = cross_.layers() > 0;
+  T* dxL = crosses ? ws.dxL : ws.dx0;
+  // the deep part reads xL; in parallel x0, whose gradient waits until the cross part has begun it
+  if (!parallel) deep_.backward(k, ws.deep, dxL, false, gradients, in_use_, n, dropout);
+  if (crosses) cross_.backward(k, ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
+  if (parallel) deep_.backward(k, ws.deep, ws.dx0, crosses, gradients, in_use_, n, dropout);
+  beside_.backward(k, ws.beside, ws.dx0, true, gradients, in_use_, n, dropout);
+  if (ws.dx0 != nullptr)
+    k.unstack(embedding_.dx(rows.first), ws.dx0, stride, n, embedding_.width());
 }
 
 // ---- many tiles
@@ -119,8 +181,9 @@ void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) cons
 }
 
 template <class T>
-Table<T> slice(const Table<T>& table, std::size_t first, std::size_t M, std::size_t target_width) {
-  return {table.dense + first * M,
+Table<T> slice(const Table<T>& table, const NetworkConfig& config, std::size_t first) {
+  const std::size_t target_width = config.loss == Loss::softmax ? 1 : config.n_outputs;
+  return {table.ids + first * config.fields.size(), table.dense + first * config.n_dense,
           table.target == nullptr ? nullptr : table.target + first * target_width,
           table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
 }
@@ -131,21 +194,20 @@ void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads
   each_tile(tiling(table.size), n_threads,
             [&](const KernelTable<T>& k, Workspace<T>& ws, std::size_t, std::size_t first,
                 std::size_t n) {
-              forward(k, ws, slice(table, first, config_.n_dense, 0), nullptr, n);
-              k.unstack(logits + first * C, ws.logits, n, C);
+              forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
+              k.unstack(logits + first * C, ws.logits, ld<T>(C), n, C);
             });
 }
 
 template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {
-  const std::size_t target_width = config_.loss == Loss::softmax ? 1 : config_.n_outputs;
   const Tiling cut = tiling(table.size);
   std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);
   each_tile(cut, n_threads,
             [&](const KernelTable<T>& k, Workspace<T>& ws, std::size_t tile, std::size_t first,
                 std::size_t n) {
-              const Table<T> part = slice(table, first, config_.n_dense, target_width);
-              forward(k, ws, part, nullptr, n);
-              losses[tile] = loss(k, ws, part, nullptr, n);
+              const Table<T> part = slice(table, config_, first);
+              forward(k, ws, part, {nullptr, first, n}, {});
+              losses[tile] = loss(k, ws, part, {nullptr, first, n});
               for (std::size_t t = 0; t < n; ++t)
                 weights[tile] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
             });

@@ -7,7 +7,9 @@
 #include "cpu.hpp"
 #include "cross.hpp"
 #include "deep.hpp"
+#include "embedding.hpp"
 #include "head.hpp"
+#include "optimizer.hpp"
 #include "tiling.hpp"
 
 namespace dcn {
@@ -17,22 +19,21 @@ template <class T> struct Workspace {
   Buffer<T> memory;
   T* x0 = nullptr;  // (T,D)
   CrossTile<T> cross;
-  DeepTile<T> deep;
+  DeepTile<T> deep, beside;
   T* logits = nullptr;   // (T,C)
   T* dlogits = nullptr;  // (T,C)
   T* dxL = nullptr;      // (T,D)
+  T* dx0 = nullptr;      // (T,D), where there are embeddings
+  std::vector<HeadInput<T>> head;
 };
 
 // A table in memory. Rows are picked by number, so a shuffle copies nothing.
 template <class T> struct Table {
-  const T* dense = nullptr;   // (N,M)
+  const std::int32_t* ids = nullptr;  // (N,F)
+  const T* dense = nullptr;           // (N,M)
   const T* target = nullptr;  // (N,C), for softmax (N) with class numbers; null for prediction
   const T* weight = nullptr;  // (N) or null
   std::size_t size = 0;       // N
-};
-
-struct AdamOptions {
-  double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
 };
 
 enum class Stop : int { finished, not_finite, interrupted };
@@ -50,12 +51,18 @@ template <class T> class Network {
   const NetworkConfig& config() const noexcept { return config_; }
   const Layout& layout() const noexcept { return layout_; }
   const T* parameters() const noexcept { return parameters_.data(); }
+  // What predictions use: the running averages where they are kept, else the parameters.
+  const T* averages() const noexcept {
+    return averages_.size() > 0 ? averages_.data() : parameters_.data();
+  }
   const T* gradients() const noexcept { return gradients_.data(); }
   const T* first_moments() const noexcept { return m_.data(); }
   const T* second_moments() const noexcept { return v_.data(); }
   std::uint64_t step() const noexcept { return step_; }
 
+  // The averages start anew from the values.
   void set_parameters(const T* values);
+  void set_averages(const T* values);
   // moments (size) each, and the number of steps they come from
   void set_optimizer(const T* m, const T* v, std::uint64_t step);
 
@@ -63,53 +70,72 @@ template <class T> class Network {
   void predict(T* logits, const Table<T>& table, std::size_t n_threads) const;
   // Weighted mean loss over the table, without the penalty.
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
-  // Fills gradients() with those of the mean loss over the given rows, without the penalty; returns
-  // that loss. rows (n)
+  // Fills gradients() with those of the mean loss over the given rows, without the penalty, at
+  // parameters(); returns that loss. rows (n)
   double compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
-                           std::size_t n_threads);
+                           std::uint64_t seed, std::size_t n_threads);
   // One pass over `order` (n) in batches. A batch whose loss is not finite is not applied and ends
-  // the pass; so does interrupted(context), asked between batches.
+  // the pass; so does interrupted(context), asked between batches. The seed is dropout's.
   EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
-                          std::size_t batch_size, const AdamOptions& adam, std::size_t n_threads,
-                          bool (*interrupted)(void*), void* context);
+                          std::size_t batch_size, const AdamOptions& adam, std::uint64_t seed,
+                          std::size_t n_threads, bool (*interrupted)(void*), void* context);
 
-  Tiling tiling(std::size_t batch) const noexcept { return cut(batch, most_rows_, layout_.size()); }
+  // of everything but the tables, whose gradients take no lanes
+  std::size_t dense_size() const noexcept { return dense_size_; }
+  Tiling tiling(std::size_t batch) const noexcept { return cut(batch, most_rows_, dense_size_); }
 
  private:
   struct Chunk {
     std::size_t begin, size;
-    T l2;
+    double l2;
+  };
+  // Rows of one tile: count numbers of rows of the table (null: the first), at first in the batch.
+  struct Rows {
+    const std::int64_t* numbers;
+    std::size_t first, count;
   };
   std::size_t bytes_per_row() const;
+  std::vector<std::size_t> head_widths() const;
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
-  void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
-               const std::int64_t* rows, std::size_t n) const;
+  void connect_head(Workspace<T>& ws) const;
+
+  // Forward and backward read weights packed from, and tables in, these parameters.
+  void use(const KernelTable<T>& k, const T* parameters);
+  void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table, const Rows& rows,
+               const DropoutAt& dropout) const;
   double loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
-              const std::int64_t* rows, std::size_t n) const;
+              const Rows& rows) const;
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients, const Table<T>& table,
-                const std::int64_t* rows, std::size_t n, T scale) const;
-  // Forward and backward over all tiles; leaves one sum of gradients per lane. Returns the loss
-  // sum.
+                const Rows& rows, const DropoutAt& dropout, T scale);
+
+  // Forward and backward over all tiles; leaves one sum of gradients per lane, and the tables'
+  // in embedding_. Returns the loss sum.
   double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
-                    std::size_t n, std::size_t n_threads);
+                    std::size_t n, std::uint64_t seed, std::size_t n_threads);
   // Adds up the lanes and moves the parameters; returns the penalty before the move.
-  double update(const KernelTable<T>& k, std::size_t n_lanes, const AdamOptions& adam,
+  double update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
                 std::size_t n_threads);
+  RowHistory history(const AdamOptions& adam) const;
+  TableState<T> state();
   void reserve(const Tiling& tiling, std::size_t n_threads);
-  void pack(const KernelTable<T>& k);
   template <class F> void each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const;
 
   NetworkConfig config_;
   Layout layout_;
   CrossPart<T> cross_;
-  DeepPart<T> deep_;
+  DeepPart<T> deep_, beside_;  // beside: the second deep part of stacked_parallel
   Head<T> head_;
+  std::size_t dense_size_;  // the tables come last
+  EmbeddingPart<T> embedding_;
   std::size_t most_rows_;  // of a tile
-  Buffer<T> parameters_, gradients_, m_, v_;
+  Buffer<T> parameters_, averages_, gradients_, m_, v_;
+  const T* in_use_ = nullptr;  // parameters or averages
   std::uint64_t step_ = 0;
   std::vector<Chunk> chunks_;
   // training only
+  std::vector<double> step_sizes_;  // since epoch_start_, for rows that miss steps
+  std::uint64_t epoch_start_ = 0;
   Buffer<T> lane_gradients_;  // (lanes, stride)
   std::vector<double> lane_losses_, penalties_;
   std::vector<Workspace<T>> slots_;  // one a thread

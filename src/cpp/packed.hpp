@@ -1,6 +1,8 @@
 // A weight matrix in the two orders in which it is multiplied.
 #pragma once
 
+#include <algorithm>
+
 #include "buffer.hpp"
 #include "kernel_table.hpp"
 

@@ -1,4 +1,5 @@
-// Stages 7 and 8 for a whole batch: tiles into lanes, lanes into one gradient, one Adam pass.
+// Stages 7 and 8 for a whole batch: tiles into lanes, lanes into one gradient, one Adam pass over
+// the dense parameters and one over the touched rows of the tables.
 #include <algorithm>
 #include <cmath>
 
@@ -8,9 +9,10 @@
 namespace dcn {
 
 template <class T> void Network<T>::reserve(const Tiling& cut, std::size_t n_threads) {
-  const std::size_t wanted = cut.lanes * padded<T>(layout_.size());
+  const std::size_t wanted = cut.lanes * padded<T>(dense_size_);
   if (lane_gradients_.size() < wanted) lane_gradients_ = Buffer<T>(wanted);
   lane_losses_.resize(std::max(lane_losses_.size(), cut.lanes));
+  embedding_.reserve(cut.batch);
   if (slot_rows_ < cut.rows) slots_.clear();
   slot_rows_ = std::max(slot_rows_, cut.rows);
   while (slots_.size() < std::max<std::size_t>(1, std::min(n_threads, cut.lanes)))
@@ -19,20 +21,23 @@ template <class T> void Network<T>::reserve(const Tiling& cut, std::size_t n_thr
 
 template <class T>
 double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
-                              const std::int64_t* rows, std::size_t n, std::size_t n_threads) {
+                              const std::int64_t* rows, std::size_t n, std::uint64_t seed,
+                              std::size_t n_threads) {
   const Tiling cut = tiling(n);
-  const std::size_t stride = padded<T>(layout_.size());
+  const std::size_t stride = padded<T>(dense_size_);
   const T scale = T(1) / static_cast<T>(n);
   parallel_for(n_threads, cut.lanes, [&](std::size_t lane, std::size_t slot) {
     Workspace<T>& ws = slots_[slot];
     T* gradients = lane_gradients_.data() + lane * stride;
-    std::fill_n(gradients, layout_.size(), T(0));
+    std::fill_n(gradients, dense_size_, T(0));
     double sum = 0;
     for (std::size_t tile = cut.first_tile(lane); tile < cut.first_tile(lane + 1); ++tile) {
-      const std::size_t first = cut.first_row(tile), count = cut.n_rows(tile);
-      forward(k, ws, table, rows + first, count);
-      sum += loss(k, ws, table, rows + first, count);
-      backward(k, ws, gradients, table, rows + first, count, scale);
+      const std::size_t first = cut.first_row(tile);
+      const Rows part{rows + first, first, cut.n_rows(tile)};
+      const DropoutAt dropout{true, seed, step_ + 1, first};
+      forward(k, ws, table, part, dropout);
+      sum += loss(k, ws, table, part);
+      backward(k, ws, gradients, table, part, dropout, scale);
     }
     lane_losses_[lane] = sum;
   });
@@ -41,66 +46,100 @@ double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
   return sum;
 }
 
+template <class T> RowHistory Network<T>::history(const AdamOptions& adam) const {
+  return {.step_sizes = step_sizes_.data(),
+          .first_step = epoch_start_,
+          .now = step_,
+          .beta_1 = adam.beta_1,
+          .beta_2 = adam.beta_2,
+          .epsilon = adam.epsilon,
+          .exact = config_.sparse_adam == SparseAdam::exact,
+          .ema_decay = config_.ema_decay};
+}
+
+template <class T> TableState<T> Network<T>::state() {
+  return {parameters_.data(), m_.data(), v_.data(),
+          averages_.size() > 0 ? averages_.data() : nullptr};
+}
+
 template <class T>
-double Network<T>::update(const KernelTable<T>& k, std::size_t n_lanes, const AdamOptions& adam,
+double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
                           std::size_t n_threads) {
   ++step_;
-  const double t = static_cast<double>(step_);
-  const double rate =
-      adam.learning_rate * std::sqrt(1 - std::pow(adam.beta_2, t)) / (1 - std::pow(adam.beta_1, t));
-  const std::size_t stride = padded<T>(layout_.size());
+  step_sizes_.push_back(adam.step_size(step_));
+  const std::size_t stride = padded<T>(dense_size_), n_lanes = tiling(n).lanes;
+  const AdamStep<T> step = adam.step<T>(step_, 0);
+  const T rest = static_cast<T>(1 - average_share(config_.ema_decay, step_));
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
-    T* g = gradients_.data() + c.begin;
+    T *p = parameters_.data() + c.begin, *g = gradients_.data() + c.begin;
+    AdamStep<T> own = step;
+    own.l2 = static_cast<T>(c.l2);
     k.reduce_lanes(g, lane_gradients_.data() + c.begin, stride, n_lanes, c.size);
-    const double squares = k.adam_update(
-        parameters_.data() + c.begin, m_.data() + c.begin, v_.data() + c.begin, g, c.size,
-        {static_cast<T>(rate), static_cast<T>(adam.beta_1), static_cast<T>(adam.beta_2),
-         static_cast<T>(adam.epsilon), c.l2});
-    penalties_[i] = 0.5 * static_cast<double>(c.l2) * squares;
+    const double squares =
+        k.adam_update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
+    if (averages_.size() > 0) k.average_update(averages_.data() + c.begin, p, c.size, rest);
+    penalties_[i] = 0.5 * c.l2 * squares;
   };
-  parallel_for(layout_.size() > kChunk ? n_threads : 1, chunks_.size(), move);
+  parallel_for(dense_size_ > kChunk ? n_threads : 1, chunks_.size(), move);
   double penalty = 0;
   for (const double p : penalties_) penalty += p;
-  return penalty;
+  if (embedding_.empty()) return penalty;
+  const double l2 = embedding_.alpha() / static_cast<double>(n);
+  return penalty + embedding_.update(k, state(), adam.step<T>(step_, l2), history(adam), n_threads);
 }
 
 template <class T>
 double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
-                                     std::size_t n_threads) {
+                                     std::uint64_t seed, std::size_t n_threads) {
   const KernelTable<T>& k = table_of<T>(active_isa());
   reserve(tiling(n), n_threads);
-  const double sum = accumulate(k, table, rows, n, n_threads);
-  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(layout_.size()),
-                 tiling(n).lanes, layout_.size());
+  use(k, parameters());
+  embedding_.touch(table.ids, rows, n);
+  const double sum = accumulate(k, table, rows, n, seed, n_threads);
+  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_),
+                 tiling(n).lanes, dense_size_);
+  embedding_.gradients(k, gradients_.data(), n_threads);
+  if (averages_.size() > 0) use(k, averages());
   return sum / static_cast<double>(n);
 }
 
 template <class T>
 EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
                                     std::size_t batch_size, const AdamOptions& adam,
-                                    std::size_t n_threads, bool (*interrupted)(void*),
-                                    void* context) {
+                                    std::uint64_t seed, std::size_t n_threads,
+                                    bool (*interrupted)(void*), void* context) {
   const KernelTable<T>& k = table_of<T>(active_isa());
   reserve(tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(tiling(n % batch_size), n_threads);
+  step_sizes_.clear();
+  epoch_start_ = step_;
+  use(k, parameters());
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
-  const auto result = [&](Stop stop) {
-    return EpochResult{seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
-  };
+  Stop stop = Stop::finished;
   for (std::size_t first = 0; first < n; first += batch_size) {
-    if (interrupted(context)) return result(Stop::interrupted);
+    if (interrupted(context)) {
+      stop = Stop::interrupted;
+      break;
+    }
     const std::size_t count = std::min(batch_size, n - first);
-    const double sum = accumulate(k, table, order + first, count, n_threads);
-    if (!std::isfinite(sum)) return result(Stop::not_finite);
-    const double penalty = update(k, tiling(count).lanes, adam, n_threads);
-    pack(k);
+    embedding_.touch(table.ids, order + first, count);
+    embedding_.catch_up(k, state(), history(adam), n_threads);
+    const double sum = accumulate(k, table, order + first, count, seed, n_threads);
+    if (!std::isfinite(sum)) {
+      stop = Stop::not_finite;
+      break;
+    }
+    const double penalty = update(k, count, adam, n_threads);
+    use(k, parameters());
     total += sum + penalty * static_cast<double>(count);
     seen += count;
     ++n_batches;
   }
-  return result(Stop::finished);
+  embedding_.flush(k, state(), history(adam), n_threads);
+  if (averages_.size() > 0) use(k, averages());
+  return {seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
 }
 
 template class Network<float>;

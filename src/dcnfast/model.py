@@ -52,21 +52,27 @@ class Model:
         """
         pieces = []
         for name, shape, _ in self.network.tensors:
-            if "_b" in name:
+            if "_b_" in name or name.endswith("_b") or "_shift_" in name or name.startswith("wide"):
                 pieces.append(np.zeros(shape))
+            elif "_scale_" in name:
+                pieces.append(np.ones(shape))
+            elif name.startswith("embedding"):
+                pieces.append(0.05 * random_state.normal(size=shape))
             elif name.startswith("cross"):
                 low, high = ndtr(-2.0), ndtr(2.0)
                 pieces.append(0.05 * ndtri(random_state.uniform(low, high, size=shape)))
             else:
                 limit = np.sqrt(6.0 / (shape[0] + shape[1]))
                 pieces.append(random_state.uniform(-limit, limit, size=shape))
-        flat = np.concatenate([piece.ravel() for piece in pieces])
-        self.network.set_parameters(flat.astype(self.config.dtype))
+        flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
+        for (_, _, offset), piece in zip(self.network.tensors, pieces, strict=True):
+            flat[offset : offset + piece.size] = piece.ravel()
+        self.network.set_parameters(flat)
         return self
 
-    def logits(self, dense: Array, n_threads: int) -> Array:
-        """Return logits (N, C) of encoded rows (N, M)."""
-        return np.asarray(self.network.predict(dense, n_threads))
+    def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
+        """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
+        return np.asarray(self.network.predict(ids, dense, n_threads))
 
     def snapshot(self) -> Array:
         """Copy the flat parameters."""

@@ -7,7 +7,9 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,36 @@ inline void check_shape(const char* function, const char* argument, const py::ar
 // Whether a number that came as floating point is one of 0 to n_classes - 1.
 template <class T> bool is_class(T number, std::size_t n_classes) {
   return number >= 0 && number < static_cast<T>(n_classes) && number == std::floor(number);
+}
+
+// What a column of ids may hold.
+struct FieldRows {
+  std::string name;
+  std::size_t rows;
+};
+
+// "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary, ..."
+inline void check_ids(const char* function, const Array<std::int32_t>& ids,
+                      const std::vector<FieldRows>& fields, py::ssize_t N = -1) {
+  const auto F = static_cast<py::ssize_t>(fields.size());
+  check_shape(function, "ids", ids, {{N < 0 ? "B" : "N", N}, {"F", F}});
+  const std::int32_t* id = ids.data();
+  for (py::ssize_t i = 0; i < ids.shape(0); ++i)
+    for (const FieldRows& field : fields) {
+      const std::int32_t value = *id++;
+      if (value >= 0 && static_cast<std::size_t>(value) < field.rows) continue;
+      throw py::index_error(std::string(function) + ": ids has " + std::to_string(value) +
+                            " in row " + std::to_string(i) + " of field '" + field.name +
+                            "', want less than " + std::to_string(field.rows) +
+                            ", the rows of its vocabulary, and not negative");
+    }
+}
+
+// Places in a batch are counted in 32 bits.
+inline void check_batch(const char* function, std::size_t B, std::size_t F) {
+  if (F > 0 && B > std::numeric_limits<std::uint32_t>::max() / F)
+    throw py::value_error(std::string(function) + ": a batch of " + std::to_string(B) +
+                          " rows of " + std::to_string(F) + " fields, want less than 2^32 ids");
 }
 
 template <class T> Array<T> empty(std::vector<py::ssize_t> shape) { return Array<T>(shape); }

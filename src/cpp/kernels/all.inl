@@ -2,11 +2,14 @@
 #include "kernels/math.inl"
 #include "kernels/gemm.inl"
 #include "kernels/columns.inl"
-#include "kernels/stack.inl"
+#include "kernels/embedding.inl"
 #include "kernels/cross_vector.inl"
 #include "kernels/cross_matrix.inl"
 #include "kernels/cross_lowrank.inl"
+#include "kernels/cross_gate.inl"
 #include "kernels/dense.inl"
+#include "kernels/layer_norm.inl"
+#include "kernels/dropout.inl"
 #include "kernels/combine.inl"
 #include "kernels/loss.inl"
 #include "kernels/adam.inl"
@@ -16,6 +19,8 @@ template <class T> constexpr KernelTable<T> make_table() {
   return {
       .pack_weights = pack_weights<T>,
       .cross_vector_prepare = cross_vector_prepare<T>,
+      .embedding_forward = embedding_forward<T>,
+      .embedding_backward = embedding_backward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
       .cross_vector_forward = cross_vector_forward<T>,
@@ -24,18 +29,24 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_matrix_backward = cross_matrix_backward<T>,
       .cross_lowrank_forward = cross_lowrank_forward<T>,
       .cross_lowrank_backward = cross_lowrank_backward<T>,
+      .cross_gate_forward = cross_gate_forward<T>,
+      .cross_gate_backward = cross_gate_backward<T>,
       .dense_forward = dense_forward<T>,
       .dense_backward = dense_backward<T>,
+      .layer_norm_forward = layer_norm_forward<T>,
+      .layer_norm_backward = layer_norm_backward<T>,
+      .dropout = dropout<T>,
       .combine_forward = combine_forward<T>,
       .combine_backward = combine_backward<T>,
-      .squared_forward = squared_forward<T>,
-      .squared_backward = squared_backward<T>,
-      .bce_forward = bce_forward<T>,
-      .bce_backward = bce_backward<T>,
-      .softmax_forward = softmax_forward<T>,
-      .softmax_backward = softmax_backward<T>,
+      .wide_forward = wide_forward<T>,
+      .losses = {{squared_forward<T>, squared_backward<T>},
+                 {bce_forward<T>, bce_backward<T>},
+                 {softmax_forward<T>, softmax_backward<T>}},
       .reduce_lanes = reduce_lanes<T>,
       .adam_update = adam_update<T>,
+      .average_update = average_update<T>,
+      .adam_update_rows = adam_update_rows<T>,
+      .catch_up_rows = catch_up_rows<T>,
   };
 }
 

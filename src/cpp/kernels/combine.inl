@@ -1,4 +1,5 @@
-// Stage 5: logits = W [x, h] + b, without ever laying x and h side by side: W's columns are split.
+// Stage 5: logits = sum over the parts of W_part part, plus b. The parts are never laid side by
+// side: W's columns are split instead.
 
 template <class T> struct BiasEpilogue {
   T* out;
@@ -10,37 +11,35 @@ template <class T> struct BiasEpilogue {
   }
 };
 
-// The bias comes with the part that is written first: x's, or h's where there is no x.
 template <class T>
-void combine_forward(T* logits, const T* x, const T* h, Packed<T> Wx, Packed<T> Wh,
-                     std::size_t Trows, std::size_t D, std::size_t H, std::size_t C) {
+void combine_forward(T* logits, const T* x, std::size_t x_ld, Packed<T> W, std::size_t Trows,
+                     std::size_t D, std::size_t C, bool add) {
   const std::size_t stride = ld<T>(C);
-  if (x != nullptr)
-    multiply_packed(x, ld<T>(D), Wx.by_output, Trows, D, C,
-                    BiasEpilogue<T>{logits, Wx.bias, stride});
-  if (h != nullptr && x != nullptr)
-    multiply_packed(h, ld<T>(H), Wh.by_output, Trows, H, C, AddEpilogue<T>{logits, true, stride});
-  if (h != nullptr && x == nullptr)
-    multiply_packed(h, ld<T>(H), Wh.by_output, Trows, H, C,
-                    BiasEpilogue<T>{logits, Wh.bias, stride});
+  if (add)
+    multiply_packed(x, x_ld, W.by_output, Trows, D, C, AddEpilogue<T>{logits, true, stride});
+  else
+    multiply_packed(x, x_ld, W.by_output, Trows, D, C, BiasEpilogue<T>{logits, W.bias, stride});
 }
 
 template <class T>
-void combine_backward(T* dx, T* dh, T* dW, T* db, const T* dlogits, const T* x, const T* h,
-                      Packed<T> Wx, Packed<T> Wh, std::size_t Trows, std::size_t D, std::size_t H,
+void combine_backward(T* dx, T* dW, std::size_t dw_ld, T* db, const T* dlogits, const T* x,
+                      std::size_t x_ld, Packed<T> W, std::size_t Trows, std::size_t D,
                       std::size_t C) {
   const std::size_t stride = ld<T>(C);
-  const std::size_t width = (x != nullptr ? D : 0) + (h != nullptr ? H : 0);
-  for_columns(db, Trows, C, [=](std::size_t at) { return load(dlogits + at); });
-  if (x != nullptr) {
-    add_outer(dW, width, dlogits, stride, x, ld<T>(D), Trows, C, D);
-    if (dx != nullptr)
-      multiply_packed(dlogits, stride, Wx.by_input, Trows, C, D, StoreEpilogue<T>{dx, ld<T>(D)});
-  }
-  if (h != nullptr) {
-    T* dWh = dW + (x != nullptr ? D : 0);
-    add_outer(dWh, width, dlogits, stride, h, ld<T>(H), Trows, C, H);
-    if (dh != nullptr)
-      multiply_packed(dlogits, stride, Wh.by_input, Trows, C, H, StoreEpilogue<T>{dh, ld<T>(H)});
+  if (db != nullptr)
+    for_columns(db, Trows, C, [=](std::size_t at) { return load(dlogits + at); });
+  add_outer(dW, dw_ld, dlogits, stride, x, x_ld, Trows, C, D);
+  if (dx != nullptr)
+    multiply_packed(dlogits, stride, W.by_input, Trows, C, D, StoreEpilogue<T>{dx, ld<T>(D)});
+}
+
+template <class T>
+void wide_forward(T* logits, const Field<T>* fields, const std::int32_t* ids,
+                  const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t C) {
+  for (std::size_t t = 0; t < Trows; ++t, logits += ld<T>(C)) {
+    const std::int32_t* id = ids + row_of(rows, t) * F;
+    for (std::size_t f = 0; f < F; ++f)
+      for_row(logits, fields[f].rows + static_cast<std::size_t>(id[f]) * C, C,
+              [](Vec<T> sum, Vec<T> w) { return sum + w; });
   }
 }

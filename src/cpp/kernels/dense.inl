@@ -38,21 +38,27 @@ void dense_forward_as(T* hn, T* z, const T* h, const Packed<T>& W, std::size_t T
                   DenseEpilogue<T, kAct>{hn, z, W.bias, ld<T>(O)});
 }
 
+template <Activation kAct> struct ActivationConstant {
+  static constexpr Activation value = kAct;
+};
+
+// f(ActivationConstant): the choice is made once, outside the loops
+template <class F> DCN_INLINE void with_activation(Activation activation, F&& f) {
+  switch (activation) {
+    case Activation::identity: return f(ActivationConstant<Activation::identity>{});
+    case Activation::relu: return f(ActivationConstant<Activation::relu>{});
+    case Activation::tanh: return f(ActivationConstant<Activation::tanh>{});
+    case Activation::sigmoid: return f(ActivationConstant<Activation::sigmoid>{});
+    case Activation::gelu: return f(ActivationConstant<Activation::gelu>{});
+  }
+}
+
 template <class T>
 void dense_forward(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                    std::size_t O, Activation activation) {
-  switch (activation) {
-    case Activation::identity:
-      return dense_forward_as<T, Activation::identity>(hn, z, h, W, Trows, I, O);
-    case Activation::relu:
-      return dense_forward_as<T, Activation::relu>(hn, z, h, W, Trows, I, O);
-    case Activation::tanh:
-      return dense_forward_as<T, Activation::tanh>(hn, z, h, W, Trows, I, O);
-    case Activation::sigmoid:
-      return dense_forward_as<T, Activation::sigmoid>(hn, z, h, W, Trows, I, O);
-    case Activation::gelu:
-      return dense_forward_as<T, Activation::gelu>(hn, z, h, W, Trows, I, O);
-  }
+  with_activation(activation, [&](auto act) {
+    dense_forward_as<T, act.value>(hn, z, h, W, Trows, I, O);
+  });
 }
 
 // dz = dhn * act'(z); db += sum over rows of dz
@@ -82,23 +88,9 @@ template <class T>
 void dense_backward(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const T* z, const T* h,
                     Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
                     Activation activation, bool add) {
-  switch (activation) {
-    case Activation::identity:
-      dense_gradient_of_z<T, Activation::identity>(dz, db, dhn, hn, z, Trows, O);
-      break;
-    case Activation::relu:
-      dense_gradient_of_z<T, Activation::relu>(dz, db, dhn, hn, z, Trows, O);
-      break;
-    case Activation::tanh:
-      dense_gradient_of_z<T, Activation::tanh>(dz, db, dhn, hn, z, Trows, O);
-      break;
-    case Activation::sigmoid:
-      dense_gradient_of_z<T, Activation::sigmoid>(dz, db, dhn, hn, z, Trows, O);
-      break;
-    case Activation::gelu:
-      dense_gradient_of_z<T, Activation::gelu>(dz, db, dhn, hn, z, Trows, O);
-      break;
-  }
+  with_activation(activation, [&](auto act) {
+    dense_gradient_of_z<T, act.value>(dz, db, dhn, hn, z, Trows, O);
+  });
   add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I);
   if (dh != nullptr)
     multiply_packed(dz, ld<T>(O), W.by_input, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});

@@ -1,9 +1,5 @@
 // Stage 6: losses from logits. Each forward returns the weighted sum over the tile's rows.
 
-DCN_INLINE std::size_t row_of(const std::int64_t* rows, std::size_t t) {
-  return rows != nullptr ? static_cast<std::size_t>(rows[t]) : t;
-}
-
 // mean over the C outputs of (z - y)^2
 template <class T>
 double squared_forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,

@@ -1,0 +1,220 @@
+// Stage 3 for people: whole arrays cut into tiles, each tile through the kernel table.
+#include <pybind11/pybind11.h>
+
+#include "arrays.hpp"
+#include "cpu.hpp"
+#include "cross.hpp"
+#include "thread_pool.hpp"
+#include "tiling.hpp"
+
+namespace dcn {
+
+Activation activation_of(const std::string& name);  // register_network.cpp
+
+namespace {
+
+// A stack of cross layers on arrays of the caller: the same part that a network has.
+template <class T> class CrossOp {
+ public:
+  CrossOp(const NetworkConfig& config, std::initializer_list<const Array<T>*> parameters)
+      : k_(table_of<T>(active_isa())), D_(config.width()), part_(config, layout_),
+        parameters_(layout_.size()) {
+    T* out = parameters_.data();
+    for (const Array<T>* p : parameters) out = std::copy_n(p->data(), p->size(), out);
+    part_.pack(k_, parameters_.data());
+  }
+
+  std::size_t n_parameters() const { return layout_.size(); }
+  std::size_t offset(std::size_t i) const { return layout_.tensors()[i].offset; }
+
+  // x0 (B,D) -> xL (B,D)
+  void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
+    const Tiling tiling = cut(B, most_rows(bytes_per_row()), n_parameters());
+    std::vector<Slot> slots = make_slots(tiling, n_threads);
+    parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
+      Slot& s = slots[slot];
+      const std::size_t first = tiling.first_row(tile), n = tiling.n_rows(tile);
+      k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_, D_);
+      part_.forward(k_, s.tile, parameters_.data(), n);
+      k_.unstack(xL + first * D_, s.tile.xL(), ld<T>(D_), n, D_);
+    });
+  }
+
+  // dxL (B,D) -> dx0 (B,D) and the parameters' gradients, flat
+  void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
+                std::size_t n_threads) {
+    const Tiling tiling = cut(B, most_rows(bytes_per_row()), n_parameters());
+    const std::size_t stride = padded<T>(n_parameters());
+    Buffer<T> lanes(tiling.lanes * stride);
+    std::vector<Slot> slots = make_slots(tiling, n_threads);
+    parallel_for(n_threads, tiling.lanes, [&](std::size_t lane, std::size_t slot) {
+      Slot& s = slots[slot];
+      for (std::size_t i = tiling.first_tile(lane); i < tiling.first_tile(lane + 1); ++i) {
+        const std::size_t first = tiling.first_row(i), n = tiling.n_rows(i);
+        k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_, D_);
+        k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
+        part_.forward(k_, s.tile, parameters_.data(), n);
+        part_.backward(k_, s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, parameters_.data(),
+                       n);
+        k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
+      }
+    });
+    k_.reduce_lanes(gradients, lanes.data(), stride, tiling.lanes, n_parameters());
+  }
+
+ private:
+  struct Slot {
+    Buffer<T> memory;
+    CrossTile<T> tile;
+    T *dx0, *dxL;
+  };
+
+  void carve(Slot& slot, Carver<T>& carver, std::size_t rows) const {
+    slot.tile = part_.carve(carver, carver.take(rows * ld<T>(D_)), rows);
+    slot.dx0 = carver.take(rows * ld<T>(D_));
+    slot.dxL = carver.take(rows * ld<T>(D_));
+  }
+  std::size_t bytes_per_row() const {
+    Slot slot;
+    Carver<T> count;
+    carve(slot, count, kRowStep);
+    return count.used() * sizeof(T) / kRowStep;
+  }
+  std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
+    std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));
+    for (Slot& slot : slots) {
+      Carver<T> count;
+      carve(slot, count, tiling.rows);
+      slot.memory = Buffer<T>(count.used());
+      Carver<T> carver(slot.memory.data());
+      carve(slot, carver, tiling.rows);
+    }
+    return slots;
+  }
+
+  const KernelTable<T>& k_;
+  std::size_t D_;
+  Layout layout_;
+  CrossPart<T> part_;
+  Buffer<T> parameters_;
+};
+
+template <class T> Array<T> run_forward(CrossOp<T>& op, const Array<T>& x0, std::size_t n_threads) {
+  Array<T> xL = empty<T>({x0.shape(0), x0.shape(1)});
+  T* out = xL.mutable_data();
+  const T* in = x0.data();
+  const auto B = static_cast<std::size_t>(x0.shape(0));
+  const py::gil_scoped_release nogil;
+  op.forward(out, in, B, n_threads);
+  return xL;
+}
+
+// (dx0, one gradient for each of the parameters, in their order)
+template <class T>
+py::tuple run_backward(CrossOp<T>& op, const char* function, const Array<T>& dxL,
+                       const Array<T>& x0, std::initializer_list<const Array<T>*> parameters,
+                       std::size_t n_threads) {
+  check_shape(function, "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
+  Array<T> dx0 = empty<T>({x0.shape(0), x0.shape(1)});
+  Buffer<T> gradients(op.n_parameters());
+  {
+    T* out = dx0.mutable_data();
+    const T *in = x0.data(), *dout = dxL.data();
+    const auto B = static_cast<std::size_t>(x0.shape(0));
+    const py::gil_scoped_release nogil;
+    op.backward(out, gradients.data(), dout, in, B, n_threads);
+  }
+  py::tuple result(parameters.size() + 1);
+  result[0] = dx0;
+  const T* from = gradients.data();
+  std::size_t i = 1;
+  for (const Array<T>* p : parameters) {
+    Array<T> g(std::vector<py::ssize_t>(p->shape(), p->shape() + p->ndim()));
+    std::copy_n(from, p->size(), g.mutable_data());
+    from += p->size();
+    result[i++] = g;
+  }
+  return result;
+}
+
+template <class T>
+NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>& x0,
+                           const Array<T>& b, py::ssize_t rank, double diag_scale,
+                           const std::string& preactivation) {
+  check_shape(function, "x0", x0, {{"B"}, {"D"}});
+  const py::ssize_t D = x0.shape(1);
+  check_shape(function, "b", b, {{"L"}, {"D", D}});
+  NetworkConfig config;
+  config.n_dense = static_cast<std::size_t>(D);
+  config.cross = kind;
+  config.cross_layers = static_cast<std::size_t>(b.shape(0));
+  config.cross_rank = static_cast<std::size_t>(rank);
+  config.diag_scale = diag_scale;
+  config.preactivation = activation_of(preactivation);
+  return config;
+}
+
+template <class T>
+CrossOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w,
+                     const Array<T>& b) {
+  const NetworkConfig config = cross_config(function, CrossKind::vector, x0, b, 0, 0, "identity");
+  check_shape(function, "w", w, {{"L", b.shape(0)}, {"D", x0.shape(1)}});
+  return CrossOp<T>(config, {&w, &b});
+}
+
+template <class T>
+CrossOp<T> matrix_op(const char* function, const Array<T>& x0, const Array<T>& W, const Array<T>& b,
+                     double diag_scale, const std::string& preactivation) {
+  const NetworkConfig config = cross_config(function, CrossKind::matrix, x0, b, 0, diag_scale, preactivation);
+  check_shape(function, "W", W, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"D", x0.shape(1)}});
+  return CrossOp<T>(config, {&W, &b});
+}
+
+template <class T>
+CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U,
+                      const Array<T>& V, const Array<T>& b, double diag_scale, const std::string& preactivation) {
+  const py::ssize_t R = U.ndim() == 3 ? U.shape(2) : 0;
+  const NetworkConfig config = cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale, preactivation);
+  check_shape(function, "U", U, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"R"}});
+  check_shape(function, "V", V, {{"L", b.shape(0)}, {"R", R}, {"D", x0.shape(1)}});
+  return CrossOp<T>(config, {&U, &V, &b});
+}
+
+template <class T> void register_cross_of(py::module_& m) {
+  using A = const Array<T>&;
+  m.def("cross_vector", [](A x0, A w, A b, std::size_t n_threads) {
+    CrossOp<T> op = vector_op<T>("cross_vector", x0, w, b);
+    return run_forward(op, x0, n_threads);
+  });
+  m.def("cross_vector_backward", [](A dxL, A x0, A w, A b, std::size_t n_threads) {
+    CrossOp<T> op = vector_op<T>("cross_vector_backward", x0, w, b);
+    return run_backward<T>(op, "cross_vector_backward", dxL, x0, {&w, &b}, n_threads);
+  });
+  m.def("cross_matrix", [](A x0, A W, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
+    CrossOp<T> op = matrix_op<T>("cross_matrix", x0, W, b, diag_scale, preactivation);
+    return run_forward(op, x0, n_threads);
+  });
+  m.def("cross_matrix_backward",
+        [](A dxL, A x0, A W, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
+          CrossOp<T> op = matrix_op<T>("cross_matrix_backward", x0, W, b, diag_scale, preactivation);
+          return run_backward<T>(op, "cross_matrix_backward", dxL, x0, {&W, &b}, n_threads);
+        });
+  m.def("cross_lowrank", [](A x0, A U, A V, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
+    CrossOp<T> op = lowrank_op<T>("cross_lowrank", x0, U, V, b, diag_scale, preactivation);
+    return run_forward(op, x0, n_threads);
+  });
+  m.def("cross_lowrank_backward",
+        [](A dxL, A x0, A U, A V, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
+          CrossOp<T> op = lowrank_op<T>("cross_lowrank_backward", x0, U, V, b, diag_scale, preactivation);
+          return run_backward<T>(op, "cross_lowrank_backward", dxL, x0, {&U, &V, &b}, n_threads);
+        });
+}
+
+}  // namespace
+
+void register_cross(py::module_& f32, py::module_& f64) {
+  register_cross_of<float>(f32);
+  register_cross_of<double>(f64);
+}
+
+}  // namespace dcn
