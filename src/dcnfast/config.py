@@ -12,8 +12,9 @@ from dcnfast import _core
 
 Cross = Literal["matrix", "vector", "lowrank"]
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
-Structure = Literal["parallel", "stacked"]
+Structure = Literal["parallel", "stacked", "stacked_parallel"]
 Loss = Literal["squared_error", "log_loss", "softmax"]
+SparseAdam = Literal["lazy", "exact"]
 DType = Literal["float32", "float64"]
 
 COPIES = 8  # parameters, gradient, two moments, packed weights, lanes, initial values, snapshot
@@ -33,8 +34,12 @@ class NetworkConfig:
 
     Parameters
     ----------
+    fields : tuple of (str, int, int)
+        Name, rows and width of each categorical field.
     n_dense : int
         Dense columns, M.
+    wide : bool
+        Whether a linear part on ids and dense columns is added to the logits.
     cross : {"matrix", "vector", "lowrank"}
         Form of the cross layers.
     cross_layers : int
@@ -43,35 +48,63 @@ class NetworkConfig:
         R of the low-rank form, else 0.
     diag_scale : float
         Added to the diagonal of W_l.
+    cross_bias : bool
+        Whether cross layers have a bias.
+    preactivation : str
+        Of the matrix and low-rank forms: applied to W_l x_l + b_l.
     hidden : tuple of int
         Widths of the deep part; () leaves it out.
     activation, structure, loss : str
         See :class:`dcnfast.DCNRegressor`.
+    dropout : float
+        Part of a deep layer's outputs that are left out in training.
+    layer_norm : bool
+        Whether deep layers are normalised before their activation.
     n_outputs : int
         C.
-    alpha : float
-        The objective has alpha / 2 times the sum of squared weights, biases excepted.
+    alpha_embedding, alpha_cross, alpha_deep : float
+        The objective has alpha / 2 times the sum of squared weights, biases excepted; of tables
+        those of the rows in the batch, as often as they occur, divided by B.
+    ema_decay : float
+        Of the moving average of parameters that predicts; 0 is none.
+    sparse_adam : {"lazy", "exact"}
+        What rows of tables do that are not in the batch: nothing, or a step with gradient 0.
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.
     """
 
-    n_dense: int
+    fields: tuple[tuple[str, int, int], ...] = ()
+    n_dense: int = 0
+    wide: bool = False
     cross: Cross = "matrix"
     cross_layers: int = 0
     cross_rank: int = 0
     diag_scale: float = 0.0
+    cross_bias: bool = True
+    preactivation: Activation = "identity"
     hidden: tuple[int, ...] = ()
     activation: Activation = "relu"
     structure: Structure = "parallel"
+    dropout: float = 0.0
+    layer_norm: bool = False
     n_outputs: int = 1
     loss: Loss = "squared_error"
-    alpha: float = 0.0
+    alpha_embedding: float = 0.0
+    alpha_cross: float = 0.0
+    alpha_deep: float = 0.0
+    ema_decay: float = 0.0
+    sparse_adam: SparseAdam = "lazy"
     dtype: DType = "float32"
 
     @property
     def width(self) -> int:
         """Width of the stacked input, D."""
-        return self.n_dense
+        return self.embedding_width + self.n_dense
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of all fields' embeddings together."""
+        return sum(width for _, _, width in self.fields)
 
     def count_parameters(self) -> int:
         """Count without allocating; Python integers do not overflow."""
@@ -100,6 +133,8 @@ class NetworkConfig:
                 f"the network would have {n} parameters, want at most the {most} that fit into "
                 "memory: see hidden_layer_sizes, cross_layers and cross_rank"
             )
-        fields = asdict(self)
-        network = _core.NetworkF64 if fields.pop("dtype") == "float64" else _core.NetworkF32
-        return network(_core.NetworkConfig(**fields))
+        network = _core.NetworkF64 if self.dtype == "float64" else _core.NetworkF32
+        names = {"n_dense", "cross", "cross_layers", "cross_rank", "diag_scale", "hidden"}
+        names |= {"activation", "structure", "n_outputs", "loss"}
+        known = {name: value for name, value in asdict(self).items() if name in names}
+        return network(_core.NetworkConfig(**known, alpha=self.alpha_deep))

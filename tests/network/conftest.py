@@ -8,7 +8,7 @@ import pytest
 from dcnfast.config import NetworkConfig
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.reference import ReferenceNetwork
+from dcnfast.reference_network import ReferenceNetwork, State
 
 KINDS = {
     "vector": {"cross": "vector"},
@@ -22,6 +22,7 @@ class Case:
     """A network with a batch; what the engine says, and what the reference says."""
 
     model: Model
+    ids: np.ndarray
     dense: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
@@ -34,7 +35,8 @@ class Case:
     def rows(self, index):
         """Return the same network with some of the rows."""
         weight = None if self.weight is None else self.weight[index]
-        return replace(self, dense=self.dense[index], target=self.target[index], weight=weight)
+        table = {name: getattr(self, name)[index] for name in ("ids", "dense", "target")}
+        return replace(self, **table, weight=weight)
 
     def restart(self):
         """Return a copy of the network on the same rows."""
@@ -77,32 +79,28 @@ class Case:
 
     # ---- the reference
 
-    def _double(self):
+    def batch(self):
+        """Return what the reference takes of the rows: ids, dense, target and weight, float64."""
         weight = None if self.weight is None else self.weight.astype(np.float64)
-        return self.dense.astype(np.float64), self.target.astype(np.float64), weight
+        return self.ids, self.dense.astype(np.float64), self.target.astype(np.float64), weight
 
     def parameters(self):
         return {name: p.astype(np.float64) for name, p in self.model.parameters.items()}
 
     def reference_predict(self):
-        return ReferenceNetwork(self.config).forward(self.parameters(), self._double()[0])["logits"]
+        network = ReferenceNetwork(self.config)
+        return network.predict(State.start(self.parameters()), *self.batch()[:2])
 
     def reference_gradients(self):
-        return ReferenceNetwork(self.config).loss_and_gradients(self.parameters(), *self._double())
+        return ReferenceNetwork(self.config).loss_and_gradients(self.parameters(), *self.batch())
 
     def reference_loss(self, parameters):
-        return ReferenceNetwork(self.config).loss_and_gradients(parameters, *self._double())[0]
+        return ReferenceNetwork(self.config).loss_and_gradients(parameters, *self.batch())[0]
 
     def reference_trajectory(self, steps):
-        network, parameters = ReferenceNetwork(self.config), self.parameters()
-        moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in parameters.items()}
-        losses = []
-        for step in range(1, steps + 1):
-            loss, parameters, moments = network.train_step(
-                parameters, moments, step, *self._double(), **vars(self.adam)
-            )
-            losses.append(loss)
-        return losses
+        network, state = ReferenceNetwork(self.config), State.start(self.parameters())
+        adam = vars(self.adam)
+        return [network.train_step(state, *self.batch(), **adam) for _ in range(steps)]
 
 
 @pytest.fixture
@@ -123,7 +121,19 @@ def make_case():
             "softmax": lambda: random.randint(C, size=(rows, 1)),
         }[model.config.loss]()
         weight = random.uniform(0.2, 2, rows).astype(dtype) if weighted else None
-        return Case(model, dense.astype(dtype), target.astype(dtype), weight, Adam(0.01))
+        ids = (
+            np.stack([random.randint(V, size=rows) for _, V, _ in model.config.fields], axis=1)
+            if model.config.fields
+            else np.zeros((rows, 0))
+        )
+        return Case(
+            model,
+            ids.astype(np.int32),
+            dense.astype(dtype),
+            target.astype(dtype),
+            weight,
+            Adam(0.01),
+        )
 
     return make
 
