@@ -1,6 +1,7 @@
 """What every stage's tests share: the instruction set, the dtype, and sizes chosen to hurt."""
 
 import os
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -14,6 +15,70 @@ FORCED = os.environ.get("DCNFAST_ISA")
 # tiles of a batch 144 to 192 rows.
 ROWS = [0, 1, 2, 11, 12, 13, 25, 144, 145, 192, 193]
 WIDTHS = [1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 49]
+
+# Everything that a network may have, see NetworkConfig; `weighted` is of the rows.
+OPTIONS = {
+    "fields": [
+        (),
+        (("user", 23, 17),),
+        (("city", 11, 3), ("day", 7, 1), ("user", 60, 3), ("colour", 2, 8)),
+    ],
+    "n_dense": [0, 1, 6],
+    "wide": [False, True],
+    "cross": ["vector", "matrix", "lowrank"],
+    "cross_layers": [0, 1, 3],
+    "diag_scale": [0.0, 0.2],
+    "cross_bias": [True, False],
+    "preactivation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
+    "hidden": [(), (9,), (17, 8)],
+    "activation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
+    "structure": ["parallel", "stacked", "stacked_parallel"],
+    "dropout": [0.0, 0.3],
+    "layer_norm": [False, True],
+    "loss": [("squared_error", 1), ("squared_error", 3), ("log_loss", 1), ("softmax", 4)],
+    "alpha_embedding": [0.0, 0.2],
+    "alpha_cross": [0.0, 0.3],
+    "alpha_deep": [0.0, 0.1],
+    "ema_decay": [0.0, 0.9],
+    "sparse_adam": ["lazy", "exact"],
+    "weighted": [False, True],
+}
+
+
+def draw_options(rng):
+    """Draw a network; what has no effect in it has its default."""
+    drawn = {name: values[rng.integers(len(values))] for name, values in OPTIONS.items()}
+    if not drawn["fields"]:
+        drawn |= {"n_dense": max(drawn["n_dense"], 1), "alpha_embedding": 0.0}
+        drawn |= {"sparse_adam": "lazy"}
+    if not drawn["cross_layers"]:
+        drawn |= {"cross": "matrix", "cross_bias": True, "alpha_cross": 0.0}
+    if drawn["cross"] == "vector" or not drawn["cross_layers"]:
+        drawn |= {"preactivation": "identity", "diag_scale": 0.0}
+    if not drawn["hidden"]:
+        drawn |= {"activation": "relu", "dropout": 0.0, "layer_norm": False}
+    return drawn
+
+
+def pairwise():
+    """Return networks, drawn until 100 more have no two values that have not met yet."""
+    rng, met, networks = np.random.default_rng(0), set(), []
+    while True:
+        candidates = [draw_options(rng) for _ in range(100)]
+        pairs = [set(combinations(candidate.items(), 2)) - met for candidate in candidates]
+        best = max(range(100), key=lambda i: len(pairs[i]))
+        if not pairs[best]:
+            return networks
+        met |= pairs[best]
+        networks.append(candidates[best])
+
+
+@pytest.fixture(params=pairwise(), ids=lambda options: options["structure"])
+def full_network(request):
+    """Arguments of NetworkConfig, and `weighted`."""
+    loss, n_outputs = request.param["loss"]
+    rank = 2 if request.param["cross"] == "lowrank" else 0
+    return request.param | {"loss": loss, "n_outputs": n_outputs, "cross_rank": rank}
 
 
 @pytest.fixture(params=[FORCED] if FORCED else available_isas())

@@ -16,7 +16,7 @@ from dcnfast.datasets import make_almond_clicks
 from dcnfast.encoder import Standardizer
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.reference import ReferenceNetwork
+from dcnfast.reference_network import ReferenceNetwork, State
 from dcnfast.study import MODELS, Size
 
 TITLE = "W0: the almond study, fit on 70,000 rows in batches of 1000, cross 20 epochs, deep one"
@@ -96,17 +96,13 @@ def _loss_curve(name: str, size: Size) -> tuple[Array]:
     t = _training(name, size)
     dense, target = t.dense.astype(np.float64), t.target.astype(np.float64)
     network, random_state = ReferenceNetwork(t.config), copy.deepcopy(t.random_state)
-    p = {name: value.astype(np.float64) for name, value in t.parameters.items()}
-    moments = {name: (np.zeros_like(value),) * 2 for name, value in p.items()}
-    step, curve = 0, []
+    ids, state = np.zeros((len(dense), 0), np.int32), State.start(t.parameters)
+    curve = []
     for _ in range(t.epochs):
-        losses = []
-        for rows in t.batches(random_state):
-            step += 1
-            loss, p, moments = network.train_step(
-                p, moments, step, dense[rows], target[rows], **vars(t.adam)
-            )
-            losses.append(loss)
+        losses = [
+            network.train_step(state, ids[rows], dense[rows], target[rows], **vars(t.adam))
+            for rows in t.batches(random_state)
+        ]
         curve.append(np.mean(losses))
     return (np.array(curve),)
 

@@ -290,7 +290,8 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             structure=self.structure,  # type: ignore[arg-type]
             n_outputs=n_outputs,
             loss=loss,  # type: ignore[arg-type]
-            alpha=float(self.alpha),
+            alpha_cross=float(self.alpha),
+            alpha_deep=float(self.alpha),
             dtype=self.dtype,  # type: ignore[arg-type]
         )
 

@@ -1,17 +1,16 @@
-"""The whole model in float64 NumPy: the specification, and the oracle of the tests.
+"""The kernels in float64 NumPy: the specification, and the oracle of the tests.
 
-It cannot be fast and does not try. One function per kernel pair, named and ordered as in
+They cannot be fast and do not try. One function per kernel pair, named and ordered as in
 ``src/cpp/kernel_table.hpp`` and :mod:`dcnfast.ops`, forward above its backward. Every backward
 takes the gradient of the output, then what its forward took, and returns the gradients in that
-order.
+order. :mod:`dcnfast.reference_network` puts them together.
 
-Letters: B rows, M dense columns, D width of x0, L cross layers, R rank, I and O inputs and outputs
-of a dense layer, H width of the last one, C outputs.
+Letters: B rows, V rows of a table, K its width, M dense columns, D width of x0, L cross layers,
+R rank, I and O inputs and outputs of a dense layer, H width of the last one, C outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,22 @@ import numpy.typing as npt
 from scipy.special import expit, log_softmax, softmax
 
 Array = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.integer[Any]]
+
+# ---- 2: embed
+
+
+def embedding(E: Array, ids: Ids) -> Array:
+    """Look rows up. E (V,K), ids of any shape -> that shape and K behind it."""
+    return E[ids]
+
+
+def embedding_backward(de: Array, E: Array, ids: Ids) -> Array:
+    """Return dE (V,K): the gradients of each row's occurrences, added in the order of ids."""
+    dE = np.zeros_like(E)
+    np.add.at(dE, ids, de)
+    return dE
+
 
 # ---- 3: cross
 
@@ -50,53 +65,77 @@ def cross_vector_backward(dxL: Array, x0: Array, w: Array, b: Array) -> tuple[Ar
     return dx0 + dx, dw, db
 
 
-def cross_matrix_layer(x0: Array, x: Array, W: Array, b: Array, diag_scale: float = 0.0) -> Array:
-    """Wang et al. 2021, eq. 1. x0, x (B,D), W (D,D) as (out, in), b (D) -> the next x (B,D)."""
-    return x0 * (x @ W.T + b + diag_scale * x) + x
+def cross_matrix_layer(
+    x0: Array,
+    x: Array,
+    W: Array,
+    b: Array,
+    diag_scale: float = 0.0,
+    preactivation: str = "identity",
+) -> Array:
+    """Wang et al. 2021, eq. 1. x0, x (B,D), W (D,D) as (out, in), b (D) -> the next x (B,D).
+
+    As in TensorFlow Recommenders, ``diag_scale * x`` is added after the activation.
+    """
+    return x0 * (activate(x @ W.T + b, preactivation) + diag_scale * x) + x
 
 
-def cross_matrix(x0: Array, W: Array, b: Array, diag_scale: float = 0.0) -> Array:
+def cross_matrix(
+    x0: Array, W: Array, b: Array, diag_scale: float = 0.0, preactivation: str = "identity"
+) -> Array:
     """All layers, one by one. x0 (B,D), W (L,D,D), b (L,D) -> xL (B,D)."""
     x = x0
     for W_l, b_l in zip(W, b, strict=True):
-        x = cross_matrix_layer(x0, x, W_l, b_l, diag_scale)
+        x = cross_matrix_layer(x0, x, W_l, b_l, diag_scale, preactivation)
     return x
 
 
 def cross_matrix_backward(
-    dxL: Array, x0: Array, W: Array, b: Array, diag_scale: float = 0.0
+    dxL: Array,
+    x0: Array,
+    W: Array,
+    b: Array,
+    diag_scale: float = 0.0,
+    preactivation: str = "identity",
 ) -> tuple[Array, Array, Array]:
     """Return dx0 (B,D), dW (L,D,D), db (L,D)."""
-    xs = [cross_matrix(x0, W[:l], b[:l], diag_scale) for l in range(len(W))]
+    xs = [cross_matrix(x0, W[:l], b[:l], diag_scale, preactivation) for l in range(len(W))]
     dx, dx0, dW, db = dxL, np.zeros_like(x0), np.zeros_like(W), np.zeros_like(b)
     for l in reversed(range(len(W))):
-        z = xs[l] @ W[l].T + b[l] + diag_scale * xs[l]  # x_{l+1} = x0 z + x_l
-        dz = dx * x0
-        dx0 = dx0 + dx * z
+        z = xs[l] @ W[l].T + b[l]  # x_{l+1} = x0 (act(z) + diag_scale x_l) + x_l
+        dx0 = dx0 + dx * (activate(z, preactivation) + diag_scale * xs[l])
+        dz = activate_backward(dx * x0, z, preactivation)
         dW[l] = dz.T @ xs[l]
         db[l] = dz.sum(axis=0)
-        dx = dx + dz @ W[l] + diag_scale * dz
+        dx = dx + dz @ W[l] + diag_scale * dx * x0
     return dx0 + dx, dW, db
 
 
-def cross_lowrank(x0: Array, U: Array, V: Array, b: Array, diag_scale: float = 0.0) -> Array:
+def cross_lowrank(
+    x0: Array,
+    U: Array,
+    V: Array,
+    b: Array,
+    diag_scale: float = 0.0,
+    preactivation: str = "identity",
+) -> Array:
     """Wang et al. 2021, eq. 2: W_l = U_l V_l. U (L,D,R), V (L,R,D), b (L,D) -> xL (B,D)."""
-    return cross_matrix(x0, U @ V, b, diag_scale)
+    return cross_matrix(x0, U @ V, b, diag_scale, preactivation)
 
 
 def cross_lowrank_backward(
-    dxL: Array, x0: Array, U: Array, V: Array, b: Array, diag_scale: float = 0.0
+    dxL: Array,
+    x0: Array,
+    U: Array,
+    V: Array,
+    b: Array,
+    diag_scale: float = 0.0,
+    preactivation: str = "identity",
 ) -> tuple[Array, Array, Array, Array]:
     """Return dx0 (B,D), dU (L,D,R), dV (L,R,D), db (L,D)."""
-    dx0, dW, db = cross_matrix_backward(dxL, x0, U @ V, b, diag_scale)
+    dx0, dW, db = cross_matrix_backward(dxL, x0, U @ V, b, diag_scale, preactivation)
     return dx0, dW @ V.transpose(0, 2, 1), U.transpose(0, 2, 1) @ dW, db
 
-
-CROSSES: dict[str, Callable[..., Array]] = {
-    "vector": cross_vector,
-    "matrix": cross_matrix,
-    "lowrank": cross_lowrank,
-}
 
 # ---- 4: deep
 
@@ -143,6 +182,59 @@ def dense_backward(
     """Return dh (B,I), dW (O,I), db (O)."""
     dz = activate_backward(dhn, h @ W.T + b, activation)
     return dz @ W, dz.T @ h, dz.sum(axis=0)
+
+
+NORM_EPSILON = 1e-5
+
+
+def layer_norm(z: Array, scale: Array, shift: Array) -> Array:
+    """Ba et al. 2016, eq. 4, over each row. z (B,O), scale, shift (O) -> (B,O)."""
+    deviation = np.sqrt(z.var(axis=1, keepdims=True) + NORM_EPSILON)
+    n: Array = (z - z.mean(axis=1, keepdims=True)) / deviation
+    return n * scale + shift
+
+
+def layer_norm_backward(
+    dn: Array, z: Array, scale: Array, shift: Array
+) -> tuple[Array, Array, Array]:
+    """Return dz (B,O), dscale (O), dshift (O)."""
+    deviation = np.sqrt(z.var(axis=1, keepdims=True) + NORM_EPSILON)
+    n: Array = (z - z.mean(axis=1, keepdims=True)) / deviation
+    dz = dn * scale
+    dz = dz - dz.mean(axis=1, keepdims=True) - n * (dz * n).mean(axis=1, keepdims=True)
+    return dz / deviation, (dn * n).sum(axis=0), dn.sum(axis=0) + 0 * shift
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Scramble the bits: what splitmix64 does last (Steele et al. 2014). z of at least 1 axis."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def dropout_stream(seed: int, step: int, layer: int) -> int:
+    """Name the random numbers of one layer in one step: a number below 2^64."""
+    stream = np.array([seed], np.uint64)
+    for number in (step, layer):
+        stream = _mix(stream + np.array([number], np.uint64) * _GOLDEN)
+    return int(stream[0])
+
+
+def dropout_mask(stream: int, rows: Ids, width: int, rate: float) -> Array:
+    """Return the factors (B,width) of a batch's rows: 0, or what keeps the mean at 1.
+
+    A factor depends on the stream, the row's number in its batch and the column, nothing else.
+    16 bits decide each, so the rate is a multiple of 2^-16.
+    """
+    columns = np.arange(width, dtype=np.uint64)
+    counter = rows.astype(np.uint64)[:, None] * np.uint64(2**32) + columns // np.uint64(4)
+    words = _mix(np.uint64(stream) + counter * _GOLDEN)
+    bits = words >> (np.uint64(16) * (columns % np.uint64(4))) & np.uint64(0xFFFF)
+    threshold = int(rate * 65536 + 0.5)
+    return np.asarray(np.where(bits >= threshold, 65536 / (65536 - threshold), 0.0))
 
 
 # ---- 5: combine
@@ -216,101 +308,55 @@ def adam_update(
     return parameters - rate * m / (np.sqrt(v) + epsilon), m, v
 
 
-# ---- the network: stages 3 to 7
+def adam_update_rows(
+    parameters: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    rows: Ids,
+    step: int,
+    learning_rate: float = 1e-3,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    l2: float | Array = 0.0,
+) -> tuple[Array, Array, Array]:
+    """Lazy Adam: only ``rows`` (n), all different, move. parameters, m, v (V,K), g (n,K)."""
+    parameters, m, v = parameters.copy(), m.copy(), v.copy()
+    parameters[rows], m[rows], v[rows] = adam_update(
+        *(parameters[rows], m[rows], v[rows], g, step),
+        *(learning_rate, beta_1, beta_2, epsilon, l2),
+    )
+    return parameters, m, v
 
 
-class ReferenceNetwork:
-    """Stages 3 to 8 in the order of the data flow, on a dict of named parameters.
+def catch_up_rows(
+    parameters: Array,
+    m: Array,
+    v: Array,
+    rows: Ids,
+    last: Ids,
+    step: int,
+    learning_rate: float = 1e-3,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+) -> tuple[Array, Array, Array]:
+    """Exact Adam: take the steps with gradient 0 that ``rows`` (n) missed, up to ``step``.
 
-    Parameters
-    ----------
-    config : NetworkConfig
-        As for the compiled network.
+    ``last`` (n) is the last step that each row has taken.
     """
+    tables = (parameters, m, v)
+    nothing = np.zeros_like(parameters)
+    for s in range(int(last.min(initial=step)) + 1, step + 1):
+        late = rows[last < s]
+        tables = adam_update_rows(
+            *tables, nothing[late], late, s, learning_rate, beta_1, beta_2, epsilon
+        )
+    return tables
 
-    def __init__(self, config: Any) -> None:
-        self.config = config
 
-    def forward(self, p: Mapping[str, Array], x0: Array) -> dict[str, Any]:
-        """Return every intermediate result: xL, h (list), logits."""
-        c = self.config
-        xL = x0
-        if c.cross_layers:
-            xL = CROSSES[c.cross](x0, *self._cross_arguments(p))
-        h = [xL if c.structure == "stacked" else x0]
-        for i in range(len(c.hidden)):
-            h.append(dense(h[-1], p[f"deep_W_{i}"], p[f"deep_b_{i}"], c.activation))
-        x, hN = self._head_inputs(xL, h)
-        logits = combine(x, hN, p["head_W"], p["head_b"])
-        return {"x0": x0, "xL": xL, "h": h, "logits": logits}
-
-    def loss_and_gradients(
-        self, p: Mapping[str, Array], x0: Array, target: Array, weight: Array | None = None
-    ) -> tuple[float, dict[str, Array]]:
-        """Return the mean loss over the rows (divided by B) and the gradients by name."""
-        c = self.config
-        state = self.forward(p, x0)
-        xL, h = state["xL"], state["h"]
-        loss, dlogits = LOSSES[c.loss](state["logits"], target, weight)
-        dlogits = dlogits / len(x0)
-        x, hN = self._head_inputs(xL, h)
-        dx, dh, dW, db = combine_backward(dlogits, x, hN, p["head_W"], p["head_b"])
-        g = {"head_W": dW, "head_b": db}
-        dxL = dx if dx.shape[1] else np.zeros_like(xL)
-        for i in reversed(range(len(c.hidden))):
-            dh, g[f"deep_W_{i}"], g[f"deep_b_{i}"] = dense_backward(
-                dh, h[i], p[f"deep_W_{i}"], p[f"deep_b_{i}"], c.activation
-            )
-        if c.hidden and c.structure == "stacked":
-            dxL = dxL + dh
-        if c.cross_layers:
-            g |= self._cross_gradients(dxL, x0, p)
-        return loss / len(x0), g
-
-    def _cross_arguments(self, p: Mapping[str, Array]) -> tuple[Any, ...]:
-        c = self.config
-        if c.cross == "vector":
-            return p["cross_w"], p["cross_b"]
-        if c.cross == "matrix":
-            return p["cross_W"], p["cross_b"], c.diag_scale
-        return p["cross_U"], p["cross_V"], p["cross_b"], c.diag_scale
-
-    def _cross_gradients(self, dxL: Array, x0: Array, p: Mapping[str, Array]) -> dict[str, Array]:
-        arguments = self._cross_arguments(p)
-        if self.config.cross == "vector":
-            _, dw, db = cross_vector_backward(dxL, x0, *arguments)
-            return {"cross_w": dw, "cross_b": db}
-        if self.config.cross == "matrix":
-            _, dW, db = cross_matrix_backward(dxL, x0, *arguments)
-            return {"cross_W": dW, "cross_b": db}
-        _, dU, dV, db = cross_lowrank_backward(dxL, x0, *arguments)
-        return {"cross_U": dU, "cross_V": dV, "cross_b": db}
-
-    def _head_inputs(self, xL: Array, h: list[Array]) -> tuple[Array, Array]:
-        """Return x (B,D) and h (B,H) as the head sees them; empty what does not reach it."""
-        c = self.config
-        nothing = np.zeros((len(xL), 0))
-        if not c.hidden:
-            return xL, nothing
-        return (xL if c.structure == "parallel" and c.cross_layers else nothing), h[-1]
-
-    def train_step(
-        self,
-        p: Mapping[str, Array],
-        moments: Mapping[str, tuple[Array, Array]],
-        step: int,
-        x0: Array,
-        target: Array,
-        weight: Array | None = None,
-        **adam: float,
-    ) -> tuple[float, dict[str, Array], dict[str, tuple[Array, Array]]]:
-        """Take one Adam step; returns the objective before it, the new parameters and moments."""
-        loss, g = self.loss_and_gradients(p, x0, target, weight)
-        new_p, new_moments = {}, {}
-        for name, value in p.items():
-            l2 = 0.0 if "_b" in name else self.config.alpha
-            loss += 0.5 * l2 * float((value**2).sum())
-            m, v = moments[name]
-            new_p[name], m, v = adam_update(value, m, v, g[name], step, l2=l2, **adam)
-            new_moments[name] = (m, v)
-        return loss, new_p, new_moments
+def average_update(average: Array, parameters: Array, step: int, ema_decay: float) -> Array:
+    """Return the moving average after ``step``; its decay starts low, so that it can follow."""
+    decay = min(ema_decay, (1 + step) / (10 + step))
+    return average + (1 - decay) * (parameters - average)

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from dcnfast.batch import Rows
 from dcnfast.model import Array, Model
 from dcnfast.optim import Adam
-from dcnfast.reference import ReferenceNetwork
+from dcnfast.reference_network import ReferenceNetwork
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,9 @@ def warn_if_constant(model: Model, dense: Array, target: Array, settings: Settin
     if not (logits == logits[0]).all():
         return False
     parameters = {name: np.asarray(p, np.float64) for name, p in model.parameters.items()}
-    hidden = ReferenceNetwork(model.config).forward(parameters, some.astype(np.float64))["h"][1:]
+    ids = np.zeros((len(some), 0), np.int32)
+    results = ReferenceNetwork(model.config).forward(parameters, ids, some.astype(np.float64))
+    hidden = results["deep"][1:]
     dead = [int((h == h[0]).all(axis=0).sum()) for h in hidden]
     layers = ", ".join(
         f"{n} of {width} in hidden layer {i + 1}"
@@ -202,8 +204,8 @@ def warn_if_constant(model: Model, dense: Array, target: Array, settings: Settin
         + (f"Units that are dead, the same for every row: {layers}. " if dead else "")
         + f"A lower learning_rate_init (now {settings.adam.learning_rate:g})"
         + (
-            f" or alpha (now {model.config.alpha:g}) may help."
-            if model.config.alpha
+            f" or alpha (now {model.config.alpha_deep:g}) may help."
+            if model.config.alpha_deep
             else " may help."
         ),
         ConvergenceWarning,

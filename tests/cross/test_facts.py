@@ -26,6 +26,27 @@ def test_one_layer_of_the_reference(diag_scale, bias, want):
     np.testing.assert_allclose(got, [want], rtol=1e-12)
 
 
+# preactivation, diag_scale, weight -> the next x, no bias; W x is 1.5 times the weight everywhere
+PREACTIVATED = [
+    ("relu", 0.0, 1.0, [0.55, 0.8, 1.05]),
+    ("relu", 0.0, -1.0, [0.4, 0.5, 0.6]),
+    ("relu", 1.0, 1.0, [0.59, 0.9, 1.23]),
+    ("relu", 1.0, -1.0, [0.44, 0.6, 0.78]),
+    ("tanh", 0.0, 1.0, [0.49051482536448667, 0.6810296507289733, 0.87154447609346]),
+    ("sigmoid", 0.0, 0.0, [0.45, 0.6, 0.75]),
+    ("sigmoid", 1.0, 0.0, [0.49, 0.7, 0.93]),
+    ("gelu", 0.0, 0.0, [0.4, 0.5, 0.6]),
+]
+
+
+@pytest.mark.parametrize(("preactivation", "diag_scale", "weight", "want"), PREACTIVATED)
+def test_one_layer_of_the_reference_preactivated(preactivation, diag_scale, weight, want):
+    """As TensorFlow Recommenders: the activation is of W x + b, the diagonal comes after it."""
+    W, no_bias = np.full((3, 3), weight), np.zeros(3)
+    got = reference.cross_matrix_layer(X0, X, W, no_bias, diag_scale, preactivation)
+    np.testing.assert_allclose(got, [want], rtol=1e-12)
+
+
 @pytest.mark.parametrize(("diag_scale", "bias", "want"), LAYERS)
 def test_one_layer_of_the_kernels(diag_scale, bias, want, dtype):
     """A layer without weights takes x0 to x by its bias alone; the one after is asked."""

@@ -1,6 +1,6 @@
 """One network, its table, and the reference of both: all that touches the engine's signatures."""
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from dcnfast.config import NetworkConfig
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.reference import ReferenceNetwork
+from dcnfast.reference_network import ReferenceNetwork, State
 
 KINDS = {
     "vector": {"cross": "vector"},
@@ -22,10 +22,12 @@ class Case:
     """A network with a batch; what the engine says, and what the reference says."""
 
     model: Model
+    ids: np.ndarray
     dense: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
     adam: Adam
+    seed: int = 5  # of dropout
 
     @property
     def config(self):
@@ -33,8 +35,10 @@ class Case:
 
     def rows(self, index):
         """Return the same network with some of the rows."""
+        table = {name: getattr(self, name)[index] for name in ("ids", "dense", "target")}
         weight = None if self.weight is None else self.weight[index]
-        return replace(self, dense=self.dense[index], target=self.target[index], weight=weight)
+        contiguous = {name: np.ascontiguousarray(part) for name, part in table.items()}
+        return replace(self, **contiguous, weight=weight)
 
     def restart(self):
         """Return a copy of the network on the same rows."""
@@ -43,32 +47,26 @@ class Case:
     # ---- the engine
 
     def predict(self, n_threads=1):
-        return self.model.network.predict(self.dense, n_threads)
+        return self.model.network.predict(self.ids, self.dense, n_threads)
 
     def evaluate(self, n_threads=1):
-        return self.model.network.evaluate(self.dense, self.target, self.weight, n_threads)
+        table = self.ids, self.dense, self.target, self.weight
+        return self.model.network.evaluate(*table, n_threads)
 
     def gradients(self, n_threads=1):
+        table = self.ids, self.dense, self.target, self.weight
         order = np.arange(len(self.dense))
-        loss = self.model.network.compute_gradients(
-            self.dense, self.target, self.weight, order, n_threads
-        )
+        loss = self.model.network.compute_gradients(*table, order, self.seed, n_threads)
         return loss, {name: g.copy() for name, g in self.model.network.gradients.items()}
 
     def train(self, batch_size=None, n_threads=1, order=None):
         """Run one epoch; returns its mean loss, the number of batches, and whether it finished."""
-        order = np.arange(len(self.dense)) if order is None else order
-        a = self.adam
         return self.model.network.train_epoch(
-            self.dense,
-            self.target,
-            self.weight,
-            order,
+            *(self.ids, self.dense, self.target, self.weight),
+            np.arange(len(self.dense)) if order is None else order,
             batch_size or len(self.dense),
-            a.learning_rate,
-            a.beta_1,
-            a.beta_2,
-            a.epsilon,
+            *astuple(self.adam),
+            self.seed,
             n_threads,
         )
 
@@ -77,32 +75,45 @@ class Case:
 
     # ---- the reference
 
-    def _double(self):
-        weight = None if self.weight is None else self.weight.astype(np.float64)
-        return self.dense.astype(np.float64), self.target.astype(np.float64), weight
+    @property
+    def reference(self):
+        return ReferenceNetwork(self.config)
+
+    def batch(self, index=slice(None)):
+        """Return what the reference takes of these rows: ids, dense, target and weight, float64."""
+        table = self.rows(index)
+        weight = None if self.weight is None else table.weight.astype(np.float64)
+        return table.ids, table.dense.astype(np.float64), table.target.astype(np.float64), weight
 
     def parameters(self):
         return {name: p.astype(np.float64) for name, p in self.model.parameters.items()}
 
     def reference_predict(self):
-        return ReferenceNetwork(self.config).forward(self.parameters(), self._double()[0])["logits"]
+        return self.reference.predict(State.start(self.parameters()), *self.batch()[:2])
 
-    def reference_gradients(self):
-        return ReferenceNetwork(self.config).loss_and_gradients(self.parameters(), *self._double())
+    def reference_gradients(self, step=None):
+        """Return mean loss and gradients; with the dropout of that step, or without."""
+        batch = self.batch()
+        return self.reference.loss_and_gradients(
+            self.parameters(), *batch, seed=self.seed, step=step
+        )
 
     def reference_loss(self, parameters):
-        return ReferenceNetwork(self.config).loss_and_gradients(parameters, *self._double())[0]
+        return self.reference.loss_and_gradients(parameters, *self.batch())[0]
+
+    def reference_train(self, state, batch_size=None, order=None):
+        """Run one epoch from ``state``, which it changes; returns the mean objective."""
+        order = np.arange(len(self.dense)) if order is None else order
+        batches = np.split(order, range(batch_size or len(order), len(order), batch_size or 1))
+        options = {"seed": self.seed} | vars(self.adam)
+        losses = [
+            self.reference.train_step(state, *self.batch(rows), **options) for rows in batches
+        ]
+        return np.average(losses, weights=[len(rows) for rows in batches])
 
     def reference_trajectory(self, steps):
-        network, parameters = ReferenceNetwork(self.config), self.parameters()
-        moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in parameters.items()}
-        losses = []
-        for step in range(1, steps + 1):
-            loss, parameters, moments = network.train_step(
-                parameters, moments, step, *self._double(), **vars(self.adam)
-            )
-            losses.append(loss)
-        return losses
+        state = State.start(self.parameters())
+        return [self.reference_train(state) for _ in range(steps)]
 
 
 @pytest.fixture
@@ -123,7 +134,10 @@ def make_case():
             "softmax": lambda: random.randint(C, size=(rows, 1)),
         }[model.config.loss]()
         weight = random.uniform(0.2, 2, rows).astype(dtype) if weighted else None
-        return Case(model, dense.astype(dtype), target.astype(dtype), weight, Adam(0.01))
+        columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields]
+        ids = np.array(columns).reshape(len(columns), rows).T.astype(np.int32, order="C")
+        table = ids, dense.astype(dtype), target.astype(dtype), weight
+        return Case(model, *table, Adam(0.01))
 
     return make
 

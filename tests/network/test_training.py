@@ -8,7 +8,8 @@ from dcnfast.model import Model
 
 pytestmark = pytest.mark.usefixtures("isa")
 
-NETWORK = {"cross_layers": 2, "hidden": (8,), "activation": "tanh", "alpha": 0.01}
+ALPHA = {"alpha_cross": 0.01, "alpha_deep": 0.01}
+NETWORK = {"cross_layers": 2, "hidden": (8,), "activation": "tanh"} | ALPHA
 
 # The float64 reference's losses of ten Adam steps, see `golden_case`. They hold the whole chain in
 # place: initial values, forward, loss, penalty, backward, Adam.
@@ -101,7 +102,7 @@ def test_one_batch_by_heart(hidden, kind, dtype, make_case):
 
 def test_alpha_pulls_weights_but_not_biases(make_case, dtype):
     """With nothing else to learn from, Adam's first step moves every weight towards 0, no bias."""
-    case = make_case(4, dtype=dtype, cross_layers=2, hidden=(3,), alpha=0.5)
+    case = make_case(4, dtype=dtype, cross_layers=2, hidden=(3,), alpha_cross=0.5, alpha_deep=0.5)
     case.target[:] = case.predict()
     before = case.parameters()
     case.train()

@@ -12,11 +12,15 @@ CASES = {
     "cross_vector": ((B, D), [(B, D), (L, D), (L, D)], ()),
     "cross_matrix": ((B, D), [(B, D), (L, D, D), (L, D)], (0.3,)),
     "cross_lowrank": ((B, D), [(B, D), (L, D, R), (L, R, D), (L, D)], (0.3,)),
+    "layer_norm": ((B, H), [(B, H), (H,), (H,)], ()),
     "combine": ((B, C), [(B, D), (B, H), (C, D + H), (C,)], ()),
 } | {
     f"dense {activation}": ((B, H), [(B, D), (H, D), (H,)], (activation,))
     for activation in ("identity", "relu", "tanh", "sigmoid", "gelu")
 }
+for activation in ("relu", "tanh", "sigmoid", "gelu"):
+    for kind in ("cross_matrix", "cross_lowrank"):
+        CASES[f"{kind} {activation}"] = (*CASES[kind][:2], (0.3, activation))
 
 
 def numeric_gradient(f, x):
@@ -43,6 +47,37 @@ def test_backward_is_the_slope(case, rng):
 
         numeric = numeric_gradient(loss, arrays[i])
         np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-6 * np.abs(numeric).max())
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 2), (0, 2)])
+def test_embedding_backward_is_the_slope(shape, rng):
+    """Rows that occur twice get both gradients, rows that do not occur get 0."""
+    E, ids = rng.normal(size=(5, 3)), rng.integers(4, size=shape)
+    de = rng.normal(size=(*shape, 3))
+    numeric = numeric_gradient(lambda E: np.sum(de * reference.embedding(E, ids)), E)
+    gradient = reference.embedding_backward(de, E, ids)
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
+    assert not gradient[4].any()
+
+
+def test_embedding_backward_adds_in_the_order_of_the_ids():
+    """1 + 1e-16 is 1, 1e-16 + 1e-16 is not lost: other orders give other numbers."""
+    de = np.array([1.0, 1e-16, 1e-16])[:, None]
+    E, ids = np.zeros((1, 1)), np.zeros(3, np.int32)
+    assert reference.embedding_backward(de, E, ids) == 1.0
+    assert reference.embedding_backward(de[::-1], E, ids) > 1.0
+
+
+def test_layer_norm_makes_mean_0_and_variance_1(rng):
+    z = rng.normal(3, 10, (B, 50))
+    n = reference.layer_norm(z, np.ones(50), np.zeros(50))
+    np.testing.assert_allclose(n.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(n.var(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(
+        reference.layer_norm(z, np.full(50, 2.0), np.full(50, 7.0)), 2 * n + 7, rtol=1e-12
+    )
+    constant = reference.layer_norm(np.full((1, 4), 5.0), np.ones(4), np.arange(4.0))
+    np.testing.assert_array_equal(constant, [np.arange(4.0)])
 
 
 @pytest.mark.parametrize("loss", reference.LOSSES)

@@ -1,0 +1,387 @@
+"""The whole model in float64 NumPy, stages 2 to 8 in the order of the data flow.
+
+Its kernels are in :mod:`dcnfast.reference`. Together they are what the engine must compute; the
+letters are the same, with F categorical fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dcnfast.reference import (
+    LOSSES,
+    Array,
+    Ids,
+    activate,
+    activate_backward,
+    adam_update,
+    adam_update_rows,
+    average_update,
+    combine,
+    combine_backward,
+    cross_lowrank,
+    cross_lowrank_backward,
+    cross_matrix,
+    cross_matrix_backward,
+    cross_vector,
+    cross_vector_backward,
+    dense_backward,
+    dropout_mask,
+    dropout_stream,
+    embedding,
+    embedding_backward,
+    layer_norm,
+    layer_norm_backward,
+)
+from dcnfast.reference import dense as dense_layer
+
+CROSSES: dict[str, Any] = {
+    "vector": (cross_vector, cross_vector_backward, ("cross_w",)),
+    "matrix": (cross_matrix, cross_matrix_backward, ("cross_W",)),
+    "lowrank": (cross_lowrank, cross_lowrank_backward, ("cross_U", "cross_V")),
+}
+
+
+@dataclass
+class State:
+    """What training changes.
+
+    Parameters
+    ----------
+    parameters, averages, first_moments, second_moments : dict of ndarray
+        By name.
+    step : int
+        Adam steps taken.
+    """
+
+    parameters: dict[str, Array]
+    averages: dict[str, Array]
+    first_moments: dict[str, Array]
+    second_moments: dict[str, Array]
+    step: int = 0
+
+    @classmethod
+    def start(cls, parameters: Mapping[str, Array]) -> State:
+        """Begin with these parameters, which are copied, and no steps."""
+        p = {name: np.array(value, np.float64) for name, value in parameters.items()}
+        m, v = ({name: np.zeros_like(value) for name, value in p.items()} for _ in range(2))
+        return cls(p, dict(p), m, v)
+
+
+class ReferenceNetwork:
+    """A network on a dict of named parameters.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        As for the compiled network.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.widths = sorted({width for _, _, width in config.fields})
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter by name, in their order."""
+        c = self.config
+        D, L, R, C, M = c.width, c.cross_layers, c.cross_rank, c.n_outputs, c.n_dense
+        shapes: dict[str, tuple[int, ...]] = {}
+        if L:
+            each = {"cross_W": (L, D, D), "cross_w": (L, D), "cross_U": (L, D, R)}
+            each["cross_V"] = (L, R, D)
+            shapes |= {name: each[name] for name in CROSSES[c.cross][2]}
+            if c.cross_bias:
+                shapes["cross_b"] = (L, D)
+        for part in ("deep", "beside") if c.structure == "stacked_parallel" else ("deep",):
+            for i, (inputs, outputs) in enumerate(zip((D, *c.hidden), c.hidden, strict=False)):
+                shapes[f"{part}_W_{i}"] = (outputs, inputs)
+                vectors = ("b", "scale", "shift") if c.layer_norm else ("b",)
+                shapes |= {f"{part}_{vector}_{i}": (outputs,) for vector in vectors}
+        if c.wide and M:
+            shapes["wide_W"] = (C, M)
+        some = np.zeros((0, D))
+        x, h = self._head_inputs(some, [np.zeros((0, c.hidden[-1] if c.hidden else D))] * 2)
+        shapes |= {"head_W": (C, x.shape[1] + h.shape[1]), "head_b": (C,)}
+        for K in self.widths:
+            shapes[f"embedding_{K}"] = (sum(V for _, V, k in c.fields if k == K), K)
+        if c.wide and c.fields:
+            shapes["wide"] = (sum(V for _, V, _ in c.fields), C)
+        return shapes
+
+    # ---- forward: stages 2 to 5
+
+    def forward(
+        self,
+        p: Mapping[str, Array],
+        ids: Ids,
+        dense: Array,
+        *,
+        seed: int = 0,
+        step: int | None = None,
+    ) -> dict[str, Any]:
+        """Return every intermediate result by name.
+
+        Parameters
+        ----------
+        p : dict of ndarray
+            Parameters by name.
+        ids : ndarray of int, shape (B, F)
+            Each counted from 0 within its field.
+        dense : ndarray of shape (B, M)
+        seed : int, default=0
+            Of dropout.
+        step : int or None, default=None
+            The step about to be taken, for its dropout; None predicts, without dropout.
+
+        Returns
+        -------
+        dict
+            x0, xL (B, D); deep and beside, a list each of the part's input and its layers' outputs;
+            masks, a list each of the dropout factors; logits (B, C).
+        """
+        c = self.config
+        x0 = self._stack(p, ids, dense)
+        xL = x0
+        if c.cross_layers:
+            cross, _, names = CROSSES[c.cross]
+            xL = cross(x0, *(p[name] for name in names), *self._cross_options(p))
+        masks = {
+            part: [self._mask(part, i, len(x0), seed, step) for i in range(len(c.hidden))]
+            for part in ("deep", "beside")
+        }
+        deep = self._deep("deep", p, x0 if c.structure == "parallel" else xL, masks["deep"])
+        beside = [x0]
+        if c.structure == "stacked_parallel":
+            beside = self._deep("beside", p, x0, masks["beside"])
+        x, h = self._head_inputs(xL, [deep[-1], beside[-1]])
+        logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, ids, dense)
+        result = {"x0": x0, "xL": xL, "deep": deep, "beside": beside}
+        return result | {"masks": masks, "logits": logits}
+
+    def _stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
+        """Return x0 (B,D): the embeddings in the order of the fields, then the dense columns."""
+        rows = {K: self._table_rows(ids, K) for K in self.widths}
+        embedded = {K: embedding(p[f"embedding_{K}"], rows[K]) for K in self.widths}
+        columns = [embedded[K][:, place] for _, _, K, place in self._places()]
+        return np.concatenate([*columns, dense], axis=1)
+
+    def _places(self) -> list[tuple[int, int, int, int]]:
+        """Say of each field: number, rows, width, and its place among the fields of that width."""
+        widths = [K for _, _, K in self.config.fields]
+        return [(f, V, K, widths[:f].count(K)) for f, (_, V, K) in enumerate(self.config.fields)]
+
+    def _table_rows(self, ids: Ids, width: int | None = None) -> Ids:
+        """Return the rows (B, fields) of the table of all fields of that width, or of all."""
+        fields = [f for f, _, K, _ in self._places() if width in (None, K)]
+        sizes = [self.config.fields[f][1] for f in fields]
+        return np.asarray(ids[:, fields] + np.cumsum([0, *sizes])[:-1])
+
+    def _cross_options(self, p: Mapping[str, Array]) -> tuple[Any, ...]:
+        c = self.config
+        b = p["cross_b"] if c.cross_bias else np.zeros((c.cross_layers, c.width))
+        return (b,) if c.cross == "vector" else (b, c.diag_scale, c.preactivation)
+
+    def _mask(self, part: str, i: int, n_rows: int, seed: int, step: int | None) -> Array:
+        c = self.config
+        if step is None or not c.dropout:
+            return np.ones((n_rows, c.hidden[i]))
+        layer = i + (len(c.hidden) if part == "beside" else 0)
+        stream = dropout_stream(seed, step, layer)
+        return dropout_mask(stream, np.arange(n_rows), c.hidden[i], c.dropout)
+
+    def _deep(self, part: str, p: Mapping[str, Array], h: Array, masks: list[Array]) -> list[Array]:
+        c, layers = self.config, [h]
+        for i, mask in enumerate(masks):
+            z = dense_layer(layers[-1], p[f"{part}_W_{i}"], p[f"{part}_b_{i}"])
+            if c.layer_norm:
+                z = layer_norm(z, p[f"{part}_scale_{i}"], p[f"{part}_shift_{i}"])
+            layers.append(activate(z, c.activation) * mask)
+        return layers
+
+    def _head_inputs(self, xL: Array, h: list[Array]) -> tuple[Array, Array]:
+        """Return the two inputs of the head, given those of the deep parts; empty what it lacks."""
+        c = self.config
+        nothing = xL[:, :0]
+        if not c.hidden:
+            return xL, nothing
+        if c.structure == "stacked_parallel":
+            return h[0], h[1]
+        return (xL if c.structure == "parallel" and c.cross_layers else nothing), h[0]
+
+    def _wide(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
+        c = self.config
+        logits = np.zeros((len(dense), c.n_outputs))
+        if c.wide and c.fields:
+            logits += embedding(p["wide"], self._table_rows(ids)).sum(axis=1)
+        if c.wide and c.n_dense:
+            logits += dense @ p["wide_W"].T
+        return logits
+
+    # ---- loss and backward: stages 6 and 7
+
+    def loss_and_gradients(
+        self,
+        p: Mapping[str, Array],
+        ids: Ids,
+        dense: Array,
+        target: Array,
+        weight: Array | None = None,
+        *,
+        seed: int = 0,
+        step: int | None = None,
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the mean loss over the rows (divided by B), no penalty, and gradients by name."""
+        c, n = self.config, len(dense)
+        state = self.forward(p, ids, dense, seed=seed, step=step)
+        x0, xL, deep, beside = (state[name] for name in ("x0", "xL", "deep", "beside"))
+        loss, dlogits = LOSSES[c.loss](state["logits"], target, weight)
+        dlogits = dlogits / n
+        g = self._wide_gradients(dlogits, p, ids, dense)
+
+        x, h = self._head_inputs(xL, [deep[-1], beside[-1]])
+        dx, dh, g["head_W"], g["head_b"] = combine_backward(dlogits, x, h, p["head_W"], p["head_b"])
+        dx0, dxL = np.zeros_like(x0), np.zeros_like(xL)
+        if c.hidden and c.structure == "stacked_parallel":
+            dx0 += self._deep_backward(dh, g, "beside", p, beside, state["masks"]["beside"])
+            dh = dx
+        elif dx.shape[1]:
+            dxL += dx
+        if c.hidden:
+            dinput = self._deep_backward(dh, g, "deep", p, deep, state["masks"]["deep"])
+            (dx0 if c.structure == "parallel" else dxL)[...] += dinput
+        dx0 += self._cross_backward(dxL, g, x0, p) if c.cross_layers else dxL
+        self._stack_backward(dx0, g, p, ids)
+        return loss / n, {name: g[name] for name in self.shapes()}
+
+    def _wide_gradients(
+        self, dlogits: Array, p: Mapping[str, Array], ids: Ids, dense: Array
+    ) -> dict[str, Array]:
+        c, g = self.config, {}
+        if c.wide and c.fields:
+            rows = self._table_rows(ids)
+            each = np.repeat(dlogits[:, None], len(c.fields), axis=1)
+            g["wide"] = embedding_backward(each, p["wide"], rows)
+        if c.wide and c.n_dense:
+            g["wide_W"] = dlogits.T @ dense
+        return g
+
+    def _deep_backward(
+        self,
+        dh: Array,
+        g: dict[str, Array],
+        part: str,
+        p: Mapping[str, Array],
+        layers: list[Array],
+        masks: list[Array],
+    ) -> Array:
+        """Put the part's gradients into g; return that of its input."""
+        c = self.config
+        for i in reversed(range(len(c.hidden))):
+            W, b = p[f"{part}_W_{i}"], p[f"{part}_b_{i}"]
+            z = dense_layer(layers[i], W, b)
+            if c.layer_norm:
+                scale, shift = p[f"{part}_scale_{i}"], p[f"{part}_shift_{i}"]
+                dn = activate_backward(dh * masks[i], layer_norm(z, scale, shift), c.activation)
+                dz, g[f"{part}_scale_{i}"], g[f"{part}_shift_{i}"] = layer_norm_backward(
+                    dn, z, scale, shift
+                )
+            else:
+                dz = activate_backward(dh * masks[i], z, c.activation)
+            dh, g[f"{part}_W_{i}"], g[f"{part}_b_{i}"] = dense_backward(dz, layers[i], W, b)
+        return dh
+
+    def _cross_backward(
+        self, dxL: Array, g: dict[str, Array], x0: Array, p: Mapping[str, Array]
+    ) -> Array:
+        _, backward, names = CROSSES[self.config.cross]
+        dx0, *gradients = backward(dxL, x0, *(p[name] for name in names), *self._cross_options(p))
+        g |= zip((*names, "cross_b"), gradients, strict=True)
+        return np.asarray(dx0)
+
+    def _stack_backward(
+        self, dx0: Array, g: dict[str, Array], p: Mapping[str, Array], ids: Ids
+    ) -> None:
+        places = self._places()
+        ends = np.cumsum([K for _, _, K, _ in places])
+        for K in self.widths:
+            parts = [
+                dx0[:, end - K : end]
+                for (*_, k, _), end in zip(places, ends, strict=True)
+                if k == K
+            ]
+            g[f"embedding_{K}"] = embedding_backward(
+                np.stack(parts, axis=1), p[f"embedding_{K}"], self._table_rows(ids, K)
+            )
+
+    # ---- optimize: stage 8
+
+    def l2(self, name: str, ids: Ids) -> float | Array:
+        """Return the factor of the L2 penalty: a number, or for a table one for each row (V,1).
+
+        A table's rows have theirs as often as they occur in the batch, divided by B: only rows that
+        were touched are pulled, and on average the size of the batch makes no difference.
+        """
+        c = self.config
+        if self._is_table(name):
+            rows = self._table_rows(ids, None if name == "wide" else int(name.split("_")[1]))
+            count = np.bincount(rows.ravel(), minlength=self.shapes()[name][0])
+            return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
+        if name in ("cross_W", "cross_w", "cross_U", "cross_V"):
+            return float(c.alpha_cross)
+        return float(c.alpha_deep) if "_W" in name else 0.0
+
+    @staticmethod
+    def _is_table(name: str) -> bool:
+        return name == "wide" or name.startswith("embedding_")
+
+    def train_step(
+        self,
+        state: State,
+        ids: Ids,
+        dense: Array,
+        target: Array,
+        weight: Array | None = None,
+        *,
+        seed: int = 0,
+        learning_rate: float = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+    ) -> float:
+        """Take one Adam step on these rows; return the objective, penalties included, before it.
+
+        ``sparse_adam="lazy"`` leaves rows of tables alone that do not occur among ``ids``;
+        ``"exact"`` moves them too, with gradient 0.
+        """
+        adam = (learning_rate, beta_1, beta_2, epsilon)
+        p, m, v = state.parameters, state.first_moments, state.second_moments
+        state.step += 1
+        objective, g = self.loss_and_gradients(
+            p, ids, dense, target, weight, seed=seed, step=state.step
+        )
+        for name in p:
+            l2 = self.l2(name, ids)
+            objective += 0.5 * float((l2 * p[name] ** 2).sum())
+            tensors = p[name], m[name], v[name]
+            if self._is_table(name) and self.config.sparse_adam == "lazy":
+                width = None if name == "wide" else p[name].shape[1]
+                rows = np.unique(self._table_rows(ids, width))
+                g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
+                new = adam_update_rows(*tensors, g_rows, rows, state.step, *adam, l2_rows)
+            else:
+                new = adam_update(*tensors, g[name], state.step, *adam, l2)
+            p[name], m[name], v[name] = new
+            if decay := self.config.ema_decay:
+                state.averages[name] = average_update(
+                    state.averages[name], p[name], state.step, decay
+                )
+        return objective
+
+    def predict(self, state: State, ids: Ids, dense: Array) -> Array:
+        """Return logits (B,C), of the averages if there are any."""
+        p = state.averages if self.config.ema_decay else state.parameters
+        return np.asarray(self.forward(p, ids, dense)["logits"])

@@ -1,0 +1,196 @@
+"""Stages 2 to 8 with every option: ids, wide part, layer norm, dropout, tables' Adam, averages."""
+
+import numpy as np
+import pytest
+
+from dcnfast.reference_network import State
+
+pytestmark = pytest.mark.usefixtures("isa")
+
+# Two fields of one width, one between them that has its own
+FIELDS = (("city", 11, 3), ("day", 7, 1), ("user", 60, 3))
+ROWS = 401  # three tiles
+
+
+def assert_close(got, want, rtol):
+    """By name, relative to the largest number of each."""
+    assert list(got) == list(want)
+    for name in want:
+        assert got[name].shape == want[name].shape
+        atol = rtol * np.abs(want[name]).max(initial=0)
+        np.testing.assert_allclose(got[name], want[name], rtol=0, atol=atol, err_msg=name)
+
+
+def test_one_pass(full_network, dtype, make_case):
+    """Predictions, loss and gradients by name, with the dropout of the step that would be next."""
+    rtol = 1e-12 if dtype == "float64" else 1e-4
+    case = make_case(ROWS, dtype=dtype, **full_network)
+    loss, gradients = case.gradients()
+    want_loss, want = case.reference_gradients(step=1)
+    assert loss == pytest.approx(want_loss, rel=rtol)
+    assert_close(gradients, want, rtol)
+
+    logits = case.reference_predict()
+    np.testing.assert_allclose(case.predict(), logits, rtol=0, atol=rtol * np.abs(logits).max())
+    weights = ROWS if case.weight is None else case.weight.sum(dtype=np.float64)
+    without_dropout, _ = case.reference_gradients()
+    assert case.evaluate() == pytest.approx(without_dropout * ROWS / weights, rel=rtol)
+
+
+def test_names_shapes_and_number_of_parameters(full_network, make_case):
+    model = make_case(1, **full_network).model
+    shapes = {name: value.shape for name, value in model.parameters.items()}
+    assert list(shapes.items()) == list(make_case(1, **full_network).reference.shapes().items())
+    n = sum(int(np.prod(shape)) for shape in shapes.values())
+    assert model.n_parameters == model.config.count_parameters() == n
+
+
+def test_twelve_steps(full_network, dtype, make_case, rng):
+    """Three epochs of four batches, many rows of tables missing in each, in some order."""
+    case = make_case(37, dtype=dtype, **full_network)
+    state, network = State.start(case.parameters()), case.model.network
+    for _ in range(3):
+        order = rng.permutation(37)
+        want = case.reference_train(state, batch_size=10, order=order)
+        loss, n_batches, finished = case.train(batch_size=10, order=order)
+        assert (n_batches, finished) == (4, True)
+        assert loss == pytest.approx(want, rel=1e-10 if dtype == "float64" else 1e-3)
+    assert network.step == state.step == 12
+    if dtype == "float64":
+        assert_close(network.parameters, state.parameters, 1e-9)
+        assert_close(network.first_moments, state.first_moments, 1e-9)
+        assert_close(network.second_moments, state.second_moments, 1e-9)
+        if case.config.ema_decay:
+            assert_close(network.averages, state.averages, 1e-9)
+        logits = case.reference.predict(state, *case.batch()[:2])
+        np.testing.assert_allclose(case.predict(), logits, rtol=0, atol=1e-9 * np.abs(logits).max())
+
+
+def test_dropout_follows_the_steps_and_the_seed(make_case):
+    """After training the next step's numbers are others; a seed may be any of 64 bits."""
+    case = make_case(ROWS, dtype="float64", hidden=(20,), dropout=0.5)
+    case.train(batch_size=100)
+    losses = []
+    for case.seed in (0, 5, 2**64 - 1):
+        loss, gradients = case.gradients()
+        want_loss, want = case.reference_gradients(step=6)
+        assert loss == pytest.approx(want_loss, rel=1e-12)
+        assert_close(gradients, want, 1e-12)
+        losses.append(loss)
+    assert len(set(losses)) == 3
+
+
+@pytest.mark.parametrize("sparse_adam", ["lazy", "exact"])
+def test_many_rows_few_in_a_batch(sparse_adam, dtype, make_case, rng):
+    """Most rows are never touched and keep their bits; some come back after many steps."""
+    fields = (("item", 5000, 4), ("shop", 300, 4))
+    case = make_case(60, dtype=dtype, n_dense=2, fields=fields, wide=True, sparse_adam=sparse_adam)
+    before, state = case.parameters(), State.start(case.parameters())
+    for _ in range(2):
+        order = rng.permutation(60)
+        case.reference_train(state, batch_size=3, order=order)
+        case.train(batch_size=3, order=order)
+    touched = np.unique(case.ids + np.array([0, 5000]))
+    others = np.setdiff1d(np.arange(5300), touched)
+    after = case.model.parameters
+    for name in ("embedding_4", "wide"):
+        np.testing.assert_array_equal(after[name][others], before[name][others])
+        rtol = 1e-9 if dtype == "float64" else 1e-3
+        atol = rtol * np.abs(before[name]).max()
+        np.testing.assert_allclose(after[name], state.parameters[name], rtol=0, atol=atol)
+
+
+def test_exact_is_dense_adam_bit_by_bit_for_rows_in_every_batch(dtype, make_case):
+    """Nothing to make up: the two ways to treat tables are one."""
+    ends = []
+    for sparse_adam in ("lazy", "exact"):
+        config = {"fields": FIELDS[:2], "wide": True, "sparse_adam": sparse_adam}
+        case = make_case(80, dtype=dtype, n_dense=2, alpha_embedding=0.1, **config)
+        case.ids[:] = np.arange(80)[:, None] % [11, 7]
+        losses = case.trajectory(5)
+        ends.append((losses, case.model.snapshot()))
+    assert ends[0][0] == ends[1][0]
+    np.testing.assert_array_equal(ends[0][1], ends[1][1])
+
+
+THREADS = {
+    "matrix lazy": {"cross": "matrix", "preactivation": "tanh", "sparse_adam": "lazy"},
+    "vector exact": {"cross": "vector", "sparse_adam": "exact", "structure": "stacked"},
+    "lowrank lazy": {"cross": "lowrank", "cross_rank": 3, "structure": "stacked_parallel"},
+    "lowrank exact": {"cross": "lowrank", "cross_rank": 3, "sparse_adam": "exact"},
+}
+
+
+@pytest.mark.parametrize("network", THREADS)
+def test_threads(network, dtype, make_case):
+    """The same bits for any number, of gradients, of tables, of averages, of predictions."""
+    config = {"hidden": (24, 9), "layer_norm": True, "dropout": 0.2, "ema_decay": 0.9, "wide": True}
+    alphas = {"alpha_embedding": 0.1, "alpha_cross": 0.01, "alpha_deep": 0.01}
+    fields = (*FIELDS, ("item", 900, 8))
+    config |= alphas | {"cross_layers": 2, "fields": fields} | THREADS[network]
+    start = make_case(1500, weighted=True, dtype=dtype, n_dense=3, **config)
+    results = []
+    for n_threads in (1, 2, 3, 4, 7):
+        case = start.restart()
+        loss, gradients = case.gradients(n_threads)
+        losses = [case.train(batch_size=700, n_threads=n_threads)[0] for _ in range(2)]
+        n = case.model.network
+        tensors = [gradients, n.parameters, n.averages, n.first_moments, n.second_moments]
+        results.append(
+            [np.array([loss, *losses, case.evaluate(n_threads)]), case.predict(n_threads)]
+            + [value.copy() for by_name in tensors for value in by_name.values()]
+        )
+    one, *others = results
+    assert np.isfinite(one[0]).all()
+    for other in others:
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_prediction_is_its_rows_own(dtype, make_case):
+    config = {"fields": FIELDS, "wide": True, "cross_layers": 2, "hidden": (24, 9)}
+    case = make_case(500, dtype=dtype, layer_norm=True, dropout=0.5, n_outputs=3, **config)
+    everything = case.predict(2)
+    for rows in (slice(0, 1), slice(1, 3), slice(17, 30), slice(307, 500), slice(None, None, -1)):
+        np.testing.assert_array_equal(case.rows(rows).predict(), everything[rows])
+
+
+def test_copy_has_the_averages(make_case):
+    case = make_case(50, fields=FIELDS, cross_layers=1, ema_decay=0.99, sparse_adam="exact")
+    case.trajectory(3)
+    copy = case.restart()
+    np.testing.assert_array_equal(copy.predict(), case.predict())
+    assert copy.train(batch_size=7) == case.train(batch_size=7)
+    np.testing.assert_array_equal(copy.predict(), case.predict())
+    np.testing.assert_array_equal(copy.model.snapshot(), case.model.snapshot())
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize("call", ["predict", "evaluate", "gradients", "train"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(0, -1), (0, 11), (1, 7), (2, 60), (2, -(2**31)), (2, 2**31 - 1)],
+)
+def test_id_out_of_range(call, field, value, make_case):
+    """Said with field, value and vocabulary; nothing is read, nothing moves."""
+    case = make_case(300, fields=FIELDS, wide=True, hidden=(5,))
+    before = case.model.snapshot()
+    case.ids[277, field] = value
+    name, V, _ = FIELDS[field]
+    with pytest.raises(IndexError, match=rf"(?=.*\b{name}\b)(?=.*{value}\b)(?=.*\b{V}\b)"):
+        getattr(case, call)(n_threads=2)
+    np.testing.assert_array_equal(case.model.snapshot(), before)
+    assert case.model.network.step == 0
+    case.ids[277, field] = 0
+    assert np.isfinite(np.ravel(case.evaluate())).all()
+
+
+@pytest.mark.parametrize("shape", [(37, 2), (37, 4), (36, 3), (111,)])
+def test_ids_of_another_shape(shape, make_case):
+    case = make_case(37, fields=FIELDS, hidden=(5,))
+    case.ids = np.zeros(shape, np.int32)
+    for call in (case.predict, case.evaluate, case.gradients, case.train):
+        with pytest.raises(ValueError, match="ids"):
+            call()
