@@ -1,111 +1,65 @@
-"""What both estimators share: parameters, the way from arrays to a trained model, and back."""
+"""What both estimators share: the way from a table to a trained model, and back."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from dcnfast._parameters import CONSTRAINTS, PARTS
 from dcnfast.batch import Rows, automatic_batch_size, mean_one, split_for_validation
-from dcnfast.config import NetworkConfig
+from dcnfast.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.cpu import effective_threads
-from dcnfast.encoder import Standardizer
+from dcnfast.encoder import Encoded, Field, TableEncoder
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.schema import read_table
-from dcnfast.trainer import History, Settings, train, warn_if_constant
+from dcnfast.schema import Table, read_table, read_validation_table
+from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
 
 Array = npt.NDArray[Any]
-C = TypeVar("C", bound=type)
-
-PARAMETERS = """
-cross : {"matrix", "vector", "lowrank"}, default="matrix"
-    Form of the cross layers: x0 * (W x + b) + x with a full W, x0 (x . w) + b + x, or the first
-    with W = U V of rank ``cross_rank``.
-cross_layers : int, default=3
-    With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
-    deep network.
-cross_rank : int or None, default=None
-    Rank R of the low-rank form; None is a quarter of the columns, at least 1. Only for "lowrank".
-diag_scale : float, default=0.0
-    Added to the diagonal of every W; not for "vector".
-hidden_layer_sizes : tuple of int, default=(128, 64)
-    Widths of the deep part. () leaves a plain cross network.
-activation : {"relu", "tanh", "sigmoid", "identity", "gelu"}, default="relu"
-    Of the deep part; gelu in its tanh form.
-structure : {"parallel", "stacked"}, default="parallel"
-    Deep part beside the cross part, both reading the columns, or behind it, reading its output.
-alpha : float, default=0.0
-    L2: the objective has alpha / 2 times the sum of squared weights. Biases are free, and the size
-    of a batch does not matter.
-learning_rate_init : float, default=0.001
-    Adam's learning rate.
-beta_1, beta_2 : float, default=0.9, 0.999
-    Decay of Adam's first and second moment.
-epsilon : float, default=1e-7
-    Added to the root of Adam's second moment.
-batch_size : int or "auto", default="auto"
-    Rows of a batch; "auto" is a hundredth of the rows, rounded down to a power of two, and 128 to
-    1024.
-max_iter : int, default=100
-    Most epochs.
-shuffle : bool, default=True
-    Whether to draw a new order of the rows for every epoch.
-early_stopping : bool or "auto", default="auto"
-    Whether to hold out rows, stop when their loss no longer falls, and keep the parameters that
-    were best on them. "auto" does so above 10,000 rows.
-validation_fraction : float, default=0.1
-    Of the rows to hold out.
-n_iter_no_change : int, default=10
-    Epochs without progress before training stops.
-tol : float or None, default=1e-4
-    Least fall of the loss (of the held-out rows, or of training) that is progress; None never
-    stops.
-warm_start : bool, default=False
-    Whether ``fit`` goes on from where the last one ended.
-dtype : {"float32", "float64"}, default="float32"
-    Of parameters and arithmetic.
-n_jobs : int or None, default=None
-    Threads; None is all that the process may use. The result does not depend on it, to the bit.
-random_state : int, RandomState or None, default=None
-    Draws weights, shuffles and held-out rows.
-verbose : int, default=0
-    1 prints a line an epoch.
-"""
-
-ATTRIBUTES = """
-n_parameters_ : int
-    How many numbers are learned.
-n_iter_ : int
-    Epochs run.
-loss_curve_ : list of float
-    Mean objective of every epoch, in standardised units.
-validation_scores_ : list of float or None
-    Negative loss of the held-out rows after every epoch; None without such rows.
-parameters_ : dict of str to ndarray
-    Read-only views: cross_W (L, D, D) as (out, in), cross_w, cross_U, cross_V, cross_b, deep_W_i
-    (O, I), deep_b_i, head_W (C, D + H), head_b.
-n_features_in_ : int
-    Columns seen in ``fit``.
-feature_names_in_ : ndarray of shape (n_features_in_,)
-    Their names, where all are strings.
-"""
 
 
-def add_parameters_to_doc(cls: C) -> C:
-    """Put the shared descriptions into the class's docstring."""
-    for key, text in (("{parameters}", PARAMETERS), ("{attributes}", ATTRIBUTES)):
-        indented = text.strip().replace("\n", "\n    ")
-        cls.__doc__ = (cls.__doc__ or "").replace(key, indented)
-    return cls
+@dataclass(frozen=True)
+class Part:
+    """Rows of a table with their targets, as yet without scales.
+
+    Parameters
+    ----------
+    table : Table
+    y : ndarray of shape (n,) or (n, C)
+        As scorers want it.
+    target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
+    loss_weight : ndarray of shape (n,)
+        Of the rows in the loss.
+    column_weight : ndarray of shape (n,)
+        Of the rows in the scales of columns.
+    """
+
+    table: Table
+    y: Array
+    target: Array
+    loss_weight: Array
+    column_weight: Array
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: Array) -> Part:
+        """Return some of the rows."""
+        if len(rows) == len(self):
+            return self
+        return Part(self.table.take(rows), *(
+            a[rows] for a in (self.y, self.target, self.loss_weight, self.column_weight)
+        ))  # fmt: skip
 
 
 def fit_or_leave_as_it_was(fit: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,143 +79,106 @@ def fit_or_leave_as_it_was(fit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
-    """Parameters, fitting and logits. See :class:`dcnfast.DCNRegressor`."""
+    """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _doc_link_module = "dcnfast"
 
     _model: Model
-    _encoder: Standardizer
+    encoder_: TableEncoder
+    embedding_dims_: dict[str, int]
     n_parameters_: int
     n_iter_: int
     loss_curve_: list[float]
     validation_scores_: list[float] | None
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "cross": [StrOptions({"matrix", "vector", "lowrank"})],
-        "cross_layers": [Interval(Integral, 0, None, closed="left")],
-        "cross_rank": [Interval(Integral, 1, None, closed="left"), None],
-        "diag_scale": [Interval(Real, 0, None, closed="left")],
-        "hidden_layer_sizes": ["array-like"],
-        "activation": [StrOptions({"relu", "tanh", "sigmoid", "identity", "gelu"})],
-        "structure": [StrOptions({"parallel", "stacked"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left"), None],
-        "warm_start": ["boolean"],
-        "dtype": [StrOptions({"float32", "float64"})],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
-    def __init__(
-        self,
-        *,
-        cross: str = "matrix",
-        cross_layers: int = 3,
-        cross_rank: int | None = None,
-        diag_scale: float = 0.0,
-        hidden_layer_sizes: tuple[int, ...] = (128, 64),
-        activation: str = "relu",
-        structure: str = "parallel",
-        alpha: float = 0.0,
-        learning_rate_init: float = 1e-3,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        batch_size: int | str = "auto",
-        max_iter: int = 100,
-        shuffle: bool = True,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float | None = 1e-4,
-        warm_start: bool = False,
-        dtype: str = "float32",
-        n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cross = cross
-        self.cross_layers = cross_layers
-        self.cross_rank = cross_rank
-        self.diag_scale = diag_scale
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.structure = structure
-        self.alpha = alpha
-        self.learning_rate_init = learning_rate_init
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    def _store(self, parameters: dict[str, Any]) -> None:
+        """Take over the arguments of ``__init__``."""
+        for name in CONSTRAINTS.keys() & parameters.keys() | {"loss"}:
+            setattr(self, name, parameters[name])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
+        return tags
 
     @property
     def parameters_(self) -> dict[str, Array]:
-        """Learned parameters by name, as read-only views."""
+        """Learned parameters by name, as read-only views: those that predict."""
         check_is_fitted(self)
-        return self._model.parameters
+        return self._model.averages
 
-    # ---- fit
+    # ---- fit: what comes in
 
-    def _check_weight(self, sample_weight: Any, X: Array) -> Array:
+    def _check_weight(self, sample_weight: Any, table: Table) -> Array:
         weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True,
+            sample_weight, np.empty((len(table), 0)), dtype=np.float64, ensure_non_negative=True,
             allow_all_zero_weights=False,
         )  # fmt: skip
         return np.asarray(weight / weight.max())
 
+    def _read_validation(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, *, y_numeric: bool
+    ) -> tuple[Table, Array, Array] | None:
+        """Validate the rows that ``fit`` was given to watch; their table, y and weights."""
+        if X_val is None and y_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val is given, want X_val and y_val as well")
+            return None
+        if X_val is None or y_val is None:
+            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"{given} is given and {missing} is None, want both or neither")
+        if self.early_stopping is False:
+            raise ValueError(
+                "early_stopping is False and X_val is given, want True or 'auto': what are they "
+                "watched for?"
+            )
+        table, y = read_validation_table(self, X_val, y_val, y_numeric=y_numeric)
+        return table, y, self._check_weight(sample_weight_val, table)
+
     @staticmethod
-    def _shown(X: Array, y: Array, sample_weight: Any, weight: Array) -> dict[str, Any]:
+    def _shown(X: Any, y: Any, sample_weight: Any, weight: Array) -> dict[str, Any]:
         """Return what callbacks may see of the data."""
         metadata = None if sample_weight is None else {"sample_weight": weight}
         return {"X": X, "y": y, "metadata": metadata}
 
     def _split(
-        self, loss_weight: Array, random_state: np.random.RandomState, labels: Array | None
-    ) -> tuple[Array, Array | None]:
-        """Return the rows to train on and to hold out; rows without weight count as absent."""
-        rows = np.flatnonzero(loss_weight)
+        self,
+        whole: Part,
+        validation: Part | None,
+        random_state: np.random.RandomState,
+        labels: Array | None,
+    ) -> tuple[Part, Part | None]:
+        """Return the rows to train on and to watch; rows without weight count as absent."""
+        rows = np.flatnonzero(whole.loss_weight)
         n = len(rows)
         stop_early = n > 10_000 if self.early_stopping == "auto" else self.early_stopping
-        if not stop_early:
-            return rows, None
+        if validation is not None or not stop_early:
+            return whole.take(rows), validation
         labels = None if labels is None else labels[rows]
-        train, held = split_for_validation(n, self.validation_fraction, random_state, labels)
-        return rows[train], rows[held]
+        train_rows, held = split_for_validation(n, self.validation_fraction, random_state, labels)
+        return whole.take(rows[train_rows]), whole.take(rows[held])
 
-    def _continued(self, attribute: str, value: Any) -> bool:
-        """Return whether this fit goes on from the last one, whose targets must be alike."""
+    def _continued(self, table: Table, attribute: str, value: Any) -> bool:
+        """Return whether this fit goes on from the last one, whose columns must be the same."""
         if not (self.warm_start and hasattr(self, "_model")):
             return False
-        if not np.array_equal(getattr(self, attribute), value):
-            raise ValueError(
-                f"warm_start: {attribute} was {getattr(self, attribute)!r} in the last fit, "
-                f"got {value!r}, want the same"
-            )
+        now = {"columns": (table.names, table.is_categorical.tolist()), attribute: value}
+        before = {"columns": self._columns, attribute: getattr(self, attribute)}
+        for name, got in now.items():
+            if not np.array_equal(before[name], got) if name == attribute else before[name] != got:
+                raise ValueError(
+                    f"warm_start: {name} was {before[name]!r} in the last fit, got {got!r}, want "
+                    "the same"
+                )
         return True
 
-    def _config(self, n_dense: int, loss: str, n_outputs: int) -> NetworkConfig:
+    # ---- fit: the network
+
+    def _hidden(self) -> tuple[int, ...]:
         hidden: list[int] = []
         for width in self.hidden_layer_sizes:
             if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
@@ -269,6 +186,9 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                     f"hidden_layer_sizes has the width {width!r}, want integers of at least 1"
                 )
             hidden.append(int(width))
+        return tuple(hidden)
+
+    def _refuse_what_has_no_effect(self) -> None:
         lowrank, vector = self.cross == "lowrank", self.cross == "vector"
         if self.cross_rank is not None and not lowrank:
             raise ValueError(
@@ -279,71 +199,63 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"diag_scale is {self.diag_scale!r}, want 0 with cross='vector': it has no diagonal"
             )
+        if self.preactivation != "identity" and vector:
+            raise ValueError(
+                f"preactivation is {self.preactivation!r}, want 'identity' with cross='vector': "
+                "its closed form has no place for it"
+            )
+
+    def _alphas(self) -> dict[str, float]:
+        if not isinstance(self.alpha, Mapping):
+            return {f"alpha_{part}": float(self.alpha) for part in PARTS}
+        for part, value in self.alpha.items():
+            if part not in PARTS:
+                raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
+                raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
+        return {f"alpha_{part}": float(self.alpha.get(part, 0.0)) for part in PARTS}
+
+    def _embedding_widths(self, fields: list[Field]) -> dict[str, int]:
+        names = [field.name for field in fields]
+        given = self.embedding_dim
+        if isinstance(given, Mapping):
+            if unknown := [name for name in given if name not in names]:
+                raise ValueError(f"embedding_dim names {unknown!r}, want categorical fields: {names!r}")
+            for name, width in given.items():
+                if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+                    raise ValueError(
+                        f"embedding_dim has {width!r} for {name!r}, want integers of at least 1"
+                    )
+        elif given != "auto":
+            given = dict.fromkeys(names, given)
+        else:
+            given = {}
+        return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}
+
+    def _config(self, loss: str, n_outputs: int) -> NetworkConfig:
+        self._refuse_what_has_no_effect()
+        fields = self.encoder_.fields
+        widths = self._embedding_widths(fields)
+        lowrank = self.cross == "lowrank"
+        D = sum(widths.values()) + self.encoder_.n_dense
+        chosen = {
+            name: getattr(self, name)
+            for name in ("wide", "cross", "cross_layers", "diag_scale", "cross_bias",
+                         "preactivation", "activation", "structure", "dropout", "layer_norm",
+                         "ema_decay", "sparse_adam", "dtype")
+        }  # fmt: skip
         return NetworkConfig(
-            n_dense=n_dense,
-            cross=self.cross,  # type: ignore[arg-type]
-            cross_layers=int(self.cross_layers),
-            cross_rank=int(self.cross_rank or max(1, n_dense // 4)) if lowrank else 0,
-            diag_scale=float(self.diag_scale),
-            hidden=tuple(hidden),
-            activation=self.activation,  # type: ignore[arg-type]
-            structure=self.structure,  # type: ignore[arg-type]
+            **chosen,
+            **self._alphas(),
+            fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
+            n_dense=self.encoder_.n_dense,
+            cross_rank=int(self.cross_rank or max(1, D // 4)) if lowrank else 0,
+            hidden=self._hidden(),
             n_outputs=n_outputs,
             loss=loss,  # type: ignore[arg-type]
-            alpha_cross=float(self.alpha),
-            alpha_deep=float(self.alpha),
-            dtype=self.dtype,  # type: ignore[arg-type]
         )
 
-    def _train(
-        self,
-        X: Array,
-        target: Array,
-        column_weight: Array,
-        loss_weight: Array,
-        train_rows: Array,
-        held_rows: Array | None,
-        random_state: np.random.RandomState,
-        continued: bool,
-        *,
-        loss: str,
-        n_outputs: int,
-        shown: dict[str, Any],
-    ) -> None:
-        config = self._config(X.shape[1], loss, n_outputs)
-        settings = self._settings(len(train_rows))
-        if continued:
-            if config != self._model.config:
-                raise ValueError(
-                    f"warm_start: the last fit had {self._model.config}, got {config}, "
-                    "want the same"
-                )
-            self._model = self._model.copy()
-            history = History(list(self.loss_curve_), list(self.validation_scores_ or []))
-        else:
-            self._encoder = Standardizer().fit(X[train_rows], column_weight[train_rows])
-            self._model = Model(config).initialize(random_state)
-            history = History()
-        dense = self._encoder.transform(X, self.dtype)
-
-        def rows(numbers: Array | None) -> Rows | None:
-            if numbers is None:
-                return None
-            if len(numbers) == len(X):
-                return Rows(dense, target, mean_one(loss_weight, self.dtype))
-            weight = mean_one(loss_weight[numbers], self.dtype)
-            return Rows(dense[numbers], target[numbers], weight)
-
-        train_part = rows(train_rows)
-        assert train_part is not None
-        self.n_parameters_ = self._model.n_parameters
-        self._run(train_part, rows(held_rows), settings, random_state, history, shown)
-        self.loss_curve_ = history.loss_curve
-        self.validation_scores_ = history.validation_scores if held_rows is not None else None
-        self.n_iter_ = len(history.loss_curve)
-        warn_if_constant(self._model, train_part.dense, train_part.target, settings)
-
-    def _settings(self, n: int) -> Settings:
+    def _settings(self, n: int, random_state: np.random.RandomState) -> Settings:
         # an epsilon that is 0 in the network's own type would divide 0 by 0
         smallest = float(np.finfo(self.dtype).tiny)
         return Settings(
@@ -358,16 +270,78 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             else min(int(self.batch_size), n),
             max_iter=int(self.max_iter),
             shuffle=bool(self.shuffle),
+            seed=int(random_state.randint(2**31)) if self.dropout else 0,
             tol=None if self.tol is None else float(self.tol),
             n_iter_no_change=int(self.n_iter_no_change),
             n_threads=effective_threads(self.n_jobs),
             verbose=int(self.verbose),
         )
 
+    # ---- fit: training
+
+    def _train(
+        self,
+        train_part: Part,
+        held_part: Part | None,
+        random_state: np.random.RandomState,
+        continued: bool,
+        *,
+        loss: str,
+        n_outputs: int,
+        shown: dict[str, Any],
+    ) -> None:
+        history = History()
+        if continued:
+            self._model = self._model.copy()
+            history = History(list(self.loss_curve_), list(self.validation_scores_ or []))
+        else:
+            self.encoder_ = TableEncoder(
+                numeric_scaling=self.numeric_scaling,
+                min_frequency=self.min_frequency,
+                max_categories=self.max_categories,
+                hash_buckets=self.hash_buckets,
+            ).fit(train_part.table, train_part.column_weight)
+        config = self._config(loss, n_outputs)
+        if not continued:
+            self._columns = train_part.table.names, train_part.table.is_categorical.tolist()
+            self._model = Model(config).initialize(
+                random_state, self.cross_initializer, self.deep_initializer
+            )
+        elif config != self._model.config:
+            raise ValueError(
+                f"warm_start: the last fit had {self._model.config}, got {config}, want the same"
+            )
+        self.n_parameters_ = self._model.n_parameters
+        self.embedding_dims_ = {name: width for name, _, width in config.fields}
+        rows = self._rows(train_part)
+        settings = self._settings(len(rows), random_state)
+        held_out = None if held_part is None else self._held_out(held_part)
+        self._run(rows, held_out, settings, random_state, history, shown)
+        self._model.settle_unseen([field.counts for field in self.encoder_.fields])
+        self.loss_curve_ = history.loss_curve
+        self.validation_scores_ = history.validation_scores if held_out is not None else None
+        self.n_iter_ = len(history.loss_curve)
+        warn_if_constant(self._model, rows, settings)
+
+    def _rows(self, part: Part) -> Rows:
+        encoded = self.encoder_.transform(part.table, self.dtype)
+        target = np.ascontiguousarray(part.target, dtype=self.dtype)
+        return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, self.dtype))
+
+    def _held_out(self, part: Part) -> HeldOut:
+        """Return the rows to watch, and how they are judged."""
+        rows = self._rows(part)
+        if self.scoring is None:
+            return HeldOut(rows, None)
+        scorer = check_scoring(self, self.scoring)
+        encoded = Encoded(rows.ids, rows.dense)
+        weight = {} if rows.weight is None else {"sample_weight": part.loss_weight}
+        return HeldOut(rows, lambda: float(scorer(self, encoded, part.y, **weight)))
+
     def _run(
         self,
         rows: Rows,
-        held_out: Rows | None,
+        held_out: HeldOut | None,
         settings: Settings,
         random_state: np.random.RandomState,
         history: History,
@@ -394,14 +368,18 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     # ---- predict
 
     def _logits(self, X: Any) -> Array:
-        """Return finite logits (N, C), whatever the finite table."""
+        """Return finite logits (N, C), whatever the table."""
         check_is_fitted(self)
-        X = read_table(self, X)
-        dense = self._encoder.transform(X, self._model.config.dtype)
+        # early stopping's scorers come with rows that are encoded already
+        rows = X if isinstance(X, Encoded) else self._encode(X)
         threads = effective_threads(self.n_jobs)
-        logits = self._model.logits(dense, threads)
+        logits = self._model.logits(rows.ids, rows.dense, threads)
         wild = ~np.isfinite(logits).all(axis=1)
         if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of the known
-            logits[wild] = self._model.logits(self._encoder.clip(dense[wild]), threads)
+            far = rows.take(wild)
+            logits[wild] = self._model.logits(far.ids, self.encoder_.clip(far.dense), threads)
             logits = np.nan_to_num(logits, nan=0.0)
         return logits
+
+    def _encode(self, X: Any) -> Encoded:
+        return self.encoder_.transform(read_table(self, X), self._model.config.dtype)

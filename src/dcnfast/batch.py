@@ -18,6 +18,7 @@ class Rows:
 
     Parameters
     ----------
+    ids : ndarray of shape (N, F), int32
     dense : ndarray of shape (N, M)
     target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
     weight : ndarray of shape (N,) or None
@@ -25,6 +26,7 @@ class Rows:
         batch.
     """
 
+    ids: npt.NDArray[np.int32]
     dense: Array
     target: Array
     weight: Array | None

@@ -145,3 +145,11 @@ class NetworkConfig:
         fields = asdict(self)
         network = _core.NetworkF64 if fields.pop("dtype") == "float64" else _core.NetworkF32
         return network(_core.NetworkConfig(**fields))
+
+
+def automatic_embedding_dim(n_rows: int) -> int:
+    """Resolve ``embedding_dim="auto"``: the power of two next to the root of the rows, 2 to 16.
+
+    Equal widths share a table, and so a kernel call; powers of two fill vectors.
+    """
+    return int(2 ** np.clip(np.round(np.log2(np.sqrt(n_rows))), 1, 4))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +15,13 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from dcnfast._base import BaseDCN, add_parameters_to_doc, fit_or_leave_as_it_was
+from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
+from dcnfast._parameters import add_parameters_to_doc
 from dcnfast.encoder import Standardizer
 from dcnfast.schema import read_training_table
 
 Array = npt.NDArray[Any]
+Scorer = Callable[[Any, Any, Any], float]
 
 
 @add_parameters_to_doc
@@ -33,6 +37,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     Attributes
     ----------
     {attributes}
+    n_outputs_ : int
+        Targets, C.
 
     References
     ----------
@@ -50,18 +56,80 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     1.0
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
+        "loss": [StrOptions({"squared_error", "log_loss"})]
+    }
+
+    def __init__(
+        self,
+        *,
+        cross: str = "matrix",
+        cross_layers: int = 3,
+        cross_rank: int | None = None,
+        diag_scale: float = 0.0,
+        cross_bias: bool = True,
+        preactivation: str = "identity",
+        hidden_layer_sizes: tuple[int, ...] = (128, 64),
+        activation: str = "relu",
+        structure: str = "parallel",
+        wide: bool = False,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        cross_initializer: str = "truncated_normal",
+        deep_initializer: str = "glorot_uniform",
+        categorical_features: Any = "from_dtype",
+        embedding_dim: int | str | Mapping[str, int] = "auto",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+        numeric_scaling: str | None = "standard",
+        loss: str = "squared_error",
+        alpha: float | Mapping[str, float] = 0.0,
+        learning_rate_init: float = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        sparse_adam: str = "lazy",
+        ema_decay: float = 0.0,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        shuffle: bool = True,
+        early_stopping: bool | str = "auto",
+        scoring: str | Scorer | None = None,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
     @fit_or_leave_as_it_was
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to a numeric table.
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit to a table.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Numeric and finite.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Numbers and categories; what is missing is NaN, None or null.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+            Targets; rates between 0 and 1 with ``loss="log_loss"``.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Rows for early stopping to watch, in place of a part of X.
 
         Returns
         -------
@@ -73,25 +141,53 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             If an argument or a parameter is not as described; the estimator stays as it was.
         """
         self._validate_params()
-        X, y = read_training_table(self, X, y, y_numeric=True)
+        table, y = read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=True
+        )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        weight = self._check_weight(sample_weight, X)
-        columns = y.reshape(len(y), -1)
+        weight = self._check_weight(sample_weight, table)
+        columns = self._targets("y", y)
+        n_outputs = columns.shape[1]
+        continued = self._continued(table, "n_outputs_", n_outputs)
+        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=True)
+        whole = Part(table, y, columns, weight, weight)
+        held = None
+        if validation is not None:
+            table_val, targets, weight_val = validation
+            columns = self._targets("y_val", targets)
+            if columns.shape[1] != n_outputs:
+                raise ValueError(
+                    f"y_val has {columns.shape[1]} columns, want {n_outputs}, as many as y"
+                )
+            held = Part(table_val, targets, columns, weight_val, weight_val)
         random_state = check_random_state(self.random_state)
-        train, held = self._split(weight, random_state, None)
-        continued = self._continued("n_outputs_", columns.shape[1])
+        train, held = self._split(whole, held, random_state, None)
         if not continued:
-            self._target_scaler = Standardizer().fit(columns[train], weight[train])
-        self.n_outputs_ = columns.shape[1]
+            self._target_scaler = Standardizer().fit(train.target, train.loss_weight)
+        self.n_outputs_ = n_outputs
         self._one_column = y.ndim == 1
-        target = self._target_scaler.transform(columns, self.dtype)
         self._train(
-            X, target, weight, weight, train, held, random_state, continued,
-            loss="squared_error", n_outputs=columns.shape[1],
+            self._scaled(train), None if held is None else self._scaled(held), random_state,
+            continued, loss=self.loss, n_outputs=n_outputs,
             shown=self._shown(X, y, sample_weight, weight),
         )  # fmt: skip
         return self
+
+    def _targets(self, name: str, y: Array) -> Array:
+        columns = y.reshape(len(y), -1)
+        if self.loss == "log_loss" and not ((columns >= 0) & (columns <= 1)).all():
+            raise ValueError(
+                f"{name} goes from {columns.min():g} to {columns.max():g}, want rates between 0 "
+                "and 1 with loss='log_loss'"
+            )
+        return columns
+
+    def _scaled(self, part: Part) -> Part:
+        """Return the rows with targets as the network sees them; rates stay what they are."""
+        if self.loss == "log_loss":
+            return part
+        return replace(part, target=self._target_scaler.transform(part.target, self.dtype))
 
     def predict(self, X: Any) -> Array:
         """Predict targets.
@@ -104,12 +200,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        y = self._target_scaler_of().inverse(self._logits(X))
-        return y[:, 0] if self._one_column else y
-
-    def _target_scaler_of(self) -> Standardizer:
-        check_is_fitted(self)
-        return self._target_scaler
+        logits = self._logits(X)
+        rates = self._model.config.loss == "log_loss"
+        y = expit(logits.astype(np.float64)) if rates else self._target_scaler.inverse(logits)
+        return np.asarray(y[:, 0] if self._one_column else y)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -150,8 +244,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     array(['same', 'other'], dtype='<U5')
     """
 
-    _parameter_constraints = BaseDCN._parameter_constraints | {
-        "class_weight": [dict, StrOptions({"balanced"}), None]
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
+        "loss": [StrOptions({"log_loss", "softmax"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -161,18 +256,35 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         cross_layers: int = 3,
         cross_rank: int | None = None,
         diag_scale: float = 0.0,
+        cross_bias: bool = True,
+        preactivation: str = "identity",
         hidden_layer_sizes: tuple[int, ...] = (128, 64),
         activation: str = "relu",
         structure: str = "parallel",
-        alpha: float = 0.0,
+        wide: bool = False,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        cross_initializer: str = "truncated_normal",
+        deep_initializer: str = "glorot_uniform",
+        categorical_features: Any = "from_dtype",
+        embedding_dim: int | str | Mapping[str, int] = "auto",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+        numeric_scaling: str | None = "standard",
+        loss: str = "log_loss",
+        alpha: float | Mapping[str, float] = 0.0,
         learning_rate_init: float = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        sparse_adam: str = "lazy",
+        ema_decay: float = 0.0,
         batch_size: int | str = "auto",
         max_iter: int = 100,
         shuffle: bool = True,
         early_stopping: bool | str = "auto",
+        scoring: str | Scorer | None = None,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
@@ -183,46 +295,32 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         verbose: int = 0,
         class_weight: dict[Any, float] | str | None = None,
     ) -> None:
-        super().__init__(
-            cross=cross,
-            cross_layers=cross_layers,
-            cross_rank=cross_rank,
-            diag_scale=diag_scale,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            structure=structure,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            dtype=dtype,
-            n_jobs=n_jobs,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        self._store(locals())
         self.class_weight = class_weight
 
     @fit_or_leave_as_it_was
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to a numeric table.
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit to a table.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Numeric and finite.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Numbers and categories; what is missing is NaN, None or null.
         y : array-like of shape (n_samples,)
             Labels of two classes at least.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Rows for early stopping to watch, in place of a part of X.
 
         Returns
         -------
@@ -234,29 +332,46 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             If an argument or a parameter is not as described; the estimator stays as it was.
         """
         self._validate_params()
-        X, y = read_training_table(self, X, y, y_numeric=False)
+        table, y = read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=False
+        )
         check_classification_targets(y)
-        weight = self._check_weight(sample_weight, X)
+        weight = self._check_weight(sample_weight, table)
         classes, codes = np.unique(y, return_inverse=True)
-        loss_weight = weight * self._class_factors(classes, codes, weight)[codes]
+        factors = self._class_factors(classes, codes, weight)
+        loss_weight = weight * factors[codes]
         seen = classes[np.unique(codes[loss_weight > 0])]
         if len(seen) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes with a positive weight, "
                 f"got {len(seen)} class(es): {seen.tolist()}"
             )
-        continued = self._continued("classes_", classes)
+        continued = self._continued(table, "classes_", classes)
+        held = self._validation_part(X_val, y_val, sample_weight_val, classes, factors)
         self.classes_ = classes
         random_state = check_random_state(self.random_state)
-        train, held = self._split(loss_weight, random_state, codes)
-        binary = len(classes) == 2
+        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        train, held = self._split(whole, held, random_state, codes)
+        one_logit = len(classes) == 2 and self.loss == "log_loss"
         self._train(
-            X, codes.reshape(-1, 1).astype(self.dtype), weight, loss_weight,
             train, held, random_state, continued,
-            loss="log_loss" if binary else "softmax", n_outputs=1 if binary else len(classes),
+            loss="log_loss" if one_logit else "softmax",
+            n_outputs=1 if one_logit else len(classes),
             shown=self._shown(X, y, sample_weight, weight),
         )  # fmt: skip
         return self
+
+    def _validation_part(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Array, factors: Array
+    ) -> Part | None:
+        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=False)
+        if validation is None:
+            return None
+        table, y, weight = validation
+        if unknown := sorted(set(y.tolist()) - set(classes.tolist()), key=repr):
+            raise ValueError(f"y_val has the labels {unknown!r}, want those of y: {classes.tolist()!r}")
+        codes = np.searchsorted(classes, y)
+        return Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
 
     def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
         """Return by how much the rows of each class count more than their own weight."""
@@ -286,7 +401,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         """
         check_is_fitted(self)
         logits = self._logits(X).astype(np.float64)
-        return logits[:, 0] if len(self.classes_) == 2 else logits
+        if len(self.classes_) > 2:
+            return logits
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities.

@@ -24,6 +24,8 @@ class Settings:
     adam : Adam
     batch_size, max_iter : int
     shuffle : bool
+    seed : int
+        Of dropout.
     tol : float or None
         Least improvement of the watched loss that counts; None never stops.
     n_iter_no_change : int
@@ -35,6 +37,7 @@ class Settings:
     batch_size: int
     max_iter: int
     shuffle: bool
+    seed: int
     tol: float | None
     n_iter_no_change: int
     n_threads: int
@@ -50,11 +53,33 @@ class History:
     loss_curve : list of float
         Mean objective over the epoch's batches.
     validation_scores : list of float
-        Negative loss on the rows held out; empty without such rows.
+        Of the rows held out; empty without such rows.
     """
 
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that are watched, and how they are judged.
+
+    Parameters
+    ----------
+    rows : Rows
+    scorer : callable or None
+        Returns the score that the model has on them now; None is the negative loss.
+    """
+
+    rows: Rows
+    scorer: Callable[[], float] | None
+
+    def score(self, model: Model, n_threads: int) -> float:
+        """Return the score, the higher the better."""
+        if self.scorer is not None:
+            return self.scorer()
+        r = self.rows
+        return -float(model.network.evaluate(r.ids, r.dense, r.target, r.weight, n_threads))
 
 
 class Watch:
@@ -81,7 +106,7 @@ class Watch:
 def train(
     model: Model,
     rows: Rows,
-    held_out: Rows | None,
+    held_out: HeldOut | None,
     settings: Settings,
     random_state: np.random.RandomState,
     history: History,
@@ -93,8 +118,8 @@ def train(
     ----------
     model : Model
     rows : Rows
-    held_out : Rows or None
-        If given, its loss is watched instead of the training loss and the best parameters win.
+    held_out : HeldOut or None
+        If given, its score is watched instead of the training loss and the best parameters win.
     settings : Settings
     random_state : RandomState
         Shuffles.
@@ -118,10 +143,9 @@ def train(
                 break
             watched = history.loss_curve[-1]
             if held_out is not None:
-                watched = model.network.evaluate(
-                    held_out.dense, held_out.target, held_out.weight, settings.n_threads
-                )
-                history.validation_scores.append(-watched)
+                score = held_out.score(model, settings.n_threads)
+                history.validation_scores.append(score)
+                watched = -score
             if settings.verbose:
                 _print_epoch(epoch, settings, history)
             if on_epoch(epoch) | watch.no_progress(watched):
@@ -144,6 +168,7 @@ def _run_epoch(
     n = len(rows)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
     loss, _, finished = model.network.train_epoch(
+        rows.ids,
         rows.dense,
         rows.target,
         rows.weight,
@@ -153,6 +178,7 @@ def _run_epoch(
         settings.adam.beta_1,
         settings.adam.beta_2,
         settings.adam.epsilon,
+        settings.seed,
         settings.n_threads,
     )
     if finished and np.isfinite(loss) and np.isfinite(model.network.flat_parameters).all():
@@ -173,35 +199,36 @@ def _run_epoch(
 def _print_epoch(epoch: int, settings: Settings, history: History) -> None:
     line = f"Epoch {epoch + 1:>3} of {settings.max_iter}: loss {history.loss_curve[-1]:.6g}"
     if history.validation_scores:
-        line += f", held out {-history.validation_scores[-1]:.6g}"
+        line += f", score of held-out rows {history.validation_scores[-1]:.6g}"
     print(line)
 
 
-def warn_if_constant(model: Model, dense: Array, target: Array, settings: Settings) -> bool:
+def warn_if_constant(model: Model, rows: Rows, settings: Settings) -> bool:
     """Warn when a network gives the same answer to different rows; return whether it did.
 
     That is where too high a learning rate ends: every ReLU of a layer is negative for every row, no
     gradient passes, and what is left is the last bias, which learns the mean.
     """
-    some = np.ascontiguousarray(dense[:: max(1, len(dense) // 512)])
-    if len(np.unique(some, axis=0)) < 2 or (target == target[0]).all():
+    step = max(1, len(rows) // 512)
+    ids, dense = np.ascontiguousarray(rows.ids[::step]), np.ascontiguousarray(rows.dense[::step])
+    same_rows = (ids == ids[:1]).all() and (dense == dense[:1]).all()
+    if same_rows or (rows.target == rows.target[0]).all():
         return False
-    logits = model.logits(some, 1)
+    logits = model.logits(ids, dense, 1)
     if not (logits == logits[0]).all():
         return False
-    parameters = {name: np.asarray(p, np.float64) for name, p in model.parameters.items()}
-    ids = np.zeros((len(some), 0), np.int32)
-    results = ReferenceNetwork(model.config).forward(parameters, ids, some.astype(np.float64))
-    hidden = results["deep"][1:]
-    dead = [int((h == h[0]).all(axis=0).sum()) for h in hidden]
+    parameters = {name: np.asarray(p, np.float64) for name, p in model.averages.items()}
+    results = ReferenceNetwork(model.config).forward(parameters, ids, dense.astype(np.float64))
     layers = ", ".join(
-        f"{n} of {width} in hidden layer {i + 1}"
-        for i, (n, width) in enumerate(zip(dead, model.config.hidden, strict=True))
+        f"{int((h == h[0]).all(axis=0).sum())} of {h.shape[1]} in hidden layer {i + 1}"
+        + (" beside" if part == "beside" else "")
+        for part in ("deep", "beside")
+        for i, h in enumerate(results[part][1:])
     )
     warnings.warn(
         "The network's outputs no longer depend on its inputs: it gives the same answer to every "
         "row. "
-        + (f"Units that are dead, the same for every row: {layers}. " if dead else "")
+        + (f"Units that are dead, the same for every row: {layers}. " if layers else "")
         + f"A lower learning_rate_init (now {settings.adam.learning_rate:g})"
         + (
             f" or alpha (now {model.config.alpha_deep:g}) may help."
