@@ -75,11 +75,11 @@ class Model:
         return np.asarray(self.network.predict(ids, dense, n_threads))
 
     def snapshot(self) -> Array:
-        """Copy the flat parameters."""
-        return np.array(self.network.flat_parameters)
+        """Copy the flat parameters that predictions use: the averages where they are kept."""
+        return np.array(self.network.flat_averages)
 
     def restore(self, flat: Array) -> None:
-        """Set the flat parameters."""
+        """Set the flat parameters, and start the averages from them."""
         self.network.set_parameters(flat)
 
     def copy(self) -> Model:
@@ -89,16 +89,21 @@ class Model:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
+        state = {
             "config": asdict(self.config),
             "parameters": np.array(self.network.flat_parameters),
             "first_moments": np.array(self.network.flat_first_moments),
             "second_moments": np.array(self.network.flat_second_moments),
             "step": int(self.network.step),
         }
+        if self.config.ema_decay:
+            state["averages"] = np.array(self.network.flat_averages)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.config = NetworkConfig(**state["config"])
         self.network = self.config.compile()
         self.network.set_parameters(state["parameters"])
+        if "averages" in state:
+            self.network.set_averages(state["averages"])
         self.network.set_optimizer(state["first_moments"], state["second_moments"], state["step"])
