@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from dcnfast.config import NetworkConfig
+from dcnfast.model import Model
+from dcnfast.optim import Adam
 from dcnfast.reference_network import State
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -80,27 +83,62 @@ def test_dropout_follows_the_steps_and_the_seed(make_case):
     assert len(set(losses)) == 3
 
 
-@pytest.mark.parametrize("sparse_adam", ["lazy", "exact"])
-def test_many_rows_few_in_a_batch(sparse_adam, dtype, make_case, rng):
-    """Most rows are never touched and keep their bits; some come back after many steps."""
+@pytest.fixture(params=["lazy", "exact"])
+def large_tables(request):
+    """Two fields of which a small batch touches next to nothing."""
     fields = (("item", 5000, 4), ("shop", 300, 4))
-    case = make_case(60, dtype=dtype, n_dense=2, fields=fields, wide=True, sparse_adam=sparse_adam)
-    before, state = case.parameters(), State.start(case.parameters())
-    for _ in range(2):
+    options = {"n_dense": 2, "wide": True, "ema_decay": 0.9, "sparse_adam": request.param}
+    return {"fields": fields} | options
+
+
+def assert_state(network, state, rtol):
+    for kind in ("parameters", "averages", "first_moments", "second_moments"):
+        assert_close(getattr(network, kind), getattr(state, kind), rtol)
+
+
+def test_many_rows_few_in_a_batch(large_tables, dtype, make_case, rng):
+    """Most rows are never touched and keep their bits; some come back after many steps."""
+    case = make_case(60, dtype=dtype, **large_tables)
+    before, state, network = case.parameters(), State.start(case.parameters()), case.model.network
+    for case.adam in (Adam(0.01), Adam(0.05, beta_1=0.8)):
         order = rng.permutation(60)
         case.reference_train(state, batch_size=3, order=order)
         case.train(batch_size=3, order=order)
-    touched = np.unique(case.ids + np.array([0, 5000]))
-    others = np.setdiff1d(np.arange(5300), touched)
-    after = case.model.parameters
+    others = np.setdiff1d(np.arange(5300), case.ids + np.array([0, 5000]))
     for name in ("embedding_4", "wide"):
-        np.testing.assert_array_equal(after[name][others], before[name][others])
-        rtol = 1e-9 if dtype == "float64" else 1e-3
-        atol = rtol * np.abs(before[name]).max()
-        np.testing.assert_allclose(after[name], state.parameters[name], rtol=0, atol=atol)
+        for after in (network.parameters, network.averages):
+            np.testing.assert_array_equal(after[name][others], before[name][others])
+    assert_state(network, state, 1e-9 if dtype == "float64" else 2e-3)
 
 
-def test_exact_is_dense_adam_bit_by_bit_for_rows_in_every_batch(dtype, make_case):
+def test_rows_are_made_up_when_an_epoch_ends_early(large_tables, make_case):
+    """The loss of the fourth batch is not finite: all is as after the third."""
+    case = make_case(60, dtype="float64", **large_tables)
+    state, broken = State.start(case.parameters()), case.restart()
+    case.rows(slice(0, 30)).reference_train(state, batch_size=10)
+    broken.target = case.target.copy()
+    broken.target[35] = np.nan
+    _, n_batches, finished = broken.train(batch_size=10)
+    assert (n_batches, finished, broken.model.network.step) == (3, False, 3)
+    assert_state(broken.model.network, state, 1e-10)
+
+
+def test_millions_of_rows(dtype):
+    """Ids of 23 bits; all parameters are 0, so the wide part's gradient is known."""
+    config = {"fields": (("few", 3, 1), ("many", 5_000_000, 1)), "wide": True}
+    network = Model(NetworkConfig(dtype=dtype, **config)).network
+    many = np.array([4_999_999, 2**22, 5, 2**22, 2**22 - 1, 2**11, 0, 4_999_999])
+    ids = np.stack([np.arange(8) % 2, many], axis=1).astype(np.int32)
+    target = 2.0 ** np.arange(8)[:, None]
+    network.compute_gradients(
+        ids, np.zeros((8, 0), dtype), target.astype(dtype), None, np.arange(8), 0, 1
+    )
+    want = np.zeros(5_000_003)
+    np.add.at(want, ids + np.array([0, 3]), -2 / 8 * target)
+    np.testing.assert_array_equal(network.gradients["wide"][:, 0], want)
+
+
+def test_lazy_and_exact_are_one_for_rows_in_every_batch(dtype, make_case):
     """Nothing to make up: the two ways to treat tables are one."""
     ends = []
     for sparse_adam in ("lazy", "exact"):
