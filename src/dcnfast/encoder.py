@@ -1,94 +1,208 @@
-"""Stage 1: columns -> numbers of the network. Dense columns and the target are standardised."""
+"""Stage 1: columns -> what the network reads: a row number for each category, dense columns."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from dcnfast.scaling import NumericScaler, Standardizer
+from dcnfast.schema import Table
+from dcnfast.vocabulary import Buckets, Vocabulary
 
-# No training row is further out than sqrt(n) standard deviations. What comes later may be anything,
-# and a polynomial of it should stay a number.
-FARTHEST = 1e4
+__all__ = ["Encoded", "Field", "Standardizer", "TableEncoder"]
+
+SCALINGS = ("standard", "quantile", "log", None)
 
 
-class Standardizer:
-    """Takes the mean away and divides by the standard deviation, column by column.
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A table as the network reads it.
 
-    Constant columns become 0. Works for every finite input: columns near the ends of the floating
-    point range are first multiplied by a power of two.
+    Parameters
+    ----------
+    ids : ndarray of shape (n, F), int32
+        Rows of the fields' tables, counted in each field from 0. C-contiguous.
+    dense : ndarray of shape (n, M)
+        Finite, C-contiguous.
+    """
+
+    ids: npt.NDArray[np.int32]
+    dense: npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.dense)
+
+    def take(self, rows: Any) -> Encoded:
+        """Return some of the rows: a slice, a mask or numbers."""
+        return Encoded(np.ascontiguousarray(self.ids[rows]), np.ascontiguousarray(self.dense[rows]))
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A categorical field.
+
+    Parameters
+    ----------
+    name : str
+    size : int
+        Rows of its table: row 0 for unknown, row 1 for missing, then the categories.
+    counts : ndarray of shape (size,), int
+        Training rows of each.
+    """
+
+    name: str
+    size: int
+    counts: npt.NDArray[np.int64]
+
+
+class TableEncoder:
+    """Learns the categories and the scales of a table.
+
+    Parameters
+    ----------
+    numeric_scaling : {"standard", "quantile", "log"} or None, default="standard"
+        See :class:`dcnfast.scaling.NumericScaler`.
+    min_frequency : int, float or None, default=None
+        Categories in fewer training rows (int), or in a smaller share of them (float), share one
+        row of the table, the last one.
+    max_categories : int or None, default=None
+        Most rows for categories in a table, the shared one included; the most frequent keep theirs.
+    hash_buckets : int, dict of str to int, or None, default=None
+        That many rows in place of a vocabulary, for all categorical fields or those named.
 
     Attributes
     ----------
-    mean, scale : ndarray of shape (M,)
-        Of the columns times ``factor``.
-    factor : ndarray of shape (M,)
-        Powers of two, 1 for ordinary columns.
-    low, high : ndarray of shape (M,)
-        Range of the standardised training columns.
+    fields : list of Field
+        In the order of the columns.
+    n_dense : int
+        Dense columns, indicators of missing numbers included.
     """
 
-    def fit(self, X: npt.NDArray[Any], weight: Floats | None = None) -> Standardizer:
-        """Learn mean and scale.
+    def __init__(
+        self,
+        *,
+        numeric_scaling: str | None = "standard",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+    ) -> None:
+        self.numeric_scaling = numeric_scaling
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.hash_buckets = hash_buckets
+
+    def fit(self, table: Table, weight: npt.NDArray[Any] | None = None) -> TableEncoder:
+        """Learn from the training rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n, M)
-            Finite.
+        table : Table
         weight : ndarray of shape (n,) or None
-            Not negative, not all zero.
+            Of the rows in means, standard deviations and quantiles; not negative, not all zero.
+            Categories are counted in rows.
         """
-        w = np.ones(len(X)) if weight is None else weight / weight.max()
-        w = w / w.sum()
-        X = X.astype(np.float64, copy=False)
-        exponent = np.frexp(np.abs(X).max(axis=0))[1]
-        self.factor = np.where(
-            np.abs(exponent) > 300, np.ldexp(1.0, np.clip(-exponent, -1000, 1000)), 1.0
-        )
-        scaled = X if (self.factor == 1).all() else X * self.factor
-        self.mean = w @ scaled
-        variance = w @ (scaled - self.mean) ** 2
-        # what rounding alone can produce, as scikit-learn's StandardScaler judges it
-        eps = len(X) * np.finfo(np.float64).eps
-        constant = variance <= eps * variance + (eps * self.mean) ** 2
-        self.scale = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
-        self.constant = constant
-        z = self._standardise(X)
-        self.low, self.high = z.min(axis=0), z.max(axis=0)
+        names = table.categorical_names
+        self._check_parameters(names)
+        self._columns: list[Vocabulary | Buckets] = []
+        for name, factor in zip(names, table.factors, strict=True):
+            buckets = self._buckets(name)
+            column = Buckets(buckets) if buckets else self._vocabulary()
+            self._columns.append(column.fit(factor))
+        self._scaler = NumericScaler(self.numeric_scaling).fit(table.numbers, weight)
+        numeric = table.numeric_names
+        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self._scaler.indicators)]
+        self.n_dense = len(self._dense_names)
+        self.fields = [
+            Field(name, column.size, column.counts)
+            for name, column in zip(names, self._columns, strict=True)
+        ]
         return self
 
-    def transform(self, X: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Standardise; values farther out than ``FARTHEST`` standard deviations are cut there.
+    def transform(self, table: Table, dtype: npt.DTypeLike) -> Encoded:
+        """Encode a table of the same columns; what training did not see becomes row 0.
 
         Parameters
         ----------
-        X : ndarray of shape (n, M)
+        table : Table
         dtype : dtype
-            Of the result, which is C-contiguous.
+            Of the dense columns.
         """
-        z = self._standardise(X)
-        return np.ascontiguousarray(np.clip(z, -FARTHEST, FARTHEST), dtype=dtype)
+        ids = np.empty((len(table), len(self.fields)), np.int32)
+        for j, (column, factor) in enumerate(zip(self._columns, table.factors, strict=True)):
+            ids[:, j] = column.ids(factor)
+        return Encoded(ids, self._scaler.transform(table.numbers, dtype))
 
-    def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Bring standardised rows into the range of the training rows."""
-        return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
+    def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring dense columns into the range of the training rows."""
+        return self._scaler.clip(dense)
 
-    def inverse(self, Z: npt.NDArray[Any]) -> Floats:
-        """Undo :meth:`transform`; what would overflow becomes the largest finite number.
+    def get_feature_names_out(self) -> npt.NDArray[np.object_]:
+        """Return the names of fields, numeric columns and indicators, as the network reads them."""
+        return np.array([*(field.name for field in self.fields), *self._dense_names], dtype=object)
 
-        A column that was constant comes back as that constant, in whatever unit it has.
-        """
-        Z = np.where(self.constant, 0.0, Z.astype(np.float64))
-        with np.errstate(over="ignore"):
-            X = (Z * self.scale + self.mean) / self.factor
-        largest = np.finfo(np.float64).max
-        return np.asarray(np.clip(X, -largest, largest))
+    def by_name(self) -> dict[str, Field]:
+        """Return the fields by name."""
+        return {field.name: field for field in self.fields}
 
-    def _standardise(self, X: npt.NDArray[Any]) -> Floats:
-        X = X.astype(np.float64, copy=False)
-        with np.errstate(over="ignore"):
-            scaled = X if (self.factor == 1).all() else X * self.factor
-            z = (scaled - self.mean) / self.scale
-        return np.where(self.constant, 0.0, z)
+    def categories(self, name: str) -> list[Any]:
+        """Return the categories of a field, from row 2 on; the infrequent ones are not listed."""
+        column = self._columns[[field.name for field in self.fields].index(name)]
+        if isinstance(column, Buckets):
+            raise ValueError(f"categories: field {name!r} is hashed, want one with a vocabulary")
+        return list(column.values)
+
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.min_frequency, self.max_categories)
+
+    def _buckets(self, name: str) -> int | None:
+        if isinstance(self.hash_buckets, Mapping):
+            return self.hash_buckets.get(name)
+        return self.hash_buckets
+
+    def _check_parameters(self, names: tuple[str, ...]) -> None:
+        if self.numeric_scaling not in SCALINGS:
+            raise ValueError(
+                f"numeric_scaling is {self.numeric_scaling!r}, want one of {SCALINGS!r}"
+            )
+        least = self.min_frequency
+        if least is not None and not (
+            _is_integer(least, 1) or (isinstance(least, Real) and 0 < least < 1)
+        ):
+            raise ValueError(
+                f"min_frequency is {least!r}, want an integer of at least 1, a float between 0 and "
+                "1, or None"
+            )
+        if self.max_categories is not None and not _is_integer(self.max_categories, 1):
+            raise ValueError(
+                f"max_categories is {self.max_categories!r}, want an integer of at least 1, or None"
+            )
+        self._check_buckets(names)
+
+    def _check_buckets(self, names: tuple[str, ...]) -> None:
+        buckets = self.hash_buckets
+        if buckets is None:
+            return
+        if isinstance(buckets, Mapping):
+            if unknown := [name for name in buckets if name not in names]:
+                raise ValueError(
+                    f"hash_buckets names {unknown!r}, want categorical fields: {list(names)!r}"
+                )
+        elif self.min_frequency is not None or self.max_categories is not None:
+            raise ValueError(
+                f"hash_buckets is {buckets!r} for all fields, want min_frequency and "
+                "max_categories None then: there are no categories to count"
+            )
+        for size in buckets.values() if isinstance(buckets, Mapping) else [buckets]:
+            if not _is_integer(size, 1) or size > 2**31 - 3:
+                raise ValueError(
+                    f"hash_buckets is {buckets!r}, want integers between 1 and {2**31 - 3}"
+                )
+
+
+def _is_integer(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

@@ -1,77 +1,212 @@
-"""Stage 0: raw table -> columns. Numeric columns; categories will find their place here."""
+"""Stage 0: raw table -> columns, numeric and categorical, checked against what ``fit`` saw."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import assert_all_finite, validate_data
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_consistent_length,
+    check_X_y,
+    validate_data,
+)
 
-DTYPES = [np.float64, np.float32]
+from dcnfast import numeric_schema
+from dcnfast.factor import Factor
+from dcnfast.readers import Source, open_source
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
 
 
-def _refuse_dates_and_masks(estimator: BaseEstimator, name: str, array: Any) -> None:
-    if isinstance(array, np.ndarray) and array.dtype.kind in "mM":
-        raise ValueError(
-            f"{type(estimator).__name__}: {name} has dtype {array.dtype}, want numbers"
-        )
-    if np.ma.is_masked(array):
-        raise ValueError(
-            f"{type(estimator).__name__}: {name} is an array with masked values, want one without"
-        )
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table, column by column.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of all columns; x0, x1, ... where they have none.
+    is_categorical : ndarray of shape (n_features,), bool
+    factors : tuple of Factor
+        The categorical columns in order.
+    numbers : ndarray or sparse matrix of shape (n, n_numeric), float32 or float64
+        The other columns in order; finite or NaN, which means missing.
+    """
+
+    names: tuple[str, ...]
+    is_categorical: Mask
+    factors: tuple[Factor, ...]
+    numbers: Any
+
+    def __len__(self) -> int:
+        return int(self.numbers.shape[0])
+
+    def take(self, rows: Any) -> Table:
+        """Return some of the rows: a slice, a mask or numbers."""
+        factors = tuple(factor.take(rows) for factor in self.factors)
+        return Table(self.names, self.is_categorical, factors, self.numbers[rows])
+
+    @property
+    def categorical_names(self) -> tuple[str, ...]:
+        """Names of the categorical columns."""
+        return self._some(self.is_categorical)
+
+    @property
+    def numeric_names(self) -> tuple[str, ...]:
+        """Names of the numeric columns."""
+        return self._some(~self.is_categorical)
+
+    def _some(self, mask: Mask) -> tuple[str, ...]:
+        return tuple(name for name, chosen in zip(self.names, mask, strict=True) if chosen)
 
 
-def _refuse_what_is_no_number(estimator: BaseEstimator, X: Any) -> None:
-    """Refuse what would fail on its first value, or be read as something that it is not."""
-    _refuse_dates_and_masks(estimator, "X", X)
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if not isinstance(frame, nw.DataFrame):
-        return
-    bad = [
-        f"{name!r} ({dtype})"
-        for name, dtype in frame.schema.items()
-        if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Object))
-    ]
-    if bad:
-        raise ValueError(
-            f"{type(estimator).__name__}: X has columns that are not numeric: {', '.join(bad)}; "
-            "want numeric columns only, encode the others first"
-        )
+_OLD: Any = object()  # until the estimators read tables
 
 
 def read_training_table(
-    estimator: BaseEstimator, X: Any, y: Any, *, y_numeric: bool
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Validate X and y of ``fit``; sets ``n_features_in_`` and ``feature_names_in_``.
+    estimator: BaseEstimator, X: Any, y: Any, *, categorical_features: Any = _OLD, y_numeric: bool
+) -> Any:
+    """Validate X and y of ``fit``.
+
+    Sets ``n_features_in_``, ``feature_names_in_`` and ``is_categorical_``.
 
     Parameters
     ----------
     estimator : estimator
-    X : array-like or DataFrame of shape (n_samples, n_features)
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    categorical_features : "from_dtype", array-like or None
+        "from_dtype": columns of a frame that hold categories, an Enum, strings or bools; columns of
+        objects with a string or a bool in them, or with nothing but missing; in arrays of strings
+        all. Else a mask, indices or names of the categorical columns, or None for no column.
     y_numeric : bool
         Whether y holds numbers, one or several columns of them.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
+    table : Table
     y : ndarray
     """
-    _refuse_what_is_no_number(estimator, X)
-    _refuse_dates_and_masks(estimator, "y", y)
-    with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
-        X, y = validate_data(
-            estimator, X, y, dtype=DTYPES, order="C", multi_output=y_numeric, y_numeric=y_numeric
-        )
-        assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
-    return X, y
+    if categorical_features is _OLD:
+        return numeric_schema.read_training_table(estimator, X, y, y_numeric=y_numeric)
+    by_type = isinstance(categorical_features, str) and categorical_features == "from_dtype"
+    source = open_source(estimator, X, exact=not (by_type or categorical_features is None))
+    validate_data(estimator, source.native, skip_check_array=True, y=y)
+    y = _read_target(estimator, y, y_numeric)
+    mask = source.categorical_by_type() if by_type else _chosen(categorical_features, source)
+    table = _read(estimator, source, mask)
+    check_consistent_length(table.numbers, y)
+    estimator.is_categorical_ = mask
+    return table, y
 
 
-def read_table(estimator: BaseEstimator, X: Any) -> npt.NDArray[Any]:
+def read_table(estimator: BaseEstimator, X: Any) -> Any:
     """Validate X of ``predict`` against what ``fit`` saw."""
-    _refuse_what_is_no_number(estimator, X)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(validate_data(estimator, X, dtype=DTYPES, order="C", reset=False))
+    if not hasattr(estimator, "is_categorical_"):
+        return numeric_schema.read_table(estimator, X)
+    mask: Mask = estimator.is_categorical_
+    source = open_source(estimator, X, exact=bool(mask.any()))
+    validate_data(estimator, source.native, skip_check_array=True, reset=False)
+    return _read(estimator, source, mask)
+
+
+def read_validation_table(
+    estimator: BaseEstimator, X_val: Any, y_val: Any, *, y_numeric: bool
+) -> tuple[Table, Array]:
+    """Validate X_val and y_val of ``fit``, after X and y.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X_val : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+    y_val : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y_numeric : bool
+        Whether y holds numbers, one or several columns of them.
+    """
+    table = read_table(estimator, X_val)
+    y = _read_target(estimator, y_val, y_numeric)
+    check_consistent_length(table.numbers, y)
+    return table, y
+
+
+def _read_target(estimator: BaseEstimator, y: Any, y_numeric: bool) -> Array:
+    numeric_schema.refuse_dates_and_masks(estimator, "y", y)
+    rows = np.zeros((len(y) if hasattr(y, "__len__") and len(y) else 1, 1))
+    with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
+        _, y = check_X_y(rows, y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator)
+        assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
+    return np.asarray(y)
+
+
+def _read(estimator: BaseEstimator, source: Source, mask: Mask) -> Table:
+    factors = tuple(source.factor(j) for j in np.flatnonzero(mask))
+    numbers = source.numbers(np.flatnonzero(~mask).tolist())
+    names = getattr(estimator, "feature_names_in_", None)
+    names = tuple(f"x{j}" for j in range(len(mask))) if names is None else tuple(names)
+    _refuse_infinity(numbers, [name for name, c in zip(source.names, mask, strict=True) if not c])
+    return Table(names, mask, factors, numbers)
+
+
+def _refuse_infinity(numbers: Any, names: list[Any]) -> None:
+    """Raise ValueError in scikit-learn's words, and say which columns."""
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            assert_all_finite(numbers, allow_nan=True, input_name="X")
+    except ValueError as error:
+        infinite = abs(numbers) == np.inf
+        columns = np.unique(infinite.nonzero()[1])
+        listed = ", ".join(repr(names[j]) for j in columns)
+        raise ValueError(f"{error}\nColumns with infinity: {listed}") from None
+
+
+def _chosen(categorical_features: Any, source: Source) -> Mask:
+    """Return the mask, with HistGradientBoosting's meaning and messages."""
+    mask = np.zeros(len(source.names), bool)
+    if categorical_features is None:
+        return mask
+    chosen = np.asarray(categorical_features)
+    if chosen.size == 0:
+        return mask
+    kinds = {type(item).__name__ for item in chosen.tolist()} if chosen.ndim == 1 else {"no list"}
+    if len(kinds) != 1 or not kinds <= {"bool", "int", "str"}:
+        raise ValueError(
+            "categorical_features must be an array-like of bool, int or str, got: "
+            f"{categorical_features!r}"
+        )
+    if kinds == {"str"}:
+        return _named(chosen.tolist(), source, mask)
+    if kinds == {"bool"}:
+        if len(chosen) != len(mask):
+            raise ValueError(
+                "categorical_features set as a boolean mask must have shape (n_features,), got: "
+                f"{chosen.shape}"
+            )
+        return chosen.astype(bool)
+    if chosen.max() >= len(mask) or chosen.min() < 0:
+        raise ValueError(
+            "categorical_features set as integer indices must be in [0, n_features - 1], got: "
+            f"{categorical_features!r} with {len(mask)} features"
+        )
+    mask[chosen] = True
+    return mask
+
+
+def _named(chosen: list[str], source: Source, mask: Mask) -> Mask:
+    if not hasattr(source, "columns"):
+        raise ValueError(
+            "categorical_features should be passed as an array of integers or as a boolean mask "
+            "when the model is fitted on data without feature names."
+        )
+    for name in chosen:
+        if name not in source.names:
+            raise ValueError(
+                f"categorical_features has an item value '{name}' which is not a valid feature "
+                f"name of the training data. Observed feature names: {source.names}"
+            )
+        mask[source.names.index(name)] = True
+    return mask

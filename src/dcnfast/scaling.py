@@ -1,0 +1,254 @@
+"""Numbers of any unit -> numbers of about 1, always finite.
+
+Everything is computed in float64, a few rows at a time so that they stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+from scipy.special import ndtri
+
+Floats = npt.NDArray[np.float64]
+Blocks = Callable[[], Iterator[tuple[slice, Floats]]]
+
+# No training row is further out than sqrt(n) standard deviations. What comes later may be anything,
+# and a polynomial of it should stay a number.
+FARTHEST = 1e4
+
+BLOCK = 32768  # numbers; a quarter of a MB
+KNOTS = 1000  # of the function that takes a column to its quantiles
+QUANTILE_ROWS = 200_000  # rows that the quantiles are found in
+
+
+def blocks(X: Any) -> Iterator[tuple[slice, Floats]]:
+    """Yield the rows of an array or a sparse matrix, a few at a time, as float64 copies."""
+    n, m = X.shape
+    step = max(1, BLOCK // max(1, m))
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        part = X[rows].toarray() if issparse(X) else X[rows]
+        yield rows, np.array(part, dtype=np.float64, order="C")
+
+
+class Standardizer:
+    """Takes the mean away and divides by the standard deviation, column by column.
+
+    Constant columns become 0. Works for every finite input: columns near the ends of the floating
+    point range are first multiplied by a power of two. NaN counts for nothing and becomes 0, the
+    mean.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (M,)
+        Of the columns times ``factor``.
+    factor : ndarray of shape (M,)
+        Powers of two, 1 for ordinary columns.
+    low, high : ndarray of shape (M,)
+        Range of the standardised training columns.
+    lowest, highest : ndarray of shape (M,)
+        Range of the training columns as they came.
+    constant : ndarray of shape (M,), bool
+        Columns with at most one value.
+    n_missing : ndarray of shape (M,), int
+        Rows with NaN.
+    """
+
+    def fit(self, X: Any, weight: Floats | None = None) -> Standardizer:
+        """Learn mean and scale.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (n, M)
+            Finite or NaN.
+        weight : ndarray of shape (n,) or None
+            Not negative, not all zero.
+        """
+        return self.fit_blocks(lambda: blocks(X), *X.shape, weight)
+
+    def fit_blocks(
+        self, read: Blocks, n: int, m: int, weight: Floats | None = None
+    ) -> Standardizer:
+        """Learn mean and scale of rows that ``read()`` gives block by block."""
+        w = np.ones(n) if weight is None else weight / weight.max()
+        w = (w / w.sum())[:, None]
+        low, high = np.full(m, np.nan), np.full(m, np.nan)
+        total = np.full(m, w.sum())
+        self.n_missing = np.zeros(m, np.int64)
+        for rows, block in read():
+            low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
+            if (missing := np.isnan(block)).any():
+                self.n_missing += missing.sum(axis=0)
+                total -= (w[rows] * missing).sum(axis=0)
+        low, high = np.nan_to_num(low), np.nan_to_num(high)
+        self.lowest, self.highest = low, high
+        exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))[1]
+        self.factor = np.where(
+            np.abs(exponent) > 300, np.ldexp(1.0, np.clip(-exponent, -1000, 1000)), 1.0
+        )
+        total = np.where(total > n * np.finfo(np.float64).eps, total, 1.0)  # 0, if not for rounding
+        mean, variance = np.zeros(m), np.zeros(m)
+        for rows, block in read():
+            mean += (w[rows] * np.nan_to_num(block * self.factor, copy=False)).sum(axis=0)
+        self.mean = mean / total
+        for rows, block in read():
+            deviation = np.nan_to_num(block * self.factor - self.mean, copy=False)
+            variance += (w[rows] * deviation**2).sum(axis=0)
+        variance /= total
+        # what rounding alone can produce, as scikit-learn's StandardScaler judges it
+        eps = n * np.finfo(np.float64).eps
+        constant = variance <= eps * variance + (eps * self.mean) ** 2
+        self.scale = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
+        self.constant = constant
+        ends = self.standardise(np.stack([low, high]))
+        self.low, self.high = np.minimum(ends[0], 0), np.maximum(ends[1], 0)
+        return self
+
+    def transform(self, X: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Standardise; values farther out than ``FARTHEST`` standard deviations are cut there.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (n, M)
+        dtype : dtype
+            Of the result, which is C-contiguous.
+        """
+        Z = np.empty(X.shape, dtype)
+        for rows, block in blocks(X):
+            Z[rows] = self.standardise(block)
+        return Z
+
+    def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring standardised rows into the range of the training rows."""
+        return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
+
+    def inverse(self, Z: npt.NDArray[Any]) -> Floats:
+        """Undo :meth:`transform`; what would overflow becomes the largest finite number.
+
+        A column that was constant comes back as that constant, in whatever unit it has.
+        """
+        Z = np.where(self.constant, 0.0, Z.astype(np.float64))
+        with np.errstate(over="ignore"):
+            X = (Z * self.scale + self.mean) / self.factor
+        largest = np.finfo(np.float64).max
+        return np.asarray(np.clip(X, -largest, largest))
+
+    def standardise(self, block: Floats) -> Floats:
+        """Standardise a block of rows, in place."""
+        with np.errstate(over="ignore"):
+            if (self.factor != 1).any():
+                block *= self.factor
+            block -= self.mean
+            block /= self.scale
+        np.clip(block, -FARTHEST, FARTHEST, out=block)
+        if self.constant.any():
+            block[:, self.constant] = 0.0
+        if np.isnan(block.sum()):
+            np.nan_to_num(block, copy=False)
+        return block
+
+
+class NumericScaler:
+    """The numeric columns as the network reads them, and a column for what was missing.
+
+    Missing numbers become the mean of the training rows. Each column in which training saw both
+    numbers and missing ones has an indicator, behind all the columns: 1 where it is missing, else
+    0.
+
+    Parameters
+    ----------
+    scaling : {"standard", "quantile", "log"} or None
+        "standard": mean 0 and standard deviation 1, at most ``FARTHEST`` away from 0. "quantile":
+        first to the normal distribution, by the weighted share of training rows below; beyond the
+        training rows the last value holds. "log": first sign(x) log(1 + abs(x)). None: as they are,
+        but for what the dtype cannot hold.
+
+    Attributes
+    ----------
+    indicators : ndarray of shape (I,), int
+        Columns that have an indicator.
+    low, high : ndarray of shape (M + I,)
+        Range of the training rows.
+    """
+
+    def __init__(self, scaling: str | None = "standard") -> None:
+        self.scaling = scaling
+
+    def fit(self, X: Any, weight: Floats | None = None) -> NumericScaler:
+        """Learn from the training rows.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (n, M)
+            Finite or NaN.
+        weight : ndarray of shape (n,) or None
+            Not negative, not all zero.
+        """
+        if self.scaling == "quantile":
+            self._knots = _find_knots(X, weight)
+        z = Standardizer().fit_blocks(lambda: self._read(X), *X.shape, weight)
+        self.standardizer = z
+        self.indicators = np.flatnonzero((z.n_missing > 0) & (z.n_missing < X.shape[0]))
+        low, high = (z.lowest, z.highest) if self.scaling is None else (z.low, z.high)
+        self.low = np.append(low, np.zeros(len(self.indicators)))
+        self.high = np.append(high, np.ones(len(self.indicators)))
+        return self
+
+    def transform(self, X: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return the columns and the indicators, C-contiguous, shape (n, M + I)."""
+        n, m = X.shape
+        Z = np.empty((n, m + len(self.indicators)), dtype)
+        for rows, block in self._read(X):
+            if len(self.indicators):
+                Z[rows, m:] = np.isnan(block[:, self.indicators])
+            Z[rows, :m] = self._scale(block, dtype)
+        return Z
+
+    def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring scaled rows into the range of the training rows."""
+        return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
+
+    def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
+        if self.scaling is not None:
+            return self.standardizer.standardise(block)
+        largest = float(np.finfo(dtype).max)
+        mean = self.standardizer.mean / self.standardizer.factor
+        return np.clip(np.where(np.isnan(block), mean, block), -largest, largest)
+
+    def _read(self, X: Any) -> Iterator[tuple[slice, Floats]]:
+        for rows, block in blocks(X):
+            if self.scaling == "log":
+                np.copysign(np.log1p(np.abs(block)), block, out=block)
+            elif self.scaling == "quantile":
+                for column, (x, z) in zip(block.T, self._knots, strict=True):
+                    column[:] = np.interp(column, x, z)
+            yield rows, block
+
+
+def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:
+    """Return for each column numbers and what the normal distribution has at their share.
+
+    The share of a number is that of the rows below it and half of those equal to it.
+    """
+    n = X.shape[0]
+    rows = np.linspace(0, n - 1, min(n, QUANTILE_ROWS)).astype(np.intp)  # the same in every fit
+    w = np.ones(len(rows)) if weight is None else weight[rows] / weight.max()
+    knots = []
+    for j in range(X.shape[1]):
+        column = X[rows, [j]] if not issparse(X) else X[:, [j]].toarray()[rows, 0]
+        there = ~np.isnan(column) & (w > 0)
+        if not there.any():
+            knots.append((np.zeros(1), np.zeros(1)))
+            continue
+        x, places = np.unique(column[there].astype(np.float64), return_inverse=True)
+        mass = np.bincount(places, weights=w[there])
+        share = (np.cumsum(mass) - mass / 2) / mass.sum()
+        kept = slice(None)
+        if len(x) > KNOTS:
+            kept = np.unique(np.searchsorted(share, np.linspace(share[0], share[-1], KNOTS)))
+        knots.append((x[kept], ndtri(share[kept])))
+    return knots

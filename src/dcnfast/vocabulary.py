@@ -1,0 +1,185 @@
+"""From the values of a categorical field to the rows of its table.
+
+Row 0 is for what training has not seen, row 1 for missing. The categories follow from row 2:
+numbers by value, then strings by code point. The rare ones, if they are put together, share the
+last row.
+"""
+
+from __future__ import annotations
+
+import struct
+from hashlib import blake2b
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.factor import Factor
+
+UNKNOWN, MISSING, FIRST = 0, 1, 2
+Ids = npt.NDArray[np.int32]
+Words = npt.NDArray[np.uint64]
+
+
+class Vocabulary:
+    """A row for each value seen.
+
+    Parameters
+    ----------
+    min_frequency : int, float or None
+        Values in fewer rows, or in a smaller share of the rows, are infrequent.
+    max_categories : int or None
+        Most rows for values, that of the infrequent ones included; the most frequent ones keep
+        theirs, of equally frequent ones the first in order.
+
+    Attributes
+    ----------
+    values : list
+        The values that have a row of their own, in order: the first has row 2.
+    infrequent : list
+        The values that share the last row.
+    counts : ndarray of shape (size,)
+        Training rows of each row of the table.
+    """
+
+    def __init__(
+        self, min_frequency: float | None = None, max_categories: int | None = None
+    ) -> None:
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+
+    def fit(self, column: Factor) -> Vocabulary:
+        """Learn the values from the training rows."""
+        *found, missing = column.counts().tolist()
+        totals: dict[Any, int] = {}
+        for value, count in zip(column.values.tolist(), found, strict=True):
+            if count:  # equal values may come twice, as 0.0 and -0.0 do
+                totals[value] = totals.get(value, 0) + count
+        self._choose(dict(_in_order(totals)), len(column.codes))
+        counts = [0, missing, *(totals[value] for value in self.values)]
+        if self.infrequent:
+            counts.append(sum(totals[value] for value in self.infrequent))
+        self.counts = np.array(counts, np.int64)
+        self._index_values()
+        return self
+
+    def ids(self, column: Factor) -> Ids:
+        """Return the row of the table for each row of the column."""
+        values = column.values.tolist()
+        rows = np.fromiter(map(self._rows.get, values, repeat(UNKNOWN)), np.int32, len(values))
+        return _look_up(rows, column)
+
+    @property
+    def size(self) -> int:
+        """How many rows the table has."""
+        return len(self.counts)
+
+    def _choose(self, totals: dict[Any, int], n: int) -> None:
+        least = self.min_frequency or 0
+        if not isinstance(least, int):
+            least *= n
+        kept = {value for value, count in totals.items() if count >= least}
+        room = self.max_categories
+        if room is not None and len(kept) + (len(kept) < len(totals)) > room:
+            by_count = sorted(kept_in_order(totals, kept), key=lambda v: -totals[v])
+            kept = set(by_count[: room - 1])
+        self.values = kept_in_order(totals, kept)
+        self.infrequent = [value for value in totals if value not in kept]
+
+    def _index_values(self) -> None:
+        self._rows = {value: row for row, value in enumerate(self.values, FIRST)}
+        self._rows |= dict.fromkeys(self.infrequent, FIRST + len(self.values))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_rows"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if "values" in state:
+            self._index_values()
+
+
+class Buckets:
+    """A fixed number of rows, shared by the values whose hash says so.
+
+    Of ``n`` values, about ``n ** 2 / (2 * n_buckets)`` pairs share a row. See :func:`hash_values`.
+
+    Parameters
+    ----------
+    n_buckets : int
+
+    Attributes
+    ----------
+    counts : ndarray of shape (2 + n_buckets,)
+        Training rows of each row of the table.
+    """
+
+    def __init__(self, n_buckets: int) -> None:
+        self.n_buckets = n_buckets
+
+    def fit(self, column: Factor) -> Buckets:
+        """Count the training rows."""
+        self.counts = np.bincount(self.ids(column), minlength=self.size)
+        return self
+
+    def ids(self, column: Factor) -> Ids:
+        """Return the row of the table for each row of the column."""
+        bucket = hash_values(column.values) % np.uint64(self.n_buckets)
+        return _look_up(FIRST + bucket.astype(np.int32), column)
+
+    @property
+    def size(self) -> int:
+        """How many rows the table has."""
+        return FIRST + self.n_buckets
+
+
+def hash_values(values: npt.NDArray[Any]) -> Words:
+    """Hash each value to 64 bits; the same in every process, on every machine, from every backend.
+
+    Strings: the first 8 bytes, little-endian, of BLAKE2b with a digest of 8 bytes over UTF-8.
+    Numbers: splitmix64's finalizer of the integer's 64 bits (two's complement); what is no integer
+    gives the bits of its float64. Equal numbers have equal hashes, whatever their type.
+    """
+    if values.dtype.kind in "biu":
+        return _mix(values.astype(np.int64 if values.dtype.kind != "u" else np.uint64))
+    listed = values.tolist()
+    text = np.fromiter((isinstance(value, str) for value in listed), bool, len(listed))
+    digests = (
+        blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for value in listed
+        if isinstance(value, str)
+    )
+    hashes = np.empty(len(listed), np.uint64)
+    hashes[text] = np.frombuffer(b"".join(digests), "<u8")
+    numbers = (_bits(value) for value in listed if not isinstance(value, str))
+    hashes[~text] = _mix(np.fromiter(numbers, np.uint64, int((~text).sum())))
+    return hashes
+
+
+def kept_in_order(totals: dict[Any, int], kept: set[Any]) -> list[Any]:
+    """Return the kept values in the order of the others."""
+    return [value for value in totals if value in kept]
+
+
+def _in_order(totals: dict[Any, int]) -> list[tuple[Any, int]]:
+    numbers = sorted(value for value in totals if not isinstance(value, str))
+    strings = sorted(value for value in totals if isinstance(value, str))
+    return [(value, totals[value]) for value in [*numbers, *strings]]
+
+
+def _look_up(rows: Ids, column: Factor) -> Ids:
+    return np.append(rows, np.int32(MISSING)).astype(np.int32)[column.codes]  # -1 is the last
+
+
+def _bits(value: float) -> int:
+    if isinstance(value, int) or value.is_integer():
+        return int(value) & 0xFFFFFFFFFFFFFFFF
+    return int(struct.unpack("<Q", struct.pack("<d", value))[0])
+
+
+def _mix(z: npt.NDArray[Any]) -> Words:
+    z = z.view(np.uint64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
