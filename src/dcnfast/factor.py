@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 Codes = npt.NDArray[np.int32]
+Column = Any  # a Series of narwhals, whose stable types are not its types
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def is_missing_type(kind: type) -> bool:
     return kind is type(None) or (pandas and kind.__name__ in ("NAType", "NaTType"))
 
 
-def factor_series(series: nw.Series[Any], name: object) -> Factor:
+def factor_series(series: Column, name: object) -> Factor:
     """Find the values in a column of a frame."""
     dtype = series.dtype
     if is_object(series):
@@ -79,7 +80,7 @@ def factor_series(series: nw.Series[Any], name: object) -> Factor:
     return factor_objects(series.to_list(), name)
 
 
-def is_object(series: nw.Series[Any]) -> bool:
+def is_object(series: Column) -> bool:
     """Return whether any Python object may be in the column; narwhals looks at 100 rows of it."""
     native = getattr(series.to_native(), "dtype", None)
     return series.dtype == nw.Object or (isinstance(native, np.dtype) and native.kind == "O")
@@ -99,8 +100,8 @@ def factor_array(
     if pa := find_pyarrow():
         native = np.ascontiguousarray(column, column.dtype.newbyteorder("="))
         return _factor_arrow(pa, pa.array(native, mask=missing), name)
-    values, codes = np.unique(column, return_inverse=True)
-    codes = codes.astype(np.int32)
+    values, places = np.unique(column, return_inverse=True)
+    codes: Codes = places.astype(np.int32)
     if missing is None:
         return Factor(codes, values)
     codes[missing] = -1
@@ -147,7 +148,7 @@ def _nothing(n: int) -> Factor:
 
 
 def _renumber(codes: Codes, kept: npt.NDArray[np.bool_]) -> Codes:
-    """Number the kept values from 0; the others become missing, as -1 stays."""
+    """Give the kept values numbers from 0; the others become missing, as -1 stays."""
     numbers = np.where(kept, np.cumsum(kept) - 1, -1)
     return np.append(numbers, -1).astype(np.int32)[codes]
 

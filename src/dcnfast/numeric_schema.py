@@ -14,6 +14,7 @@ DTYPES = [np.float64, np.float32]
 
 
 def refuse_dates_and_masks(estimator: BaseEstimator, name: str, array: Any) -> None:
+    """Raise ValueError for what would be read as something that it is not."""
     if isinstance(array, np.ndarray) and array.dtype.kind in "mM":
         raise ValueError(
             f"{type(estimator).__name__}: {name} has dtype {array.dtype}, want numbers"

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
 from dcnfast.factor import (
+    Column,
     Factor,
     factor_array,
     factor_objects,
@@ -108,6 +109,7 @@ class FrameSource:
             )
 
     def categorical_by_type(self) -> Mask:
+        """Look at the types, and at the values of objects."""
         return np.array(
             [
                 _objects_are_categories(column.to_list(), name)
@@ -115,10 +117,11 @@ class FrameSource:
                 else not _is_number(column)
                 for name, column in zip(self.names, self.columns, strict=True)
             ],
-            dtype=bool,
+            dtype=np.bool_,
         )
 
     def factor(self, j: int) -> Factor:
+        """Find the values in a column."""
         column, name = self.columns[j], self.names[j]
         if isinstance(column.dtype, nw.Decimal | nw.Int128 | nw.UInt128):
             raise TypeError(
@@ -128,6 +131,7 @@ class FrameSource:
         return factor_series(column, name)
 
     def numbers(self, columns: Sequence[int]) -> Any:
+        """Return the columns, a null being NaN."""
         bad = [j for j in columns if not _can_be_numbers(self.columns[j])]
         if bad:
             listed = ", ".join(f"{self.names[j]!r} ({self.columns[j].dtype})" for j in bad)
@@ -140,39 +144,52 @@ class FrameSource:
 
 
 class ArraySource:
-    """Columns of an array of numbers or bools."""
+    """Columns of an array of numbers or bools: nothing says that one is categorical."""
 
-    def __init__(self, X: npt.NDArray[Any]) -> None:
+    def __init__(self, X: Any) -> None:
         self.native = X
-        self.names = _numbered(X)
+        self.names = [f"x{j}" for j in range(X.shape[1])]
 
     def categorical_by_type(self) -> Mask:
-        return np.zeros(len(self.names), bool)
+        """Return that no column is."""
+        return np.zeros(len(self.names), np.bool_)
 
     def factor(self, j: int) -> Factor:
+        """Find the values in a column."""
         return factor_array(self.native[:, j], self.names[j])
 
     def numbers(self, columns: Sequence[int]) -> Any:
+        """Return the columns without a copy if all are wanted and float."""
         X = self.native if len(columns) == len(self.names) else self.native[:, columns]
         with np.errstate(over="ignore"):  # of a longdouble; the check for infinity says it
             return X.astype(_float_type([X.dtype]), copy=False)
 
 
-class ObjectSource:
-    """Columns of an array of strings or objects."""
-
-    def __init__(self, X: npt.NDArray[Any]) -> None:
-        self.native = X
-        self.names = _numbered(X)
-
-    def categorical_by_type(self) -> Mask:
-        return np.array([_objects_are_categories(self._list(j), self.names[j])
-                         for j in range(len(self.names))], dtype=bool)  # fmt: skip
+class SparseSource(ArraySource):
+    """Columns of a CSR matrix, all numeric."""
 
     def factor(self, j: int) -> Factor:
+        """Refuse: a matrix of zeros and numbers holds no categories."""
+        raise ValueError(
+            f"categorical_features has column {self.names[j]!r} of a sparse X, want numeric "
+            "columns only in a sparse matrix"
+        )
+
+
+class ObjectSource(ArraySource):
+    """Columns of an array of strings or objects."""
+
+    def categorical_by_type(self) -> Mask:
+        """Look at the values."""
+        columns = [(self._list(j), name) for j, name in enumerate(self.names)]
+        return np.array([_objects_are_categories(*column) for column in columns], dtype=np.bool_)
+
+    def factor(self, j: int) -> Factor:
+        """Find the values in a column."""
         return factor_objects(self._list(j), self.names[j])
 
     def numbers(self, columns: Sequence[int]) -> Any:
+        """Return the columns as float64."""
         parts = [_objects_to_floats(self._list(j), self.names[j]) for j in columns]
         return _stack(parts, len(self.native))
 
@@ -181,41 +198,21 @@ class ObjectSource:
         return column
 
 
-class SparseSource:
-    """Columns of a sparse matrix, all numeric."""
-
-    def __init__(self, X: Any) -> None:
-        self.native = X
-        self.names = _numbered(X)
-
-    def categorical_by_type(self) -> Mask:
-        return np.zeros(len(self.names), bool)
-
-    def factor(self, j: int) -> Factor:
-        raise ValueError(
-            f"categorical_features has column {self.names[j]!r} of a sparse X, want numeric "
-            "columns only in a sparse matrix"
-        )
-
-    def numbers(self, columns: Sequence[int]) -> Any:  # noqa: ARG002, all of them
-        return self.native.astype(_float_type([self.native.dtype]), copy=False)
-
-
-def _numbered(X: Any) -> list[str]:
-    return [f"x{j}" for j in range(X.shape[1])]
-
-
 def _listed(names: Iterable[Any]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _is_number(column: nw.Series[Any]) -> bool:
+def _is_number(column: Column) -> bool:
     return bool(column.dtype.is_numeric())
 
 
-def _is_category(column: nw.Series[Any]) -> bool:
+def _is_category(column: Column) -> bool:
     kinds = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Object)
-    return column.dtype in kinds or is_object(column) or column.null_count() == len(column)
+    return column.dtype in kinds or is_object(column) or _is_empty(column)
+
+
+def _is_empty(column: Column) -> bool:
+    return bool(column.null_count() == len(column))
 
 
 def _objects_are_categories(column: list[Any], name: Any) -> bool:
@@ -225,23 +222,24 @@ def _objects_are_categories(column: list[Any], name: Any) -> bool:
     return not kinds or any(issubclass(kind, (str, bool, np.bool_)) for kind in kinds)
 
 
-def _can_be_numbers(column: nw.Series[Any]) -> bool:
+def _can_be_numbers(column: Column) -> bool:
     if _is_number(column) or column.dtype == nw.Boolean or is_object(column):
         return True
-    return column.null_count() == len(column)
+    return _is_empty(column)
 
 
-def _to_floats(column: nw.Series[Any], name: Any) -> npt.NDArray[Any]:
+def _to_floats(column: Column, name: Any) -> npt.NDArray[Any]:
     if is_object(column):
         return _objects_to_floats(column.to_list(), name)
-    missing = column.null_count()
-    if missing == len(column):
+    if _is_empty(column):
         return np.full(len(column), np.nan)
     if column.dtype == nw.Boolean:
         column = column.cast(nw.Int8)
-    if not column.dtype.is_float() and (missing or isinstance(column.dtype, nw.Decimal)):
+    if not column.dtype.is_float() and (
+        column.null_count() or isinstance(column.dtype, nw.Decimal)
+    ):
         column = column.cast(nw.Float64)
-    return column.to_numpy()
+    return np.asarray(column.to_numpy())
 
 
 def _objects_to_floats(column: list[Any], name: Any) -> npt.NDArray[Any]:
@@ -265,7 +263,7 @@ def _float_type(dtypes: Iterable[np.dtype[Any]]) -> type:
 
 def _stack(parts: list[npt.NDArray[Any]], n: int) -> npt.NDArray[Any]:
     """Put columns side by side; each stays in one piece of memory."""
-    stacked = np.empty((len(parts), n), _float_type(part.dtype for part in parts))
+    stacked: npt.NDArray[Any] = np.empty((len(parts), n), _float_type(part.dtype for part in parts))
     for row, part in zip(stacked, parts, strict=True):
         row[:] = part
     return stacked.T

@@ -54,8 +54,6 @@ class Standardizer:
         Range of the training columns as they came.
     constant : ndarray of shape (M,), bool
         Columns with at most one value.
-    n_missing : ndarray of shape (M,), int
-        Rows with NaN.
     """
 
     def fit(self, X: Any, weight: Floats | None = None) -> Standardizer:
@@ -68,21 +66,20 @@ class Standardizer:
         weight : ndarray of shape (n,) or None
             Not negative, not all zero.
         """
-        return self.fit_blocks(lambda: blocks(X), *X.shape, weight)
+        return self.fit_blocks(lambda: blocks(X), X.shape, weight)
 
     def fit_blocks(
-        self, read: Blocks, n: int, m: int, weight: Floats | None = None
+        self, read: Blocks, shape: tuple[int, int], weight: Floats | None = None
     ) -> Standardizer:
         """Learn mean and scale of rows that ``read()`` gives block by block."""
+        n, m = shape
         w = np.ones(n) if weight is None else weight / weight.max()
         w = (w / w.sum())[:, None]
         low, high = np.full(m, np.nan), np.full(m, np.nan)
         total = np.full(m, w.sum())
-        self.n_missing = np.zeros(m, np.int64)
         for rows, block in read():
             low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
             if (missing := np.isnan(block)).any():
-                self.n_missing += missing.sum(axis=0)
                 total -= (w[rows] * missing).sum(axis=0)
         low, high = np.nan_to_num(low), np.nan_to_num(high)
         self.lowest, self.highest = low, high
@@ -188,11 +185,15 @@ class NumericScaler:
         weight : ndarray of shape (n,) or None
             Not negative, not all zero.
         """
+        n, m = X.shape
+        n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
+        self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
         if self.scaling == "quantile":
+            rows = np.linspace(0, n - 1, min(n, QUANTILE_ROWS)).astype(np.intp)
+            X, weight = X[rows], None if weight is None else weight[rows]
             self._knots = _find_knots(X, weight)
-        z = Standardizer().fit_blocks(lambda: self._read(X), *X.shape, weight)
+        z = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
         self.standardizer = z
-        self.indicators = np.flatnonzero((z.n_missing > 0) & (z.n_missing < X.shape[0]))
         low, high = (z.lowest, z.highest) if self.scaling is None else (z.low, z.high)
         self.low = np.append(low, np.zeros(len(self.indicators)))
         self.high = np.append(high, np.ones(len(self.indicators)))
@@ -234,12 +235,10 @@ def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:
 
     The share of a number is that of the rows below it and half of those equal to it.
     """
-    n = X.shape[0]
-    rows = np.linspace(0, n - 1, min(n, QUANTILE_ROWS)).astype(np.intp)  # the same in every fit
-    w = np.ones(len(rows)) if weight is None else weight[rows] / weight.max()
+    w = np.ones(X.shape[0]) if weight is None else weight / weight.max()
     knots = []
     for j in range(X.shape[1]):
-        column = X[rows, [j]] if not issparse(X) else X[:, [j]].toarray()[rows, 0]
+        column = X[:, [j]].toarray()[:, 0] if issparse(X) else X[:, j]
         there = ~np.isnan(column) & (w > 0)
         if not there.any():
             knots.append((np.zeros(1), np.zeros(1)))
@@ -247,8 +246,8 @@ def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:
         x, places = np.unique(column[there].astype(np.float64), return_inverse=True)
         mass = np.bincount(places, weights=w[there])
         share = (np.cumsum(mass) - mass / 2) / mass.sum()
-        kept = slice(None)
         if len(x) > KNOTS:
             kept = np.unique(np.searchsorted(share, np.linspace(share[0], share[-1], KNOTS)))
-        knots.append((x[kept], ndtri(share[kept])))
+            x, share = x[kept], share[kept]
+        knots.append((x, ndtri(share)))
     return knots

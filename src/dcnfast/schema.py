@@ -144,7 +144,7 @@ def _read_target(estimator: BaseEstimator, y: Any, y_numeric: bool) -> Array:
 
 
 def _read(estimator: BaseEstimator, source: Source, mask: Mask) -> Table:
-    factors = tuple(source.factor(j) for j in np.flatnonzero(mask))
+    factors = tuple(source.factor(j) for j in np.flatnonzero(mask).tolist())
     numbers = source.numbers(np.flatnonzero(~mask).tolist())
     names = getattr(estimator, "feature_names_in_", None)
     names = tuple(f"x{j}" for j in range(len(mask))) if names is None else tuple(names)
