@@ -149,6 +149,15 @@ def test_int_categories_of_pandas_and_arrow(reader):
         assert reader().fit(X).ids(X) == [4, 1, 3, 2]
 
 
+@pytest.mark.usefixtures("arrow")
+def test_mixed_categories_of_pandas(reader):
+    """Arrow would make one type of them: 2**53 + 1 and 0.5 both a float64."""
+    X = pd.DataFrame({"a": pd.Categorical(np.array([2**53 + 1, 0.5, "x", 2**53, None], object))})
+    model = reader().fit(X)
+    assert model.encoder.categories("a") == [0.5, 2**53, 2**53 + 1, "x"]
+    assert model.ids(X) == [4, 2, 5, 3, 1]
+
+
 WITHOUT_ARROW = """
 import sys
 sys.modules["pyarrow"] = None

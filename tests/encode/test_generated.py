@@ -150,7 +150,7 @@ def generated(examples):
 
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
-@generated(300)
+@generated(150)
 def test_some_tables(reader, X, chosen, options, others, dtype):
     try_table(reader, X, chosen, options, others, dtype)
 
