@@ -23,6 +23,9 @@ Codes = npt.NDArray[np.int32]
 Column = Any  # a Series of narwhals, whose stable types are not its types
 
 
+KINDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean)  # of categories, beside numbers, objects
+
+
 @dataclass(frozen=True, eq=False)
 class Factor:
     """A column of categories.
@@ -67,8 +70,8 @@ def factor_series(series: Column, name: object) -> Factor:
     dtype = series.dtype
     if is_object(series) or _has_object_categories(series):
         return factor_objects(series.to_list(), name)
-    if series.null_count() == len(series):
-        return _nothing(len(series))
+    if not (dtype.is_numeric() or dtype in KINDS):  # read as there is nothing in it
+        return Factor(np.full(len(series), -1, np.int32), np.empty(0, object))
     if pa := find_pyarrow():
         try:
             return _factor_arrow(pa, series.to_arrow(), name)
@@ -151,10 +154,6 @@ def refuse_types(kinds: Iterable[type], name: object, allowed: tuple[type, ...])
 
 def _is_present(value: Any) -> bool:
     return not is_missing_type(type(value)) and value == value
-
-
-def _nothing(n: int) -> Factor:
-    return Factor(np.full(n, -1, np.int32), np.empty(0, object))
 
 
 def _renumber(codes: Codes, kept: npt.NDArray[np.bool_]) -> Codes:
