@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -21,8 +22,6 @@ import numpy.typing as npt
 
 Codes = npt.NDArray[np.int32]
 Column = Any  # a Series of narwhals, whose stable types are not its types
-
-
 KINDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean)  # of categories, beside numbers, objects
 
 
@@ -51,6 +50,7 @@ class Factor:
         return np.bincount(np.where(self.codes < 0, n, self.codes), minlength=n + 1)
 
 
+@cache
 def find_pyarrow() -> ModuleType | None:
     """Return pyarrow if there is one: it finds the values of a column several times faster."""
     try:

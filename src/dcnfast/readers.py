@@ -32,7 +32,6 @@ from dcnfast.factor import (
 
 Mask = npt.NDArray[np.bool_]
 REAL = (int, float, np.integer, np.floating, np.bool_, Decimal)
-
 BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
 
 
