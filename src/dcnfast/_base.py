@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -211,7 +211,11 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         for part, value in self.alpha.items():
             if part not in PARTS:
                 raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not 0 <= value < np.inf
+            ):
                 raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
         return {f"alpha_{part}": float(self.alpha.get(part, 0.0)) for part in PARTS}
 
@@ -220,7 +224,9 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         given = self.embedding_dim
         if isinstance(given, Mapping):
             if unknown := [name for name in given if name not in names]:
-                raise ValueError(f"embedding_dim names {unknown!r}, want categorical fields: {names!r}")
+                raise ValueError(
+                    f"embedding_dim names {unknown!r}, want categorical fields: {names!r}"
+                )
             for name, width in given.items():
                 if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
                     raise ValueError(
@@ -238,7 +244,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         widths = self._embedding_widths(fields)
         lowrank = self.cross == "lowrank"
         D = sum(widths.values()) + self.encoder_.n_dense
-        chosen = {
+        chosen: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("wide", "cross", "cross_layers", "diag_scale", "cross_bias",
                          "preactivation", "activation", "structure", "dropout", "layer_norm",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import Interval, StrOptions
 
 C = TypeVar("C", bound=type)
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast.batch import Rows
-from dcnfast.model import Array, Model
+from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.reference_network import ReferenceNetwork
 

@@ -1,0 +1,267 @@
+"""DCNClassifier: labels in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
+from dcnfast._parameters import add_parameters_to_doc
+from dcnfast.schema import read_training_table
+
+Array = npt.NDArray[Any]
+Scorer = Callable[[Any, Any, Any], float]
+
+
+@add_parameters_to_doc
+class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
+    """Deep & Cross Network for two classes (log-loss) or more (softmax).
+
+    Columns are standardised inside, so raw units just work.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss; "balanced" makes all classes weigh the same.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    {attributes}
+
+    References
+    ----------
+    R. Wang et al., "Deep & Cross Network for Ad Click Predictions", 2017.
+    R. Wang et al., "DCN V2: Improved Deep & Cross Network", 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcnfast import DCNClassifier
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+    >>> DCNClassifier(random_state=0).fit(X, y).predict([[1, 1], [1, -1]])
+    array(['same', 'other'], dtype='<U5')
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
+        "loss": [StrOptions({"log_loss", "softmax"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        cross: str = "matrix",
+        cross_layers: int = 3,
+        cross_rank: int | None = None,
+        diag_scale: float = 0.0,
+        cross_bias: bool = True,
+        preactivation: str = "identity",
+        hidden_layer_sizes: tuple[int, ...] = (128, 64),
+        activation: str = "relu",
+        structure: str = "parallel",
+        wide: bool = False,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        cross_initializer: str = "truncated_normal",
+        deep_initializer: str = "glorot_uniform",
+        categorical_features: Any = "from_dtype",
+        embedding_dim: int | str | Mapping[str, int] = "auto",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+        numeric_scaling: str | None = "standard",
+        loss: str = "log_loss",
+        alpha: float | Mapping[str, float] = 0.0,
+        learning_rate_init: float = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        sparse_adam: str = "lazy",
+        ema_decay: float = 0.0,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        shuffle: bool = True,
+        early_stopping: bool | str = "auto",
+        scoring: str | Scorer | None = None,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        class_weight: dict[Any, float] | str | None = None,
+    ) -> None:
+        self._store(locals())
+        self.class_weight = class_weight
+
+    @fit_or_leave_as_it_was
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit to a table.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Numbers and categories; what is missing is NaN, None or null.
+        y : array-like of shape (n_samples,)
+            Labels of two classes at least.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Rows for early stopping to watch, in place of a part of X.
+
+        Returns
+        -------
+        self : DCNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        table, y = read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=False
+        )
+        check_classification_targets(y)
+        weight = self._check_weight(sample_weight, table)
+        classes, codes = np.unique(y, return_inverse=True)
+        factors = self._class_factors(classes, codes, weight)
+        loss_weight = weight * factors[codes]
+        seen = classes[np.unique(codes[loss_weight > 0])]
+        if len(seen) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes with a positive weight, "
+                f"got {len(seen)} class(es): {seen.tolist()}"
+            )
+        continued = self._continued(table, "classes_", classes)
+        held = self._validation_part(X_val, y_val, sample_weight_val, classes, factors)
+        self.classes_ = classes
+        random_state = check_random_state(self.random_state)
+        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        train, held = self._split(whole, held, random_state, codes)
+        one_logit = len(classes) == 2 and self.loss == "log_loss"
+        self._train(
+            train, held, random_state, continued,
+            loss="log_loss" if one_logit else "softmax",
+            n_outputs=1 if one_logit else len(classes),
+            shown=self._shown(X, y, sample_weight, weight),
+        )  # fmt: skip
+        return self
+
+    def _validation_part(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Array, factors: Array
+    ) -> Part | None:
+        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=False)
+        if validation is None:
+            return None
+        table, y, weight = validation
+        if unknown := sorted(set(y.tolist()) - set(classes.tolist()), key=repr):
+            raise ValueError(
+                f"y_val has the labels {unknown!r}, want those of y: {classes.tolist()!r}"
+            )
+        codes = np.searchsorted(classes, y)
+        return Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
+
+    def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
+        """Return by how much the rows of each class count more than their own weight."""
+        factors = np.ones(len(classes))
+        present = weight > 0
+        seen = np.unique(codes[present])
+        factors[seen] = compute_class_weight(
+            self.class_weight, classes=classes[seen], y=classes[codes[present]],
+            sample_weight=weight[present],
+        )  # fmt: skip
+        if not (np.isfinite(factors) & (factors >= 0)).all():
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, want finite weights that are not negative"
+            )
+        return factors
+
+    def decision_function(self, X: Any) -> Array:
+        """Return log-odds of the second class, or one logit for each class.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        logits = self._logits(X).astype(np.float64)
+        if len(self.classes_) > 2:
+            return logits
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        logits = self.decision_function(X)
+        if logits.ndim == 2:
+            return np.asarray(softmax(logits, axis=1))
+        return np.column_stack([expit(-logits), expit(logits)])
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return logarithms of :meth:`predict_proba`, finite also where those are 0.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+        """
+        logits = self.decision_function(X)
+        if logits.ndim == 1:
+            logits = np.column_stack([np.zeros_like(logits), logits])
+        return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+
+    def predict(self, X: Any) -> Array:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        logits = self.decision_function(X)
+        codes = (logits > 0).astype(np.intp) if logits.ndim == 1 else logits.argmax(axis=1)
+        return np.asarray(self.classes_[codes])

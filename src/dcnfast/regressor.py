@@ -1,0 +1,210 @@
+"""DCNRegressor: targets in, targets out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.base import RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import column_or_1d
+
+from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
+from dcnfast._parameters import add_parameters_to_doc
+from dcnfast.encoder import Standardizer
+from dcnfast.schema import read_training_table
+
+Array = npt.NDArray[Any]
+Scorer = Callable[[Any, Any, Any], float]
+
+
+@add_parameters_to_doc
+class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
+    """Deep & Cross Network for regression with the squared error, one or several targets.
+
+    Columns and targets are standardised inside, so raw units just work.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+    n_outputs_ : int
+        Targets, C.
+
+    References
+    ----------
+    R. Wang et al., "Deep & Cross Network for Ad Click Predictions", 2017.
+    R. Wang et al., "DCN V2: Improved Deep & Cross Network", 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcnfast import DCNRegressor
+    >>> X = np.random.default_rng(0).normal(size=(1000, 3))
+    >>> y = X[:, 0] * X[:, 1] + X[:, 2]
+    >>> model = DCNRegressor(hidden_layer_sizes=(), learning_rate_init=0.03, random_state=0)
+    >>> round(model.fit(X, y).score(X, y), 2)
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
+        "loss": [StrOptions({"squared_error", "log_loss"})]
+    }
+
+    def __init__(
+        self,
+        *,
+        cross: str = "matrix",
+        cross_layers: int = 3,
+        cross_rank: int | None = None,
+        diag_scale: float = 0.0,
+        cross_bias: bool = True,
+        preactivation: str = "identity",
+        hidden_layer_sizes: tuple[int, ...] = (128, 64),
+        activation: str = "relu",
+        structure: str = "parallel",
+        wide: bool = False,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        cross_initializer: str = "truncated_normal",
+        deep_initializer: str = "glorot_uniform",
+        categorical_features: Any = "from_dtype",
+        embedding_dim: int | str | Mapping[str, int] = "auto",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+        numeric_scaling: str | None = "standard",
+        loss: str = "squared_error",
+        alpha: float | Mapping[str, float] = 0.0,
+        learning_rate_init: float = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        sparse_adam: str = "lazy",
+        ema_decay: float = 0.0,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        shuffle: bool = True,
+        early_stopping: bool | str = "auto",
+        scoring: str | Scorer | None = None,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    @fit_or_leave_as_it_was
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit to a table.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Numbers and categories; what is missing is NaN, None or null.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets; rates between 0 and 1 with ``loss="log_loss"``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Rows for early stopping to watch, in place of a part of X.
+
+        Returns
+        -------
+        self : DCNRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        table, y = read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=True
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        weight = self._check_weight(sample_weight, table)
+        columns = self._targets("y", y)
+        n_outputs = columns.shape[1]
+        continued = self._continued(table, "n_outputs_", n_outputs)
+        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=True)
+        whole = Part(table, y, columns, weight, weight)
+        held = None
+        if validation is not None:
+            table_val, targets, weight_val = validation
+            columns = self._targets("y_val", targets)
+            if columns.shape[1] != n_outputs:
+                raise ValueError(
+                    f"y_val has {columns.shape[1]} columns, want {n_outputs}, as many as y"
+                )
+            held = Part(table_val, targets, columns, weight_val, weight_val)
+        random_state = check_random_state(self.random_state)
+        train, held = self._split(whole, held, random_state, None)
+        if not continued:
+            self._target_scaler = Standardizer().fit(train.target, train.loss_weight)
+        self.n_outputs_ = n_outputs
+        self._one_column = y.ndim == 1
+        self._train(
+            self._scaled(train), None if held is None else self._scaled(held), random_state,
+            continued, loss=self.loss, n_outputs=n_outputs,
+            shown=self._shown(X, y, sample_weight, weight),
+        )  # fmt: skip
+        return self
+
+    def _targets(self, name: str, y: Array) -> Array:
+        columns = y.reshape(len(y), -1)
+        if self.loss == "log_loss" and not ((columns >= 0) & (columns <= 1)).all():
+            raise ValueError(
+                f"{name} goes from {columns.min():g} to {columns.max():g}, want rates between 0 "
+                "and 1 with loss='log_loss'"
+            )
+        return columns
+
+    def _scaled(self, part: Part) -> Part:
+        """Return the rows with targets as the network sees them; rates stay what they are."""
+        if self.loss == "log_loss":
+            return part
+        return replace(part, target=self._target_scaler.transform(part.target, self.dtype))
+
+    def predict(self, X: Any) -> Array:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        logits = self._logits(X)
+        rates = self._model.config.loss == "log_loss"
+        y = expit(logits.astype(np.float64)) if rates else self._target_scaler.inverse(logits)
+        return np.asarray(y[:, 0] if self._one_column else y)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
