@@ -58,7 +58,7 @@ def check_scale(function: str, diag_scale: float) -> float:
 
 def check_activation(function: str, argument: str, name: str) -> str:
     """Return the name of an activation that the kernel knows."""
-    if name not in get_args(Activation):
+    if not isinstance(name, str) or name not in get_args(Activation):
         names = ", ".join(repr(known) for known in get_args(Activation))
         raise ValueError(f"{function}: {argument} is {name!r}, want one of {names}")
     return name
