@@ -109,25 +109,24 @@ ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu"]
 
 @pytest.mark.parametrize("preactivation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", ["matrix", "lowrank"])
-@pytest.mark.parametrize("diag_scale", [0.0, 0.25])
-def test_preactivation(kind, preactivation, diag_scale, size, dtype, rng, check_rounding):
+def test_preactivation(kind, preactivation, size, dtype, rng, check_rounding):
     """Slopes of all of them are below 1.2 and curvatures below 1: that much an error passes on."""
     forward, want_forward, backward, want_backward = functions(kind)
     dxL, *arrays = draw_on_a_grid(rng, kind, *size, dtype)
-    option = {"diag_scale": diag_scale, "preactivation": preactivation}
+    option = {"diag_scale": 0.25, "preactivation": preactivation}
     x0, *_, b = magnitude(arrays)
     z = want_forward(np.ones_like(x0), *magnitude(arrays)[1:]) + np.abs(b)  # at least |z|
     n = roundings(*size, 1) + 24  # the elementary functions are good to a few roundings
     check_rounding(
         forward(*arrays, **option),
         want_forward(*double(arrays), **option),
-        x0 * (1.2 * z + 1 + diag_scale * x0) + x0,
+        x0 * (1.2 * z + 1 + 0.25 * x0) + x0,
         n,
     )
     check_rounding(
         backward(dxL, *arrays, **option),
         want_backward(*double([dxL, *arrays]), **option),
-        want_backward(np.abs(double([dxL])[0]) * (3 + z), *magnitude(arrays), diag_scale),
+        want_backward(np.abs(double([dxL])[0]) * (3 + z), *magnitude(arrays), 0.25),
         n,
     )
 
