@@ -89,8 +89,7 @@ template <class T> struct KernelTable {
   // xL, dxL and dx0 are `stride` apart and need no padding
   // x0 (T,D), w (L,D) -> xL (T,D); keeps p (L,T) = x0 . w_l and a (L+1,T)
   void (*cross_vector_forward)(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
-                               std::size_t Trows, std::size_t L, std::size_t D,
-                               std::size_t stride);
+                               std::size_t Trows, std::size_t L, std::size_t D, std::size_t stride);
   // dxL (T,D) -> dx0 (T,D); dw, db (L,D) added to. dp (L,T), dq (L), dc (D) are scratch
   void (*cross_vector_backward)(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* dxL, const T* p,
                                 const T* a, const T* x0, const T* w, const T* c, std::size_t Trows,

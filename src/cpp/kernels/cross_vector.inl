@@ -36,7 +36,7 @@ DCN_INLINE void block_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* d
   Vec<T> acc[N > 0 ? N : 1][R] = {}, with_g[R] = {};
   const auto columns = [&](std::size_t d, auto load_some) {
     Vec<T> wv[N > 0 ? N : 1] = {};
-    DCN_UNROLL
+  DCN_UNROLL
     for (int n = 0; n < N; ++n) wv[n] = load_some(w + n * D + d);
     DCN_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -85,6 +85,7 @@ DCN_INLINE void block_forward(T* xL, T* p, T* a, const T* x0, const T* w, const 
     DCN_UNROLL
     for (int r = 0; r < R; ++r) {
       const std::size_t at = r * stride + d;
+      prefetch_far(x0 + at + R * stride);  // rows may lie a page apart: no hardware looks ahead
       if (left >= kLanes<T>)
         store(xL + at, fma(broadcast(aL[r]), load(x0 + at), load(cL + d)));
       else
@@ -132,6 +133,8 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
       const std::size_t at = r * stride + d;
       Vec<T> dx;
       if constexpr (kFirst) {
+        prefetch_far(x0 + at + R * stride);
+        prefetch_far(dxL + at + R * stride);
         const Vec<T> g = load_some(dxL + at);
         total = total + g;
         dx = aLv[r] * g;

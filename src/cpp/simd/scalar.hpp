@@ -86,3 +86,4 @@ template <class T> DCN_INLINE T sum(Vec<T> a) {
   return a.v[0];
 }
 DCN_INLINE void prefetch(const void*) {}
+DCN_INLINE void prefetch_far(const void*) {}
