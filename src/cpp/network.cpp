@@ -28,18 +28,18 @@ Network<T>::Network(const NetworkConfig& config)
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
   penalties_.resize(chunks_.size());
-  use(table_of<T>(active_isa()), averages());
+  use(kernels(), averages());
 }
 
 template <class T> void Network<T>::set_parameters(const T* values) {
   std::copy_n(values, layout_.size(), parameters_.data());
   if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
-  use(table_of<T>(active_isa()), averages());
+  use(kernels(), averages());
 }
 
 template <class T> void Network<T>::set_averages(const T* values) {
   if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
-  use(table_of<T>(active_isa()), averages());
+  use(kernels(), averages());
 }
 
 template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
@@ -170,7 +170,7 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
 template <class T>
 template <class F>
 void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const {
-  const KernelTable<T>& k = table_of<T>(active_isa());
+  const KernelTable<T>& k = kernels();
   std::vector<Workspace<T>> slots;
   for (std::size_t i = 0; i < std::max<std::size_t>(1, std::min(n_threads, cut.tiles)); ++i)
     slots.push_back(make_workspace(std::min(cut.rows, cut.batch), false));

@@ -94,6 +94,26 @@ template <class T> class Network {
     const std::int64_t* numbers;
     std::size_t first, count;
   };
+  // Forward and backward at the parameters, until the end of the scope; predictions are then made
+  // from the averages again, whatever happened.
+  class Training {
+   public:
+    explicit Training(Network& network) : network_(network) {
+      network_.use(network_.kernels(), network_.parameters());
+    }
+    ~Training() {
+      if (network_.averages_.size() > 0) network_.use(network_.kernels(), network_.averages());
+    }
+    Training(const Training&) = delete;
+    Training& operator=(const Training&) = delete;
+
+   private:
+    Network& network_;
+  };
+  const KernelTable<T>& kernels() const noexcept {
+    const IsaKernels& isa = active_isa();
+    return table_of<T>(config_.deterministic == Deterministic::isa ? with_fused_fma(isa) : isa);
+  }
   std::size_t bytes_per_row() const;
   std::vector<std::size_t> head_widths() const;
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;

@@ -92,15 +92,14 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
 template <class T>
 double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
                                      std::uint64_t seed, std::size_t n_threads) {
-  const KernelTable<T>& k = table_of<T>(active_isa());
+  const KernelTable<T>& k = kernels();
   reserve(tiling(n), n_threads);
-  use(k, parameters());
+  const Training training(*this);
   embedding_.touch(table.ids, rows, n);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
   k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_), tiling(n).lanes,
                  dense_size_);
   embedding_.gradients(k, gradients_.data(), n_threads);
-  if (averages_.size() > 0) use(k, averages());
   return sum / static_cast<double>(n);
 }
 
@@ -109,12 +108,12 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
                                     std::size_t batch_size, const AdamOptions& adam,
                                     std::uint64_t seed, std::size_t n_threads,
                                     bool (*interrupted)(void*), void* context) {
-  const KernelTable<T>& k = table_of<T>(active_isa());
+  const KernelTable<T>& k = kernels();
   reserve(tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(tiling(n % batch_size), n_threads);
   step_sizes_.clear();
   epoch_start_ = step_;
-  use(k, parameters());
+  const Training training(*this);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
   Stop stop = Stop::finished;
@@ -138,7 +137,6 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
     ++n_batches;
   }
   embedding_.flush(k, state(), history(adam), n_threads);
-  if (averages_.size() > 0) use(k, averages());
   return {seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
 }
 

@@ -244,6 +244,7 @@ class NetworkConfig:
         alpha_deep: float,
         ema_decay: float,
         sparse_adam: str,
+        deterministic: str,
     ) -> None: ...
 
 class _Network(Generic[_T]):

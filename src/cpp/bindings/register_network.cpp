@@ -300,7 +300,8 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           const std::string& activation, const std::string& structure,
                           double dropout, bool layer_norm, std::size_t n_outputs,
                           const std::string& loss, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, double ema_decay, const std::string& sparse_adam) {
+                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
+    const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -343,6 +344,9 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.ema_decay = ema_decay;
   c.sparse_adam = choice<SparseAdam>("sparse_adam", sparse_adam,
                                      {{"lazy", SparseAdam::lazy}, {"exact", SparseAdam::exact}});
+  c.deterministic =
+      choice<Deterministic>("deterministic", deterministic,
+                            {{"threads", Deterministic::threads}, {"isa", Deterministic::isa}});
   return c;
 }
 
@@ -356,7 +360,8 @@ void register_network(py::module_& m) {
            py::arg("hidden"), py::arg("activation"), py::arg("structure"), py::arg("dropout"),
            py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("alpha_embedding"),
            py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"),
-           py::arg("sparse_adam"));
+           py::arg("sparse_adam"),
+           py::arg("deterministic"));
   register_network_of<float>(m, "NetworkF32");
   register_network_of<double>(m, "NetworkF64");
 }
