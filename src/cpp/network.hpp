@@ -10,6 +10,7 @@
 #include "embedding.hpp"
 #include "head.hpp"
 #include "optimizer.hpp"
+#include "stopwatch.hpp"
 #include "tiling.hpp"
 
 namespace dcn {
@@ -25,6 +26,7 @@ template <class T> struct Workspace {
   T* dxL = nullptr;      // (T,D)
   T* dx0 = nullptr;      // (T,D), where there are embeddings
   std::vector<HeadInput<T>> head;
+  StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
 };
 
 // A table in memory. Rows are picked by number, so a shuffle copies nothing.
@@ -79,6 +81,10 @@ template <class T> class Network {
   EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
                           std::size_t batch_size, const AdamOptions& adam, std::uint64_t seed,
                           std::size_t n_threads, bool (*interrupted)(void*), void* context);
+
+  // Seconds of all threads together in each stage of training, from now on.
+  void start_timing();
+  StageSeconds stage_seconds() const;
 
   // of everything but the tables, whose gradients take no lanes
   std::size_t dense_size() const noexcept { return dense_size_; }
@@ -159,6 +165,8 @@ template <class T> class Network {
   Buffer<T> lane_gradients_;  // (lanes, stride)
   std::vector<double> lane_losses_, penalties_;
   std::vector<Workspace<T>> slots_;  // one a thread
+  bool timed_ = false;
+  std::vector<StageSeconds> seconds_;  // one a thread, the first also of what no tile does
   std::size_t slot_rows_ = 0;
 };
 
