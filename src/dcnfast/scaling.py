@@ -189,7 +189,9 @@ class NumericScaler:
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
         self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
         if self.scaling == "quantile":
-            rows = np.linspace(0, n - 1, min(n, QUANTILE_ROWS)).astype(np.intp)
+            present = np.arange(n) if weight is None else np.flatnonzero(weight)
+            few = np.linspace(0, len(present) - 1, min(len(present), QUANTILE_ROWS))
+            rows = present[few.astype(np.intp)]  # the same in every fit
             X, weight = X[rows], None if weight is None else weight[rows]
             self._knots = _find_knots(X, weight)
         z = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
