@@ -65,9 +65,14 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
     name = type(estimator).__name__
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(f"{name}: X has dtype {X.dtype}, want numbers or categories")
+    if isinstance(X, dict):
+        raise TypeError(f"{name}: X is a dict, want an array or a DataFrame")
     if np.ma.is_masked(X):
         raise ValueError(f"{name}: X is an array with masked values, want one without")
-    if isinstance(frame := nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame):
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError(f"{name}: X is a LazyFrame, want a DataFrame: collect it first")
+    if isinstance(frame, nw.DataFrame):
         return FrameSource(name, frame)
     if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "USb"):
         X = np.asarray(X, dtype=object)  # else one word makes all columns words

@@ -14,7 +14,9 @@ class Reader(BaseEstimator):
         self.table, _ = read_training_table(
             self,
             X,
-            np.arange(X.shape[0] if hasattr(X, "shape") else len(X)),
+            np.arange(
+                X.shape[0] if hasattr(X, "shape") else len(X) if hasattr(X, "__len__") else 1
+            ),
             categorical_features=categorical_features,
             y_numeric=True,
         )

@@ -94,7 +94,8 @@ FRAMES = {
 
 @pytest.mark.parametrize("kind", FRAMES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_codes_are_the_same(kind, dtype, reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_codes_are_the_same(kind, dtype, reader):
     X = FRAMES[kind]()
     named = CATEGORICAL if hasattr(X, "columns") else PLACES
     model = reader().fit(X, named)
@@ -108,7 +109,8 @@ def test_codes_are_the_same(kind, dtype, reader, arrow):
 
 
 @pytest.mark.parametrize("first", FRAMES)
-def test_fit_on_one_and_read_another(first, reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_fit_on_one_and_read_another(first, reader):
     X = FRAMES[first]()
     if not hasattr(X, "columns"):
         return
@@ -136,7 +138,8 @@ def test_categorical_from_dtype(kind, reader):
     )
 
 
-def test_int_categories_of_pandas_and_arrow(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_int_categories_of_pandas_and_arrow(reader):
     values = [2**53 + 2, None, 2**53 + 1, -1]
     table = pa.table({"a": pa.array(values, pa.int64()).dictionary_encode()})
     nothing = pa.array([0, 1, 2, 3], pa.int8())
@@ -153,7 +156,8 @@ import numpy as np, pandas as pd, polars as pl
 from dcnfast.encoder import TableEncoder
 from dcnfast.schema import read_training_table
 from sklearn.base import BaseEstimator
-columns = {"a": ["b", "a", None, "b"], "n": [1.0, None, 2.0, 3.0], "i": [2**53 + 1, -1, None, 2**53]}
+columns = {"a": ["b", "a", None, "b"], "n": [1.0, None, 2.0, 3.0]}
+columns["i"] = [2**53 + 1, -1, None, 2**53]
 polars = pl.DataFrame(columns)
 tables = [
     polars,
@@ -189,7 +193,8 @@ def test_sparse_matrices_are_as_dense_ones(make, dtype, reader, rng):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "int64", "float16", "float32", ">f8"])
-def test_arrays_of_any_type(dtype, reader, arrow, rng):
+@pytest.mark.usefixtures("arrow")
+def test_arrays_of_any_type(dtype, reader, rng):
     X = (10 * rng.random((40, 3))).astype(dtype)
     for chosen in ("from_dtype", [1], [False, True, True]):
         encoded = reader().fit(X, chosen).encode(X)
@@ -198,7 +203,8 @@ def test_arrays_of_any_type(dtype, reader, arrow, rng):
         np.testing.assert_array_equal(encoded.ids, other.ids)
 
 
-def test_arrays_of_ids_stay_exact(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_arrays_of_ids_stay_exact(reader):
     X = np.array([[2**53 + 1], [2**53 + 2], [-1], [2**63 - 1]])
     assert reader().fit(X, [0]).ids(X) == [3, 4, 2, 5]
     assert reader().fit(X.tolist(), [0]).ids(X.tolist()) == [3, 4, 2, 5]

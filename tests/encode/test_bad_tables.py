@@ -93,7 +93,7 @@ def test_words_are_an_error_where_nothing_is_categorical(make, reader):
 def test_infinity_is_refused_in_numbers(value, reader):
     frame = pd.DataFrame({"a": ["x", "y"], "n": [1.0, value], "m": [1, 2]})
     for X in (frame, pl.from_pandas(frame), frame.to_numpy()):
-        with pytest.raises(ValueError, match=r"Input X contains infinity[^'\"]*'(n|x1)'$"):
+        with pytest.raises(ValueError, match=r"Input X contains infinity(.|\n)*: '(n|x1)'$"):
             reader().fit(X)
     with pytest.raises(ValueError, match="Input X contains infinity"):
         reader().fit(csr_array([[1.0, value]]))
@@ -155,7 +155,7 @@ def test_mixed_names(reader):
         (np.zeros((2, 2), "M8[s]"), "X has dtype datetime64"),
         (np.ma.masked_array(np.ones((2, 1)), [[1], [0]]), "masked"),
         ([["x", 1.0], ["y"]], "inhomogeneous|1D array"),
-        (pl.DataFrame({"a": [1]}).lazy(), "LazyFrame|2D array|scalar"),
+        (pl.DataFrame({"a": [1]}).lazy(), "X is a LazyFrame, want a DataFrame"),
         (np.array([[b"x"], [b"y"]]), "has values of type bytes"),
         (pd.DataFrame({"p": pd.period_range("2020", periods=2)}), "neither numbers nor categor"),
         (pd.DataFrame({"a": pd.Categorical([DAY, None])}), "'a' has values of type date"),
@@ -164,7 +164,9 @@ def test_mixed_names(reader):
 def test_no_table(X, text, reader):
     with pytest.raises((ValueError, TypeError), match=text):
         reader().fit(X)
-    model = reader().fit(GOOD[["a"]].to_numpy())
+    is_frame = isinstance(X, pd.DataFrame)
+    model = reader().fit(GOOD[["a"]] if is_frame else GOOD[["a"]].to_numpy())
+    X = X.rename(columns={"p": "a"}) if is_frame else X
     with pytest.raises((ValueError, TypeError), match=text):
         model.encode(X)
 

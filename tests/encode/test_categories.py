@@ -12,7 +12,6 @@ import pytest
 
 from dcnfast.vocabulary import hash_values
 
-
 WORDS = [
     13020603013274838756,
     3405396810240292928,
@@ -45,7 +44,8 @@ def test_rows_are_unknown_missing_then_the_categories_in_order(reader):
     assert model.encoder.by_name() == {"a": field}
 
 
-def test_what_training_did_not_see_is_unknown(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_what_training_did_not_see_is_unknown(reader):
     model = reader().fit(frame(["x", "y", None]))
     assert model.ids(frame(["z", "y", "X", "", "x", None])) == [0, 3, 0, 0, 2, 1]
     for other in (pd.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [0.5, 1.5]})):
@@ -54,7 +54,8 @@ def test_what_training_did_not_see_is_unknown(reader, arrow):
     assert model.ids(pl.DataFrame({"a": ["y", "q"]})) == [3, 0]
 
 
-def test_a_number_is_itself_in_every_type_and_never_a_word(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_a_number_is_itself_in_every_type_and_never_a_word(reader):
     model = reader().fit(pd.DataFrame({"a": [0, 1, 7, 2**53 + 1]}), ["a"])
     for values, expected in {
         (1.0, 7.0, 0.5): [3, 4, 0],
@@ -96,7 +97,8 @@ def test_infrequent_categories_share_the_last_row(options, kept, counts, reader)
 
 
 @pytest.mark.parametrize("buckets", [1, 7, 2**31 - 3])
-def test_hash_buckets(buckets, reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_hash_buckets(buckets, reader):
     X = frame(["x", "y", None, 3, -1, "x", 2.5])
     ids = reader().fit(X, hash_buckets=buckets).ids(X)
     hashes = hash_values(np.array(["x", "y", 3, -1, "x", 2.5], object))
@@ -144,13 +146,14 @@ def test_hashes_of_another_process():
     assert shown.stdout.strip() == str(WORDS[:2])
 
 
-def test_hashes_spread(rng):
+def test_hashes_spread():
     for values in (np.arange(100_000), np.array([f"u{i}" for i in range(100_000)], object)):
         counts = np.bincount((hash_values(values) % np.uint64(1000)).astype(int), minlength=1000)
         assert 800 < ((counts - 100) ** 2 / 100).sum() < 1200  # chi-squared, 999 degrees
 
 
-def test_equal_values_count_together(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_equal_values_count_together(reader):
     X = pd.DataFrame({"a": [0.0, -0.0, 1.0]})
     (field,) = reader().fit(X, ["a"]).encoder.fields
     assert field.counts.tolist() == [0, 0, 2, 1]
@@ -179,7 +182,8 @@ def test_wrong_options_are_named(options, text, reader):
         reader().fit(pd.DataFrame({"a": ["x", "y"], "n": [1.0, 2.0]}), **options)
 
 
-def test_columns_with_nothing_in_them(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_columns_with_nothing_in_them(reader):
     for X in (
         frame([None, None]),
         pl.DataFrame({"a": [None, None]}),
@@ -203,7 +207,8 @@ def test_pickled_and_copied_encoders_are_the_same(reader):
     ]  # fmt: skip
 
 
-def test_long_words_and_many(reader, arrow):
+@pytest.mark.usefixtures("arrow")
+def test_long_words_and_many(reader):
     X = frame([f"{i}" * 1000 for i in range(2000)])
     model = reader().fit(X)
     assert sorted(model.ids(X)) == list(range(2, 2002))

@@ -51,7 +51,7 @@ def test_quantiles_are_normal_and_those_of_scikit_learn(rng):
         n_quantiles=1000, output_distribution="normal", random_state=0
     ).fit_transform(x)
     inside = np.abs(expected) < 2.5
-    np.testing.assert_allclose(z[inside], expected[inside], atol=0.02)
+    np.testing.assert_allclose(z[inside], expected[inside], atol=0.05)
     order = np.argsort(x[:, 0])
     assert (np.diff(z[order, 0]) >= 0).all()
 
@@ -67,7 +67,9 @@ def test_quantiles_of_equal_numbers_lie_in_the_middle():
 def test_many_rows_of_quantiles_are_found_in_some(rng):
     x = rng.normal(size=(QUANTILE_ROWS + 50_000, 1)) ** 3
     z = scale(x, "quantile")
-    np.testing.assert_allclose(z, np.cbrt(x), atol=0.05 + 0.1 * np.abs(np.cbrt(x)) ** 2)
+    inside = np.abs(x) < 2**3
+    np.testing.assert_allclose(z[inside], np.cbrt(x)[inside], atol=0.05)
+    assert np.abs(z).max() < 6
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
