@@ -65,7 +65,7 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
     name = type(estimator).__name__
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(f"{name}: X has dtype {X.dtype}, want numbers or categories")
-    if isinstance(X, dict):
+    if type(X) is dict:  # a DOK matrix is one too
         raise TypeError(f"{name}: X is a dict, want an array or a DataFrame")
     if np.ma.is_masked(X):
         raise ValueError(f"{name}: X is an array with masked values, want one without")
