@@ -159,6 +159,10 @@ def test_mixed_names(reader):
         (np.array([[b"x"], [b"y"]]), "has values of type bytes"),
         (pd.DataFrame({"p": pd.period_range("2020", periods=2)}), "neither numbers nor categor"),
         (pd.DataFrame({"a": pd.Categorical([DAY, None])}), "'a' has values of type date"),
+        (
+            pd.DataFrame({"a": pd.Categorical(pd.date_range("2020", periods=2))}),
+            "'a' has values of type datetime64",
+        ),
     ],
 )
 def test_no_table(X, text, reader):
