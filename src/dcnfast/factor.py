@@ -65,12 +65,15 @@ def is_missing_type(kind: type) -> bool:
 def factor_series(series: Column, name: object) -> Factor:
     """Find the values in a column of a frame."""
     dtype = series.dtype
-    if is_object(series):
+    if is_object(series) or _has_object_categories(series):
         return factor_objects(series.to_list(), name)
     if series.null_count() == len(series):
         return _nothing(len(series))
     if pa := find_pyarrow():
-        return _factor_arrow(pa, series.to_arrow(), name)
+        try:
+            return _factor_arrow(pa, series.to_arrow(), name)
+        except pa.ArrowException:  # categories of a type that Arrow does not have
+            return factor_objects(series.to_list(), name)
     if dtype == nw.Boolean or dtype.is_integer():
         missing = series.is_null()
         filled = series.fill_null(False if dtype == nw.Boolean else 0).to_numpy()
@@ -84,6 +87,12 @@ def is_object(series: Column) -> bool:
     """Return whether any Python object may be in the column; narwhals looks at 100 rows of it."""
     native = getattr(series.to_native(), "dtype", None)
     return series.dtype == nw.Object or (isinstance(native, np.dtype) and native.kind == "O")
+
+
+def _has_object_categories(series: Column) -> bool:
+    """Return whether pandas' categories are objects, of which Arrow would make one type."""
+    categories = getattr(getattr(series.to_native(), "dtype", None), "categories", None)
+    return getattr(getattr(categories, "dtype", None), "kind", None) == "O"
 
 
 def factor_array(
@@ -180,6 +189,8 @@ def _factor_arrow(pa: ModuleType, array: Any, name: object) -> Factor:
         return Factor(_renumber(codes, there), found[there].astype(np.float64))
     if pa.types.is_large_string(values.type):
         return Factor(codes, found)
+    if found.dtype.kind in "mM":  # a list of them may be one of integers
+        refuse_types([found.dtype.type], name, ())
     seen = factor_objects(found.tolist(), name)
     return Factor(np.append(seen.codes, -1).astype(np.int32)[codes], seen.values)
 
