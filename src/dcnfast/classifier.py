@@ -184,7 +184,10 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
                 f"y_val has the labels {unknown!r}, want those of y: {classes.tolist()!r}"
             )
         codes = np.searchsorted(classes, y)
-        return Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
+        loss_weight = weight * factors[codes]
+        if not loss_weight.any():
+            raise ValueError("X_val has only rows of classes whose class_weight is 0, want others")
+        return Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
 
     def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
         """Return by how much the rows of each class count more than their own weight."""

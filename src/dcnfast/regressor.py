@@ -154,6 +154,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         held = None
         if validation is not None:
             table_val, targets, weight_val = validation
+            if targets.ndim == 2 and targets.shape[1] == 1:
+                targets = targets[:, 0]
             columns = self._targets("y_val", targets)
             if columns.shape[1] != n_outputs:
                 raise ValueError(
