@@ -25,7 +25,7 @@ def _glorot_uniform(random_state: np.random.RandomState, shape: tuple[int, ...])
 
 
 def _he_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
-    return np.sqrt(2.0 / shape[-1]) * random_state.normal(size=shape)
+    return np.asarray(np.sqrt(2.0 / shape[-1]) * random_state.normal(size=shape))
 
 
 INITIALIZERS = {
@@ -128,7 +128,7 @@ class Model:
         if not self.config.fields:
             return
         averages = self.snapshot() if self.config.ema_decay else None
-        flat = np.array(self.network.flat_parameters)
+        flat: Array = np.array(self.network.flat_parameters)
         self._settle(flat, seen)
         self.network.set_parameters(flat)
         if averages is not None:
