@@ -247,9 +247,9 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.embedding_dims_ = {name: width for name, _, width in config.fields}
         rows = self._rows(train_part)
         settings = self._settings(len(rows), random_state)
+        self._seen = _add_counts(self._seen if continued else None, config, rows)
         held_out = None if held_part is None else self._held_out(held_part)
         self._run(rows, held_out, settings, random_state, history, shown)
-        self._seen = _add_counts(self._seen if continued else None, config, rows)
         self._model.settle_unseen(self._seen)
         self.loss_curve_ = history.loss_curve
         self.validation_scores_ = history.validation_scores if held_out is not None else None
@@ -264,12 +264,14 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _held_out(self, part: Part) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
         rows = self._rows(part)
+        unseen = any((s[i] == 0).any() for s, i in zip(self._seen, rows.ids.T, strict=True))
+        seen = self._seen if unseen else None
         if self.scoring is None:
-            return HeldOut(rows, None)
+            return HeldOut(rows, None, seen)
         scorer = check_scoring(self, self.scoring)
         encoded = Encoded(rows.ids, rows.dense)
         weight = {} if rows.weight is None else {"sample_weight": part.loss_weight}
-        return HeldOut(rows, lambda: scorer(self, encoded, part.y, **weight))
+        return HeldOut(rows, lambda: scorer(self, encoded, part.y, **weight), seen)
 
     def _run(
         self,
@@ -285,7 +287,9 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         context.call_on_fit_task_begin(estimator=self, **shown)
 
         def state() -> dict[str, Any]:
-            return {"_model": self._model.copy(), "n_iter_": len(history.loss_curve)}
+            model = self._model.copy()
+            model.settle_unseen(self._seen)
+            return {"_model": model, "n_iter_": len(history.loss_curve)}
 
         def on_epoch(_: int) -> bool:
             task = context.subcontext(task_name="epoch")

@@ -9,12 +9,15 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast.batch import Rows
 from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.reference_network import ReferenceNetwork
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,18 @@ class HeldOut:
     rows : Rows
     scorer : callable or None
         Returns the score that the model has on them now; None is the negative loss.
+    seen : list of ndarray or None
+        See :meth:`Model.settle_unseen`; None where all their categories are those of training.
     """
 
     rows: Rows
     scorer: Callable[[], Any] | None
+    seen: list[Array] | None
 
     def score(self, model: Model, n_threads: int) -> float:
         """Return the score, the higher the better."""
+        if self.seen is not None:
+            model.settle_unseen(self.seen)  # training never reads these rows
         if self.scorer is not None:
             score = self.scorer()
             if not isinstance(score, Real) or np.isnan(float(score)):
