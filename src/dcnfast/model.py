@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -35,7 +36,11 @@ INITIALIZERS = {
 }
 
 
-BLOCK = 65536  # numbers drawn at a time
+BLOCK = 65536  # numbers of a table that are float64 at a time
+
+
+def _in_blocks(array: Array, size: int) -> Iterator[Array]:
+    return (array[start : start + size] for start in range(0, len(array), size))
 
 
 class Model:
@@ -96,8 +101,7 @@ class Model:
             if kind.endswith("_scale"):
                 to[:] = 1
             elif kind == "embedding":
-                for start in range(0, len(to), BLOCK):  # float64 is twice the size of a large table
-                    block = to[start : start + BLOCK]
+                for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
                     block[:] = 0.05 * random_state.normal(size=len(block))
             elif not kind.endswith(("_b", "_shift")) and kind not in ("wide", "wide_W"):
                 draw = INITIALIZERS[cross if kind.startswith("cross") else deep]
@@ -146,9 +150,10 @@ class Model:
                 at = first.get(name, 0)
                 first[name] = at + rows
                 table = flat[offset : offset + V * K].reshape(V, K)[at : at + rows]
-                for column in table.T:  # float64 of the whole table would be twice its size
-                    mean = np.sum(counts * column, dtype=np.float64) / max(counts.sum(), 1)
-                    column[counts == 0] = mean
+                total = np.zeros(K)
+                for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
+                    total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
+                table[counts == 0] = total / max(counts.sum(), 1)
 
     def snapshot(self, out: Array | None = None) -> Array:
         """Copy the flat parameters that predictions use: the averages where they are kept."""
