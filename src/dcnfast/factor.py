@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 Codes = npt.NDArray[np.int32]
 Column = Any  # a Series of narwhals, whose stable types are not its types
+KINDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean)  # of categories, beside numbers, objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,7 @@ class Factor:
         return np.bincount(np.where(self.codes < 0, n, self.codes), minlength=n + 1)
 
 
+@cache
 def find_pyarrow() -> ModuleType | None:
     """Return pyarrow if there is one: it finds the values of a column several times faster."""
     try:
@@ -67,8 +70,8 @@ def factor_series(series: Column, name: object) -> Factor:
     dtype = series.dtype
     if is_object(series) or _has_object_categories(series):
         return factor_objects(series.to_list(), name)
-    if series.null_count() == len(series):
-        return _nothing(len(series))
+    if not (dtype.is_numeric() or dtype in KINDS):  # read as there is nothing in it
+        return Factor(np.full(len(series), -1, np.int32), np.empty(0, object))
     if pa := find_pyarrow():
         try:
             return _factor_arrow(pa, series.to_arrow(), name)
@@ -92,7 +95,12 @@ def is_object(series: Column) -> bool:
 def _has_object_categories(series: Column) -> bool:
     """Return whether pandas' categories are objects, of which Arrow would make one type."""
     categories = getattr(getattr(series.to_native(), "dtype", None), "categories", None)
+<<<<<<< HEAD
     return getattr(getattr(categories, "dtype", None), "kind", None) == "O"
+=======
+    dtype = getattr(categories, "dtype", None)
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+>>>>>>> engine
 
 
 def factor_array(
@@ -150,10 +158,6 @@ def refuse_types(kinds: Iterable[type], name: object, allowed: tuple[type, ...])
 
 def _is_present(value: Any) -> bool:
     return not is_missing_type(type(value)) and value == value
-
-
-def _nothing(n: int) -> Factor:
-    return Factor(np.full(n, -1, np.int32), np.empty(0, object))
 
 
 def _renumber(codes: Codes, kept: npt.NDArray[np.bool_]) -> Codes:

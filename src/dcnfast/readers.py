@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
 from dcnfast.factor import (
+    KINDS,
     Column,
     Factor,
     factor_array,
@@ -31,6 +32,7 @@ from dcnfast.factor import (
 
 Mask = npt.NDArray[np.bool_]
 REAL = (int, float, np.integer, np.floating, np.bool_, Decimal)
+BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
 
 BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
 
@@ -74,7 +76,7 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
         raise TypeError(f"{name}: X is a LazyFrame, want a DataFrame: collect it first")
     if isinstance(frame, nw.DataFrame):
         return FrameSource(name, frame)
-    if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "USb"):
+    if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "US"):
         X = np.asarray(X, dtype=object)  # else one word makes all columns words
     X = check_array(
         X, accept_sparse="csr", dtype=None, ensure_all_finite=False, estimator=estimator,
@@ -212,8 +214,7 @@ def _is_number(column: Column) -> bool:
 
 
 def _is_category(column: Column) -> bool:
-    kinds = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Object)
-    return column.dtype in kinds or is_object(column) or _is_empty(column)
+    return column.dtype in KINDS or is_object(column) or _is_empty(column)
 
 
 def _is_empty(column: Column) -> bool:
@@ -236,6 +237,7 @@ def _can_be_numbers(column: Column) -> bool:
 def _to_floats(column: Column, name: Any) -> npt.NDArray[Any]:
     if is_object(column):
         return _objects_to_floats(column.to_list(), name)
+<<<<<<< HEAD
     if _is_empty(column):
         return np.full(len(column), np.nan)
     if isinstance(column.dtype, BIG):
@@ -247,6 +249,20 @@ def _to_floats(column: Column, name: Any) -> npt.NDArray[Any]:
     numbers = column.fill_null(0).to_numpy().astype(np.float64)  # Arrow would refuse to round
     numbers[column.is_null().to_numpy()] = np.nan
     return np.asarray(numbers)
+=======
+    if isinstance(column.dtype, BIG):
+        column = column.cast(nw.Float64)
+    elif column.dtype == nw.Boolean:
+        column = column.cast(nw.Int8)
+    elif not _is_number(column):
+        return np.full(len(column), np.nan)
+    numbers: npt.NDArray[Any] = np.asarray(column.to_numpy())
+    if numbers.dtype.kind in "iuf":  # a null is NaN here
+        return numbers
+    numbers = column.fill_null(0).to_numpy().astype(np.float64)
+    numbers[column.is_null().to_numpy()] = np.nan
+    return numbers
+>>>>>>> engine
 
 
 def _objects_to_floats(column: list[Any], name: Any) -> npt.NDArray[Any]:

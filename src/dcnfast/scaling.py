@@ -215,14 +215,14 @@ class NumericScaler:
 
     def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring scaled rows into the range of the training rows."""
-        return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
+        low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
+        return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
         if self.scaling is not None:
             return self.standardizer.standardise(block)
-        largest = float(np.finfo(dtype).max)
         mean = self.standardizer.mean / self.standardizer.factor
-        return np.clip(np.where(np.isnan(block), mean, block), -largest, largest)
+        return _clip_to(dtype, np.where(np.isnan(block), mean, block))
 
     def _read(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         for rows, block in blocks(X):
@@ -232,6 +232,12 @@ class NumericScaler:
                 for column, (x, z) in zip(block.T, self._knots, strict=True):
                     column[:] = np.interp(column, x, z)
             yield rows, block
+
+
+def _clip_to(dtype: npt.DTypeLike, numbers: Floats) -> Floats:
+    """Return what the dtype can hold."""
+    largest = float(np.finfo(dtype).max)
+    return np.clip(numbers, -largest, largest)
 
 
 def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:

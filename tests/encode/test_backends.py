@@ -120,6 +120,7 @@ def test_fit_on_one_and_read_another(first, reader):
             np.testing.assert_array_equal(model.encode(Y).ids.T, list(CODES.values()))
 
 
+<<<<<<< HEAD
 FROM_DTYPE = {
     "pyarrow": [True, False, False, True, False, False, False, True],
     "pandas objects": [True, False, False, True, False, False, False, True],
@@ -136,6 +137,20 @@ def test_categorical_from_dtype(kind, reader):
     assert [field.name for field in model.encoder.fields] == (
         ["word", "flag", "kind"] if kind != "objects" else ["x0", "x3", "x7"]
     )
+=======
+@pytest.mark.usefixtures("arrow")
+@pytest.mark.parametrize("kind", FRAMES)
+def test_categorical_from_dtype(kind, reader):
+    """Numbers are numeric, in columns of objects too; those that float64 does not have, rounded."""
+    X = FRAMES[kind]()
+    model = reader().fit(X)
+    assert model.is_categorical_.tolist() == [True, False, False, True, False, False, False, True]
+    names = ["word", "flag", "kind"] if hasattr(X, "columns") else ["x0", "x3", "x7"]
+    assert [field.name for field in model.encoder.fields] == names
+    numbers = [[np.nan if v is None else v for v in COLUMNS[n]] for n in COLUMNS]
+    numbers = np.array([numbers[j] for j in (1, 2, 4, 5, 6)], float).T
+    np.testing.assert_array_equal(model.table.numbers, numbers)
+>>>>>>> engine
 
 
 @pytest.mark.usefixtures("arrow")
@@ -149,6 +164,18 @@ def test_int_categories_of_pandas_and_arrow(reader):
         assert reader().fit(X).ids(X) == [4, 1, 3, 2]
 
 
+<<<<<<< HEAD
+=======
+@pytest.mark.usefixtures("arrow")
+def test_mixed_categories_of_pandas(reader):
+    """Arrow would make one type of them: 2**53 + 1 and 0.5 both a float64."""
+    X = pd.DataFrame({"a": pd.Categorical(np.array([2**53 + 1, 0.5, "x", 2**53, None], object))})
+    model = reader().fit(X)
+    assert model.encoder.categories("a") == [0.5, 2**53, 2**53 + 1, "x"]
+    assert model.ids(X) == [4, 2, 5, 3, 1]
+
+
+>>>>>>> engine
 WITHOUT_ARROW = """
 import sys
 sys.modules["pyarrow"] = None
@@ -204,6 +231,24 @@ def test_arrays_of_any_type(dtype, reader, rng):
 
 
 @pytest.mark.usefixtures("arrow")
+<<<<<<< HEAD
+=======
+def test_arrays_of_words(reader):
+    words = [["b", "x"], ["a", "y"], ["ü", ""]]
+    model = reader().fit(words)
+    for X in (np.array(words), np.array(words, np.dtypes.StringDType()), np.array(words, object)):
+        np.testing.assert_array_equal(model.encode(X).ids.T, [[3, 2, 4], [3, 4, 2]])
+        np.testing.assert_array_equal(reader().fit(X).encode(X).ids.T, [[3, 2, 4], [3, 4, 2]])
+
+
+def test_lists_of_flags_are_as_arrays_of_them(reader):
+    flags = [[True, False], [False, False]]
+    for X in (flags, np.array(flags)):
+        assert not reader().fit(X).is_categorical_.any()
+
+
+@pytest.mark.usefixtures("arrow")
+>>>>>>> engine
 def test_arrays_of_ids_stay_exact(reader):
     X = np.array([[2**53 + 1], [2**53 + 2], [-1], [2**63 - 1]])
     assert reader().fit(X, [0]).ids(X) == [3, 4, 2, 5]

@@ -140,6 +140,13 @@ def test_clip_brings_rows_into_the_range_of_training(scaling, rng):
     assert scaler.clip(np.full((1, 4), 9.0, "float32")).dtype == np.float32
 
 
+def test_clip_stays_in_the_dtype():
+    scaler = NumericScaler(None).fit(np.array([[-1e300], [1e300]]))
+    largest = np.finfo("float32").max
+    z = scaler.clip(np.array([[largest], [-largest], [0]], "float32"))
+    np.testing.assert_array_equal(z[:, 0], [largest, -largest, 0])
+
+
 def test_float32_has_the_values_of_float64(rng):
     X = rng.normal(size=(100, 4)).astype("float32")
     for layout in (X, np.asfortranarray(X), X[::-1][::-1], csr_array(X)):
