@@ -95,12 +95,8 @@ def is_object(series: Column) -> bool:
 def _has_object_categories(series: Column) -> bool:
     """Return whether pandas' categories are objects, of which Arrow would make one type."""
     categories = getattr(getattr(series.to_native(), "dtype", None), "categories", None)
-<<<<<<< HEAD
-    return getattr(getattr(categories, "dtype", None), "kind", None) == "O"
-=======
     dtype = getattr(categories, "dtype", None)
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
->>>>>>> engine
 
 
 def factor_array(

@@ -34,8 +34,6 @@ Mask = npt.NDArray[np.bool_]
 REAL = (int, float, np.integer, np.floating, np.bool_, Decimal)
 BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
 
-BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
-
 
 class Source(Protocol):
     """Columns of a table."""
@@ -237,19 +235,6 @@ def _can_be_numbers(column: Column) -> bool:
 def _to_floats(column: Column, name: Any) -> npt.NDArray[Any]:
     if is_object(column):
         return _objects_to_floats(column.to_list(), name)
-<<<<<<< HEAD
-    if _is_empty(column):
-        return np.full(len(column), np.nan)
-    if isinstance(column.dtype, BIG):
-        column = column.cast(nw.Float64)
-    if column.dtype == nw.Boolean:
-        column = column.cast(nw.Int8)
-    if not (column.dtype.is_integer() and column.null_count()):
-        return np.asarray(column.to_numpy())
-    numbers = column.fill_null(0).to_numpy().astype(np.float64)  # Arrow would refuse to round
-    numbers[column.is_null().to_numpy()] = np.nan
-    return np.asarray(numbers)
-=======
     if isinstance(column.dtype, BIG):
         column = column.cast(nw.Float64)
     elif column.dtype == nw.Boolean:
@@ -262,7 +247,6 @@ def _to_floats(column: Column, name: Any) -> npt.NDArray[Any]:
     numbers = column.fill_null(0).to_numpy().astype(np.float64)
     numbers[column.is_null().to_numpy()] = np.nan
     return numbers
->>>>>>> engine
 
 
 def _objects_to_floats(column: list[Any], name: Any) -> npt.NDArray[Any]:

@@ -123,15 +123,11 @@ def read_validation_table(
 
 
 def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
-<<<<<<< HEAD
     name = type(estimator).__name__
     if isinstance(y, np.ndarray) and y.dtype.kind in "mM":
         raise ValueError(f"{name}: y has dtype {y.dtype}, want numbers or labels")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
-=======
-    numeric_schema.refuse_dates_and_masks(estimator, "y", y)
->>>>>>> engine
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
         _, y = check_X_y(
             np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator

@@ -120,24 +120,6 @@ def test_fit_on_one_and_read_another(first, reader):
             np.testing.assert_array_equal(model.encode(Y).ids.T, list(CODES.values()))
 
 
-<<<<<<< HEAD
-FROM_DTYPE = {
-    "pyarrow": [True, False, False, True, False, False, False, True],
-    "pandas objects": [True, False, False, True, False, False, False, True],
-    "objects": [True, False, False, True, False, False, False, True],
-    "pandas nullable": [True, False, False, True, False, False, False, True],
-    "polars Enum": [True, False, False, True, False, False, False, True],
-}
-
-
-@pytest.mark.parametrize("kind", FROM_DTYPE)
-def test_categorical_from_dtype(kind, reader):
-    model = reader().fit(FRAMES[kind]())
-    assert model.is_categorical_.tolist() == FROM_DTYPE[kind]
-    assert [field.name for field in model.encoder.fields] == (
-        ["word", "flag", "kind"] if kind != "objects" else ["x0", "x3", "x7"]
-    )
-=======
 @pytest.mark.usefixtures("arrow")
 @pytest.mark.parametrize("kind", FRAMES)
 def test_categorical_from_dtype(kind, reader):
@@ -150,7 +132,6 @@ def test_categorical_from_dtype(kind, reader):
     numbers = [[np.nan if v is None else v for v in COLUMNS[n]] for n in COLUMNS]
     numbers = np.array([numbers[j] for j in (1, 2, 4, 5, 6)], float).T
     np.testing.assert_array_equal(model.table.numbers, numbers)
->>>>>>> engine
 
 
 @pytest.mark.usefixtures("arrow")
@@ -164,8 +145,6 @@ def test_int_categories_of_pandas_and_arrow(reader):
         assert reader().fit(X).ids(X) == [4, 1, 3, 2]
 
 
-<<<<<<< HEAD
-=======
 @pytest.mark.usefixtures("arrow")
 def test_mixed_categories_of_pandas(reader):
     """Arrow would make one type of them: 2**53 + 1 and 0.5 both a float64."""
@@ -175,7 +154,6 @@ def test_mixed_categories_of_pandas(reader):
     assert model.ids(X) == [4, 2, 5, 3, 1]
 
 
->>>>>>> engine
 WITHOUT_ARROW = """
 import sys
 sys.modules["pyarrow"] = None
@@ -231,8 +209,6 @@ def test_arrays_of_any_type(dtype, reader, rng):
 
 
 @pytest.mark.usefixtures("arrow")
-<<<<<<< HEAD
-=======
 def test_arrays_of_words(reader):
     words = [["b", "x"], ["a", "y"], ["ü", ""]]
     model = reader().fit(words)
@@ -248,7 +224,6 @@ def test_lists_of_flags_are_as_arrays_of_them(reader):
 
 
 @pytest.mark.usefixtures("arrow")
->>>>>>> engine
 def test_arrays_of_ids_stay_exact(reader):
     X = np.array([[2**53 + 1], [2**53 + 2], [-1], [2**63 - 1]])
     assert reader().fit(X, [0]).ids(X) == [3, 4, 2, 5]

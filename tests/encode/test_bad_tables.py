@@ -163,10 +163,7 @@ def test_mixed_names(reader):
             pd.DataFrame({"a": pd.Categorical(pd.date_range("2020", periods=2))}),
             "'a' has values of type datetime64",
         ),
-<<<<<<< HEAD
-=======
         (pd.DataFrame({"a": pd.Categorical([1j, 2j])}), "'a' has values of type complex"),
->>>>>>> engine
     ],
 )
 def test_no_table(X, text, reader):

@@ -150,11 +150,7 @@ def generated(examples):
 
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
-<<<<<<< HEAD
-@generated(300)
-=======
 @generated(150)
->>>>>>> engine
 def test_some_tables(reader, X, chosen, options, others, dtype):
     try_table(reader, X, chosen, options, others, dtype)
 
