@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,7 +17,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from dcnfast._configure import configure
 from dcnfast._parameters import CONSTRAINTS
 from dcnfast.batch import Rows, automatic_batch_size, mean_one, split_for_validation
-from dcnfast.config import NetworkConfig
 from dcnfast.cpu import effective_threads
 from dcnfast.encoder import Encoded, TableEncoder
 from dcnfast.model import Model
@@ -78,13 +77,6 @@ def fit_or_leave_as_it_was(fit: Callable[..., Any]) -> Callable[..., Any]:
     return whole_fit
 
 
-def _add_counts(seen: list[Array] | None, config: NetworkConfig, rows: Rows) -> list[Array]:
-    """Count for each field how often training, this time and before, saw each of its rows."""
-    sizes = [size for _, size, _ in config.fields]
-    counts = [np.bincount(i, minlength=V) for i, V in zip(rows.ids.T, sizes, strict=True)]
-    return counts if seen is None else [s + c for s, c in zip(seen, counts, strict=True)]
-
-
 class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
@@ -110,6 +102,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
+        tags.input_tags.string = True
         tags.input_tags.sparse = True
         return tags
 
@@ -247,7 +240,11 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.embedding_dims_ = {name: width for name, _, width in config.fields}
         rows = self._rows(train_part)
         settings = self._settings(len(rows), random_state)
-        self._seen = _add_counts(self._seen if continued else None, config, rows)
+        if continued:
+            seen = [s + np.bincount(i, minlength=len(s)) for s, i in self._seen_and(rows)]
+        else:
+            seen = [field.counts for field in self.encoder_.fields]
+        self._seen = seen
         held_out = None if held_part is None else self._held_out(held_part)
         self._run(rows, held_out, settings, random_state, history, shown)
         self._model.settle_unseen(self._seen)
@@ -261,10 +258,14 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         target = np.ascontiguousarray(part.target, dtype=self.dtype)
         return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, self.dtype))
 
+    def _seen_and(self, rows: Rows) -> Iterator[tuple[Array, Array]]:
+        """Pair, field by field, how often training saw each row of the table with the ids."""
+        return zip(self._seen, rows.ids.T, strict=True)
+
     def _held_out(self, part: Part) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
         rows = self._rows(part)
-        unseen = any((s[i] == 0).any() for s, i in zip(self._seen, rows.ids.T, strict=True))
+        unseen = any((s[i] == 0).any() for s, i in self._seen_and(rows))
         seen = self._seen if unseen else None
         if self.scoring is None:
             return HeldOut(rows, None, seen)

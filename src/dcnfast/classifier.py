@@ -24,9 +24,9 @@ Scorer = Callable[[Any, Any, Any], float]
 
 @add_parameters_to_doc
 class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
-    """Deep & Cross Network for two classes (log-loss) or more (softmax).
+    """Deep & Cross Network for two classes or more.
 
-    Columns are standardised inside, so raw units just work.
+    Takes tables as they are: numbers in any unit, categories, and gaps in both.
 
     Parameters
     ----------
@@ -209,7 +209,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -226,7 +227,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -243,7 +245,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -259,7 +262,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------

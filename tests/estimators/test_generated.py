@@ -107,7 +107,7 @@ PARAMETERS = {
 
 @st.composite
 def studies(draw):
-    """Draw an estimator, a table to fit, targets, and tables to ask about."""
+    """Draw an estimator, what to fit it to, and tables to ask about."""
     rows, n = draw(st.integers(1, 12)), draw(st.integers(1, 3))
     kinds = [draw(st.sampled_from([*USUAL, *USUAL, *USUAL, *VALUES])) for _ in range(n)]
     form = draw(st.sampled_from(list(MAKERS)))
@@ -122,9 +122,18 @@ def studies(draw):
     }
     target = draw(st.sampled_from([DCNRegressor, DCNRegressor, DCNClassifier]))
     values = st.floats(-1e300, 1e300) if target is DCNRegressor else st.sampled_from([0, 1, 2])
-    y = np.array(draw(st.lists(values, min_size=rows, max_size=rows)))
+    y, y_val = (
+        np.array(draw(st.lists(values, min_size=n, max_size=n)))
+        for n in (rows, others[0].shape[0] if hasattr(others[0], "shape") else len(others[0]))
+    )
+    arguments = {"X": X, "y": y}
+    if draw(st.booleans()):
+        weights = st.floats(0, 1e308) | st.sampled_from([0.0, 1.0, 5e-324])
+        arguments["sample_weight"] = draw(st.lists(weights, min_size=rows, max_size=rows))
+    if draw(st.booleans()):
+        arguments |= {"X_val": others[0], "y_val": y_val}
     make = partial(target, **parameters, max_iter=2, batch_size=4, random_state=0, n_jobs=1)
-    return make(), X, y, others
+    return make(), arguments, others
 
 
 def answer(model, X):
@@ -136,7 +145,8 @@ def assert_says_something(text):
 
 
 def check(study):
-    model, X, y, others = study
+    model, arguments, others = study
+    X = arguments["X"]
     unfitted = dict(vars(model))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -144,7 +154,7 @@ def check(study):
         warnings.filterwarnings("ignore", "The number of unique classes")
         warnings.filterwarnings("ignore", "The least populated class")
         try:
-            model.fit(X, y)
+            model.fit(**arguments)
         except (ValueError, TypeError) as error:
             assert_says_something(str(error))
             assert vars(model) == unfitted
@@ -158,7 +168,7 @@ def check(study):
             except (ValueError, TypeError) as error:
                 assert_says_something(str(error))
             try:
-                model.fit(other, y)
+                model.fit(**arguments | {"X": other})
             except (ValueError, TypeError):
                 assert vars(model) == state
                 np.testing.assert_array_equal(answer(model, X), first)
