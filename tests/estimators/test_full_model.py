@@ -1,5 +1,7 @@
 """What the parts of the full model are for, and a ranking model as people write it."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,6 +171,28 @@ def test_two_classes_with_softmax(table, classifier):
     np.testing.assert_allclose(np.exp(two.predict_log_proba(table.X)), p, rtol=1e-9)
     for model in (one, two):
         assert log_loss(table.binary, model.predict_proba(table.X)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("early_stopping", "ema_decay", "copies"), [(False, 0, 2), (True, 0, 2), (True, 0.9, 3)]
+)
+def test_a_large_table_is_copied_once_or_twice(early_stopping, ema_decay, copies, regressor):
+    """One copy to go back to, one to write rows never seen, one more with averages.
+
+    Python's part: the engine holds the parameters, two moments and the averages.
+    """
+    X, y = np.arange(500)[:, None], np.arange(500.0)
+    model = regressor(
+        categorical_features=[0], hash_buckets=200_000, embedding_dim=16, cross_layers=0,
+        early_stopping=early_stopping, ema_decay=ema_decay, max_iter=2,
+    )  # fmt: skip
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (copies + 0.5) * 4 * model.n_parameters_
 
 
 # ---- TensorFlow Recommenders' ranking tutorial
