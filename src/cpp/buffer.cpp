@@ -18,8 +18,7 @@ constexpr std::size_t kAlign = 64;
 constexpr std::size_t kHugePage = std::size_t{1} << 21, kLarge = 2 * kHugePage;
 
 void* map_huge(std::size_t bytes) {
-  void* memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   madvise(memory, bytes, MADV_HUGEPAGE);  // a wish; without it the pages are small
   return memory;

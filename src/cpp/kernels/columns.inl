@@ -14,9 +14,10 @@ template <class T, int N, class F>
 DCN_INLINE void for_some_columns(T* db, std::size_t Trows, std::size_t W, std::size_t c,
                                  const F& f) {
   Vec<T> sums[N] = {};
-  for (std::size_t t = 0, at = c; t < Trows; ++t, at += ld<T>(W))
-    DCN_UNROLL
+  for (std::size_t t = 0, at = c; t < Trows; ++t, at += ld<T>(W)) {
+  DCN_UNROLL
     for (int n = 0; n < N; ++n) sums[n] = sums[n] + f(at + n * kLanes<T>);
+  }
   DCN_UNROLL
   for (int n = 0; n < N; ++n) add_partial(db + c + n * kLanes<T>, sums[n], W - c - n * kLanes<T>);
 }
