@@ -78,9 +78,10 @@ def test_nothing_to_predict(make_case):
 )
 def test_instruction_sets(options, isa, dtype, make_case):
     """Fifty steps of the click model in small: the portable code says what all must say."""
-    model = {"fields": (("a", 50, 16), ("b", 7, 4), ("c", 19, 16)), "n_dense": 13,
-             "cross_layers": 3, "hidden": (40, 40), "loss": "log_loss", "deterministic": "isa"}  # fmt: skip
-    case = make_case(64, dtype=dtype, n_outputs=3, **model | options)
+    model = {"n_dense": 13, "cross_layers": 3, "hidden": (40, 40), "loss": "log_loss"}
+    fields = (("a", 50, 16), ("b", 7, 4), ("c", 19, 16))
+    given = model | options | {"fields": fields, "deterministic": "isa", "n_outputs": 3}
+    case = make_case(64, dtype=dtype, **given)
     other = case.restart()
     losses = [case.train(batch_size=32)[0] for _ in range(25)]
     assert case.model.network.step == 50
