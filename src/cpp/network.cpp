@@ -213,6 +213,14 @@ void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads
             });
 }
 
+template <class T>
+void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
+                             const T* dense) const {
+  const KernelTable<T>& k = kernels();
+  forward(k, workspace, {ids, dense, nullptr, nullptr, 1}, {nullptr, 0, 1}, {});
+  k.unstack(logits, workspace.logits, ld<T>(config_.n_outputs), 1, config_.n_outputs);
+}
+
 template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {
   const Tiling cut = tiling(table.size);
   std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);

@@ -70,6 +70,11 @@ template <class T> class Network {
 
   // logits (N,C), dense and unpadded. A row's logits do not depend on the other rows.
   void predict(T* logits, const Table<T>& table, std::size_t n_threads) const;
+  // The same for one row again and again, in a workspace that the caller keeps: no allocation, no
+  // thread.
+  Workspace<T> row_workspace() const { return make_workspace(1, false); }
+  void predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
+                   const T* dense) const;
   // Weighted mean loss over the table, without the penalty.
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
   // Fills gradients() with those of the mean loss over the given rows, without the penalty, at
