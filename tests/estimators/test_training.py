@@ -159,7 +159,6 @@ def test_divergence_keeps_the_last_good_epoch(table, regressor):
 
 
 def test_training_goes_on_after_divergence(table, regressor):
-    """The moments that led astray are forgotten: one that is not finite would stay so."""
     model = regressor(warm_start=True).fit(table.X, table.y)
     before = model.loss_curve_[-1]
     with pytest.warns(ConvergenceWarning, match="diverged"):
@@ -178,9 +177,13 @@ def test_what_is_kept_of_epochs(keep_best, kept):
     for loss, value in ((0.5, 1.0), (0.7, 2.0), (0.6, 3.0)):
         model.restore(np.full_like(model.snapshot(), value))
         assert not watch.no_progress(loss)
-    model.restore(np.full_like(model.snapshot(), np.nan))
+    astray = np.full_like(model.snapshot(), np.nan)
+    model.restore(astray)
+    model.network.set_optimizer(astray, astray, 7)
     watch.go_back()
     assert set(model.snapshot()) == {kept}
+    assert set(model.network.flat_first_moments) == set(model.network.flat_second_moments) == {0}
+    assert model.network.step == 0
 
 
 @pytest.mark.parametrize("scale", [1e30, 1e300])
