@@ -21,6 +21,7 @@ from dcnfast.cpu import effective_threads
 from dcnfast.encoder import Encoded, TableEncoder
 from dcnfast.model import Model
 from dcnfast.optim import Adam
+from dcnfast.row_predictor import RowPredictor
 from dcnfast.schema import Table, read_table, read_validation_table
 from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
 
@@ -304,6 +305,18 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
 
     # ---- predict
+
+    def row_predictor(self) -> RowPredictor:
+        """Prepare to predict single rows in microseconds.
+
+        Returns
+        -------
+        predict_row : RowPredictor
+            Called with a row, a dict or a sequence, it returns what ``predict`` of a regressor or
+            ``predict_proba`` of a classifier says of it.
+        """
+        check_is_fitted(self)
+        return RowPredictor(self)
 
     def _logits(self, X: Any) -> Array:
         """Return finite logits (N, C), whatever the table."""

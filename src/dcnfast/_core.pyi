@@ -330,3 +330,27 @@ class _Network(Generic[_T]):
 
 class NetworkF32(_Network[np.float32]): ...
 class NetworkF64(_Network[np.float64]): ...
+
+# ---- one row
+
+class _RowPredictor(Generic[_T]):
+    # names and arrays (M) of the numeric columns' scales; indicators (I): columns that have one
+    def __init__(
+        self,
+        network: _Network[_T],
+        names: Sequence[str],
+        factor: npt.NDArray[np.float64],
+        mean: npt.NDArray[np.float64],
+        scale: npt.NDArray[np.float64],
+        missing: npt.NDArray[np.float64],
+        constant: npt.NDArray[np.bool_],
+        indicators: npt.NDArray[np.int64],
+        farthest: float,
+    ) -> None: ...
+    # ids (F), numbers (M) -> logits (C)
+    def __call__(
+        self, ids: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]
+    ) -> list[float]: ...
+
+class RowPredictorF32(_RowPredictor[np.float32]): ...
+class RowPredictorF64(_RowPredictor[np.float64]): ...

@@ -240,6 +240,14 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             return np.asarray(softmax(logits, axis=1))
         return np.column_stack([expit(-logits), expit(logits)])
 
+    def _answer(self, logits: list[float]) -> Array:
+        """Return the probabilities that the logits of one row say."""
+        if len(self.classes_) > 2:
+            raised = np.exp(np.array(logits) - max(logits))
+            return np.asarray(raised / raised.sum())
+        z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
+        return np.asarray(expit(np.array([-z, z])))
+
     def predict_log_proba(self, X: Any) -> Array:
         """Return logarithms of :meth:`predict_proba`, finite also where those are 0.
 

@@ -217,6 +217,14 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         y = expit(logits.astype(np.float64)) if rates else self._target_scaler.inverse(logits)
         return np.asarray(y[:, 0] if self._one_column else y)
 
+    def _answer(self, logits: list[float]) -> Any:
+        """Return what the logits of one row say."""
+        if self._model.config.loss == "log_loss":
+            y = expit(np.array(logits))
+        else:
+            y = self._target_scaler.inverse(np.array([logits]))[0]
+        return float(y[0]) if self._one_column else y
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True

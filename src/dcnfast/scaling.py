@@ -218,6 +218,13 @@ class NumericScaler:
         low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
         return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
+    def read_row(self, numbers: Floats) -> Floats:
+        """Return one row, shape (M,), as the standardizer gets it: its logarithm or quantiles."""
+        if self.scaling not in ("log", "quantile"):
+            return numbers
+        ((_, block),) = self._read(numbers[None])
+        return np.ascontiguousarray(block[0])
+
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
         if self.scaling is not None:
             return self.standardizer.standardise(block)
