@@ -42,9 +42,7 @@ using StageSeconds = std::array<double, kStages>;
 class Stopwatch {
  public:
   // Adds to `seconds`; null switches it off.
-  explicit Stopwatch(StageSeconds* seconds) : seconds_(seconds) {
-    restart();
-  }
+  explicit Stopwatch(StageSeconds* seconds) : seconds_(seconds) { restart(); }
   void restart() {
     if (seconds_ != nullptr) last_ = Clock::now();
   }

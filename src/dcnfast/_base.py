@@ -27,6 +27,8 @@ from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
 
 Array = npt.NDArray[Any]
 
+FEW_ROWS = 64  # one tile at most, so one thread
+
 
 @dataclass(frozen=True)
 class Part:
@@ -323,7 +325,8 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         # early stopping's scorers come with rows that are encoded already
         rows = X if isinstance(X, Encoded) else self._encode(X)
-        threads = effective_threads(self.n_jobs)
+        # to ask the system takes longer than to predict a few rows
+        threads = effective_threads(self.n_jobs) if len(rows) > FEW_ROWS else 1
         logits = self._model.logits(rows.ids, rows.dense, threads)
         wild = ~np.isfinite(logits).all(axis=1)
         if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of the known

@@ -64,7 +64,8 @@ struct FieldRows {
   std::size_t rows;
 };
 
-// "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary, ..."
+// "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary,
+// ..."
 inline void check_row_of_ids(const char* function, const std::int32_t* ids, py::ssize_t row,
                              const std::vector<FieldRows>& fields) {
   for (const FieldRows& field : fields) {

@@ -26,7 +26,8 @@ template <class T> class RowPredictor {
                const Array<bool>& constant, const Array<std::int64_t>& indicators, double farthest)
       : owner_(std::move(network)), network_(owner_.cast<PyNetwork<T>&>()),
         workspace_(network_.network().row_workspace()), farthest_(farthest),
-        dense_(network_.network().config().n_dense), logits_(network_.network().config().n_outputs) {
+        dense_(network_.network().config().n_dense),
+        logits_(network_.network().config().n_outputs) {
     const auto M = static_cast<py::ssize_t>(dense_.size()) - indicators.shape(0);
     check_shape("RowPredictor", "factor", factor, {{"M", M}});
     check_shape("RowPredictor", "mean", mean, {{"M", M}});
@@ -37,8 +38,8 @@ template <class T> class RowPredictor {
       throw py::value_error("RowPredictor: names has " + std::to_string(names.size()) +
                             " names, want " + std::to_string(M));
     for (py::ssize_t j = 0; j < M; ++j)
-      columns_.push_back({names[static_cast<std::size_t>(j)], factor.at(j), mean.at(j),
-                          scale.at(j), missing.at(j), constant.at(j)});
+      columns_.push_back({names[static_cast<std::size_t>(j)], factor.at(j), mean.at(j), scale.at(j),
+                          missing.at(j), constant.at(j)});
     for (py::ssize_t i = 0; i < indicators.shape(0); ++i) {
       const std::int64_t column = indicators.at(i);
       if (column < 0 || column >= M)
@@ -96,7 +97,8 @@ template <class T> void register_row_of(py::module_& m, const char* name) {
                     const Doubles&, const Doubles&, const Array<bool>&, const Array<std::int64_t>&,
                     double>(),
            py::arg("network"), py::arg("names"), py::arg("factor"), py::arg("mean"),
-           py::arg("scale"), py::arg("missing"), py::arg("constant"), py::arg("indicators"), py::arg("farthest"))
+           py::arg("scale"), py::arg("missing"), py::arg("constant"), py::arg("indicators"),
+           py::arg("farthest"))
       .def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
 }
 
