@@ -4,9 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
-#include <memory>
 #include <new>
 #include <utility>
 
@@ -14,40 +12,53 @@
 
 namespace dcn {
 
-template <class T> class Buffer {
+// Zeroed, 64-byte aligned; throws std::bad_alloc.
+class Memory {
  public:
-  Buffer() = default;
-  explicit Buffer(std::size_t size) : size_(size) {
-    constexpr std::size_t kAlign = 64;
-    if (size > std::numeric_limits<std::size_t>::max() / (2 * sizeof(T))) throw std::bad_alloc();
-    memory_.reset(std::calloc(size * sizeof(T) + kAlign, 1));
-    if (memory_ == nullptr) throw std::bad_alloc();
-    const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
-    const std::size_t skip = (kAlign - address % kAlign) % kAlign;
-    data_ = reinterpret_cast<T*>(static_cast<char*>(memory_.get()) + skip);
-  }
-  Buffer(Buffer&& other) noexcept { swap(other); }
-  Buffer& operator=(Buffer&& other) noexcept {
+  Memory() = default;
+  explicit Memory(std::size_t bytes);
+  ~Memory();
+  Memory(Memory&& other) noexcept { swap(other); }
+  Memory& operator=(Memory&& other) noexcept {
     swap(other);
     return *this;
   }
 
-  T* data() noexcept { return data_; }
-  const T* data() const noexcept { return data_; }
+  void* data() const noexcept { return data_; }
+
+ private:
+  void swap(Memory& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  void *memory_ = nullptr, *data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+template <class T> class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t size) : memory_(checked(size) * sizeof(T)), size_(size) {}
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    memory_ = std::move(other.memory_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  T* data() noexcept { return static_cast<T*>(memory_.data()); }
+  const T* data() const noexcept { return static_cast<const T*>(memory_.data()); }
   std::size_t size() const noexcept { return size_; }
 
  private:
-  struct Free {
-    void operator()(void* p) const noexcept { std::free(p); }
-  };
-  void swap(Buffer& other) noexcept {
-    std::swap(memory_, other.memory_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
+  static std::size_t checked(std::size_t size) {
+    if (size > std::numeric_limits<std::size_t>::max() / (2 * sizeof(T))) throw std::bad_alloc();
+    return size;
   }
 
-  std::unique_ptr<void, Free> memory_;
-  T* data_ = nullptr;
+  Memory memory_;
   std::size_t size_ = 0;
 };
 

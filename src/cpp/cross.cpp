@@ -5,7 +5,8 @@ namespace dcn {
 template <class T>
 CrossPart<T>::CrossPart(const NetworkConfig& config, Layout& layout)
     : kind_(config.cross), L_(config.cross_layers), D_(config.width()), R_(config.cross_rank),
-      diag_(static_cast<T>(config.diag_scale)), bias_(config.cross_bias), gate_(config.preactivation) {
+      diag_(static_cast<T>(config.diag_scale)), bias_(config.cross_bias),
+      gate_(config.preactivation) {
   if (L_ == 0) return;
   switch (kind_) {
     case CrossKind::vector:
@@ -104,8 +105,7 @@ void CrossPart<T>::forward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std
                                 std::size_t rows) const {
   const T* x = tile.x[l];
   if (kind_ == CrossKind::lowrank) {
-    k.dense_forward(tile.t[l], nullptr, x, packed_v_[l].view(), rows, D_, R_,
-                    Activation::identity);
+    k.dense_forward(tile.t[l], nullptr, x, packed_v_[l].view(), rows, D_, R_, Activation::identity);
     k.dense_forward(tile.z[l], tile.pre[l], tile.t[l], packed_w_[l].view(), rows, R_, D_, gate_);
   } else {
     k.dense_forward(tile.z[l], tile.pre[l], x, packed_w_[l].view(), rows, D_, D_, gate_);

@@ -15,12 +15,12 @@ DeepPart<T>::DeepPart(const NetworkConfig& config, Layout& layout, const std::st
       std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(config.dropout * 65536 + 0.5));
   for (const std::size_t O : config.hidden) {
     const std::size_t I = widths_.back();
-    const std::string index = "_" + std::to_string(packed_.size());
-    w_.push_back(layout.add(prefix + "_W" + index, {O, I}, config.alpha_deep));
-    b_.push_back(layout.add(prefix + "_b" + index, {O}, 0));
+    const std::string index = std::to_string(packed_.size());
+    w_.push_back(layout.add(prefix + "_W_" + index, {O, I}, config.alpha_deep));
+    b_.push_back(layout.add(prefix + "_b_" + index, {O}, 0));
     if (layer_norm_) {
-      scale_.push_back(layout.add(prefix + "_scale" + index, {O}, 0));
-      shift_.push_back(layout.add(prefix + "_shift" + index, {O}, 0));
+      scale_.push_back(layout.add(prefix + "_scale_" + index, {O}, 0));
+      shift_.push_back(layout.add(prefix + "_shift_" + index, {O}, 0));
     }
     packed_.emplace_back(O, I);
     widths_.push_back(O);

@@ -56,7 +56,7 @@ template <class T> class DeepPart {
   bool layer_norm_ = false;
   std::uint32_t threshold_ = 0;  // of 65536; 0 without dropout
   std::size_t first_stream_ = 0;
-  std::vector<std::size_t> widths_;                // N+1
+  std::vector<std::size_t> widths_;                 // N+1
   std::vector<std::size_t> w_, b_, scale_, shift_;  // offsets
   std::vector<PackedMatrix<T>> packed_;
 };

@@ -55,9 +55,8 @@ template <class T> void EmbeddingPart<T>::point(const T* parameters) {
     std::vector<Field<T>>& to = table.wide ? wide_fields_ : fields_;
     to.resize(F_);
     for (std::size_t j = 0; j < table.fields.size(); ++j)
-      to[table.fields[j].number] = {
-          parameters + table.offset + table.fields[j].first_row * table.K, table.K,
-          table.columns[j]};
+      to[table.fields[j].number] = {parameters + table.offset + table.fields[j].first_row * table.K,
+                                    table.K, table.columns[j]};
   }
 }
 
@@ -82,8 +81,7 @@ template <class T> void EmbeddingPart<T>::reserve(std::size_t n) {
 
 template <class T>
 void EmbeddingPart<T>::touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n) {
-  for (Table& table : tables_)
-    table.touched.sort(table.fields, table.V, ids, F_, rows, n);
+  for (Table& table : tables_) table.touched.sort(table.fields, table.V, ids, F_, rows, n);
 }
 
 template <class T>
@@ -97,7 +95,8 @@ void EmbeddingPart<T>::each_chunk(std::size_t n_threads, F&& f) {
     widest = std::max(widest, table.K);
   }
   const std::size_t threads = tasks.size() > 1 ? n_threads : 1;
-  while (sums_.size() < std::max<std::size_t>(threads, 1)) sums_.emplace_back(kRowsPerTask * widest);
+  while (sums_.size() < std::max<std::size_t>(threads, 1))
+    sums_.emplace_back(kRowsPerTask * widest);
   parallel_for(threads, tasks.size(), [&](std::size_t task, std::size_t slot) {
     const auto [table, first] = tasks[task];
     f(*table, first, std::min(kRowsPerTask, table->touched.rows.size() - first), slot, task);
@@ -108,8 +107,8 @@ template <class T>
 void EmbeddingPart<T>::sum_gradients(const KernelTable<T>& k, T* g, const Table& table,
                                      std::size_t first, std::size_t count) {
   k.embedding_backward(g, table.wide ? dlogits_.data() : dx_.data(), table.wide ? C_ : width_,
-                       table.columns.data(), table.touched.occurrences.data(), table.touched.starts.data() + first,
-                       count, table.fields.size(), table.K);
+                       table.columns.data(), table.touched.occurrences.data(),
+                       table.touched.starts.data() + first, count, table.fields.size(), table.K);
 }
 
 template <class T>
@@ -125,16 +124,15 @@ double EmbeddingPart<T>::update(const KernelTable<T>& k, const TableState<T>& st
     sum_gradients(k, g, table, first, count);
     const std::uint32_t* rows = table.touched.rows.data() + first;
     squares[task] = k.adam_update_rows(state.parameters + table.offset, state.m + table.offset,
-                                       state.v + table.offset, g, rows, table.touched.counts.data() + first,
-                                       count, table.K, step);
+                                       state.v + table.offset, g, rows,
+                                       table.touched.counts.data() + first, count, table.K, step);
     if (!keeps_history_) return;
     const double rest =
         history.ema_decay > 0 ? 1 - average_share(history.ema_decay, history.now) : 0;
     for (std::size_t u = 0; u < count; ++u) {
       const std::size_t at = table.offset + rows[u] * table.K;
       if (state.averages != nullptr)
-        k.average_update(state.averages + at, state.parameters + at, table.K,
-                         static_cast<T>(rest));
+        k.average_update(state.averages + at, state.parameters + at, table.K, static_cast<T>(rest));
       table.last[rows[u]] = static_cast<std::uint32_t>(history.now);
     }
   });
@@ -145,8 +143,7 @@ double EmbeddingPart<T>::update(const KernelTable<T>& k, const TableState<T>& st
 
 template <class T>
 void EmbeddingPart<T>::gradients(const KernelTable<T>& k, T* gradients, std::size_t n_threads) {
-  for (const Table& table : tables_)
-    std::fill_n(gradients + table.offset, table.V * table.K, T(0));
+  for (const Table& table : tables_) std::fill_n(gradients + table.offset, table.V * table.K, T(0));
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t) {
     T* g = sums_[slot].data();
@@ -163,13 +160,13 @@ template <class T>
 void EmbeddingPart<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
                                 const RowHistory& history, std::size_t n_threads) {
   if (!keeps_history_) return;
-  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t,
-                            std::size_t) {
-    T* averages = state.averages != nullptr ? state.averages + table.offset : nullptr;
-    k.catch_up_rows(state.parameters + table.offset, state.m + table.offset,
-                    state.v + table.offset, averages, table.last.data(),
-                    table.touched.rows.data() + first, count, table.K, history);
-  });
+  each_chunk(n_threads,
+             [&](Table& table, std::size_t first, std::size_t count, std::size_t, std::size_t) {
+               T* averages = state.averages != nullptr ? state.averages + table.offset : nullptr;
+               k.catch_up_rows(state.parameters + table.offset, state.m + table.offset,
+                               state.v + table.offset, averages, table.last.data(),
+                               table.touched.rows.data() + first, count, table.K, history);
+             });
 }
 
 template <class T>

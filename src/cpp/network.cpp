@@ -42,8 +42,7 @@ template <class T> void Network<T>::set_averages(const T* values) {
   use(table_of<T>(active_isa()), averages());
 }
 
-template <class T>
-void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
+template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
   std::copy_n(m, layout_.size(), m_.data());
   std::copy_n(v, layout_.size(), v_.data());
   step_ = step;
@@ -124,12 +123,12 @@ template <class T>
 void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                          const Rows& rows, const DropoutAt& dropout) const {
   const std::size_t n = rows.count;
-  embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);       // ids -> x0 (T,D)
+  embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);  // ids -> x0 (T,D)
   k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
-  cross_.forward(k, ws.cross, in_use_, n);                        // x0 -> xL (T,D)
-  deep_.forward(k, ws.deep, in_use_, n, dropout);                 // x0 or xL -> hN (T,H)
-  beside_.forward(k, ws.beside, in_use_, n, dropout);             // x0 -> hN (T,H)
-  head_.forward(k, ws.logits, ws.head, n);                        // -> logits (T,C)
+  cross_.forward(k, ws.cross, in_use_, n);             // x0 -> xL (T,D)
+  deep_.forward(k, ws.deep, in_use_, n, dropout);      // x0 or xL -> hN (T,H)
+  beside_.forward(k, ws.beside, in_use_, n, dropout);  // x0 -> hN (T,H)
+  head_.forward(k, ws.logits, ws.head, n);             // -> logits (T,C)
   embedding_.forward_wide(k, ws.logits, table.ids, rows.numbers, n);
 }
 

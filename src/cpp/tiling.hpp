@@ -13,7 +13,7 @@ inline constexpr std::size_t kTileBytes = 768 * 1024, kLeastRows = 144, kMostRow
 inline constexpr std::size_t kRowStep = 12;  // a multiple of every instruction set's register tile
 
 // More lanes feed more threads, but each costs a pass over all parameters.
-inline constexpr std::size_t kMostLanes = 16, kSmallModel = 1 << 16, kRowsPerLane = 512;
+inline constexpr std::size_t kMostLanes = 16, kSmallModel = 1 << 16, kRowsPerLane = 1024;
 
 // Parameters that one optimizer task moves: their gradients are still in L1 when Adam reads them.
 inline constexpr std::size_t kChunk = 8192;

@@ -30,9 +30,11 @@ void TouchedRows::sort(const std::vector<FieldOfTable>& fields, std::size_t V,
   keys_.resize(n * fields_here);
   std::uint64_t* key = keys_.data();
   for (std::size_t i = 0; i < n; ++i) {
-    const std::int32_t* id = ids + (numbers != nullptr ? static_cast<std::size_t>(numbers[i]) : i) * F;
+    const std::int32_t* id =
+        ids + (numbers != nullptr ? static_cast<std::size_t>(numbers[i]) : i) * F;
     for (std::size_t j = 0; j < fields_here; ++j) {
-      const std::uint64_t row = fields[j].first_row + static_cast<std::uint64_t>(id[fields[j].number]);
+      const std::uint64_t row =
+          fields[j].first_row + static_cast<std::uint64_t>(id[fields[j].number]);
       *key++ = row << 32 | (i * fields_here + j);
     }
   }

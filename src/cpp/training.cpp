@@ -97,8 +97,8 @@ double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* 
   use(k, parameters());
   embedding_.touch(table.ids, rows, n);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
-  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_),
-                 tiling(n).lanes, dense_size_);
+  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_), tiling(n).lanes,
+                 dense_size_);
   embedding_.gradients(k, gradients_.data(), n_threads);
   if (averages_.size() > 0) use(k, averages());
   return sum / static_cast<double>(n);

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 _T = TypeVar("_T", np.float32, np.float64)
+_Ids = npt.NDArray[np.int32]
 _Rows = npt.NDArray[np.int64]
 
 version: str
@@ -64,6 +65,7 @@ class _Ops(Protocol[_T]):
         W: npt.NDArray[_T],
         b: npt.NDArray[_T],
         diag_scale: float,
+        preactivation: str,
         n_threads: int,
         /,
     ) -> npt.NDArray[_T]: ...
@@ -75,6 +77,7 @@ class _Ops(Protocol[_T]):
         W: npt.NDArray[_T],
         b: npt.NDArray[_T],
         diag_scale: float,
+        preactivation: str,
         n_threads: int,
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
@@ -86,6 +89,7 @@ class _Ops(Protocol[_T]):
         V: npt.NDArray[_T],
         b: npt.NDArray[_T],
         diag_scale: float,
+        preactivation: str,
         n_threads: int,
         /,
     ) -> npt.NDArray[_T]: ...
@@ -98,9 +102,25 @@ class _Ops(Protocol[_T]):
         V: npt.NDArray[_T],
         b: npt.NDArray[_T],
         diag_scale: float,
+        preactivation: str,
         n_threads: int,
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # ids (B,F), tables F times (V,K) -> x0 (B,D)
+    def embedding(
+        self,
+        ids: _Ids,
+        tables: Sequence[npt.NDArray[_T]],
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> F times dE (V,K)
+    def embedding_backward(
+        self,
+        dx0: npt.NDArray[_T],
+        ids: _Ids,
+        tables: Sequence[npt.NDArray[_T]],
+        /,
+    ) -> list[npt.NDArray[_T]]: ...
     # h (B,I), W (O,I), b (O) -> hn (B,O)
     def dense(
         self,
@@ -118,6 +138,23 @@ class _Ops(Protocol[_T]):
         W: npt.NDArray[_T],
         b: npt.NDArray[_T],
         activation: str,
+        /,
+    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    # z (B,O), scale, shift (O) -> y (B,O)
+    def layer_norm(
+        self,
+        z: npt.NDArray[_T],
+        scale: npt.NDArray[_T],
+        shift: npt.NDArray[_T],
+        /,
+    ) -> npt.NDArray[_T]: ...
+    # -> dz (B,O), dscale, dshift (O)
+    def layer_norm_backward(
+        self,
+        dy: npt.NDArray[_T],
+        z: npt.NDArray[_T],
+        scale: npt.NDArray[_T],
+        shift: npt.NDArray[_T],
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
     # x (B,D), h (B,H), W (C,D+H), b (C) -> logits (B,C)
@@ -186,17 +223,27 @@ class NetworkConfig:
     def __init__(
         self,
         *,
+        fields: Sequence[tuple[str, int, int]],  # name, rows, width
         n_dense: int,
+        wide: bool,
         cross: str,
         cross_layers: int,
         cross_rank: int,
         diag_scale: float,
+        cross_bias: bool,
+        preactivation: str,
         hidden: Sequence[int],
         activation: str,
         structure: str,
+        dropout: float,
+        layer_norm: bool,
         n_outputs: int,
         loss: str,
-        alpha: float,
+        alpha_embedding: float,
+        alpha_cross: float,
+        alpha_deep: float,
+        ema_decay: float,
+        sparse_adam: str,
     ) -> None: ...
 
 class _Network(Generic[_T]):
@@ -211,15 +258,20 @@ class _Network(Generic[_T]):
     # read-only views of the flat buffers, by name
     @property
     def parameters(self) -> dict[str, npt.NDArray[_T]]: ...
+    # what predictions use; the parameters where no averages are kept
+    @property
+    def averages(self) -> dict[str, npt.NDArray[_T]]: ...
     @property
     def gradients(self) -> dict[str, npt.NDArray[_T]]: ...
     @property
     def first_moments(self) -> dict[str, npt.NDArray[_T]]: ...
     @property
     def second_moments(self) -> dict[str, npt.NDArray[_T]]: ...
-    # the same memory as one array (n_parameters)
+    # the same memory as one array, at least n_parameters long: tables begin at cache lines
     @property
     def flat_parameters(self) -> npt.NDArray[_T]: ...
+    @property
+    def flat_averages(self) -> npt.NDArray[_T]: ...
     @property
     def flat_gradients(self) -> npt.NDArray[_T]: ...
     @property
@@ -228,30 +280,36 @@ class _Network(Generic[_T]):
     def flat_second_moments(self) -> npt.NDArray[_T]: ...
     # rows of a tile, tiles, lanes
     def tiling(self, batch: int) -> tuple[int, int, int]: ...
+    # the averages start anew from the values
     def set_parameters(self, values: npt.NDArray[_T]) -> None: ...
+    def set_averages(self, values: npt.NDArray[_T]) -> None: ...
     def set_optimizer(self, m: npt.NDArray[_T], v: npt.NDArray[_T], step: int) -> None: ...
-    # dense (N,M) -> logits (N,C)
-    def predict(self, dense: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
+    # ids (N,F), dense (N,M) -> logits (N,C)
+    def predict(self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
     # target (N,C), for softmax (N,1) with class numbers; weight (N) -> weighted mean loss
     def evaluate(
         self,
+        ids: _Ids,
         dense: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         n_threads: int,
     ) -> float: ...
-    # rows (n): numbers of the rows to use -> mean loss; fills `gradients`
+    # rows (n): numbers of the rows to use; seed is dropout's -> mean loss; fills `gradients`
     def compute_gradients(
         self,
+        ids: _Ids,
         dense: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         rows: _Rows,
+        seed: int,
         n_threads: int,
     ) -> float: ...
     # order (n) -> mean objective, batches applied, whether it went to the end
     def train_epoch(
         self,
+        ids: _Ids,
         dense: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
@@ -261,6 +319,7 @@ class _Network(Generic[_T]):
         beta_1: float,
         beta_2: float,
         epsilon: float,
+        seed: int,
         n_threads: int,
     ) -> tuple[float, int, bool]: ...
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 Codes = npt.NDArray[np.int32]
 Column = Any  # a Series of narwhals, whose stable types are not its types
+KINDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean)  # of categories, beside numbers, objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,7 @@ class Factor:
         return np.bincount(np.where(self.codes < 0, n, self.codes), minlength=n + 1)
 
 
+@cache
 def find_pyarrow() -> ModuleType | None:
     """Return pyarrow if there is one: it finds the values of a column several times faster."""
     try:
@@ -65,12 +68,15 @@ def is_missing_type(kind: type) -> bool:
 def factor_series(series: Column, name: object) -> Factor:
     """Find the values in a column of a frame."""
     dtype = series.dtype
-    if is_object(series):
+    if is_object(series) or _has_object_categories(series):
         return factor_objects(series.to_list(), name)
-    if series.null_count() == len(series):
-        return _nothing(len(series))
+    if not (dtype.is_numeric() or dtype in KINDS):  # read as there is nothing in it
+        return Factor(np.full(len(series), -1, np.int32), np.empty(0, object))
     if pa := find_pyarrow():
-        return _factor_arrow(pa, series.to_arrow(), name)
+        try:
+            return _factor_arrow(pa, series.to_arrow(), name)
+        except pa.ArrowException:  # categories of a type that Arrow does not have
+            return factor_objects(series.to_list(), name)
     if dtype == nw.Boolean or dtype.is_integer():
         missing = series.is_null()
         filled = series.fill_null(False if dtype == nw.Boolean else 0).to_numpy()
@@ -84,6 +90,13 @@ def is_object(series: Column) -> bool:
     """Return whether any Python object may be in the column; narwhals looks at 100 rows of it."""
     native = getattr(series.to_native(), "dtype", None)
     return series.dtype == nw.Object or (isinstance(native, np.dtype) and native.kind == "O")
+
+
+def _has_object_categories(series: Column) -> bool:
+    """Return whether pandas' categories are objects, of which Arrow would make one type."""
+    categories = getattr(getattr(series.to_native(), "dtype", None), "categories", None)
+    dtype = getattr(categories, "dtype", None)
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def factor_array(
@@ -143,10 +156,6 @@ def _is_present(value: Any) -> bool:
     return not is_missing_type(type(value)) and value == value
 
 
-def _nothing(n: int) -> Factor:
-    return Factor(np.full(n, -1, np.int32), np.empty(0, object))
-
-
 def _renumber(codes: Codes, kept: npt.NDArray[np.bool_]) -> Codes:
     """Give the kept values numbers from 0; the others become missing, as -1 stays."""
     numbers = np.where(kept, np.cumsum(kept) - 1, -1)
@@ -180,6 +189,8 @@ def _factor_arrow(pa: ModuleType, array: Any, name: object) -> Factor:
         return Factor(_renumber(codes, there), found[there].astype(np.float64))
     if pa.types.is_large_string(values.type):
         return Factor(codes, found)
+    if found.dtype.kind in "mM":  # a list of them may be one of integers
+        refuse_types([found.dtype.type], name, ())
     seen = factor_objects(found.tolist(), name)
     return Factor(np.append(seen.codes, -1).astype(np.int32)[codes], seen.values)
 

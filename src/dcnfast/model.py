@@ -25,7 +25,7 @@ def _glorot_uniform(random_state: np.random.RandomState, shape: tuple[int, ...])
 
 
 def _he_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
-    return np.sqrt(2.0 / shape[-1]) * random_state.normal(size=shape)
+    return np.asarray(np.sqrt(2.0 / shape[-1]) * random_state.normal(size=shape))
 
 
 INITIALIZERS = {
@@ -118,7 +118,10 @@ class Model:
         seen : list of ndarray of shape (V_f,)
             For each field how often training saw each row.
         """
-        both = [np.array(self.network.flat_parameters), np.array(self.network.flat_averages)]
+        both: list[Array] = [
+            np.array(self.network.flat_parameters),
+            np.array(self.network.flat_averages),
+        ]
         offsets = {name: (offset, shape) for name, shape, offset in self.network.tensors}
         first: dict[str, int] = {}
         for (_, rows, width), counts in zip(self.config.fields, seen, strict=True):

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
 from dcnfast.factor import (
+    KINDS,
     Column,
     Factor,
     factor_array,
@@ -31,6 +32,7 @@ from dcnfast.factor import (
 
 Mask = npt.NDArray[np.bool_]
 REAL = (int, float, np.integer, np.floating, np.bool_, Decimal)
+BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
 
 
 class Source(Protocol):
@@ -63,11 +65,16 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
     name = type(estimator).__name__
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(f"{name}: X has dtype {X.dtype}, want numbers or categories")
+    if type(X) is dict:  # a DOK matrix is one too
+        raise TypeError(f"{name}: X is a dict, want an array or a DataFrame")
     if np.ma.is_masked(X):
         raise ValueError(f"{name}: X is an array with masked values, want one without")
-    if isinstance(frame := nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame):
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError(f"{name}: X is a LazyFrame, want a DataFrame: collect it first")
+    if isinstance(frame, nw.DataFrame):
         return FrameSource(name, frame)
-    if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "USb"):
+    if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "US"):
         X = np.asarray(X, dtype=object)  # else one word makes all columns words
     X = check_array(
         X, accept_sparse="csr", dtype=None, ensure_all_finite=False, estimator=estimator,
@@ -88,13 +95,11 @@ class FrameSource:
         self.names = list(frame.columns)
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise ValueError(f"{estimator}: X has columns of the same name: {_listed(twice)}")
-        for count, what, axis in (
-            (frame.shape[0], "sample", 0), (frame.shape[1], "feature", 1),
-        ):  # fmt: skip
+        for count, what in zip(frame.shape, ("sample", "feature"), strict=True):
             if not count:
                 raise ValueError(
                     f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is "
-                    f"required by {estimator}." + " Want rows." * (axis == 0)
+                    f"required by {estimator}."
                 )
         self.columns = list(frame.iter_columns())
         bad = [
@@ -123,7 +128,7 @@ class FrameSource:
     def factor(self, j: int) -> Factor:
         """Find the values in a column."""
         column, name = self.columns[j], self.names[j]
-        if isinstance(column.dtype, nw.Decimal | nw.Int128 | nw.UInt128):
+        if isinstance(column.dtype, BIG):
             raise TypeError(
                 f"X: column {name!r} has categories of type {column.dtype}, want strings or "
                 "integers of at most 64 bits"
@@ -207,8 +212,7 @@ def _is_number(column: Column) -> bool:
 
 
 def _is_category(column: Column) -> bool:
-    kinds = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Object)
-    return column.dtype in kinds or is_object(column) or _is_empty(column)
+    return column.dtype in KINDS or is_object(column) or _is_empty(column)
 
 
 def _is_empty(column: Column) -> bool:
@@ -231,15 +235,18 @@ def _can_be_numbers(column: Column) -> bool:
 def _to_floats(column: Column, name: Any) -> npt.NDArray[Any]:
     if is_object(column):
         return _objects_to_floats(column.to_list(), name)
-    if _is_empty(column):
-        return np.full(len(column), np.nan)
-    if column.dtype == nw.Boolean:
-        column = column.cast(nw.Int8)
-    if not column.dtype.is_float() and (
-        column.null_count() or isinstance(column.dtype, nw.Decimal)
-    ):
+    if isinstance(column.dtype, BIG):
         column = column.cast(nw.Float64)
-    return np.asarray(column.to_numpy())
+    elif column.dtype == nw.Boolean:
+        column = column.cast(nw.Int8)
+    elif not _is_number(column):
+        return np.full(len(column), np.nan)
+    numbers: npt.NDArray[Any] = np.asarray(column.to_numpy())
+    if numbers.dtype.kind in "iuf":  # a null is NaN here
+        return numbers
+    numbers = column.fill_null(0).to_numpy().astype(np.float64)
+    numbers[column.is_null().to_numpy()] = np.nan
+    return numbers
 
 
 def _objects_to_floats(column: list[Any], name: Any) -> npt.NDArray[Any]:

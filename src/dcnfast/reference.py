@@ -11,6 +11,7 @@ R rank, I and O inputs and outputs of a dense layer, H width of the last one, C 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,18 @@ Ids = npt.NDArray[np.integer[Any]]
 # ---- 2: embed
 
 
-def embedding(E: Array, ids: Ids) -> Array:
-    """Look rows up. E (V,K), ids of any shape -> that shape and K behind it."""
-    return E[ids]
+def embedding(ids: Ids, tables: Sequence[Array]) -> Array:
+    """Look up one row a field. ids (B,F), F tables (V,K) of any widths -> x0 (B,D)."""
+    rows = [E[ids[:, f]] for f, E in enumerate(tables)]
+    return np.concatenate([np.zeros((len(ids), 0)), *rows], axis=1)
 
 
-def embedding_backward(de: Array, E: Array, ids: Ids) -> Array:
-    """Return dE (V,K): the gradients of each row's occurrences, added in the order of ids."""
-    dE = np.zeros_like(E)
-    np.add.at(dE, ids, de)
+def embedding_backward(dx0: Array, ids: Ids, tables: Sequence[Array]) -> list[Array]:
+    """Return F times dE (V,K): each row's occurrences, added up in the order of the batch."""
+    ends = np.cumsum([E.shape[1] for E in tables], dtype=int)
+    dE = [np.zeros_like(E) for E in tables]
+    for f, end in enumerate(ends):
+        np.add.at(dE[f], ids[:, f], dx0[:, end - tables[f].shape[1] : end])
     return dE
 
 
@@ -195,14 +199,14 @@ def layer_norm(z: Array, scale: Array, shift: Array) -> Array:
 
 
 def layer_norm_backward(
-    dn: Array, z: Array, scale: Array, shift: Array
+    dy: Array, z: Array, scale: Array, shift: Array
 ) -> tuple[Array, Array, Array]:
     """Return dz (B,O), dscale (O), dshift (O)."""
     deviation = np.sqrt(z.var(axis=1, keepdims=True) + NORM_EPSILON)
     n: Array = (z - z.mean(axis=1, keepdims=True)) / deviation
-    dz = dn * scale
+    dz = dy * scale
     dz = dz - dz.mean(axis=1, keepdims=True) - n * (dz * n).mean(axis=1, keepdims=True)
-    return dz / deviation, (dn * n).sum(axis=0), dn.sum(axis=0) + 0 * shift
+    return dz / deviation, (dy * n).sum(axis=0), dy.sum(axis=0) + 0 * shift
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

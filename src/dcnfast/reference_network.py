@@ -164,19 +164,20 @@ class ReferenceNetwork:
 
     def _stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
         """Return x0 (B,D): the embeddings in the order of the fields, then the dense columns."""
-        rows = {K: self._table_rows(ids, K) for K in self.widths}
-        embedded = {K: embedding(p[f"embedding_{K}"], rows[K]) for K in self.widths}
-        columns = [embedded[K][:, place] for _, _, K, place in self._places()]
-        return np.concatenate([*columns, dense], axis=1)
+        return np.concatenate([embedding(ids, self._tables(p)), dense], axis=1)
 
-    def _places(self) -> list[tuple[int, int, int, int]]:
-        """Say of each field: number, rows, width, and its place among the fields of that width."""
-        widths = [K for _, _, K in self.config.fields]
-        return [(f, V, K, widths[:f].count(K)) for f, (_, V, K) in enumerate(self.config.fields)]
+    def _tables(self, p: Mapping[str, Array], wide: bool = False) -> list[Array]:
+        """Return the rows of each field, of the embeddings or of the linear part."""
+        tables, first = [], dict.fromkeys(p, 0)
+        for _, V, K in self.config.fields:
+            name = "wide" if wide else f"embedding_{K}"
+            tables.append(p[name][first[name] : first[name] + V])
+            first[name] += V
+        return tables
 
     def _table_rows(self, ids: Ids, width: int | None = None) -> Ids:
         """Return the rows (B, fields) of the table of all fields of that width, or of all."""
-        fields = [f for f, _, K, _ in self._places() if width in (None, K)]
+        fields = [f for f, (_, _, K) in enumerate(self.config.fields) if width in (None, K)]
         sizes = [self.config.fields[f][1] for f in fields]
         return np.asarray(ids[:, fields] + np.cumsum([0, *sizes])[:-1])
 
@@ -216,7 +217,8 @@ class ReferenceNetwork:
         c = self.config
         logits = np.zeros((len(dense), c.n_outputs))
         if c.wide and c.fields:
-            logits += embedding(p["wide"], self._table_rows(ids)).sum(axis=1)
+            rows = embedding(ids, self._tables(p, wide=True))
+            logits += rows.reshape(len(ids), len(c.fields), c.n_outputs).sum(axis=1)
         if c.wide and c.n_dense:
             logits += dense @ p["wide_W"].T
         return logits
@@ -262,9 +264,8 @@ class ReferenceNetwork:
     ) -> dict[str, Array]:
         c, g = self.config, {}
         if c.wide and c.fields:
-            rows = self._table_rows(ids)
-            each = np.repeat(dlogits[:, None], len(c.fields), axis=1)
-            g["wide"] = embedding_backward(each, p["wide"], rows)
+            each = np.tile(dlogits, len(c.fields))
+            g["wide"] = np.concatenate(embedding_backward(each, ids, self._tables(p, wide=True)))
         if c.wide and c.n_dense:
             g["wide_W"] = dlogits.T @ dense
         return g
@@ -285,9 +286,9 @@ class ReferenceNetwork:
             z = dense_layer(layers[i], W, b)
             if c.layer_norm:
                 scale, shift = p[f"{part}_scale_{i}"], p[f"{part}_shift_{i}"]
-                dn = activate_backward(dh * masks[i], layer_norm(z, scale, shift), c.activation)
+                dy = activate_backward(dh * masks[i], layer_norm(z, scale, shift), c.activation)
                 dz, g[f"{part}_scale_{i}"], g[f"{part}_shift_{i}"] = layer_norm_backward(
-                    dn, z, scale, shift
+                    dy, z, scale, shift
                 )
             else:
                 dz = activate_backward(dh * masks[i], z, c.activation)
@@ -305,17 +306,9 @@ class ReferenceNetwork:
     def _stack_backward(
         self, dx0: Array, g: dict[str, Array], p: Mapping[str, Array], ids: Ids
     ) -> None:
-        places = self._places()
-        ends = np.cumsum([K for _, _, K, _ in places])
+        dE = embedding_backward(dx0[:, : self.config.embedding_width], ids, self._tables(p))
         for K in self.widths:
-            parts = [
-                dx0[:, end - K : end]
-                for (*_, k, _), end in zip(places, ends, strict=True)
-                if k == K
-            ]
-            g[f"embedding_{K}"] = embedding_backward(
-                np.stack(parts, axis=1), p[f"embedding_{K}"], self._table_rows(ids, K)
-            )
+            g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
 
     # ---- optimize: stage 8
 

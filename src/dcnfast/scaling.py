@@ -74,7 +74,7 @@ class Standardizer:
         """Learn mean and scale of rows that ``read()`` gives block by block."""
         n, m = shape
         w = np.ones(n) if weight is None else weight / weight.max()
-        w = (w / w.sum())[:, None]
+        w = w[:, None]
         low, high = np.full(m, np.nan), np.full(m, np.nan)
         total = np.full(m, w.sum())
         for rows, block in read():
@@ -87,7 +87,9 @@ class Standardizer:
         self.factor = np.where(
             np.abs(exponent) > 300, np.ldexp(1.0, np.clip(-exponent, -1000, 1000)), 1.0
         )
-        total = np.where(total > n * np.finfo(np.float64).eps, total, 1.0)  # 0, if not for rounding
+        total = np.where(
+            total > n * np.finfo(np.float64).eps * w.sum(), total, 1.0
+        )  # 0, if not for rounding
         mean, variance = np.zeros(m), np.zeros(m)
         for rows, block in read():
             mean += (w[rows] * np.nan_to_num(block * self.factor, copy=False)).sum(axis=0)
@@ -189,7 +191,9 @@ class NumericScaler:
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
         self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
         if self.scaling == "quantile":
-            rows = np.linspace(0, n - 1, min(n, QUANTILE_ROWS)).astype(np.intp)
+            present = np.arange(n) if weight is None else np.flatnonzero(weight)
+            few = np.linspace(0, len(present) - 1, min(len(present), QUANTILE_ROWS))
+            rows = present[few.astype(np.intp)]  # the same in every fit
             X, weight = X[rows], None if weight is None else weight[rows]
             self._knots = _find_knots(X, weight)
         z = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
@@ -211,14 +215,14 @@ class NumericScaler:
 
     def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring scaled rows into the range of the training rows."""
-        return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
+        low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
+        return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
         if self.scaling is not None:
             return self.standardizer.standardise(block)
-        largest = float(np.finfo(dtype).max)
         mean = self.standardizer.mean / self.standardizer.factor
-        return np.clip(np.where(np.isnan(block), mean, block), -largest, largest)
+        return _clip_to(dtype, np.where(np.isnan(block), mean, block))
 
     def _read(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         for rows, block in blocks(X):
@@ -228,6 +232,12 @@ class NumericScaler:
                 for column, (x, z) in zip(block.T, self._knots, strict=True):
                     column[:] = np.interp(column, x, z)
             yield rows, block
+
+
+def _clip_to(dtype: npt.DTypeLike, numbers: Floats) -> Floats:
+    """Return what the dtype can hold."""
+    largest = float(np.finfo(dtype).max)
+    return np.clip(numbers, -largest, largest)
 
 
 def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     assert_all_finite,
-    check_consistent_length,
     check_X_y,
     validate_data,
 )
@@ -97,10 +96,9 @@ def read_training_table(
     by_type = isinstance(categorical_features, str) and categorical_features == "from_dtype"
     source = open_source(estimator, X, exact=not (by_type or categorical_features is None))
     validate_data(estimator, source.native, skip_check_array=True, y=y)
-    y = _read_target(estimator, y, y_numeric)
+    y = _read_target(estimator, source.native.shape[0], y, y_numeric)
     mask = source.categorical_by_type() if by_type else _chosen(categorical_features, source)
     table = _read(estimator, source, mask)
-    check_consistent_length(table.numbers, y)
     estimator.is_categorical_ = mask
     return table, y
 
@@ -129,16 +127,15 @@ def read_validation_table(
         Whether y holds numbers, one or several columns of them.
     """
     table = read_table(estimator, X_val)
-    y = _read_target(estimator, y_val, y_numeric)
-    check_consistent_length(table.numbers, y)
-    return table, y
+    return table, _read_target(estimator, len(table), y_val, y_numeric)
 
 
-def _read_target(estimator: BaseEstimator, y: Any, y_numeric: bool) -> Array:
+def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
     numeric_schema.refuse_dates_and_masks(estimator, "y", y)
-    rows = np.zeros((len(y) if hasattr(y, "__len__") and len(y) else 1, 1))
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
-        _, y = check_X_y(rows, y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator)
+        _, y = check_X_y(
+            np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator
+        )
         assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
     return np.asarray(y)
 

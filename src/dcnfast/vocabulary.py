@@ -8,8 +8,10 @@ last row.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from hashlib import blake2b
-from itertools import repeat
+from itertools import compress, repeat
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -51,16 +53,18 @@ class Vocabulary:
 
     def fit(self, column: Factor) -> Vocabulary:
         """Learn the values from the training rows."""
-        *found, missing = column.counts().tolist()
+        counts = column.counts()
         totals: dict[Any, int] = {}
-        for value, count in zip(column.values.tolist(), found, strict=True):
+        for value, count in zip(column.values.tolist(), counts.tolist(), strict=False):
             if count:  # equal values may come twice, as 0.0 and -0.0 do
                 totals[value] = totals.get(value, 0) + count
-        self._choose(dict(_in_order(totals)), len(column.codes))
-        counts = [0, missing, *(totals[value] for value in self.values)]
-        if self.infrequent:
-            counts.append(sum(totals[value] for value in self.infrequent))
-        self.counts = np.array(counts, np.int64)
+        ordered = _in_order(totals)
+        found = np.fromiter(map(totals.__getitem__, ordered), np.int64, len(ordered))
+        kept = self._choose(found, len(column.codes))
+        self.values = list(compress(ordered, kept))
+        self.infrequent = list(compress(ordered, ~kept))
+        rare = [found[~kept].sum()] if self.infrequent else []
+        self.counts = np.array([0, counts[-1], *found[kept].tolist(), *rare], np.int64)
         self._index_values()
         return self
 
@@ -75,17 +79,15 @@ class Vocabulary:
         """How many rows the table has."""
         return len(self.counts)
 
-    def _choose(self, totals: dict[Any, int], n: int) -> None:
+    def _choose(self, counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.bool_]:
+        """Return which values get a row of their own."""
         least = self.min_frequency or 0
-        if not isinstance(least, int):
-            least *= n
-        kept = {value for value, count in totals.items() if count >= least}
+        kept = counts >= (least if isinstance(least, Integral) else least * n)
         room = self.max_categories
-        if room is not None and len(kept) + (len(kept) < len(totals)) > room:
-            by_count = sorted(kept_in_order(totals, kept), key=lambda v: -totals[v])
-            kept = set(by_count[: room - 1])
-        self.values = kept_in_order(totals, kept)
-        self.infrequent = [value for value in totals if value not in kept]
+        if room is not None and kept.sum() + (not kept.all()) > room:
+            frequent = np.argsort(-np.where(kept, counts, 0), kind="stable")
+            kept[frequent[room - 1 :]] = False
+        return kept
 
     def _index_values(self) -> None:
         self._rows = {value: row for row, value in enumerate(self.values, FIRST)}
@@ -157,15 +159,10 @@ def hash_values(values: npt.NDArray[Any]) -> Words:
     return hashes
 
 
-def kept_in_order(totals: dict[Any, int], kept: set[Any]) -> list[Any]:
-    """Return the kept values in the order of the others."""
-    return [value for value in totals if value in kept]
-
-
-def _in_order(totals: dict[Any, int]) -> list[tuple[Any, int]]:
-    numbers = sorted(value for value in totals if not isinstance(value, str))
-    strings = sorted(value for value in totals if isinstance(value, str))
-    return [(value, totals[value]) for value in [*numbers, *strings]]
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    strings = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if not isinstance(value, str)]
+    return [*sorted(numbers), *sorted(strings)]
 
 
 def _look_up(rows: Ids, column: Factor) -> Ids:

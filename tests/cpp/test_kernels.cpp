@@ -1,57 +1,11 @@
-// Each instruction set's kernels against a naive double loop, on sizes with tails, in memory that
-// is watched: nothing may be written outside of the rows, and nothing of a parameter's neighbours.
-#include <string>
-
-#include "buffer.hpp"
-#include "check.hpp"
-#include "cpu.hpp"
+// Each instruction set's kernels against a naive double loop, on sizes with tails.
+#include "bits.hpp"
+#include "optimizer.hpp"
+#include "watched.hpp"
 
 namespace {
 
 using dcn::Activation;
-using dcn::ld;
-using dcn::padded;
-
-constexpr std::size_t kGuard = 64;
-constexpr double kUntouched = 12345;
-
-double drawn(std::size_t i) {
-  return static_cast<double>((i * 2654435761U >> 7) % 2001) / 1000 - 1;
-}
-
-// rows of `width` numbers at stride ld(width), as a tile, or at stride width, as a parameter;
-// memory on both sides is marked
-template <class T> class Watched {
- public:
-  enum Layout { tile, dense };
-
-  Watched(std::size_t rows, std::size_t width, Layout layout, std::size_t seed = 0)
-      : rows_(rows), width_(width), stride_(layout == tile ? ld<T>(width) : width),
-        writable_(layout == tile ? padded<T>(width) : width), memory_(rows * stride_ + 2 * kGuard) {
-    std::fill_n(memory_.data(), memory_.size(), static_cast<T>(kUntouched));
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t c = 0; c < writable_; ++c) data()[r * stride_ + c] = T(0);
-      for (std::size_t c = 0; c < width && seed > 0; ++c)
-        at(r, c) = static_cast<T>(drawn(seed * 7919 + r * width + c));
-    }
-  }
-  T* data() { return memory_.data() + kGuard; }
-  T& at(std::size_t r, std::size_t c) { return data()[r * stride_ + c]; }
-
-  bool intact() {
-    const auto marked = [&](const T* p, std::size_t n) {
-      return std::count(p, p + n, static_cast<T>(kUntouched)) == static_cast<std::ptrdiff_t>(n);
-    };
-    bool ok = marked(memory_.data(), kGuard) && marked(data() + rows_ * stride_, kGuard);
-    for (std::size_t r = 0; r < rows_; ++r)
-      ok = ok && marked(data() + r * stride_ + writable_, stride_ - writable_);
-    return ok;
-  }
-
- private:
-  std::size_t rows_, width_, stride_, writable_;
-  dcn::Buffer<T> memory_;
-};
 
 template <class T> struct Weights {
   Watched<T> W, b;
@@ -66,10 +20,6 @@ template <class T> struct Weights {
   }
   dcn::Packed<T> view() const { return {by_output.data(), by_input.data(), bias.data()}; }
 };
-
-template <class T> double tolerance(std::size_t additions) {
-  return static_cast<double>(additions + 8) * (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16);
-}
 
 template <class T>
 void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I, std::size_t O) {
@@ -179,6 +129,71 @@ void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D
     CHECK(m->intact());
 }
 
+template <class T> void layer_norm(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t O) {
+  using M = Watched<T>;
+  M z(rows, O, M::tile, 1), dhn(rows, O, M::tile, 2), scale(1, O, M::dense, 3);
+  M shift(1, O, M::dense, 4), hn(rows, O, M::tile), y(rows, O, M::tile), xhat(rows, O, M::tile);
+  M inv(1, rows, M::dense), dz(rows, O, M::tile), dscale(1, O, M::dense), dshift(1, O, M::dense);
+  k.layer_norm_forward(hn.data(), y.data(), xhat.data(), inv.data(), z.data(), scale.data(),
+                       shift.data(), rows, O, Activation::relu);
+  k.layer_norm_backward(dz.data(), dscale.data(), dshift.data(), dhn.data(), hn.data(), y.data(),
+                        xhat.data(), inv.data(), scale.data(), rows, O, Activation::relu);
+  const auto size = static_cast<double>(O);
+  std::vector<double> want_dscale(O), want_dshift(O), s(O);
+  for (std::size_t r = 0; r < rows; ++r) {
+    double mean = 0, variance = 0, mean_s = 0, mean_sx = 0;
+    for (std::size_t o = 0; o < O; ++o) mean += double{z.at(r, o)} / size;
+    for (std::size_t o = 0; o < O; ++o) variance += std::pow(z.at(r, o) - mean, 2) / size;
+    const double root = std::sqrt(variance + 1e-5);
+    // of one column: z - mean is 0 but for its rounding, which the root of 1e-5 enlarges
+    const double near = tolerance<T>(O) * 4 / std::min(root, 1.0);
+    CHECK_NEAR(inv.at(0, r), 1 / root, near / root);
+    for (std::size_t o = 0; o < O; ++o) {
+      const double x = (z.at(r, o) - mean) / root;
+      CHECK_NEAR(xhat.at(r, o), x, near);
+      CHECK_NEAR(hn.at(r, o), std::max(x * scale.at(0, o) + shift.at(0, o), 0.0), near);
+      const double dy = hn.at(r, o) > T(0) ? double{dhn.at(r, o)} : 0.0;
+      want_dscale[o] += dy * x;
+      want_dshift[o] += dy;
+      s[o] = dy * scale.at(0, o);
+      mean_s += s[o] / size;
+      mean_sx += s[o] * x / size;
+    }
+    for (std::size_t o = 0; o < O; ++o) {
+      const double x = (z.at(r, o) - mean) / root;
+      CHECK_NEAR(dz.at(r, o), (s[o] - mean_s - x * mean_sx) / root, 4 * near / root);
+    }
+  }
+  for (std::size_t o = 0; o < O; ++o) {
+    const double over_rows = 1e3 * tolerance<T>(rows + O) * static_cast<double>(rows + 1);
+    CHECK_NEAR(dscale.at(0, o), want_dscale[o], over_rows);
+    CHECK_NEAR(dshift.at(0, o), want_dshift[o], over_rows);
+  }
+  for (M* m : {&z, &dhn, &scale, &shift, &hn, &y, &xhat, &inv, &dz, &dscale, &dshift})
+    CHECK(m->intact());
+}
+
+// A unit's fate is in its own sixteen bits, wherever its tile begins.
+template <class T> void dropout(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t width) {
+  using M = Watched<T>;
+  constexpr std::uint64_t stream = 0xDEADBEEF12345678u;
+  // that of the first unit of row 5, which is just kept
+  const auto threshold = static_cast<std::uint32_t>(
+      dcn::mix_bits(stream + (std::uint64_t{5} << 32) * dcn::kGolden) & 0xFFFF);
+  M h(rows, width, M::tile, 1), out(rows, width, M::tile);
+  for (const std::size_t first : {0, 5, 70000}) {
+    k.dropout(out.data(), h.data(), stream, threshold, first, rows, width);
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t c = 0; c < width; ++c) {
+        const std::uint64_t counter = static_cast<std::uint64_t>(first + r) << 32 | c / 4;
+        const std::uint64_t bits = dcn::mix_bits(stream + counter * dcn::kGolden) >> (16 * (c % 4));
+        const double factor = (bits & 0xFFFF) < threshold ? 0 : 65536.0 / (65536 - threshold);
+        CHECK_NEAR(out.at(r, c), factor * h.at(r, c), 2 * tolerance<T>(0));
+      }
+  }
+  CHECK(h.intact() && out.intact());
+}
+
 template <class T> void adam(const dcn::KernelTable<T>& k, std::size_t n) {
   using M = Watched<T>;
   M p(1, n, M::dense, 1), m(1, n, M::dense), v(1, n, M::dense), g(1, n, M::dense);
@@ -186,14 +201,15 @@ template <class T> void adam(const dcn::KernelTable<T>& k, std::size_t n) {
   k.reduce_lanes(g.data(), lanes.data(), n, 3, n);
   std::vector<double> before(p.data(), p.data() + n);
   k.adam_update(p.data(), m.data(), v.data(), g.data(), n,
-                {T(0.01), T(0.9), T(0.999), T(1e-7), T(0.1)});
+                dcn::AdamOptions{.learning_rate = 0.01}.step<T>(1, 0.1));
+  const double step_size = 0.01 * std::sqrt(0.001) / 0.1;
   for (std::size_t i = 0; i < n; ++i) {
     const double sum = double{lanes.at(0, i)} + lanes.at(1, i) + lanes.at(2, i);
     CHECK_NEAR(g.at(0, i), sum, tolerance<T>(3) * 3);
     const double gradient = sum + 0.1 * before[i];
     CHECK_NEAR(m.at(0, i), 0.1 * gradient, tolerance<T>(4) * 4);
     CHECK_NEAR(v.at(0, i), 0.001 * gradient * gradient, 1e-3 * tolerance<T>(4) * 1000);
-    const double move = 0.01 * m.at(0, i) / (std::sqrt(double{v.at(0, i)}) + 1e-7);
+    const double move = step_size * m.at(0, i) / (std::sqrt(double{v.at(0, i)}) + 1e-7);
     CHECK_NEAR(p.at(0, i), before[i] - move, tolerance<T>(8) * 2);
   }
   for (M* each : {&p, &m, &v, &g, &lanes}) CHECK(each->intact());
@@ -206,6 +222,8 @@ template <class T> void all_sizes(const dcn::KernelTable<T>& k) {
       dense_layer<T>(k, rows, width, 5);
       dense_layer<T>(k, rows, 5, width);
       matrix_layer<T>(k, rows, width);
+      layer_norm<T>(k, rows, width);
+      dropout<T>(k, rows, width);
       if (rows > 0)
         for (const std::size_t L : {0, 1, 2, 3, 4}) vector_layers<T>(k, rows, width, L);
     }
@@ -227,29 +245,21 @@ template <class T> void losses(const dcn::KernelTable<T>& k, std::size_t rows, s
     }
     entropy += std::log(total) - z.at(r, r % C);
   }
+  const auto& [squared, bce, softmax] = k.losses;
   const double near = tolerance<T>(C) * static_cast<double>(4 * rows + 1);
-  CHECK_NEAR(k.squared_forward(z.data(), y.data(), nullptr, nullptr, rows, C), squares, near);
-  CHECK_NEAR(k.softmax_forward(z.data(), classes.data(), nullptr, nullptr, rows, C), entropy, near);
-  k.squared_backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1));
+  CHECK_NEAR(squared.forward(z.data(), y.data(), nullptr, nullptr, rows, C), squares, near);
+  CHECK_NEAR(softmax.forward(z.data(), classes.data(), nullptr, nullptr, rows, C), entropy, near);
+  squared.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1));
   CHECK(dz.intact());
-  k.bce_backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1));
+  bce.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1));
   CHECK(dz.intact());
-  k.softmax_backward(dz.data(), z.data(), classes.data(), nullptr, nullptr, rows, C, T(1));
+  softmax.backward(dz.data(), z.data(), classes.data(), nullptr, nullptr, rows, C, T(1));
   for (std::size_t r = 0; r < rows; ++r) {  // probabilities and one target: the sum is 0
     double sum = 0;
     for (std::size_t c = 0; c < C; ++c) sum += dz.at(r, c);
     CHECK_NEAR(sum, 0, tolerance<T>(C) * 4);
   }
   for (M* m : {&z, &y, &classes, &dz}) CHECK(m->intact());
-}
-
-template <class F> void on_each_isa(F f) {
-  for (const dcn::IsaKernels* isa : dcn::available_isas()) {
-    const int before = check::failures;
-    f(isa->f32);
-    f(isa->f64);
-    if (check::failures > before) std::printf("  ... on %s\n", isa->name);
-  }
 }
 
 }  // namespace

@@ -31,50 +31,102 @@ dcn::NetworkConfig small_network(dcn::CrossKind cross, dcn::Structure structure)
   config.hidden = {17, 5};
   config.activation = dcn::Activation::gelu;
   config.structure = structure;
-  config.alpha = 1e-3;
+  config.alpha_cross = config.alpha_deep = 1e-3;
+  return config;
+}
+
+// the same with all that a network may have
+dcn::NetworkConfig full_network(dcn::CrossKind cross, dcn::Structure structure) {
+  dcn::NetworkConfig config = small_network(cross, structure);
+  config.fields = {{"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}};
+  config.wide = true;
+  if (cross != dcn::CrossKind::vector) config.preactivation = dcn::Activation::gelu;
+  config.cross_bias = cross == dcn::CrossKind::vector;
+  config.dropout = 0.1;
+  config.layer_norm = true;
+  config.alpha_embedding = 1e-3;
+  config.ema_decay = 0.9;
+  config.sparse_adam =
+      structure == dcn::Structure::parallel ? dcn::SparseAdam::exact : dcn::SparseAdam::lazy;
   return config;
 }
 
 constexpr std::size_t kRows = 200;  // two batches, the second of them a part
 
+template <class T> struct Data {
+  std::vector<std::int32_t> ids;
+  std::vector<T> dense, target;
+  std::vector<std::int64_t> order;
+
+  Data(const dcn::NetworkConfig& config, Draw& draw)
+      : dense(draw.many<T>(kRows * config.n_dense, 1.0)), target(kRows), order(kRows) {
+    for (std::size_t t = 0; t < kRows; ++t) {
+      target[t] = dense[t * config.n_dense] * dense[t * config.n_dense + 1];
+      for (const dcn::FieldConfig& field : config.fields)
+        ids.push_back(static_cast<std::int32_t>((draw() + 1) / 2 *
+                                                static_cast<double>(t % 2 == 0 ? field.rows : 3)));
+    }
+    std::iota(order.rbegin(), order.rend(), 0);
+  }
+  dcn::Table<T> table() const { return {ids.data(), dense.data(), target.data(), nullptr, kRows}; }
+};
+
 template <class T> struct Trained {
   std::vector<double> losses;
-  std::vector<T> parameters, logits;
+  std::vector<T> parameters, averages, gradients, logits;
 
   bool operator==(const Trained&) const = default;
 };
 
+template <class T> void initialize(dcn::Network<T>& network, Draw& draw) {
+  std::vector<T> values(network.layout().size());
+  for (const dcn::Tensor& tensor : network.layout().tensors()) {
+    const bool scale = tensor.name.find("_scale_") != std::string::npos;
+    for (std::size_t i = 0; i < tensor.size; ++i)
+      values[tensor.offset + i] = scale ? T(1) : static_cast<T>(0.3 * draw());
+  }
+  network.set_parameters(values.data());
+}
+
 template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_t n_threads) {
   dcn::Network<T> network(config);
   Draw draw;
-  network.set_parameters(draw.many<T>(network.layout().size(), 0.3).data());
-  const std::vector<T> dense = draw.many<T>(kRows * config.n_dense, 1.0);
-  std::vector<T> target(kRows);
-  for (std::size_t t = 0; t < kRows; ++t) target[t] = dense[t * 9] * dense[t * 9 + 1];
-  std::vector<std::int64_t> order(kRows);
-  std::iota(order.rbegin(), order.rend(), 0);
-  const dcn::Table<T> table{dense.data(), target.data(), nullptr, kRows};
+  initialize(network, draw);
+  const Data<T> data(config, draw);
+  const dcn::Table<T> table = data.table();
+  const std::size_t size = network.layout().size();
   Trained<T> result;
   for (int epoch = 0; epoch < 12; ++epoch)
     result.losses.push_back(network
                                 .train_epoch(
-                                    table, order.data(), kRows, 128, {0.03}, n_threads,
+                                    table, data.order.data(), kRows, 128, {0.03}, 7, n_threads,
                                     [](void*) { return false; }, nullptr)
                                 .loss);
-  result.parameters.assign(network.parameters(), network.parameters() + network.layout().size());
+  result.losses.push_back(network.compute_gradients(table, data.order.data(), kRows, 7, n_threads));
+  result.parameters.assign(network.parameters(), network.parameters() + size);
+  result.averages.assign(network.averages(), network.averages() + size);
+  result.gradients.assign(network.gradients(), network.gradients() + size);
   result.logits.resize(kRows);
   network.predict(result.logits.data(), table, n_threads);
   CHECK_NEAR(network.evaluate(table, n_threads), network.evaluate(table, 1), 0);
   return result;
 }
 
-template <class T> void learns() {
-  for (const auto cross : {dcn::CrossKind::vector, dcn::CrossKind::matrix, dcn::CrossKind::lowrank})
-    for (const auto structure : {dcn::Structure::parallel, dcn::Structure::stacked}) {
-      const Trained<T> one = train<T>(small_network(cross, structure), 1);
-      CHECK(one.losses.back() < 0.5 * one.losses.front());
-      CHECK(one == train<T>(small_network(cross, structure), 3));
-    }
+template <class T> void learns(const dcn::NetworkConfig& config) {
+  const Trained<T> one = train<T>(config, 1);
+  CHECK(one.losses.back() < 0.5 * one.losses.front());
+  CHECK(one == train<T>(config, 3));
+}
+
+template <class T> void all_learn() {
+  using dcn::CrossKind;
+  using dcn::Structure;
+  for (const auto cross : {CrossKind::vector, CrossKind::matrix, CrossKind::lowrank})
+    for (const auto structure : {Structure::parallel, Structure::stacked})
+      learns<T>(small_network(cross, structure));
+  learns<T>(full_network(CrossKind::vector, Structure::stacked));
+  learns<T>(full_network(CrossKind::matrix, Structure::parallel));
+  learns<T>(full_network(CrossKind::lowrank, Structure::stacked_parallel));
 }
 
 }  // namespace
@@ -82,21 +134,21 @@ template <class T> void learns() {
 TEST(network_learns_the_same_with_any_number_of_threads) {
   for (const dcn::IsaKernels* isa : dcn::available_isas()) {
     dcn::force_isa(isa->name);
-    learns<float>();
-    learns<double>();
+    all_learn<float>();
+    all_learn<double>();
   }
   dcn::force_isa(dcn::available_isas().front()->name);
 }
 
 TEST(network_interrupted_between_batches) {
-  dcn::Network<float> network(small_network(dcn::CrossKind::matrix, dcn::Structure::parallel));
+  const auto config = full_network(dcn::CrossKind::matrix, dcn::Structure::parallel);
+  dcn::Network<float> network(config);
   Draw draw;
-  const std::vector<float> dense = draw.many<float>(kRows * 9, 1.0), target(kRows, 1.0F);
-  std::vector<std::int64_t> order(kRows);
-  std::iota(order.begin(), order.end(), 0);
+  initialize(network, draw);
+  const Data<float> data(config, draw);
   int calls = 0;
   const dcn::EpochResult result = network.train_epoch(
-      {dense.data(), target.data(), nullptr, kRows}, order.data(), kRows, 70, {}, 2,
+      data.table(), data.order.data(), kRows, 70, {}, 1, 2,
       [](void* n) { return ++*static_cast<int*>(n) == 3; }, &calls);
   CHECK(result.stop == dcn::Stop::interrupted);
   CHECK(result.n_batches == 2 && network.step() == 2);

@@ -91,6 +91,79 @@ def test_diag_scale(kind, L, dtype, rng, check_rounding):
     check_both(kind, 13, 17, L, dtype, rng, check_rounding, extra=(0.3,))
 
 
+def draw_on_a_grid(rng, kind, B, D, dtype, R=3):
+    """Return dxL, x0 and parameters of one layer whose z is exact, and nowhere near relu's kink.
+
+    x and the weights are multiples of 1/8 (of 1/4 each for U and V), b is an odd multiple of
+    1/1024: so is z, and |z| is at least that.
+    """
+    x0 = rng.integers(-8, 9, (B, D)) / 8
+    shapes = [(1, D, D)] if kind == "matrix" else [(1, D, R), (1, R, D)]
+    weights = [rng.integers(-3, 4, shape) / (8 if kind == "matrix" else 4) for shape in shapes]
+    b = (2 * rng.integers(-256, 256, (1, D)) + 1) / 1024
+    return [array.astype(dtype) for array in (rng.normal(size=(B, D)), x0, *weights, b)]
+
+
+ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu"]
+
+
+@pytest.mark.parametrize("preactivation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", ["matrix", "lowrank"])
+def test_preactivation(kind, preactivation, size, dtype, rng, check_rounding):
+    """Slopes of all of them are below 1.2 and curvatures below 1: that much an error passes on."""
+    forward, want_forward, backward, want_backward = functions(kind)
+    dxL, *arrays = draw_on_a_grid(rng, kind, *size, dtype)
+    option = {"diag_scale": 0.25, "preactivation": preactivation}
+    x0, *_, b = magnitude(arrays)
+    z = want_forward(np.ones_like(x0), *magnitude(arrays)[1:]) + np.abs(b)  # at least |z|
+    n = roundings(*size, 1) + 24  # the elementary functions are good to a few roundings
+    check_rounding(
+        forward(*arrays, **option),
+        want_forward(*double(arrays), **option),
+        x0 * (1.2 * z + 1 + 0.25 * x0) + x0,
+        n,
+    )
+    check_rounding(
+        backward(dxL, *arrays, **option),
+        want_backward(*double([dxL, *arrays]), **option),
+        want_backward(np.abs(double([dxL])[0]) * (3 + z), *magnitude(arrays), 0.25),
+        n,
+    )
+
+
+@pytest.mark.parametrize("preactivation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", ["matrix", "lowrank"])
+@pytest.mark.parametrize("L", [1, 3])
+def test_backward_is_the_slope_with_preactivation(kind, L, preactivation, rng, check_gradients):
+    _, want_forward, backward, _ = functions(kind)
+    arrays = draw(rng, kind, 13, 9, L, "float64")
+    dxL = rng.normal(size=arrays[0].shape)
+    option = {"diag_scale": 0.3, "preactivation": preactivation}
+    check_gradients(
+        backward(dxL, *arrays, **option), lambda *a: want_forward(*a, **option), dxL, *arrays
+    )
+
+
+@pytest.mark.parametrize("preactivation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", ["matrix", "lowrank"])
+@pytest.mark.parametrize("L", [0, 2, 4, 7])
+def test_preactivation_in_deep_stacks(kind, L, preactivation, dtype, rng):
+    """More layers than can be bounded number by number: close in the norm."""
+    forward, want_forward, backward, want_backward = functions(kind)
+    arrays = draw(rng, kind, 50, 19, L, dtype)
+    dxL = rng.normal(size=arrays[0].shape).astype(dtype)
+    option = {"diag_scale": 0.1, "preactivation": preactivation}
+    got = [forward(*arrays, **option), *backward(dxL, *arrays, **option)]
+    want = [
+        want_forward(*double(arrays), **option),
+        *want_backward(*double([dxL, *arrays]), **option),
+    ]
+    for one, other in zip(got, want, strict=True):
+        assert one.dtype == dtype
+        error = np.linalg.norm(one - other)
+        assert error <= 1e3 * np.finfo(dtype).eps * np.linalg.norm(other)
+
+
 def test_more_tiles_than_lanes(kind, dtype, rng, check_rounding):
     """17 tiles and 16 sums of gradients: one of them takes two tiles."""
     check_both(kind, 16 * 192 + 1, 5, 3, dtype, rng, check_rounding)
@@ -112,13 +185,18 @@ def test_backward_is_the_slope_with_diag_scale(kind, rng, check_gradients):
     check_gradients(backward(dxL, *arrays, 0.3), lambda *a: want_forward(*a, 0.3), dxL, *arrays)
 
 
-def test_threads_give_the_same_bits(kind, dtype, rng):
+@pytest.mark.parametrize("options", [{}, {"preactivation": "gelu"}], ids=["linear", "gelu"])
+def test_threads_give_the_same_bits(kind, options, dtype, rng):
     forward, _, backward, _ = functions(kind)
+    if kind == "vector":
+        options = {}
     arrays = draw(rng, kind, 1000, 17, 3, dtype)
     dxL = rng.normal(size=(1000, 17)).astype(dtype)
-    one = [forward(*arrays, n_jobs=1), *backward(dxL, *arrays, n_jobs=1)]
+    jobs = options | {"n_jobs": 1}
+    one = [forward(*arrays, **jobs), *backward(dxL, *arrays, **jobs)]
     for n_jobs in (2, 3, 4, 7):
-        more = [forward(*arrays, n_jobs=n_jobs), *backward(dxL, *arrays, n_jobs=n_jobs)]
+        jobs = options | {"n_jobs": n_jobs}
+        more = [forward(*arrays, **jobs), *backward(dxL, *arrays, **jobs)]
         assert all(np.array_equal(a, b) for a, b in zip(one, more, strict=True)), n_jobs
 
 

@@ -49,23 +49,31 @@ def test_backward_is_the_slope(case, rng):
         np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-6 * np.abs(numeric).max())
 
 
-@pytest.mark.parametrize("shape", [(6,), (6, 2), (0, 2)])
-def test_embedding_backward_is_the_slope(shape, rng):
+@pytest.mark.parametrize("rows", [0, 1, 6])
+@pytest.mark.parametrize("widths", [(), (3,), (1, 4, 1)])
+def test_embedding_backward_is_the_slope(rows, widths, rng):
     """Rows that occur twice get both gradients, rows that do not occur get 0."""
-    E, ids = rng.normal(size=(5, 3)), rng.integers(4, size=shape)
-    de = rng.normal(size=(*shape, 3))
-    numeric = numeric_gradient(lambda E: np.sum(de * reference.embedding(E, ids)), E)
-    gradient = reference.embedding_backward(de, E, ids)
-    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
-    assert not gradient[4].any()
+    tables = [rng.normal(size=(5, width)) for width in widths]
+    ids = rng.integers(4, size=(rows, len(widths)))
+    dx0 = rng.normal(size=(rows, sum(widths)))
+    gradients = reference.embedding_backward(dx0, ids, tables)
+    assert len(gradients) == len(tables)
+    for f, gradient in enumerate(gradients):
+
+        def loss(E, f=f):
+            return np.sum(dx0 * reference.embedding(ids, [*tables[:f], E, *tables[f + 1 :]]))
+
+        numeric = numeric_gradient(loss, tables[f])
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
+        assert not gradient[4].any()
 
 
 def test_embedding_backward_adds_in_the_order_of_the_ids():
     """1 + 1e-16 is 1, 1e-16 + 1e-16 is not lost: other orders give other numbers."""
-    de = np.array([1.0, 1e-16, 1e-16])[:, None]
-    E, ids = np.zeros((1, 1)), np.zeros(3, np.int32)
-    assert reference.embedding_backward(de, E, ids) == 1.0
-    assert reference.embedding_backward(de[::-1], E, ids) > 1.0
+    dx0 = np.array([1.0, 1e-16, 1e-16])[:, None]
+    E, ids = np.zeros((1, 1)), np.zeros((3, 1), np.int32)
+    assert reference.embedding_backward(dx0, ids, [E]) == [1.0]
+    assert reference.embedding_backward(dx0[::-1], ids, [E])[0] > 1.0
 
 
 def test_layer_norm_makes_mean_0_and_variance_1(rng):

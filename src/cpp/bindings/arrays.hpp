@@ -64,7 +64,8 @@ struct FieldRows {
   std::size_t rows;
 };
 
-// "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary, ..."
+// "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary,
+// ..."
 inline void check_ids(const char* function, const Array<std::int32_t>& ids,
                       const std::vector<FieldRows>& fields, py::ssize_t N = -1) {
   const auto F = static_cast<py::ssize_t>(fields.size());

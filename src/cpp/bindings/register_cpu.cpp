@@ -65,6 +65,8 @@ double measure_fma_peak(bool double_precision, std::size_t n_threads, double sec
 double measure_bandwidth(std::size_t n_threads, double seconds) {
   constexpr std::size_t kSize = std::size_t{1} << 24;  // 64 MB each
   Buffer<float> x(kSize), y(kSize);
+  std::fill_n(x.data(), kSize, 1.0F);  // pages never written would all be read from one
+  std::fill_n(y.data(), kSize, 1.0F);
   const py::gil_scoped_release nogil;
   double best = 0;
   const double end = now() + seconds;

@@ -165,16 +165,19 @@ CrossOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w
 template <class T>
 CrossOp<T> matrix_op(const char* function, const Array<T>& x0, const Array<T>& W, const Array<T>& b,
                      double diag_scale, const std::string& preactivation) {
-  const NetworkConfig config = cross_config(function, CrossKind::matrix, x0, b, 0, diag_scale, preactivation);
+  const NetworkConfig config =
+      cross_config(function, CrossKind::matrix, x0, b, 0, diag_scale, preactivation);
   check_shape(function, "W", W, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"D", x0.shape(1)}});
   return CrossOp<T>(config, {&W, &b});
 }
 
 template <class T>
 CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U,
-                      const Array<T>& V, const Array<T>& b, double diag_scale, const std::string& preactivation) {
+                      const Array<T>& V, const Array<T>& b, double diag_scale,
+                      const std::string& preactivation) {
   const py::ssize_t R = U.ndim() == 3 ? U.shape(2) : 0;
-  const NetworkConfig config = cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale, preactivation);
+  const NetworkConfig config =
+      cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale, preactivation);
   check_shape(function, "U", U, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"R"}});
   check_shape(function, "V", V, {{"L", b.shape(0)}, {"R", R}, {"D", x0.shape(1)}});
   return CrossOp<T>(config, {&U, &V, &b});
@@ -190,24 +193,26 @@ template <class T> void register_cross_of(py::module_& m) {
     CrossOp<T> op = vector_op<T>("cross_vector_backward", x0, w, b);
     return run_backward<T>(op, "cross_vector_backward", dxL, x0, {&w, &b}, n_threads);
   });
-  m.def("cross_matrix", [](A x0, A W, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
+  m.def("cross_matrix", [](A x0, A W, A b, double diag_scale, const std::string& preactivation,
+                           std::size_t n_threads) {
     CrossOp<T> op = matrix_op<T>("cross_matrix", x0, W, b, diag_scale, preactivation);
     return run_forward(op, x0, n_threads);
   });
-  m.def("cross_matrix_backward",
-        [](A dxL, A x0, A W, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
-          CrossOp<T> op = matrix_op<T>("cross_matrix_backward", x0, W, b, diag_scale, preactivation);
-          return run_backward<T>(op, "cross_matrix_backward", dxL, x0, {&W, &b}, n_threads);
-        });
-  m.def("cross_lowrank", [](A x0, A U, A V, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
+  m.def("cross_matrix_backward", [](A dxL, A x0, A W, A b, double diag_scale,
+                                    const std::string& preactivation, std::size_t n_threads) {
+    CrossOp<T> op = matrix_op<T>("cross_matrix_backward", x0, W, b, diag_scale, preactivation);
+    return run_backward<T>(op, "cross_matrix_backward", dxL, x0, {&W, &b}, n_threads);
+  });
+  m.def("cross_lowrank", [](A x0, A U, A V, A b, double diag_scale,
+                            const std::string& preactivation, std::size_t n_threads) {
     CrossOp<T> op = lowrank_op<T>("cross_lowrank", x0, U, V, b, diag_scale, preactivation);
     return run_forward(op, x0, n_threads);
   });
-  m.def("cross_lowrank_backward",
-        [](A dxL, A x0, A U, A V, A b, double diag_scale, const std::string& preactivation, std::size_t n_threads) {
-          CrossOp<T> op = lowrank_op<T>("cross_lowrank_backward", x0, U, V, b, diag_scale, preactivation);
-          return run_backward<T>(op, "cross_lowrank_backward", dxL, x0, {&U, &V, &b}, n_threads);
-        });
+  m.def("cross_lowrank_backward", [](A dxL, A x0, A U, A V, A b, double diag_scale,
+                                     const std::string& preactivation, std::size_t n_threads) {
+    CrossOp<T> op = lowrank_op<T>("cross_lowrank_backward", x0, U, V, b, diag_scale, preactivation);
+    return run_backward<T>(op, "cross_lowrank_backward", dxL, x0, {&U, &V, &b}, n_threads);
+  });
 }
 
 }  // namespace

@@ -45,27 +45,28 @@ template <class T> void register_embedding(py::module_& m) {
     op.k.embedding_forward(x0.data(), op.fields.data(), ids.data(), nullptr, op.B, op.F, op.D);
     return x0.to_array(op.k);
   });
-  m.def("embedding_backward", [](const Array<T>& dx0, Ids ids,
-                                 const std::vector<Array<T>>& tables) {
-    EmbeddingOp<T> op("embedding_backward", ids, tables);
-    check_shape("embedding_backward", "dx0", dx0,
-                {{"B", ids.shape(0)}, {"D", static_cast<py::ssize_t>(op.D)}});
-    py::list out;
-    TouchedRows touched;
-    for (std::size_t f = 0; f < op.F; ++f) {
-      const std::size_t K = op.fields[f].K;
-      Array<T> dE = zeros_like(tables[f]);
-      touched.sort({{f, 0}}, static_cast<std::size_t>(dE.shape(0)), ids.data(), op.F, nullptr, op.B);
-      std::vector<T> sums(touched.rows.size() * K);
-      op.k.embedding_backward(sums.data(), dx0.data(), op.D, &op.fields[f].column,
-                              touched.occurrences.data(), touched.starts.data(),
-                              touched.rows.size(), 1, K);
-      for (std::size_t u = 0; u < touched.rows.size(); ++u)
-        std::copy_n(sums.data() + u * K, K, dE.mutable_data() + touched.rows[u] * K);
-      out.append(dE);
-    }
-    return out;
-  });
+  m.def("embedding_backward",
+        [](const Array<T>& dx0, Ids ids, const std::vector<Array<T>>& tables) {
+          EmbeddingOp<T> op("embedding_backward", ids, tables);
+          check_shape("embedding_backward", "dx0", dx0,
+                      {{"B", ids.shape(0)}, {"D", static_cast<py::ssize_t>(op.D)}});
+          py::list out;
+          TouchedRows touched;
+          for (std::size_t f = 0; f < op.F; ++f) {
+            const std::size_t K = op.fields[f].K;
+            Array<T> dE = zeros_like(tables[f]);
+            touched.sort({{f, 0}}, static_cast<std::size_t>(dE.shape(0)), ids.data(), op.F, nullptr,
+                         op.B);
+            std::vector<T> sums(touched.rows.size() * K);
+            op.k.embedding_backward(sums.data(), dx0.data(), op.D, &op.fields[f].column,
+                                    touched.occurrences.data(), touched.starts.data(),
+                                    touched.rows.size(), 1, K);
+            for (std::size_t u = 0; u < touched.rows.size(); ++u)
+              std::copy_n(sums.data() + u * K, K, dE.mutable_data() + touched.rows[u] * K);
+            out.append(dE);
+          }
+          return out;
+        });
 }
 
 template <class T> struct DenseOp {
@@ -114,8 +115,7 @@ template <class T> struct LayerNormOp {
   Padded<T> xhat, h, y;
   std::vector<T> inv;
 
-  LayerNormOp(const char* function, const Array<T>& z, const Array<T>& scale,
-              const Array<T>& shift)
+  LayerNormOp(const char* function, const Array<T>& z, const Array<T>& scale, const Array<T>& shift)
       : xhat((check(function, z, scale, shift), k), z), h(xhat.rows, xhat.width),
         y(xhat.rows, xhat.width), inv(xhat.rows) {
     k.layer_norm_forward(h.data(), y.data(), xhat.data(), inv.data(), xhat.data(), scale.data(),

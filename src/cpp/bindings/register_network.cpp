@@ -227,9 +227,8 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def_property_readonly("second_moments", keep([](auto& self, auto& n) {
                                return Net::views(self, n.second_moments());
                              }))
-      .def_property_readonly("flat_averages", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.averages());
-                             }))
+      .def_property_readonly(
+          "flat_averages", keep([](auto& self, auto& n) { return Net::flat(self, n.averages()); }))
       .def_property_readonly("flat_parameters", keep([](auto& self, auto& n) {
                                return Net::flat(self, n.parameters());
                              }))
@@ -253,17 +252,19 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
       .def("set_optimizer", &Net::set_optimizer, py::arg("m").noconvert(), py::arg("v").noconvert(),
            py::arg("step"))
-      .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(), py::arg("n_threads"))
-      .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("n_threads"))
-      .def("compute_gradients", &Net::compute_gradients, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(),
-           py::arg("rows").noconvert(), py::arg("seed"), py::arg("n_threads"))
-      .def("train_epoch", &Net::train_epoch, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(),
-           py::arg("order").noconvert(), py::arg("batch_size"), py::arg("learning_rate"),
-           py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("seed"),
-           py::arg("n_threads"));
+      .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
+           py::arg("n_threads"))
+      .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
+           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
+      .def("compute_gradients", &Net::compute_gradients, py::arg("ids").noconvert(),
+           py::arg("dense").noconvert(), py::arg("target").noconvert(),
+           py::arg("weight").noconvert(), py::arg("rows").noconvert(), py::arg("seed"),
+           py::arg("n_threads"))
+      .def("train_epoch", &Net::train_epoch, py::arg("ids").noconvert(),
+           py::arg("dense").noconvert(), py::arg("target").noconvert(),
+           py::arg("weight").noconvert(), py::arg("order").noconvert(), py::arg("batch_size"),
+           py::arg("learning_rate"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
+           py::arg("seed"), py::arg("n_threads"));
 }
 
 template <class E>
@@ -292,13 +293,14 @@ namespace {
 
 using FieldTuple = std::tuple<std::string, std::size_t, std::size_t>;
 
-NetworkConfig make_config(
-    const std::vector<FieldTuple>& fields, std::size_t n_dense, bool wide, const std::string& cross,
-    std::size_t cross_layers, std::size_t cross_rank, double diag_scale, bool cross_bias,
-    const std::string& preactivation, std::vector<std::size_t> hidden,
-    const std::string& activation, const std::string& structure, double dropout, bool layer_norm,
-    std::size_t n_outputs, const std::string& loss, double alpha_embedding, double alpha_cross,
-    double alpha_deep, double ema_decay, const std::string& sparse_adam) {
+NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense, bool wide,
+                          const std::string& cross, std::size_t cross_layers,
+                          std::size_t cross_rank, double diag_scale, bool cross_bias,
+                          const std::string& preactivation, std::vector<std::size_t> hidden,
+                          const std::string& activation, const std::string& structure,
+                          double dropout, bool layer_norm, std::size_t n_outputs,
+                          const std::string& loss, double alpha_embedding, double alpha_cross,
+                          double alpha_deep, double ema_decay, const std::string& sparse_adam) {
   NetworkConfig c;
   std::size_t total = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -339,8 +341,8 @@ NetworkConfig make_config(
   c.alpha_cross = alpha_cross;
   c.alpha_deep = alpha_deep;
   c.ema_decay = ema_decay;
-  c.sparse_adam = choice<SparseAdam>(
-      "sparse_adam", sparse_adam, {{"lazy", SparseAdam::lazy}, {"exact", SparseAdam::exact}});
+  c.sparse_adam = choice<SparseAdam>("sparse_adam", sparse_adam,
+                                     {{"lazy", SparseAdam::lazy}, {"exact", SparseAdam::exact}});
   return c;
 }
 

@@ -15,8 +15,7 @@ void register_layers(py::module_& f32, py::module_& f64);
 namespace {
 
 // (sum of the rows' losses, dlogits)
-template <class T>
-void register_loss(py::module_& m, const char* name, Loss which) {
+template <class T> void register_loss(py::module_& m, const char* name, Loss which) {
   const bool classes = which == Loss::softmax;
   m.def(name, [=](const Array<T>& logits, const Array<T>& target,
                   const std::optional<Array<T>>& weight) {

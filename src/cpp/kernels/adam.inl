@@ -19,8 +19,8 @@ DCN_INLINE Vec<T> adam_move(T* parameters, T* m, T* v, const T* g, std::size_t l
                             const AdamStep<T>& step) {
   const Vec<T> p = load_partial(parameters, left);
   const Vec<T> gradient = fma(l2, p, load_partial(g, left));
-  const Vec<T> mv = fma(broadcast(step.beta_1), load_partial(m, left),
-                        broadcast(step.rest_1) * gradient);
+  const Vec<T> mv =
+      fma(broadcast(step.beta_1), load_partial(m, left), broadcast(step.rest_1) * gradient);
   const Vec<T> vv = fma(broadcast(step.beta_2), load_partial(v, left),
                         broadcast(step.rest_2) * gradient * gradient);
   const Vec<T> move = broadcast(step.step_size) * mv / (sqrt(vv) + broadcast(step.epsilon));
@@ -41,13 +41,12 @@ double adam_update(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamSte
   return static_cast<double>(sum(squares));
 }
 
-template <class T>
-void average_update(T* average, const T* parameters, std::size_t n, T rest) {
+template <class T> void average_update(T* average, const T* parameters, std::size_t n, T rest) {
   for (std::size_t i = 0; i < n; i += kLanes<T>) {
     const std::size_t left = n - i < kLanes<T> ? n - i : kLanes<T>;
     const Vec<T> a = load_partial(average + i, left);
-    store_partial(average + i,
-                  fma(broadcast(rest), load_partial(parameters + i, left) - a, a), left);
+    store_partial(average + i, fma(broadcast(rest), load_partial(parameters + i, left) - a, a),
+                  left);
   }
 }
 
@@ -113,7 +112,8 @@ std::uint64_t missed_steps(T* p, T* m, T* v, T* average, std::uint64_t last, std
     moved = sum(changed) > T(0);
     if (average != nullptr) {
       const double at = static_cast<double>(step);
-      average_update(average, p, K, static_cast<T>(1 - average_kept(history.ema_decay, at, at + 1)));
+      average_update(average, p, K,
+                     static_cast<T>(1 - average_kept(history.ema_decay, at, at + 1)));
     }
   }
   const double left = static_cast<double>(history.now - step);
@@ -127,8 +127,8 @@ std::uint64_t missed_steps(T* p, T* m, T* v, T* average, std::uint64_t last, std
 }
 
 template <class T>
-void catch_up_rows(T* table, T* m, T* v, T* average, std::uint32_t* last,
-                   const std::uint32_t* rows, std::size_t U, std::size_t K, RowHistory history) {
+void catch_up_rows(T* table, T* m, T* v, T* average, std::uint32_t* last, const std::uint32_t* rows,
+                   std::size_t U, std::size_t K, RowHistory history) {
   for (std::size_t u = 0; u < U; ++u) {
     const std::size_t row = rows != nullptr ? rows[u] : u, at = row * K;
     std::uint64_t step = last[row];

@@ -8,13 +8,25 @@ template <class T> DCN_INLINE void add_partial(T* p, Vec<T> a, std::size_t n) {
     store_partial(p, load_partial(p, n) + a, n);
 }
 
-// f(offset of the row's vector, column) for every vector of the tile; the sums go to db (W)
+// f(offset of the row's vector) for N vectors of columns at a time, row by row: whole cache lines
+// one after the other, and N sums that do not wait for each other
+template <class T, int N, class F>
+DCN_INLINE void for_some_columns(T* db, std::size_t Trows, std::size_t W, std::size_t c,
+                                 const F& f) {
+  Vec<T> sums[N] = {};
+  for (std::size_t t = 0, at = c; t < Trows; ++t, at += ld<T>(W)) {
+  DCN_UNROLL
+    for (int n = 0; n < N; ++n) sums[n] = sums[n] + f(at + n * kLanes<T>);
+  }
+  DCN_UNROLL
+  for (int n = 0; n < N; ++n) add_partial(db + c + n * kLanes<T>, sums[n], W - c - n * kLanes<T>);
+}
+
+// f for every vector of the tile; the sums over rows go to db (W)
 template <class T, class F>
 DCN_INLINE void for_columns(T* db, std::size_t Trows, std::size_t W, const F& f) {
-  for (std::size_t c = 0; c < W; c += kLanes<T>) {
-    Vec<T> sum_c = broadcast(T(0));
-    std::size_t at = c;
-    for (std::size_t t = 0; t < Trows; ++t, at += ld<T>(W)) sum_c = sum_c + f(at);
-    add_partial(db + c, sum_c, W - c);
-  }
+  const std::size_t count = vectors<T>(W);
+  std::size_t v = 0;
+  for (; v + 4 <= count; v += 4) for_some_columns<T, 4>(db, Trows, W, v * kLanes<T>, f);
+  for (; v < count; ++v) for_some_columns<T, 1>(db, Trows, W, v * kLanes<T>, f);
 }

@@ -45,20 +45,24 @@ template <Activation kAct> struct ActivationConstant {
 // f(ActivationConstant): the choice is made once, outside the loops
 template <class F> DCN_INLINE void with_activation(Activation activation, F&& f) {
   switch (activation) {
-    case Activation::identity: return f(ActivationConstant<Activation::identity>{});
-    case Activation::relu: return f(ActivationConstant<Activation::relu>{});
-    case Activation::tanh: return f(ActivationConstant<Activation::tanh>{});
-    case Activation::sigmoid: return f(ActivationConstant<Activation::sigmoid>{});
-    case Activation::gelu: return f(ActivationConstant<Activation::gelu>{});
+    case Activation::identity:
+      return f(ActivationConstant<Activation::identity>{});
+    case Activation::relu:
+      return f(ActivationConstant<Activation::relu>{});
+    case Activation::tanh:
+      return f(ActivationConstant<Activation::tanh>{});
+    case Activation::sigmoid:
+      return f(ActivationConstant<Activation::sigmoid>{});
+    case Activation::gelu:
+      return f(ActivationConstant<Activation::gelu>{});
   }
 }
 
 template <class T>
 void dense_forward(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                    std::size_t O, Activation activation) {
-  with_activation(activation, [&](auto act) {
-    dense_forward_as<T, act.value>(hn, z, h, W, Trows, I, O);
-  });
+  with_activation(activation,
+                  [&](auto act) { dense_forward_as<T, act.value>(hn, z, h, W, Trows, I, O); });
 }
 
 // dz = dhn * act'(z); db += sum over rows of dz

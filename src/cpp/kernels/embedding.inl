@@ -19,8 +19,7 @@ void embedding_forward(T* x0, const Field<T>* fields, const std::int32_t* ids,
                        const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t D) {
   for (std::size_t t = 0; t < Trows; ++t, x0 += ld<T>(D)) {
     const std::int32_t* id = ids + row_of(rows, t) * F;
-    const std::int32_t* later =
-        ids + row_of(rows, t + kRowsAhead < Trows ? t + kRowsAhead : t) * F;
+    const std::int32_t* later = ids + row_of(rows, t + kRowsAhead < Trows ? t + kRowsAhead : t) * F;
     for (std::size_t f = 0; f < F; ++f) {
       const Field<T>& field = fields[f];
       prefetch(field.rows + static_cast<std::size_t>(later[f]) * field.K);

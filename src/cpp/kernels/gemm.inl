@@ -6,7 +6,8 @@
 
 // acc[r][n] += a(r, k) * b(k, n) for k < depth.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
-template <class T, int R, int N>
+// kAhead: what the next tile reads lies that far behind a(0, k); 0 asks for nothing
+template <class T, int R, int N, int kAhead = 0>
 DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row,
                               std::size_t a_depth, const T* b, std::size_t b_depth,
                               std::size_t b_vector, std::size_t depth) {
@@ -14,6 +15,7 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
     Vec<T> columns[N];
   DCN_UNROLL
     for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
+    if constexpr (kAhead > 0) prefetch(a + kAhead);
     DCN_UNROLL
     for (int r = 0; r < R; ++r) {
       const Vec<T> row = broadcast(a[r * a_row]);
@@ -60,17 +62,22 @@ DCN_INLINE void multiply_packed(const T* a, std::size_t a_ld, const T* packed, s
   for (; v < count; ++v) packed_column<T, 1>(a, a_ld, packed, v, rows, depth, epilogue);
 }
 
-// out (M,N) += a^T b over rows, one register tile; `last` columns in the last vector
+// ---- gradients of weights: products over the rows of a tile
+
+// Rows of b that are packed at a time: a panel of them stays in L1 while a's columns pass.
+inline constexpr std::size_t kPanelRows = 192;
+
+// out (R, N vectors) += a^T panel over rows; `last` columns count in the last vector
 template <class T, int R, int N>
-DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
-                           std::size_t b_ld, std::size_t rows, std::size_t last) {
+DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* panel,
+                           std::size_t rows, std::size_t last) {
   // the result is touched once, at the end: have it on its way while the product runs
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
     for (int n = 0; n < N; ++n) prefetch(out + r * out_ld + n * kLanes<T>);
   Vec<T> acc[R][N] = {};
-  multiply_tile<T, R, N>(acc, a, 1, a_ld, b, b_ld, kLanes<T>, rows);
+  multiply_tile<T, R, N, R>(acc, a, 1, a_ld, panel, N * kLanes<T>, kLanes<T>, rows);
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
@@ -86,22 +93,31 @@ DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a
 template <class T, int N>
 DCN_INLINE void outer_column(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
                              std::size_t b_ld, std::size_t rows, std::size_t M, std::size_t last) {
-  std::size_t m = 0;
-  for (; m + kTileRows <= M; m += kTileRows)
-    outer_tile<T, kTileRows, N>(out + m * out_ld, out_ld, a + m, a_ld, b, b_ld, rows, last);
-  for (; m + kTileRowsSmall <= M; m += kTileRowsSmall)
-    outer_tile<T, kTileRowsSmall, N>(out + m * out_ld, out_ld, a + m, a_ld, b, b_ld, rows, last);
-  for (; m < M; ++m)
-    outer_tile<T, 1, N>(out + m * out_ld, out_ld, a + m, a_ld, b, b_ld, rows, last);
+  alignas(64) T panel[kPanelRows * N * kLanes<T>];
+  for (std::size_t first = 0; first < rows; first += kPanelRows) {
+    const std::size_t n_rows = rows - first < kPanelRows ? rows - first : kPanelRows;
+    for (std::size_t t = 0; t < n_rows; ++t)
+      DCN_UNROLL
+      for (int n = 0; n < N; ++n)
+        store(panel + (t * N + n) * kLanes<T>, load(b + (first + t) * b_ld + n * kLanes<T>));
+    const T* part = a + first * a_ld;
+    std::size_t m = 0;
+    for (; m + kTileRows <= M; m += kTileRows)
+      outer_tile<T, kTileRows, N>(out + m * out_ld, out_ld, part + m, a_ld, panel, n_rows, last);
+    for (; m + kTileRowsSmall <= M; m += kTileRowsSmall)
+      outer_tile<T, kTileRowsSmall, N>(out + m * out_ld, out_ld, part + m, a_ld, panel, n_rows,
+                                       last);
+    for (; m < M; ++m)
+      outer_tile<T, 1, N>(out + m * out_ld, out_ld, part + m, a_ld, panel, n_rows, last);
+  }
 }
 
 // out (M,N) dense, row stride out_ld, += a (rows,M)^T b (rows,N)
 template <class T>
 void add_outer(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
-                          std::size_t b_ld, std::size_t rows, std::size_t M, std::size_t N) {
+               std::size_t b_ld, std::size_t rows, std::size_t M, std::size_t N) {
   const std::size_t count = vectors<T>(N);
-  std::size_t v = 0;
-  for (; v < count;) {
+  for (std::size_t v = 0; v < count;) {
     const std::size_t step = v + kTileVectors <= count ? kTileVectors : 1;
     const std::size_t column = v * kLanes<T>;
     const std::size_t left = N - column - (step - 1) * kLanes<T>;
@@ -118,12 +134,13 @@ template <class T>
 void pack_weights(T* by_output, T* by_input, const T* W, std::size_t w_ld, std::size_t O,
                   std::size_t I) {
   if (by_output != nullptr)
-    for (std::size_t v = 0; v < vectors<T>(O); ++v)
-      for (std::size_t lane = 0; lane < kLanes<T>; ++lane) {
-        const std::size_t o = v * kLanes<T> + lane;
-        T* out = by_output + v * I * kLanes<T> + lane;
-        for (std::size_t i = 0; i < I; ++i) out[i * kLanes<T>] = o < O ? W[o * w_ld + i] : T(0);
-      }
+    for (std::size_t v = 0; v < vectors<T>(O); ++v) {
+      const std::size_t first = v * kLanes<T>, left = O - first;
+      const std::size_t n = left < kLanes<T> ? left : kLanes<T>;
+      for (std::size_t i = 0; i < I; ++i, by_output += kLanes<T>)
+        for (std::size_t lane = 0; lane < kLanes<T>; ++lane)
+          by_output[lane] = lane < n ? W[(first + lane) * w_ld + i] : T(0);
+    }
   if (by_input != nullptr)
     for (std::size_t v = 0; v < vectors<T>(I); ++v) {
       const std::size_t left = I - v * kLanes<T>;

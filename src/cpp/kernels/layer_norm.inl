@@ -16,23 +16,25 @@ template <class T> DCN_INLINE T reciprocal_root(T x) {
 }
 
 template <class T, Activation kAct>
-void layer_norm_forward_as(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale,
-                           const T* shift, std::size_t Trows, std::size_t O) {
+void layer_norm_forward_as(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale, const T* shift,
+                           std::size_t Trows, std::size_t O) {
   const T size = static_cast<T>(O);
   for (std::size_t t = 0; t < Trows; ++t) {
     const std::size_t row = t * ld<T>(O);
-    const Vec<T> mean = broadcast(row_sum<T>(O, [=](std::size_t o, std::size_t n) {
-                                    return load_partial(z + row + o, n);
-                                  }) / size);
-    const T variance = row_sum<T>(O, [=](std::size_t o, std::size_t n) {
-                         Vec<T> away = load_partial(z + row + o, n) - mean;
-                         if (n < kLanes<T>) {  // the mean was taken from the padding too
-                           T lanes[kLanes<T>];
-                           store(lanes, away);
-                           away = load_partial(lanes, n);
-                         }
-                         return away * away;
-                       }) / size;
+    const Vec<T> mean = broadcast(
+        row_sum<T>(O, [=](std::size_t o, std::size_t n) { return load_partial(z + row + o, n); }) /
+        size);
+    const T variance = row_sum<T>(O,
+                                  [=](std::size_t o, std::size_t n) {
+                                    Vec<T> away = load_partial(z + row + o, n) - mean;
+                                    if (n < kLanes<T>) {  // the mean was taken from the padding too
+                                      T lanes[kLanes<T>];
+                                      store(lanes, away);
+                                      away = load_partial(lanes, n);
+                                    }
+                                    return away * away;
+                                  }) /
+                       size;
     inv[t] = reciprocal_root<T>(variance + static_cast<T>(kLayerNormEpsilon));
     for (std::size_t o = 0; o < O; o += kLanes<T>) {
       const std::size_t at = row + o, n = O - o < kLanes<T> ? O - o : kLanes<T>;
