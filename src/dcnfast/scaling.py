@@ -259,5 +259,7 @@ def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:
         if len(x) > KNOTS:
             kept = np.unique(np.searchsorted(share, np.linspace(share[0], share[-1], KNOTS)))
             x, share = x[kept], share[kept]
+        eps = np.finfo(np.float64).eps
+        share = np.clip(share, eps, 1 - eps)  # a row of nearly no weight is not infinitely far out
         knots.append((x, ndtri(share)))
     return knots
