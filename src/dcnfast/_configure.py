@@ -114,7 +114,7 @@ def _alphas(given: Any, circumstances: Circumstances | NetworkConfig) -> dict[st
     if isinstance(given, str):  # "auto"
         if isinstance(circumstances, NetworkConfig):
             return {name: getattr(circumstances, name) for name in names}
-        return dict.fromkeys(names, min(0.01, 4 / circumstances.n_rows))
+        return dict.fromkeys(names, min(0.01, 10 / circumstances.n_rows))
     if not isinstance(given, Mapping):
         return dict.fromkeys(names, float(given))
     for part, value in given.items():

@@ -73,7 +73,7 @@ numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto
 alpha : "auto", float or dict of str to float, default="auto"
     L2: the objective has alpha / 2 times the sum of squared weights. Biases are free. Of the
     embeddings only those of the batch's rows count, as the mean over these rows, so that the size
-    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep". "auto" is 4
+    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep". "auto" is 10
     over the number of training rows, at most 0.01: the fewer rows, the more it takes to believe in
     large weights.
 learning_rate_init : float, default=0.001
