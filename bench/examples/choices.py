@@ -93,9 +93,7 @@ def settle_with(way: str, estimator: Any) -> None:
     fresh = Model(model.config).initialize(np.random.RandomState(0)).parameters
     flats = [np.array(model.network.flat_parameters), np.array(model.network.flat_averages)]
     at = dict.fromkeys(fresh, 0)
-    for field, (_, rows, width) in zip(
-        estimator.encoder_.fields, model.config.fields, strict=True
-    ):
+    for field, (_, rows, width) in zip(estimator.encoder_.fields, model.config.fields, strict=True):
         name = f"embedding_{width}"
         offset = next(o for n, _, o in model.network.tensors if n == name)
         unseen = at[name] + np.flatnonzero(field.counts == 0)
