@@ -47,9 +47,7 @@ def test_main_writes_json_or_says_what_is_missing(tmp_path, monkeypatch, capsys)
     assert written["rows"] == ["folder"]
     assert {"example", "date", "machine"} <= written.keys()
 
-    def absent(folder):
-        return data.locate("adult.data", tmp_path)
-
+    monkeypatch.setattr("sys.argv", ["x", "--data", str(tmp_path)])
     with pytest.raises(SystemExit):
-        report.main("x", "About x.", absent)
+        report.main("x", "About x.", lambda folder: data.locate("adult.data", folder))
     assert "adult.data" in capsys.readouterr().err
