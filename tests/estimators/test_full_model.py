@@ -84,6 +84,19 @@ def test_dropout_is_drawn_in_training_only(table, regressor):
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.2)
 
 
+def test_dropout_is_drawn_by_random_state(table, regressor):
+    """The same weights and rows, and a rate of nothing: only the units left out differ."""
+
+    def losses(state):
+        model = regressor(dropout=0.4, warm_start=True, shuffle=False, max_iter=2, tol=None)
+        model.fit(table.X, table.y)
+        model.set_params(random_state=state, learning_rate_init=1e-30).fit(table.X, table.y)
+        return model.loss_curve_[2:]
+
+    assert losses(5) == losses(5)
+    assert losses(5) != losses(6)
+
+
 @pytest.mark.parametrize("dropout", [1e-9, 0.999, 1 - 1e-9])
 def test_dropout_at_its_ends(dropout, table, estimator):
     model = estimator.make(dropout=dropout).fit(table.X, estimator.y)

@@ -34,6 +34,18 @@ struct SignalCheck {
 
 template <class T> class PyNetwork {
  public:
+  // Training changes the network: a second writer at the same time is a mistake of the caller.
+  class Writer {
+   public:
+    explicit Writer(PyNetwork& self) : lock_(self.writing_, std::try_to_lock) {
+      if (!lock_.owns_lock())
+        throw std::runtime_error("this network is being trained in another thread");
+    }
+
+   private:
+    std::unique_lock<std::mutex> lock_;
+  };
+
   explicit PyNetwork(const NetworkConfig& config) : network_(config) {
     for (const FieldConfig& field : config.fields) fields_.push_back({field.name, field.rows});
   }
@@ -135,18 +147,6 @@ template <class T> class PyNetwork {
   }
 
  private:
-  // Training changes the network: a second writer at the same time is a mistake of the caller.
-  class Writer {
-   public:
-    explicit Writer(PyNetwork& self) : lock_(self.writing_, std::try_to_lock) {
-      if (!lock_.owns_lock())
-        throw std::runtime_error("this network is being trained in another thread");
-    }
-
-   private:
-    std::unique_lock<std::mutex> lock_;
-  };
-
   Dim size_dim() const {
     return {"n_parameters", static_cast<py::ssize_t>(network_.layout().size())};
   }
@@ -248,6 +248,19 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
             return py::make_tuple(cut.rows, cut.tiles, cut.lanes);
           },
           py::arg("batch"))
+      .def("start_timing",
+           [](Net& s) {
+             const typename Net::Writer writer(s);
+             s.network().start_timing();
+           })
+      .def_property_readonly("stage_seconds",
+                             [](Net& s) {
+                               const StageSeconds seconds = s.network().stage_seconds();
+                               py::dict out;
+                               for (std::size_t i = 0; i < kStages; ++i)
+                                 out[kStageNames[i]] = seconds[i];
+                               return out;
+                             })
       .def("set_parameters", &Net::set_parameters, py::arg("values").noconvert())
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
       .def("set_optimizer", &Net::set_optimizer, py::arg("m").noconvert(), py::arg("v").noconvert(),
@@ -300,7 +313,8 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           const std::string& activation, const std::string& structure,
                           double dropout, bool layer_norm, std::size_t n_outputs,
                           const std::string& loss, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, double ema_decay, const std::string& sparse_adam) {
+                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
+                          const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -343,6 +357,9 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.ema_decay = ema_decay;
   c.sparse_adam = choice<SparseAdam>("sparse_adam", sparse_adam,
                                      {{"lazy", SparseAdam::lazy}, {"exact", SparseAdam::exact}});
+  c.deterministic =
+      choice<Deterministic>("deterministic", deterministic,
+                            {{"threads", Deterministic::threads}, {"isa", Deterministic::isa}});
   return c;
 }
 
@@ -356,7 +373,7 @@ void register_network(py::module_& m) {
            py::arg("hidden"), py::arg("activation"), py::arg("structure"), py::arg("dropout"),
            py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("alpha_embedding"),
            py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"),
-           py::arg("sparse_adam"));
+           py::arg("sparse_adam"), py::arg("deterministic"));
   register_network_of<float>(m, "NetworkF32");
   register_network_of<double>(m, "NetworkF64");
 }
