@@ -27,6 +27,18 @@ def test_targets_hold_in_the_stored_results():
     assert ours["log_loss"] < regression["log_loss"]
 
 
+def test_untouched_is_nowhere_worse_than_mlp():
+    rows = {(r["table"], r["model"]): r for r in table.load("defaults")["rows"]}
+    for (name, model), ours in rows.items():
+        if model != "dcnfast":
+            continue
+        mlp = rows[name, "MLP"]
+        if "accuracy" in ours:
+            assert ours["accuracy"]["mean"] >= mlp["accuracy"]["mean"], name
+        loss = "log_loss" if "log_loss" in ours else "rmse"
+        assert ours[loss]["mean"] < mlp[loss]["mean"], name
+
+
 @pytest.mark.parametrize("file", data.ORIGIN)
 def test_absent_data_are_named(file, tmp_path, monkeypatch):
     monkeypatch.delenv(data.VARIABLE, raising=False)
