@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from dcnfast._configure import configure
+from dcnfast._configure import Circumstances, configure
 from dcnfast._parameters import CONSTRAINTS
 from dcnfast.batch import Rows, automatic_batch_size, mean_one, split_for_validation
 from dcnfast.cpu import effective_threads
@@ -229,7 +229,11 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 max_categories=self.max_categories,
                 hash_buckets=self.hash_buckets,
             ).fit(train_part.table, train_part.column_weight)
-        config = configure(self, self.encoder_, loss, n_outputs)
+        config = configure(
+            self, self.encoder_, loss, n_outputs,
+            self._model.config if continued
+            else Circumstances(len(train_part), held_part is not None),
+        )  # fmt: skip
         if not continued:
             self._columns = train_part.table.names, train_part.table.is_categorical.tolist()
             self._model = Model(config).initialize(
