@@ -193,6 +193,7 @@ class NumericScaler:
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
         self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
         self._ranked = self._columns_to_rank(X, weight)
+        self._knots: list[tuple[Floats, Floats]] = []
         if len(self._ranked):
             present = np.arange(n) if weight is None else np.flatnonzero(weight)
             few = np.linspace(0, len(present) - 1, min(len(present), QUANTILE_ROWS))
@@ -221,12 +222,12 @@ class NumericScaler:
         low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
         return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
-    def read_row(self, numbers: Floats) -> Floats:
-        """Return one row, shape (M,), as the standardizer gets it: its logarithm or quantiles."""
-        if self.scaling not in ("log", "quantile"):
-            return numbers
-        ((_, block),) = self._read(numbers[None])
-        return np.ascontiguousarray(block[0])
+    def knots(self) -> list[tuple[Floats, Floats]]:
+        """Return for each column what its numbers are interpolated between, or nothing."""
+        pairs = [(np.empty(0), np.empty(0))] * len(self.standardizer.mean)
+        for j, pair in zip(self._ranked, self._knots, strict=True):
+            pairs[j] = pair
+        return pairs
 
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
         if self.scaling is not None:
