@@ -15,7 +15,7 @@ from dcnfast.encoder import Field, TableEncoder
 
 AS_THEY_ARE = (
     "wide", "cross", "cross_layers", "diag_scale", "cross_bias", "preactivation", "activation",
-    "structure", "dropout", "layer_norm", "sparse_adam", "dtype",
+    "structure", "dropout", "layer_norm", "sparse_adam", "dtype", "deterministic",
 )  # fmt: skip
 
 
