@@ -12,8 +12,8 @@ from dcnfast.testing import assert_within_rounding, central_difference, force_is
 FORCED = os.environ.get("DCNFAST_ISA")
 
 # Vectors hold 8 (float64) or 16 (float32) numbers, register tiles have up to 12 rows and 2 vectors,
-# tiles of a batch 144 to 192 rows.
-ROWS = [0, 1, 2, 11, 12, 13, 25, 144, 145, 192, 193]
+# tiles of a batch up to 384 rows.
+ROWS = [0, 1, 2, 11, 12, 13, 25, 144, 145, 193, 384, 385]
 WIDTHS = [1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 49]
 
 # Everything that a network may have, see NetworkConfig; `weighted` is of the rows.

@@ -21,7 +21,7 @@ Network<T>::Network(const NetworkConfig& config)
       beside_(beside(config_), layout_, "beside", config_.hidden.size()),
       head_(config_, layout_, head_widths(), config_.wide ? config_.n_dense : 0),
       dense_size_(layout_.size()), embedding_(config_, layout_),
-      most_rows_(most_rows(bytes_per_row())), parameters_(layout_.size()),
+      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))), parameters_(layout_.size()),
       averages_(config_.ema_decay > 0 ? layout_.size() : 0), gradients_(layout_.size()),
       m_(layout_.size()), v_(layout_.size()) {
   for (const Tensor& tensor : layout_.tensors())
@@ -105,6 +105,17 @@ template <class T> std::size_t Network<T>::bytes_per_row() const {
   Carver<T> count;
   carve(ws, count, kRowStep, true);
   return count.used() * sizeof(T) / kRowStep;
+}
+
+template <class T> std::size_t Network<T>::largest_weights() const {
+  std::size_t I = config_.width(), most = 0;
+  if (cross_.layers() > 0 && config_.cross != CrossKind::vector)
+    most = I * (config_.cross == CrossKind::matrix ? I : config_.cross_rank);
+  for (const std::size_t O : config_.hidden) {
+    most = std::max(most, I * O);
+    I = O;
+  }
+  return most;
 }
 
 template <class T> Workspace<T> Network<T>::make_workspace(std::size_t rows, bool backward) const {

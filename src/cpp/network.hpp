@@ -126,6 +126,7 @@ template <class T> class Network {
     return table_of<T>(config_.deterministic == Deterministic::isa ? with_fused_fma(isa) : isa);
   }
   std::size_t bytes_per_row() const;
+  std::size_t largest_weights() const;  // numbers of a matrix
   std::vector<std::size_t> head_widths() const;
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;

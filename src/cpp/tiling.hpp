@@ -8,12 +8,16 @@
 
 namespace dcn {
 
-// Activations of a tile should stay in L2; a tile of few rows pays for reading the weights anew.
-inline constexpr std::size_t kTileBytes = 768 * 1024, kLeastRows = 144, kMostRows = 192;
+// Activations of a tile should stay in L2, where the weights leave room; a tile of few rows pays
+// for reading the weights anew, the more the larger they are.
+inline constexpr std::size_t kTileBytes = 768 * 1024, kLargeWeights = 256 * 1024;
+inline constexpr std::size_t kLeastRows = 144, kLeastRowsOfLarge = 288, kMostRows = 384;
 inline constexpr std::size_t kRowStep = 12;  // a multiple of every instruction set's register tile
 
-// More lanes feed more threads, but each costs a pass over all parameters.
-inline constexpr std::size_t kMostLanes = 16, kSmallModel = 1 << 16, kRowsPerLane = 1024;
+// More lanes feed more threads, but each costs a pass over all parameters, and their memory.
+inline constexpr std::size_t kMostLanes = 16, kFewLanes = 4, kSmallModel = 1 << 16;
+inline constexpr std::size_t kRowsPerLane = 256, kRowsPerSmallLane = 128;
+inline constexpr std::size_t kLaneNumbers = std::size_t{1} << 23;  // of all lanes together
 
 // Parameters that one optimizer task moves: their gradients are still in L1 when Adam reads them.
 inline constexpr std::size_t kChunk = 8192;
@@ -31,19 +35,30 @@ struct Tiling {
   std::size_t first_tile(std::size_t lane) const { return lane * tiles / lanes; }
 };
 
-// The most rows of a tile whose workspace takes bytes_per_row.
-inline std::size_t most_rows(std::size_t bytes_per_row) {
+// The most rows of a tile whose workspace takes bytes_per_row, and whose largest weight matrix
+// weight_bytes.
+inline std::size_t most_rows(std::size_t bytes_per_row, std::size_t weight_bytes) {
   const std::size_t fit = kTileBytes / std::max<std::size_t>(bytes_per_row, 1);
-  return std::clamp(fit, kLeastRows, kMostRows) / kRowStep * kRowStep;
+  const std::size_t least = weight_bytes > kLargeWeights ? kLeastRowsOfLarge : kLeastRows;
+  return std::clamp(fit, least, kMostRows) / kRowStep * kRowStep;
 }
 
+inline std::size_t most_lanes(std::size_t batch, std::size_t n_parameters) {
+  if (n_parameters <= kSmallModel)
+    return std::clamp<std::size_t>(batch / kRowsPerSmallLane, 1, kMostLanes);
+  const std::size_t room = std::max(kFewLanes, kLaneNumbers / n_parameters);
+  return std::clamp<std::size_t>(batch / kRowsPerLane, 1, std::min(room, kMostLanes));
+}
+
+// As many tiles in each lane, so that two threads are busy to the end.
 inline Tiling cut(std::size_t batch, std::size_t most_rows, std::size_t n_parameters) {
+  const std::size_t lanes = most_lanes(batch, n_parameters);
   const std::size_t at_least = std::max<std::size_t>(1, ceil_div(batch, most_rows));
+  const std::size_t wanted = ceil_div(at_least, lanes) * lanes;
   const std::size_t rows =
-      std::max(kRowStep, ceil_div(ceil_div(batch, at_least), kRowStep) * kRowStep);
+      std::max(kRowStep, ceil_div(ceil_div(batch, wanted), kRowStep) * kRowStep);
   const std::size_t tiles = ceil_div(batch, rows);
-  const std::size_t enough = n_parameters <= kSmallModel ? tiles : ceil_div(batch, kRowsPerLane);
-  return {batch, rows, tiles, std::clamp<std::size_t>(std::min(enough, tiles), 1, kMostLanes)};
+  return {batch, rows, tiles, std::clamp<std::size_t>(tiles, 1, lanes)};
 }
 
 }  // namespace dcn

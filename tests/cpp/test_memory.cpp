@@ -70,8 +70,18 @@ TEST(tiling_covers_every_row_once) {
 }
 
 TEST(tiling_takes_fewer_rows_of_wide_models) {
-  CHECK(dcn::most_rows(0) == dcn::kMostRows);
-  CHECK(dcn::most_rows(1) == dcn::kMostRows);
-  CHECK(dcn::most_rows(1 << 30) == dcn::kLeastRows);
-  CHECK(dcn::most_rows(dcn::kTileBytes / 170) == 168);  // the multiple of 12 below
+  CHECK(dcn::most_rows(0, 0) == dcn::kMostRows);
+  CHECK(dcn::most_rows(1, 1 << 30) == dcn::kMostRows);
+  CHECK(dcn::most_rows(1 << 30, 0) == dcn::kLeastRows);
+  CHECK(dcn::most_rows(1 << 30, 1 << 30) == dcn::kLeastRowsOfLarge);
+  CHECK(dcn::most_rows(dcn::kTileBytes / 170, 0) == 168);  // the multiple of 12 below
+}
+
+TEST(tiling_gives_each_lane_as_many_tiles) {
+  for (const std::size_t n_parameters : {std::size_t{36}, std::size_t{200'000}, std::size_t{1} << 22})
+    for (const std::size_t batch : {256, 1000, 1024, 4096, 8192}) {
+      const dcn::Tiling cut = dcn::cut(batch, dcn::kLeastRowsOfLarge, n_parameters);
+      CHECK(cut.lanes > 1 || batch < 2 * dcn::kRowsPerLane);
+      CHECK(cut.tiles % cut.lanes == 0 || cut.tiles > 8 * cut.lanes);
+    }
 }

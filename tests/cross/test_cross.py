@@ -166,7 +166,7 @@ def test_preactivation_in_deep_stacks(kind, L, preactivation, dtype, rng):
 
 def test_more_tiles_than_lanes(kind, dtype, rng, check_rounding):
     """17 tiles and 16 sums of gradients: one of them takes two tiles."""
-    check_both(kind, 16 * 192 + 1, 5, 3, dtype, rng, check_rounding)
+    check_both(kind, 16 * 384 + 1, 5, 3, dtype, rng, check_rounding)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 9, 2), (13, 17, 3), (193, 7, 4), (3, 33, 7)])

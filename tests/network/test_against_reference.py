@@ -56,7 +56,7 @@ def test_activations(activation, structure, dtype, make_case):
     check(make_case(dtype=dtype, **parts))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 11, 12, 13, 191, 192, 193, 16 * 192 + 1])
+@pytest.mark.parametrize("rows", [1, 2, 11, 12, 13, 143, 144, 145, 383, 384, 385, 16 * 384 + 1])
 def test_batch_sizes(rows, kind, dtype, make_case):
     check(make_case(rows, n_dense=5, dtype=dtype, **PARTS["parallel"], **kind))
 

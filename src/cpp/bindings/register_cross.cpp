@@ -17,7 +17,8 @@ namespace {
 template <class T> class CrossOp {
  public:
   CrossOp(const NetworkConfig& config, std::initializer_list<const Array<T>*> parameters)
-      : k_(table_of<T>(active_isa())), D_(config.width()), part_(config, layout_),
+      : k_(table_of<T>(active_isa())), D_(config.width()), rank_(config.cross_rank),
+        part_(config, layout_),
         parameters_(layout_.size()) {
     T* out = parameters_.data();
     for (const Array<T>* p : parameters) out = std::copy_n(p->data(), p->size(), out);
@@ -28,7 +29,7 @@ template <class T> class CrossOp {
 
   // x0 (B,D) -> xL (B,D)
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
-    const Tiling tiling = cut(B, most_rows(bytes_per_row()), n_parameters());
+    const Tiling tiling = cut(B, most_rows(), n_parameters());
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
       Slot& s = slots[slot];
@@ -42,7 +43,7 @@ template <class T> class CrossOp {
   // dxL (B,D) -> dx0 (B,D) and the parameters' gradients, flat
   void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
                 std::size_t n_threads) {
-    const Tiling tiling = cut(B, most_rows(bytes_per_row()), n_parameters());
+    const Tiling tiling = cut(B, most_rows(), n_parameters());
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> lanes(tiling.lanes * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
@@ -79,6 +80,10 @@ template <class T> class CrossOp {
     carve(slot, count, kRowStep);
     return count.used() * sizeof(T) / kRowStep;
   }
+  std::size_t most_rows() const {
+    const std::size_t inputs = rank_ > 0 ? rank_ : D_;
+    return dcn::most_rows(bytes_per_row(), D_ * inputs * sizeof(T));
+  }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
     std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));
     for (Slot& slot : slots) {
@@ -92,7 +97,7 @@ template <class T> class CrossOp {
   }
 
   const KernelTable<T>& k_;
-  std::size_t D_;
+  std::size_t D_, rank_;
   Layout layout_;
   CrossPart<T> part_;
   Buffer<T> parameters_;
