@@ -145,7 +145,7 @@ def too_many_threads(work: Work) -> str | None:
 
 
 def ceilings(threads: int, weights: int) -> tuple[float, float, float]:
-    """Measure flops and bytes a second, float32; and bytes from a cache, where any are asked for."""
+    """Measure float32 flops and bytes a second; and bytes from a cache, where weights are asked."""
     return (
         _core.measure_fma_peak(False, threads, ROUND_SECONDS),
         _core.measure_bandwidth(threads, ROUND_SECONDS),

@@ -11,12 +11,13 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import weakref
-from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench.harness import AbsentError
 
@@ -66,14 +67,16 @@ class Remote:
     """
 
     def __init__(self, job: dict[str, Any]) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  _end closes it
         settings = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         self._process = subprocess.Popen(
             [interpreter(), str(SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._log,
             env=os.environ | settings,
         )
-        weakref.finalize(self, _end, self._process)
+        weakref.finalize(self, _end, self._process, self._log)
         self._ask(job)
 
     def __call__(self) -> Any:
@@ -83,16 +86,22 @@ class Remote:
         to, back = self._process.stdin, self._process.stdout
         assert to is not None
         assert back is not None
-        pickle.dump(question, to)
-        to.flush()
-        answer, complaint = pickle.load(back)
+        try:
+            pickle.dump(question, to)
+            to.flush()
+            answer, complaint = pickle.load(back)
+        except (EOFError, BrokenPipeError):
+            self._log.seek(0)
+            answer, complaint = None, f"it died\n{self._log.read().decode()[-2000:]}"
         if complaint:
             raise RuntimeError(f"{SCRIPT.name}: {complaint}")
         return answer
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    pipes: Sequence[Any] = (process.stdin, process.stdout)
-    for pipe in pipes:
-        pipe.close()
+def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Let it see the end of its input, after which it goes."""
+    for pipe in (process.stdin, process.stdout, log):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
     process.wait()
