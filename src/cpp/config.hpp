@@ -13,6 +13,7 @@ namespace dcn {
 enum class CrossKind : int { vector, matrix, lowrank };
 enum class Structure : int { parallel, stacked, stacked_parallel };
 enum class SparseAdam : int { lazy, exact };
+enum class Deterministic : int { threads, isa };
 
 struct FieldConfig {
   std::string name;
@@ -41,6 +42,7 @@ struct NetworkConfig {
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
   double ema_decay = 0;
   SparseAdam sparse_adam = SparseAdam::lazy;
+  Deterministic deterministic = Deterministic::threads;
 
   std::size_t embedding_width() const noexcept {
     return std::accumulate(fields.begin(), fields.end(), std::size_t{0},

@@ -13,6 +13,9 @@ namespace dcn {
 namespace scalar {
 extern const IsaKernels kernels;
 }
+namespace scalar_fused {
+extern const IsaKernels kernels;
+}
 #ifdef DCNFAST_HAVE_AVX2
 namespace avx2 {
 extern const IsaKernels kernels;
@@ -96,6 +99,10 @@ const std::vector<const IsaKernels*>& available_isas() {
 }
 
 const IsaKernels& active_isa() noexcept { return *active().load(std::memory_order_acquire); }
+
+const IsaKernels& with_fused_fma(const IsaKernels& isa) noexcept {
+  return &isa == &scalar::kernels ? scalar_fused::kernels : isa;
+}
 
 void force_isa(const std::string& name) {
   for (const IsaKernels* isa : available_isas())

@@ -14,6 +14,9 @@ const std::vector<const IsaKernels*>& compiled_isas();
 const std::vector<const IsaKernels*>& available_isas();
 // The one in use: the best available, until force_isa.
 const IsaKernels& active_isa() noexcept;
+// The same one with multiply-adds that round once: the vector units have no others, the portable
+// code has both.
+const IsaKernels& with_fused_fma(const IsaKernels& isa) noexcept;
 // Throws std::invalid_argument for a name that is unknown, not compiled in, or not available.
 void force_isa(const std::string& name);
 

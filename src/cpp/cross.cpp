@@ -88,7 +88,7 @@ void CrossPart<T>::forward(const KernelTable<T>& k, CrossTile<T>& tile, const T*
   const T* x0 = tile.x[0];
   if (L_ > 0 && kind_ == CrossKind::vector)
     return k.cross_vector_forward(tile.xL(), tile.p, tile.a, x0, parameters + w_, c_.data(),
-                                  q_.data(), rows, L_, D_);
+                                  q_.data(), rows, L_, D_, ld<T>(D_));
   for (std::size_t l = 0; l < L_; ++l)
     if (gated())
       forward_gate(k, tile, l, rows);
@@ -156,7 +156,7 @@ void CrossPart<T>::backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0,
   if (L_ > 0 && kind_ == CrossKind::vector)
     return k.cross_vector_backward(dx0 != nullptr ? dx0 : tile.dx, gradients + w_, db, tile.dp,
                                    tile.dq, tile.dc, dxL, tile.p, tile.a, tile.x[0],
-                                   parameters + w_, c_.data(), rows, L_, D_);
+                                   parameters + w_, c_.data(), rows, L_, D_, ld<T>(D_));
   if (dx0 != nullptr) std::fill_n(dx0, rows * ld<T>(D_), T(0));
   T *dxn = dxL, *dx = tile.dx;
   for (std::size_t l = L_; l-- > 0; std::swap(dx, dxn))

@@ -28,18 +28,18 @@ Network<T>::Network(const NetworkConfig& config)
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
   penalties_.resize(chunks_.size());
-  use(table_of<T>(active_isa()), averages());
+  use(kernels(), averages());
 }
 
 template <class T> void Network<T>::set_parameters(const T* values) {
   std::copy_n(values, layout_.size(), parameters_.data());
   if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
-  use(table_of<T>(active_isa()), averages());
+  use(kernels(), averages());
 }
 
 template <class T> void Network<T>::set_averages(const T* values) {
   if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
-  use(table_of<T>(active_isa()), averages());
+  use(kernels(), averages());
 }
 
 template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
@@ -123,20 +123,28 @@ template <class T>
 void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                          const Rows& rows, const DropoutAt& dropout) const {
   const std::size_t n = rows.count;
+  Stopwatch watch(ws.seconds);
   embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);  // ids -> x0 (T,D)
   k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
-  cross_.forward(k, ws.cross, in_use_, n);             // x0 -> xL (T,D)
+  watch.lap(Stage::embed);
+  cross_.forward(k, ws.cross, in_use_, n);  // x0 -> xL (T,D)
+  watch.lap(Stage::cross);
   deep_.forward(k, ws.deep, in_use_, n, dropout);      // x0 or xL -> hN (T,H)
   beside_.forward(k, ws.beside, in_use_, n, dropout);  // x0 -> hN (T,H)
-  head_.forward(k, ws.logits, ws.head, n);             // -> logits (T,C)
+  watch.lap(Stage::deep);
+  head_.forward(k, ws.logits, ws.head, n);  // -> logits (T,C)
   embedding_.forward_wide(k, ws.logits, table.ids, rows.numbers, n);
+  watch.lap(Stage::combine);
 }
 
 template <class T>
 double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
                         const Rows& rows) const {
-  return k.losses[static_cast<std::size_t>(config_.loss)].forward(
+  Stopwatch watch(ws.seconds);
+  const double sum = k.losses[static_cast<std::size_t>(config_.loss)].forward(
       ws.logits, table.target, table.weight, rows.numbers, rows.count, config_.n_outputs);
+  watch.lap(Stage::loss);
+  return sum;
 }
 
 // Null stands for a gradient that nobody asks for: of x0 where all columns are data, of xL where
@@ -147,21 +155,28 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
                           T scale) {
   const std::size_t n = rows.count, C = config_.n_outputs, D = config_.width();
   const std::size_t stride = ld<T>(D);
+  Stopwatch watch(ws.seconds);
   k.losses[static_cast<std::size_t>(config_.loss)].backward(
       ws.dlogits, ws.logits, table.target, table.weight, rows.numbers, n, C, scale);
+  watch.lap(Stage::loss_backward);
   if (embedding_.wide()) k.unstack(embedding_.dlogits(rows.first), ws.dlogits, ld<T>(C), n, C);
   head_.backward(k, gradients, ws.dlogits, ws.head, n);
+  watch.lap(Stage::combine_backward);
 
   const bool parallel = config_.structure == Structure::parallel;
   const bool crosses = cross_.layers() > 0;
   T* dxL = crosses ? ws.dxL : ws.dx0;
   // the deep part reads xL; in parallel x0, whose gradient waits until the cross part has begun it
   if (!parallel) deep_.backward(k, ws.deep, dxL, false, gradients, in_use_, n, dropout);
+  watch.lap(Stage::deep_backward);
   if (crosses) cross_.backward(k, ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
+  watch.lap(Stage::cross_backward);
   if (parallel) deep_.backward(k, ws.deep, ws.dx0, crosses, gradients, in_use_, n, dropout);
   beside_.backward(k, ws.beside, ws.dx0, true, gradients, in_use_, n, dropout);
+  watch.lap(Stage::deep_backward);
   if (ws.dx0 != nullptr)
     k.unstack(embedding_.dx(rows.first), ws.dx0, stride, n, embedding_.width());
+  watch.lap(Stage::embed_backward);
 }
 
 // ---- many tiles
@@ -170,7 +185,7 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
 template <class T>
 template <class F>
 void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const {
-  const KernelTable<T>& k = table_of<T>(active_isa());
+  const KernelTable<T>& k = kernels();
   std::vector<Workspace<T>> slots;
   for (std::size_t i = 0; i < std::max<std::size_t>(1, std::min(n_threads, cut.tiles)); ++i)
     slots.push_back(make_workspace(std::min(cut.rows, cut.batch), false));
@@ -196,6 +211,14 @@ void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads
               forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
               k.unstack(logits + first * C, ws.logits, ld<T>(C), n, C);
             });
+}
+
+template <class T>
+void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
+                             const T* dense) const {
+  const KernelTable<T>& k = kernels();
+  forward(k, workspace, {ids, dense, nullptr, nullptr, 1}, {nullptr, 0, 1}, {});
+  k.unstack(logits, workspace.logits, ld<T>(config_.n_outputs), 1, config_.n_outputs);
 }
 
 template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {

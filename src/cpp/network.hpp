@@ -10,6 +10,7 @@
 #include "embedding.hpp"
 #include "head.hpp"
 #include "optimizer.hpp"
+#include "stopwatch.hpp"
 #include "tiling.hpp"
 
 namespace dcn {
@@ -25,6 +26,7 @@ template <class T> struct Workspace {
   T* dxL = nullptr;      // (T,D)
   T* dx0 = nullptr;      // (T,D), where there are embeddings
   std::vector<HeadInput<T>> head;
+  StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
 };
 
 // A table in memory. Rows are picked by number, so a shuffle copies nothing.
@@ -68,6 +70,11 @@ template <class T> class Network {
 
   // logits (N,C), dense and unpadded. A row's logits do not depend on the other rows.
   void predict(T* logits, const Table<T>& table, std::size_t n_threads) const;
+  // The same for one row again and again, in a workspace that the caller keeps: no allocation, no
+  // thread.
+  Workspace<T> row_workspace() const { return make_workspace(1, false); }
+  void predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
+                   const T* dense) const;
   // Weighted mean loss over the table, without the penalty.
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
   // Fills gradients() with those of the mean loss over the given rows, without the penalty, at
@@ -79,6 +86,10 @@ template <class T> class Network {
   EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
                           std::size_t batch_size, const AdamOptions& adam, std::uint64_t seed,
                           std::size_t n_threads, bool (*interrupted)(void*), void* context);
+
+  // Seconds of all threads together in each stage of training, from now on.
+  void start_timing();
+  StageSeconds stage_seconds() const;
 
   // of everything but the tables, whose gradients take no lanes
   std::size_t dense_size() const noexcept { return dense_size_; }
@@ -94,6 +105,26 @@ template <class T> class Network {
     const std::int64_t* numbers;
     std::size_t first, count;
   };
+  // Forward and backward at the parameters, until the end of the scope; predictions are then made
+  // from the averages again, whatever happened.
+  class Training {
+   public:
+    explicit Training(Network& network) : network_(network) {
+      network_.use(network_.kernels(), network_.parameters());
+    }
+    ~Training() {
+      if (network_.averages_.size() > 0) network_.use(network_.kernels(), network_.averages());
+    }
+    Training(const Training&) = delete;
+    Training& operator=(const Training&) = delete;
+
+   private:
+    Network& network_;
+  };
+  const KernelTable<T>& kernels() const noexcept {
+    const IsaKernels& isa = active_isa();
+    return table_of<T>(config_.deterministic == Deterministic::isa ? with_fused_fma(isa) : isa);
+  }
   std::size_t bytes_per_row() const;
   std::vector<std::size_t> head_widths() const;
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
@@ -139,6 +170,8 @@ template <class T> class Network {
   Buffer<T> lane_gradients_;  // (lanes, stride)
   std::vector<double> lane_losses_, penalties_;
   std::vector<Workspace<T>> slots_;  // one a thread
+  bool timed_ = false;
+  std::vector<StageSeconds> seconds_;  // one a thread, the first also of what no tile does
   std::size_t slot_rows_ = 0;
 };
 

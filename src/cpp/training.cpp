@@ -17,6 +17,19 @@ template <class T> void Network<T>::reserve(const Tiling& cut, std::size_t n_thr
   slot_rows_ = std::max(slot_rows_, cut.rows);
   while (slots_.size() < std::max<std::size_t>(1, std::min(n_threads, cut.lanes)))
     slots_.push_back(make_workspace(slot_rows_, true));
+  if (timed_) seconds_.resize(std::max(seconds_.size(), slots_.size()));
+}
+
+template <class T> void Network<T>::start_timing() {
+  timed_ = true;
+  seconds_.assign(1, {});
+}
+
+template <class T> StageSeconds Network<T>::stage_seconds() const {
+  StageSeconds total{};
+  for (const StageSeconds& one : seconds_)
+    for (std::size_t stage = 0; stage < kStages; ++stage) total[stage] += one[stage];
+  return total;
 }
 
 template <class T>
@@ -28,6 +41,7 @@ double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
   const T scale = T(1) / static_cast<T>(n);
   parallel_for(n_threads, cut.lanes, [&](std::size_t lane, std::size_t slot) {
     Workspace<T>& ws = slots_[slot];
+    ws.seconds = timed_ ? &seconds_[slot] : nullptr;
     T* gradients = lane_gradients_.data() + lane * stride;
     std::fill_n(gradients, dense_size_, T(0));
     double sum = 0;
@@ -65,6 +79,7 @@ template <class T> TableState<T> Network<T>::state() {
 template <class T>
 double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
                           std::size_t n_threads) {
+  Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   ++step_;
   step_sizes_.push_back(adam.step_size(step_));
   const std::size_t stride = padded<T>(dense_size_), n_lanes = tiling(n).lanes;
@@ -84,23 +99,25 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
   parallel_for(dense_size_ > kChunk ? n_threads : 1, chunks_.size(), move);
   double penalty = 0;
   for (const double p : penalties_) penalty += p;
+  watch.lap(Stage::optimize);
   if (embedding_.empty()) return penalty;
   const double l2 = embedding_.alpha() / static_cast<double>(n);
-  return penalty + embedding_.update(k, state(), adam.step<T>(step_, l2), history(adam), n_threads);
+  penalty += embedding_.update(k, state(), adam.step<T>(step_, l2), history(adam), n_threads);
+  watch.lap(Stage::optimize_tables);
+  return penalty;
 }
 
 template <class T>
 double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
                                      std::uint64_t seed, std::size_t n_threads) {
-  const KernelTable<T>& k = table_of<T>(active_isa());
+  const KernelTable<T>& k = kernels();
   reserve(tiling(n), n_threads);
-  use(k, parameters());
+  const Training training(*this);
   embedding_.touch(table.ids, rows, n);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
   k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_), tiling(n).lanes,
                  dense_size_);
   embedding_.gradients(k, gradients_.data(), n_threads);
-  if (averages_.size() > 0) use(k, averages());
   return sum / static_cast<double>(n);
 }
 
@@ -109,12 +126,12 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
                                     std::size_t batch_size, const AdamOptions& adam,
                                     std::uint64_t seed, std::size_t n_threads,
                                     bool (*interrupted)(void*), void* context) {
-  const KernelTable<T>& k = table_of<T>(active_isa());
+  const KernelTable<T>& k = kernels();
   reserve(tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(tiling(n % batch_size), n_threads);
   step_sizes_.clear();
   epoch_start_ = step_;
-  use(k, parameters());
+  const Training training(*this);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
   Stop stop = Stop::finished;
@@ -124,21 +141,25 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
       break;
     }
     const std::size_t count = std::min(batch_size, n - first);
+    Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
     embedding_.touch(table.ids, order + first, count);
+    watch.lap(Stage::sort_ids);
     embedding_.catch_up(k, state(), history(adam), n_threads);
+    watch.lap(Stage::optimize_tables);
     const double sum = accumulate(k, table, order + first, count, seed, n_threads);
     if (!std::isfinite(sum)) {
       stop = Stop::not_finite;
       break;
     }
     const double penalty = update(k, count, adam, n_threads);
+    watch.restart();
     use(k, parameters());
+    watch.lap(Stage::optimize);
     total += sum + penalty * static_cast<double>(count);
     seen += count;
     ++n_batches;
   }
   embedding_.flush(k, state(), history(adam), n_threads);
-  if (averages_.size() > 0) use(k, averages());
   return {seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
 }
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,17 +14,20 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from dcnfast._parameters import CONSTRAINTS, PARTS
+from dcnfast._configure import configure
+from dcnfast._parameters import CONSTRAINTS
 from dcnfast.batch import Rows, automatic_batch_size, mean_one, split_for_validation
-from dcnfast.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.cpu import effective_threads
-from dcnfast.encoder import Encoded, Field, TableEncoder
+from dcnfast.encoder import Encoded, TableEncoder
 from dcnfast.model import Model
 from dcnfast.optim import Adam
+from dcnfast.row_predictor import RowPredictor
 from dcnfast.schema import Table, read_table, read_validation_table
 from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
 
 Array = npt.NDArray[Any]
+
+FEW_ROWS = 64  # one tile at most, so one thread
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _doc_link_module = "dcnfast"
 
     _model: Model
+    _seen: list[Array]
     encoder_: TableEncoder
     embedding_dims_: dict[str, int]
     n_parameters_: int
@@ -102,6 +105,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
+        tags.input_tags.string = True
         tags.input_tags.sparse = True
         return tags
 
@@ -136,8 +140,11 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "early_stopping is False and X_val is given, want True or 'auto': what are they "
                 "watched for?"
             )
-        table, y = read_validation_table(self, X_val, y_val, y_numeric=y_numeric)
-        return table, y, self._check_weight(sample_weight_val, table)
+        try:
+            table, y = read_validation_table(self, X_val, y_val, y_numeric=y_numeric)
+            return table, y, self._check_weight(sample_weight_val, table)
+        except (ValueError, TypeError) as error:  # which speaks of X, y and sample_weight
+            raise type(error)(f"Of the rows in X_val: {error}") from error
 
     @staticmethod
     def _shown(X: Any, y: Any, sample_weight: Any, weight: Array) -> dict[str, Any]:
@@ -175,91 +182,6 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                     "the same"
                 )
         return True
-
-    # ---- fit: the network
-
-    def _hidden(self) -> tuple[int, ...]:
-        hidden: list[int] = []
-        for width in self.hidden_layer_sizes:
-            if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes has the width {width!r}, want integers of at least 1"
-                )
-            hidden.append(int(width))
-        return tuple(hidden)
-
-    def _refuse_what_has_no_effect(self) -> None:
-        lowrank, vector = self.cross == "lowrank", self.cross == "vector"
-        if self.cross_rank is not None and not lowrank:
-            raise ValueError(
-                f"cross_rank is {self.cross_rank!r}, want None with cross={self.cross!r}: "
-                "only 'lowrank' has a rank"
-            )
-        if self.diag_scale and vector:
-            raise ValueError(
-                f"diag_scale is {self.diag_scale!r}, want 0 with cross='vector': it has no diagonal"
-            )
-        if self.preactivation != "identity" and vector:
-            raise ValueError(
-                f"preactivation is {self.preactivation!r}, want 'identity' with cross='vector': "
-                "its closed form has no place for it"
-            )
-
-    def _alphas(self) -> dict[str, float]:
-        if not isinstance(self.alpha, Mapping):
-            return {f"alpha_{part}": float(self.alpha) for part in PARTS}
-        for part, value in self.alpha.items():
-            if part not in PARTS:
-                raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not 0 <= value < np.inf
-            ):
-                raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
-        return {f"alpha_{part}": float(self.alpha.get(part, 0.0)) for part in PARTS}
-
-    def _embedding_widths(self, fields: list[Field]) -> dict[str, int]:
-        names = [field.name for field in fields]
-        given = self.embedding_dim
-        if isinstance(given, Mapping):
-            if unknown := [name for name in given if name not in names]:
-                raise ValueError(
-                    f"embedding_dim names {unknown!r}, want categorical fields: {names!r}"
-                )
-            for name, width in given.items():
-                if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
-                    raise ValueError(
-                        f"embedding_dim has {width!r} for {name!r}, want integers of at least 1"
-                    )
-        elif given != "auto":
-            given = dict.fromkeys(names, given)
-        else:
-            given = {}
-        return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}
-
-    def _config(self, loss: str, n_outputs: int) -> NetworkConfig:
-        self._refuse_what_has_no_effect()
-        fields = self.encoder_.fields
-        widths = self._embedding_widths(fields)
-        lowrank = self.cross == "lowrank"
-        D = sum(widths.values()) + self.encoder_.n_dense
-        chosen: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("wide", "cross", "cross_layers", "diag_scale", "cross_bias",
-                         "preactivation", "activation", "structure", "dropout", "layer_norm",
-                         "ema_decay", "sparse_adam", "dtype")
-        }  # fmt: skip
-        return NetworkConfig(
-            **chosen,
-            **self._alphas(),
-            fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
-            n_dense=self.encoder_.n_dense,
-            cross_rank=int(self.cross_rank or max(1, D // 4)) if lowrank else 0,
-            hidden=self._hidden(),
-            n_outputs=n_outputs,
-            loss=loss,  # type: ignore[arg-type]
-        )
 
     def _settings(self, n: int, random_state: np.random.RandomState) -> Settings:
         # an epsilon that is 0 in the network's own type would divide 0 by 0
@@ -307,7 +229,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 max_categories=self.max_categories,
                 hash_buckets=self.hash_buckets,
             ).fit(train_part.table, train_part.column_weight)
-        config = self._config(loss, n_outputs)
+        config = configure(self, self.encoder_, loss, n_outputs)
         if not continued:
             self._columns = train_part.table.names, train_part.table.is_categorical.tolist()
             self._model = Model(config).initialize(
@@ -321,9 +243,14 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.embedding_dims_ = {name: width for name, _, width in config.fields}
         rows = self._rows(train_part)
         settings = self._settings(len(rows), random_state)
+        if continued:
+            seen = [s + np.bincount(i, minlength=len(s)) for s, i in self._seen_and(rows)]
+        else:
+            seen = [field.counts for field in self.encoder_.fields]
+        self._seen = seen
         held_out = None if held_part is None else self._held_out(held_part)
         self._run(rows, held_out, settings, random_state, history, shown)
-        self._model.settle_unseen([field.counts for field in self.encoder_.fields])
+        self._model.settle_unseen(self._seen)
         self.loss_curve_ = history.loss_curve
         self.validation_scores_ = history.validation_scores if held_out is not None else None
         self.n_iter_ = len(history.loss_curve)
@@ -334,15 +261,21 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         target = np.ascontiguousarray(part.target, dtype=self.dtype)
         return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, self.dtype))
 
+    def _seen_and(self, rows: Rows) -> Iterator[tuple[Array, Array]]:
+        """Pair, field by field, how often training saw each row of the table with the ids."""
+        return zip(self._seen, rows.ids.T, strict=True)
+
     def _held_out(self, part: Part) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
         rows = self._rows(part)
+        unseen = any((s[i] == 0).any() for s, i in self._seen_and(rows))
+        seen = self._seen if unseen else None
         if self.scoring is None:
-            return HeldOut(rows, None)
+            return HeldOut(rows, None, seen)
         scorer = check_scoring(self, self.scoring)
         encoded = Encoded(rows.ids, rows.dense)
         weight = {} if rows.weight is None else {"sample_weight": part.loss_weight}
-        return HeldOut(rows, lambda: float(scorer(self, encoded, part.y, **weight)))
+        return HeldOut(rows, lambda: scorer(self, encoded, part.y, **weight), seen)
 
     def _run(
         self,
@@ -358,7 +291,9 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         context.call_on_fit_task_begin(estimator=self, **shown)
 
         def state() -> dict[str, Any]:
-            return {"_model": self._model.copy(), "n_iter_": len(history.loss_curve)}
+            model = self._model.copy()
+            model.settle_unseen(self._seen)
+            return {"_model": model, "n_iter_": len(history.loss_curve)}
 
         def on_epoch(_: int) -> bool:
             task = context.subcontext(task_name="epoch")
@@ -373,12 +308,25 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- predict
 
+    def row_predictor(self) -> RowPredictor:
+        """Prepare to predict single rows in microseconds.
+
+        Returns
+        -------
+        predict_row : RowPredictor
+            Called with a row, a dict or a sequence, it returns what ``predict`` of a regressor or
+            ``predict_proba`` of a classifier says of it.
+        """
+        check_is_fitted(self)
+        return RowPredictor(self)
+
     def _logits(self, X: Any) -> Array:
         """Return finite logits (N, C), whatever the table."""
         check_is_fitted(self)
         # early stopping's scorers come with rows that are encoded already
         rows = X if isinstance(X, Encoded) else self._encode(X)
-        threads = effective_threads(self.n_jobs)
+        # to ask the system takes longer than to predict a few rows
+        threads = effective_threads(self.n_jobs) if len(rows) > FEW_ROWS else 1
         logits = self._model.logits(rows.ids, rows.dense, threads)
         wild = ~np.isfinite(logits).all(axis=1)
         if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of the known

@@ -245,6 +245,7 @@ class NetworkConfig:
         alpha_deep: float,
         ema_decay: float,
         sparse_adam: str,
+        deterministic: str,
     ) -> None: ...
 
 class _Network(Generic[_T]):
@@ -282,6 +283,10 @@ class _Network(Generic[_T]):
     # rows of a tile, tiles, lanes
     def tiling(self, batch: int) -> tuple[int, int, int]: ...
     # the averages start anew from the values
+    # seconds of all threads in each stage of training, since start_timing
+    def start_timing(self) -> None: ...
+    @property
+    def stage_seconds(self) -> dict[str, float]: ...
     def set_parameters(self, values: npt.NDArray[_T]) -> None: ...
     def set_averages(self, values: npt.NDArray[_T]) -> None: ...
     def set_optimizer(self, m: npt.NDArray[_T], v: npt.NDArray[_T], step: int) -> None: ...
@@ -326,3 +331,27 @@ class _Network(Generic[_T]):
 
 class NetworkF32(_Network[np.float32]): ...
 class NetworkF64(_Network[np.float64]): ...
+
+# ---- one row
+
+class _RowPredictor(Generic[_T]):
+    # names and arrays (M) of the numeric columns' scales; indicators (I): columns that have one
+    def __init__(
+        self,
+        network: _Network[_T],
+        names: Sequence[str],
+        factor: npt.NDArray[np.float64],
+        mean: npt.NDArray[np.float64],
+        scale: npt.NDArray[np.float64],
+        missing: npt.NDArray[np.float64],
+        constant: npt.NDArray[np.bool_],
+        indicators: npt.NDArray[np.int64],
+        farthest: float,
+    ) -> None: ...
+    # ids (F), numbers (M) -> logits (C)
+    def __call__(
+        self, ids: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]
+    ) -> list[float]: ...
+
+class RowPredictorF32(_RowPredictor[np.float32]): ...
+class RowPredictorF64(_RowPredictor[np.float64]): ...

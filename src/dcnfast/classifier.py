@@ -24,9 +24,9 @@ Scorer = Callable[[Any, Any, Any], float]
 
 @add_parameters_to_doc
 class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
-    """Deep & Cross Network for two classes (log-loss) or more (softmax).
+    """Deep & Cross Network for two classes or more.
 
-    Columns are standardised inside, so raw units just work.
+    Takes tables as they are: numbers in any unit, categories, and gaps in both.
 
     Parameters
     ----------
@@ -184,7 +184,10 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
                 f"y_val has the labels {unknown!r}, want those of y: {classes.tolist()!r}"
             )
         codes = np.searchsorted(classes, y)
-        return Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
+        loss_weight = weight * factors[codes]
+        if not loss_weight.any():
+            raise ValueError("X_val has only rows of classes whose class_weight is 0, want others")
+        return Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
 
     def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
         """Return by how much the rows of each class count more than their own weight."""
@@ -206,7 +209,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -223,7 +227,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -235,12 +240,21 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             return np.asarray(softmax(logits, axis=1))
         return np.column_stack([expit(-logits), expit(logits)])
 
+    def _answer(self, logits: list[float]) -> Array:
+        """Return the probabilities that the logits of one row say."""
+        if len(self.classes_) > 2:
+            raised = np.exp(np.array(logits) - max(logits))
+            return np.asarray(raised / raised.sum())
+        z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
+        return np.asarray(expit(np.array([-z, z])))
+
     def predict_log_proba(self, X: Any) -> Array:
         """Return logarithms of :meth:`predict_proba`, finite also where those are 0.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -256,7 +270,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------

@@ -14,6 +14,7 @@ Cross = Literal["matrix", "vector", "lowrank"]
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
 Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
+Deterministic = Literal["threads", "isa"]
 Loss = Literal["squared_error", "log_loss", "softmax"]
 DType = Literal["float32", "float64"]
 
@@ -70,6 +71,8 @@ class NetworkConfig:
     sparse_adam : {"lazy", "exact"}
         Whether rows of a table that a batch does not name stand still or move as dense Adam moves
         them.
+    deterministic : {"threads", "isa"}
+        Whether the same bits come out for every number of threads, or on every CPU as well.
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.
     """
@@ -95,6 +98,7 @@ class NetworkConfig:
     alpha_deep: float = 0.0
     ema_decay: float = 0.0
     sparse_adam: SparseAdam = "lazy"
+    deterministic: Deterministic = "threads"
     dtype: DType = "float32"
 
     @property

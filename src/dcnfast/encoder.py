@@ -81,6 +81,10 @@ class TableEncoder:
         In the order of the columns.
     n_dense : int
         Dense columns, indicators of missing numbers included.
+    columns : list of Vocabulary or Buckets
+        How each field finds its rows.
+    scaler : NumericScaler
+        Of the numeric columns.
     """
 
     def __init__(
@@ -108,18 +112,18 @@ class TableEncoder:
         """
         names = table.categorical_names
         self._check_parameters(names)
-        self._columns: list[Vocabulary | Buckets] = []
+        self.columns: list[Vocabulary | Buckets] = []
         for name, factor in zip(names, table.factors, strict=True):
             buckets = self._buckets(name)
             column = Buckets(buckets) if buckets else self._vocabulary()
-            self._columns.append(column.fit(factor))
-        self._scaler = NumericScaler(self.numeric_scaling).fit(table.numbers, weight)
+            self.columns.append(column.fit(factor))
+        self.scaler = NumericScaler(self.numeric_scaling).fit(table.numbers, weight)
         numeric = table.numeric_names
-        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self._scaler.indicators)]
+        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self.scaler.indicators)]
         self.n_dense = len(self._dense_names)
         self.fields = [
             Field(name, column.size, column.counts)
-            for name, column in zip(names, self._columns, strict=True)
+            for name, column in zip(names, self.columns, strict=True)
         ]
         return self
 
@@ -133,13 +137,13 @@ class TableEncoder:
             Of the dense columns.
         """
         ids = np.empty((len(table), len(self.fields)), np.int32)
-        for j, (column, factor) in enumerate(zip(self._columns, table.factors, strict=True)):
+        for j, (column, factor) in enumerate(zip(self.columns, table.factors, strict=True)):
             ids[:, j] = column.ids(factor)
-        return Encoded(ids, self._scaler.transform(table.numbers, dtype))
+        return Encoded(ids, self.scaler.transform(table.numbers, dtype))
 
     def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring dense columns into the range of the training rows."""
-        return self._scaler.clip(dense)
+        return self.scaler.clip(dense)
 
     def get_feature_names_out(self) -> npt.NDArray[np.object_]:
         """Return the names of fields, numeric columns and indicators, as the network reads them."""
@@ -151,7 +155,7 @@ class TableEncoder:
 
     def categories(self, name: str) -> list[Any]:
         """Return the categories of a field, from row 2 on; the infrequent ones are not listed."""
-        column = self._columns[[field.name for field in self.fields].index(name)]
+        column = self.columns[[field.name for field in self.fields].index(name)]
         if isinstance(column, Buckets):
             raise ValueError(f"categories: field {name!r} is hashed, want one with a vocabulary")
         return list(column.values)

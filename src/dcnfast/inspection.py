@@ -32,7 +32,9 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
     """
     check_is_fitted(estimator)
     parameters = estimator.parameters_
-    n_layers = len(parameters["cross_b"]) if "cross_b" in parameters else 0
+    n_layers = max(
+        (len(p) for name, p in parameters.items() if name.startswith("cross_")), default=0
+    )
     if n_layers == 0:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
     if not 0 <= layer < n_layers:
@@ -43,6 +45,14 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
         return np.asarray(parameters["cross_U"][layer] @ parameters["cross_V"][layer])
     w = parameters["cross_w"][layer]
     return np.tile(w, (len(w), 1))
+
+
+def _input_names(estimator: Any) -> list[str]:
+    """Return a name for each column of x0."""
+    names: list[str] = estimator.encoder_.get_feature_names_out().tolist()
+    widths = list(estimator.embedding_dims_.values())
+    fields = zip(names, widths, strict=False)  # fields come first
+    return [f"{name}_{k}" for name, width in fields for k in range(width)] + names[len(widths) :]
 
 
 class CrossWeightsDisplay:
@@ -76,7 +86,8 @@ class CrossWeightsDisplay:
         estimator : DCNRegressor or DCNClassifier
         layer : int, default=0
         feature_names : sequence of str or None, default=None
-            None takes ``feature_names_in_``, or x0, x1, ... where there are none.
+            None takes the columns' names, or x0, x1, ... where there are none; a category's numbers
+            are counted, as in city_0, city_1.
         ax : matplotlib axes or None, default=None
 
         Returns
@@ -85,8 +96,7 @@ class CrossWeightsDisplay:
         """
         weights = cross_weights(estimator, layer)
         if feature_names is None:
-            default = [f"x{i}" for i in range(len(weights))]
-            feature_names = getattr(estimator, "feature_names_in_", default)
+            feature_names = _input_names(estimator)
         if len(feature_names) != len(weights):
             raise ValueError(
                 f"feature_names has {len(feature_names)} names, want {len(weights)}, one a column"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +22,7 @@ def _truncated_normal(random_state: np.random.RandomState, shape: tuple[int, ...
 
 def _glorot_uniform(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
     limit = np.sqrt(6.0 / (shape[-1] + shape[-2]))
-    return random_state.uniform(-limit, limit, size=shape)
+    return np.asarray(random_state.uniform(-limit, limit, size=shape))
 
 
 def _he_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
@@ -33,6 +34,13 @@ INITIALIZERS = {
     "glorot_uniform": _glorot_uniform,
     "he_normal": _he_normal,
 }
+
+
+BLOCK = 65536  # numbers of a table that are float64 at a time
+
+
+def _in_blocks(array: Array, size: int) -> Iterator[Array]:
+    return (array[start : start + size] for start in range(0, len(array), size))
 
 
 class Model:
@@ -86,27 +94,30 @@ class Model:
         cross, deep : {"truncated_normal", "glorot_uniform", "he_normal"}
             How to draw the weights of the cross layers; of hidden layers and head.
         """
-        pieces = []
-        for name, shape, _ in self.network.tensors:
-            kind = name.rstrip("0123456789").rstrip("_")
-            if kind.endswith(("_b", "_shift")) or kind in ("wide", "wide_W"):
-                pieces.append(np.zeros(shape))
-            elif kind.endswith("_scale"):
-                pieces.append(np.ones(shape))
-            elif kind == "embedding":
-                pieces.append(0.05 * random_state.normal(size=shape))
-            else:
-                draw = INITIALIZERS[cross if kind.startswith("cross") else deep]
-                pieces.append(draw(random_state, shape))
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
-        for (_, _, offset), piece in zip(self.network.tensors, pieces, strict=True):
-            flat[offset : offset + piece.size] = piece.ravel()
+        for name, shape, offset in self.network.tensors:
+            to = flat[offset : offset + int(np.prod(shape))]
+            kind = name.rstrip("0123456789").rstrip("_")
+            if kind.endswith("_scale"):
+                to[:] = 1
+            elif kind == "embedding":
+                for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
+                    block[:] = 0.05 * random_state.normal(size=len(block))
+            elif not kind.endswith(("_b", "_shift")) and kind not in ("wide", "wide_W"):
+                draw = INITIALIZERS[cross if kind.startswith("cross") else deep]
+                to[:] = draw(random_state, shape).ravel()
         self.network.set_parameters(flat)
         return self
 
     def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
         """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
         return np.asarray(self.network.predict(ids, dense, n_threads))
+
+    def is_finite(self) -> bool:
+        """Return whether all parameters are."""
+        flat = self.network.flat_parameters
+        with np.errstate(invalid="ignore"):  # minimum and maximum of NaN are NaN, without an array
+            return bool(np.isfinite(flat.min()) and np.isfinite(flat.max()))
 
     def settle_unseen(self, seen: list[npt.NDArray[np.int64]]) -> None:
         """Give rows of the tables that training never saw the mean of those that it saw.
@@ -118,10 +129,17 @@ class Model:
         seen : list of ndarray of shape (V_f,)
             For each field how often training saw each row.
         """
-        both: list[Array] = [
-            np.array(self.network.flat_parameters),
-            np.array(self.network.flat_averages),
-        ]
+        if not self.config.fields:
+            return
+        averages = self.snapshot() if self.config.ema_decay else None
+        flat: Array = np.array(self.network.flat_parameters)
+        self._settle(flat, seen)
+        self.network.set_parameters(flat)
+        if averages is not None:
+            self._settle(averages, seen)
+            self.network.set_averages(averages)
+
+    def _settle(self, flat: Array, seen: list[npt.NDArray[np.int64]]) -> None:
         offsets = {name: (offset, shape) for name, shape, offset in self.network.tensors}
         first: dict[str, int] = {}
         for (_, rows, width), counts in zip(self.config.fields, seen, strict=True):
@@ -131,16 +149,18 @@ class Model:
                 offset, (V, K) = offsets[name]
                 at = first.get(name, 0)
                 first[name] = at + rows
-                for flat in both:
-                    table = flat[offset : offset + V * K].reshape(V, K)[at : at + rows]
-                    mean = counts @ table.astype(np.float64) / max(counts.sum(), 1)
-                    table[counts == 0] = mean
-        self.network.set_parameters(both[0])
-        self.network.set_averages(both[1])
+                table = flat[offset : offset + V * K].reshape(V, K)[at : at + rows]
+                total = np.zeros(K)
+                for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
+                    total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
+                table[counts == 0] = total / max(counts.sum(), 1)
 
-    def snapshot(self) -> Array:
+    def snapshot(self, out: Array | None = None) -> Array:
         """Copy the flat parameters that predictions use: the averages where they are kept."""
-        return np.array(self.network.flat_averages)
+        if out is None:
+            return np.array(self.network.flat_averages)
+        np.copyto(out, self.network.flat_averages)
+        return out
 
     def restore(self, flat: Array) -> None:
         """Set the flat parameters, and start the averages from them."""

@@ -25,9 +25,10 @@ Scorer = Callable[[Any, Any, Any], float]
 
 @add_parameters_to_doc
 class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
-    """Deep & Cross Network for regression with the squared error, one or several targets.
+    """Deep & Cross Network for regression, one or several targets.
 
-    Columns and targets are standardised inside, so raw units just work.
+    Takes tables as they are: numbers in any unit, categories, and gaps in both. Targets are
+    standardised inside.
 
     Parameters
     ----------
@@ -53,6 +54,15 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     >>> model = DCNRegressor(hidden_layer_sizes=(), learning_rate_init=0.03, random_state=0)
     >>> round(model.fit(X, y).score(X, y), 2)
     1.0
+
+    Columns of words are categories; a word that training has not seen is answered as the mean.
+
+    >>> X = [["cat", 1.0], ["dog", 2.0], ["cat", None], [None, 4.0]] * 100
+    >>> model = DCNRegressor(random_state=0).fit(X, [3.0, 1.0, 2.0, 0.0] * 100)
+    >>> model.predict([["cat", 1.0], ["dog", 2.0], ["cow", None]]).shape
+    (3,)
+    >>> model.embedding_dims_
+    {'x0': 2}
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
@@ -154,6 +164,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         held = None
         if validation is not None:
             table_val, targets, weight_val = validation
+            if targets.ndim == 2 and targets.shape[1] == 1:
+                targets = targets[:, 0]
             columns = self._targets("y_val", targets)
             if columns.shape[1] != n_outputs:
                 raise ValueError(
@@ -193,7 +205,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
 
         Returns
         -------
@@ -203,6 +216,14 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         rates = self._model.config.loss == "log_loss"
         y = expit(logits.astype(np.float64)) if rates else self._target_scaler.inverse(logits)
         return np.asarray(y[:, 0] if self._one_column else y)
+
+    def _answer(self, logits: list[float]) -> Any:
+        """Return what the logits of one row say."""
+        if self._model.config.loss == "log_loss":
+            y = expit(np.array(logits))
+        else:
+            y = self._target_scaler.inverse(np.array([logits]))[0]
+        return float(y[0]) if self._one_column else y
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -218,6 +218,13 @@ class NumericScaler:
         low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
         return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
+    def read_row(self, numbers: Floats) -> Floats:
+        """Return one row, shape (M,), as the standardizer gets it: its logarithm or quantiles."""
+        if self.scaling not in ("log", "quantile"):
+            return numbers
+        ((_, block),) = self._read(numbers[None])
+        return np.ascontiguousarray(block[0])
+
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
         if self.scaling is not None:
             return self.standardizer.standardise(block)
@@ -259,5 +266,7 @@ def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:
         if len(x) > KNOTS:
             kept = np.unique(np.searchsorted(share, np.linspace(share[0], share[-1], KNOTS)))
             x, share = x[kept], share[kept]
+        eps = np.finfo(np.float64).eps
+        share = np.clip(share, eps, 1 - eps)  # a row of nearly no weight is not infinitely far out
         knots.append((x, ndtri(share)))
     return knots

@@ -14,7 +14,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from dcnfast import numeric_schema
 from dcnfast.factor import Factor
 from dcnfast.readers import Source, open_source
 
@@ -64,12 +63,9 @@ class Table:
         return tuple(name for name, chosen in zip(self.names, mask, strict=True) if chosen)
 
 
-_OLD: Any = object()  # until the estimators read tables
-
-
 def read_training_table(
-    estimator: BaseEstimator, X: Any, y: Any, *, categorical_features: Any = _OLD, y_numeric: bool
-) -> Any:
+    estimator: BaseEstimator, X: Any, y: Any, *, categorical_features: Any, y_numeric: bool
+) -> tuple[Table, Array]:
     """Validate X and y of ``fit``.
 
     Sets ``n_features_in_``, ``feature_names_in_`` and ``is_categorical_``.
@@ -91,8 +87,6 @@ def read_training_table(
     table : Table
     y : ndarray
     """
-    if categorical_features is _OLD:
-        return numeric_schema.read_training_table(estimator, X, y, y_numeric=y_numeric)
     by_type = isinstance(categorical_features, str) and categorical_features == "from_dtype"
     source = open_source(estimator, X, exact=not (by_type or categorical_features is None))
     validate_data(estimator, source.native, skip_check_array=True, y=y)
@@ -103,14 +97,30 @@ def read_training_table(
     return table, y
 
 
-def read_table(estimator: BaseEstimator, X: Any) -> Any:
+def read_table(estimator: BaseEstimator, X: Any) -> Table:
     """Validate X of ``predict`` against what ``fit`` saw."""
-    if not hasattr(estimator, "is_categorical_"):
-        return numeric_schema.read_table(estimator, X)
     mask: Mask = estimator.is_categorical_
+    if _is_plain(estimator, X) and np.isfinite(X).all():
+        return Table(tuple(f"x{j}" for j in range(len(mask))), mask, (), X)
     source = open_source(estimator, X, exact=bool(mask.any()))
     validate_data(estimator, source.native, skip_check_array=True, reset=False)
     return _read(estimator, source, mask)
+
+
+def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
+    """Return whether X is an array that all checks pass, but for what is not finite.
+
+    A server predicts one row at a time, and the checks cost more than the prediction.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.shape[1:] == (estimator.n_features_in_,)
+        and len(X) > 0
+        and X.dtype.isnative
+        and not estimator.is_categorical_.any()
+        and not hasattr(estimator, "feature_names_in_")
+    )
 
 
 def read_validation_table(
@@ -131,7 +141,11 @@ def read_validation_table(
 
 
 def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
-    numeric_schema.refuse_dates_and_masks(estimator, "y", y)
+    name = type(estimator).__name__
+    if isinstance(y, np.ndarray) and y.dtype.kind in "mM":
+        raise ValueError(f"{name}: y has dtype {y.dtype}, want numbers or labels")
+    if np.ma.is_masked(y):
+        raise ValueError(f"{name}: y is an array with masked values, want one without")
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
         _, y = check_X_y(
             np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator

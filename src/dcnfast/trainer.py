@@ -5,14 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast.batch import Rows
 from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.reference_network import ReferenceNetwork
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -69,38 +74,56 @@ class HeldOut:
     rows : Rows
     scorer : callable or None
         Returns the score that the model has on them now; None is the negative loss.
+    seen : list of ndarray or None
+        See :meth:`Model.settle_unseen`; None where all their categories are those of training.
     """
 
     rows: Rows
-    scorer: Callable[[], float] | None
+    scorer: Callable[[], Any] | None
+    seen: list[Array] | None
 
     def score(self, model: Model, n_threads: int) -> float:
         """Return the score, the higher the better."""
+        if self.seen is not None:
+            model.settle_unseen(self.seen)  # training never reads these rows
         if self.scorer is not None:
-            return self.scorer()
+            score = self.scorer()
+            if not isinstance(score, Real) or np.isnan(float(score)):
+                raise ValueError(f"scoring gave {score!r} for the held-out rows, want a number")
+            return float(score)
         r = self.rows
         return -float(model.network.evaluate(r.ids, r.dense, r.target, r.weight, n_threads))
 
 
 class Watch:
-    """Follows a loss; remembers the best parameters where they are wanted."""
+    """Follows a loss, and keeps the one copy of the parameters that may be wanted again.
+
+    Of rows held out the best counts, and training on without progress or into trouble ends there.
+    Without such rows it is the last epoch in which all was well.
+    """
 
     def __init__(self, settings: Settings, model: Model, keep_best: bool) -> None:
         self.settings, self.model = settings, model
         self.keep_best = keep_best
         self.best_loss, self.waited = np.inf, 0
-        self.best = model.snapshot() if keep_best else None
+        self.kept = model.snapshot()
 
     def no_progress(self, loss: float) -> bool:
-        """Take note of an epoch's loss; return whether training should stop."""
-        if self.keep_best and loss < self.best_loss:
-            self.best = self.model.snapshot()
+        """Take note of a sound epoch's loss; return whether training should stop."""
+        if loss < self.best_loss or not self.keep_best:
+            self.model.snapshot(self.kept)
         if self.settings.tol is not None and loss > self.best_loss - self.settings.tol:
             self.waited += 1
         else:
             self.waited = 0
         self.best_loss = min(self.best_loss, loss)
         return self.settings.tol is not None and self.waited >= self.settings.n_iter_no_change
+
+    def go_back(self) -> None:
+        """Set the parameters to those kept, and forget the moments that led away from them."""
+        self.model.restore(self.kept)
+        nothing = np.zeros_like(self.kept)
+        self.model.network.set_optimizer(nothing, nothing, 0)
 
 
 def train(
@@ -132,7 +155,7 @@ def train(
     -----
     ConvergenceWarning
         If the loss or a parameter stops being finite. The model then has the parameters from the
-        end of the last epoch in which all was well.
+        end of the last epoch in which all was well, or the best ones.
     UserWarning
         If Ctrl-C was pressed. The model is then as after the last whole batch.
     """
@@ -140,6 +163,7 @@ def train(
     try:
         for epoch in range(settings.max_iter):
             if not _run_epoch(model, rows, settings, random_state, history):
+                watch.go_back()
                 break
             watched = history.loss_curve[-1]
             if held_out is not None:
@@ -152,8 +176,8 @@ def train(
                 break
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-    if watch.best is not None:
-        model.restore(watch.best)
+    if watch.keep_best:
+        model.restore(watch.kept)
 
 
 def _run_epoch(
@@ -163,8 +187,7 @@ def _run_epoch(
     random_state: np.random.RandomState,
     history: History,
 ) -> bool:
-    """Run one epoch; return whether the model is still sound, after putting it right if not."""
-    sound = model.snapshot()
+    """Run one epoch; return whether the model is still sound."""
     n = len(rows)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
     loss, _, finished = model.network.train_epoch(
@@ -181,14 +204,12 @@ def _run_epoch(
         settings.seed,
         settings.n_threads,
     )
-    if finished and np.isfinite(loss) and np.isfinite(model.network.flat_parameters).all():
+    if finished and np.isfinite(loss) and model.is_finite():
         history.loss_curve.append(loss)
         return True
-    model.restore(sound)
-    model.network.set_optimizer(np.zeros_like(sound), np.zeros_like(sound), 0)
     warnings.warn(
         f"Training diverged in epoch {len(history.loss_curve) + 1}: the loss or a parameter is no "
-        "longer finite. The model keeps the parameters from before that epoch. A lower "
+        "longer finite. The model keeps parameters from before that epoch. A lower "
         f"learning_rate_init (now {settings.adam.learning_rate:g}) may help.",
         ConvergenceWarning,
         stacklevel=2,

@@ -74,6 +74,10 @@ class Vocabulary:
         rows = np.fromiter(map(self._rows.get, values, repeat(UNKNOWN)), np.int32, len(values))
         return _look_up(rows, column)
 
+    def row_of(self, value: Any) -> int | None:
+        """Return the row of one value that is not missing, None if training has not seen it."""
+        return self._rows.get(value)
+
     @property
     def size(self) -> int:
         """How many rows the table has."""

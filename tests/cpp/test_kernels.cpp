@@ -103,7 +103,7 @@ void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D
     for (std::size_t d = 0; d < D; ++d) w.at(l, d) /= static_cast<T>(D);
   k.cross_vector_prepare(c.data(), q.data(), w.data(), b.data(), L, D);
   k.cross_vector_forward(xL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), q.data(),
-                         rows, L, D);
+                         rows, L, D, dcn::ld<T>(D));
   for (std::size_t r = 0; r < rows; ++r) {
     std::vector<double> x(D);
     for (std::size_t d = 0; d < D; ++d) x[d] = x0.at(r, d);
@@ -118,14 +118,24 @@ void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D
   M dxL(rows, D, M::tile, 5), dx0(rows, D, M::tile), dw(L, D, M::dense), db(L, D, M::dense);
   M dp(1, L * rows, M::dense), dq(1, L, M::dense), dc(1, D, M::dense);
   k.cross_vector_backward(dx0.data(), dw.data(), db.data(), dp.data(), dq.data(), dc.data(),
-                          dxL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), rows, L,
-                          D);
+                          dxL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), rows, L, D,
+                          dcn::ld<T>(D));
+  M both_dx0(rows, D, M::tile), both_dw(L, D, M::dense), both_db(L, D, M::dense);
+  k.cross_vector_gradients(both_dx0.data(), both_dw.data(), both_db.data(), p.data(), a.data(),
+                           dp.data(), dq.data(), dc.data(), dxL.data(), x0.data(), w.data(),
+                           c.data(), q.data(), rows, L, D, dcn::ld<T>(D));
+  for (std::size_t d = 0; d < D; ++d) {
+    for (std::size_t r = 0; r < rows; ++r) CHECK(both_dx0.at(r, d) == dx0.at(r, d));
+    for (std::size_t l = 0; l < L; ++l)
+      CHECK(both_dw.at(l, d) == dw.at(l, d) && both_db.at(l, d) == db.at(l, d));
+  }
   for (std::size_t d = 0; d < D && L > 0; ++d) {  // the last bias reaches every row as it is
     double sum = 0;
     for (std::size_t r = 0; r < rows; ++r) sum += dxL.at(r, d);
     CHECK_NEAR(db.at(L - 1, d), sum, tolerance<T>(rows) * static_cast<double>(rows + 1));
   }
-  for (M* m : {&w, &b, &x0, &xL, &c, &q, &p, &a, &dxL, &dx0, &dw, &db, &dp, &dq, &dc})
+  for (M* m : {&w, &b, &x0, &xL, &c, &q, &p, &a, &dxL, &dx0, &dw, &db, &dp, &dq, &dc, &both_dx0,
+               &both_dw, &both_db})
     CHECK(m->intact());
 }
 

@@ -177,3 +177,12 @@ def test_weights_reach_the_scales(reader):
     X = np.array([[0.0], [1.0], [5.0]])
     model = reader().fit(X, weight=np.array([1.0, 1.0, 0.0]))
     np.testing.assert_allclose(model.encode(X).dense[:2, 0], [-1, 1])
+
+
+def test_quantiles_of_rows_of_nearly_no_weight_are_finite():
+    scaler = NumericScaler("quantile").fit(
+        np.arange(4.0)[:, None], np.array([5e-324, 1, 1, 1e-300])
+    )
+    Z = scaler.transform(np.arange(-1.0, 5)[:, None], "float64")
+    assert np.isfinite(Z).all()
+    assert (np.diff(Z[:, 0]) >= 0).all()

@@ -1,4 +1,4 @@
-"""Parameters, gradients and moments are named views of one flat buffer each."""
+"""Parameters, averages, gradients and moments are named views of one flat buffer each."""
 
 import pickle
 
@@ -8,10 +8,11 @@ import pytest
 from dcnfast.config import NetworkConfig
 from dcnfast.model import Model
 
-KINDS = ["parameters", "gradients", "first_moments", "second_moments"]
+KINDS = ["parameters", "averages", "gradients", "first_moments", "second_moments"]
 CONFIG = {
-    "n_dense": 4, "cross": "lowrank", "cross_layers": 2, "cross_rank": 3, "hidden": (5, 6),
-    "n_outputs": 2,
+    "fields": (("city", 3, 2), ("day", 2, 5)), "n_dense": 4, "wide": True, "cross": "lowrank",
+    "cross_layers": 2, "cross_rank": 3, "hidden": (5, 6), "layer_norm": True, "n_outputs": 2,
+    "ema_decay": 0.9,
 }  # fmt: skip
 
 
@@ -24,7 +25,8 @@ def trained(request):
         rng.normal(size=(20, 4)).astype(request.param),
         rng.normal(size=(20, 2)).astype(request.param),
     )
-    model.network.train_epoch(X, y, None, np.arange(20), 10, 0.01, 0.9, 0.999, 1e-7, 1)
+    ids = np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(np.int32)
+    model.network.train_epoch(ids, X, y, None, np.arange(20), 10, 0.01, 0.9, 0.999, 1e-7, 0, 1)
     return model
 
 
@@ -36,7 +38,8 @@ def root(array):
 def test_views_lie_in_one_buffer_in_order(kind, trained):
     flat = getattr(trained.network, f"flat_{kind}")
     views = getattr(trained.network, kind)
-    assert sum(v.size for v in views.values()) == flat.size == trained.n_parameters
+    assert sum(v.size for v in views.values()) == trained.n_parameters
+    assert flat.size - trained.n_parameters < 3 * 64 // flat.itemsize  # each table begins a line
     for name, shape, offset in trained.network.tensors:
         view = views[name]
         assert view.shape == tuple(shape)
@@ -59,8 +62,9 @@ def test_views_are_read_only_and_live(kind, trained):
     before = flat.copy()
     X = np.ones((4, 4), trained.config.dtype)
     trained.network.train_epoch(
-        X, np.zeros((4, 2), X.dtype), None, np.arange(4), 4, 0.01, 0.9, 0.999, 1e-7, 1
-    )
+        np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None, np.arange(4), 4, 0.01, 0.9,
+        0.999, 1e-7, 0, 1,
+    )  # fmt: skip
     assert not np.array_equal(before, flat)
 
 
@@ -76,7 +80,7 @@ def test_views_outlive_the_network(trained):
 def test_copies_share_nothing(trained):
     for other in (trained.copy(), pickle.loads(pickle.dumps(trained))):
         assert other.network.step == trained.network.step == 2
-        for kind in ("parameters", "first_moments", "second_moments"):
+        for kind in ("parameters", "averages", "first_moments", "second_moments"):
             mine, its = (getattr(m.network, f"flat_{kind}") for m in (trained, other))
             np.testing.assert_array_equal(mine, its)
             assert not np.shares_memory(mine, its)
@@ -90,6 +94,19 @@ def test_copies_share_nothing(trained):
             ValueError,
             r"dense has shape \(3, 5\), want \(N, M\) with M = 4",
         ),
+        ({"ids": np.zeros((3, 1), np.int32)}, ValueError, r"ids has shape \(3, 1\), want \(N, F\)"),
+        ({"ids": np.zeros((4, 2), np.int32)}, ValueError, "ids has shape"),
+        (
+            {"ids": np.array([[0, 0], [0, 0], [3, 0]], np.int32)},
+            IndexError,
+            "has 3 in row 2 of field 'city'",
+        ),
+        (
+            {"ids": np.array([[0, 0], [0, -1], [0, 0]], np.int32)},
+            IndexError,
+            "has -1 in row 1 of field 'day'",
+        ),
+        ({"ids": np.zeros((3, 2), np.int64)}, TypeError, "incompatible"),
         ({"target": np.zeros((3, 1))}, ValueError, r"target has shape \(3, 1\), want \(N, C\)"),
         ({"target": np.zeros((2, 2))}, ValueError, r"with N = 3, C = 2"),
         ({"weight": np.zeros(2)}, ValueError, r"weight has shape \(2,\), want \(N,\) with N = 3"),
@@ -104,9 +121,9 @@ def test_engine_checks_what_it_is_given(change, error, text):
     model = Model(NetworkConfig(**CONFIG, dtype="float64")).initialize(np.random.RandomState(0))
     before = model.snapshot()
     arguments = {
-        "dense": np.ones((3, 4)), "target": np.ones((3, 2)), "weight": None, "order": np.arange(3),
-        "batch_size": 2, "learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.9, "epsilon": 1e-7,
-        "n_threads": 1,
+        "ids": np.zeros((3, 2), np.int32), "dense": np.ones((3, 4)), "target": np.ones((3, 2)),
+        "weight": None, "order": np.arange(3), "batch_size": 2, "learning_rate": 0.1, "beta_1": 0.9,
+        "beta_2": 0.9, "epsilon": 1e-7, "seed": 0, "n_threads": 1,
     }  # fmt: skip
     with pytest.raises(error, match=text):
         model.network.train_epoch(**arguments | change)
@@ -118,4 +135,58 @@ def test_softmax_wants_class_numbers():
     network = Model(config).network
     for bad in (3.0, -1.0, np.nan, 0.5):
         with pytest.raises(IndexError, match=r"target\[1\] is class .*, want 0 to 2"):
-            network.evaluate(np.ones((2, 1)), np.array([[0.0], [bad]]), None, 1)
+            network.evaluate(
+                np.zeros((2, 0), np.int32), np.ones((2, 1)), np.array([[0.0], [bad]]), None, 1
+            )
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+@pytest.mark.parametrize("wide", [True, False])
+def test_rows_never_seen_become_the_mean_of_those_seen(wide, ema_decay):
+    fields = (("city", 5, 3), ("day", 3, 2), ("user", 4, 3))
+    config = NetworkConfig(fields=fields, wide=wide, ema_decay=ema_decay, dtype="float64")
+    model = Model(config)
+    flat = np.random.default_rng(0).normal(size=model.network.flat_parameters.size)
+    model.network.set_parameters(flat)
+    if ema_decay:
+        model.network.set_averages(2 * flat)
+    counts = [np.array([0, 1, 3, 0, 2]), np.array([0, 0, 0]), np.array([0, 5, 1, 1])]
+    model.settle_unseen(counts)
+    offsets = {name: (offset, shape) for name, shape, offset in model.network.tensors}
+    tables = {  # where each field's rows are
+        "embedding_3": [(0, slice(0, 5)), (2, slice(5, 9))],
+        "embedding_2": [(1, slice(0, 3))],
+        "wide": [(0, slice(0, 5)), (1, slice(5, 8)), (2, slice(8, 12))],
+    }
+    for name in offsets.keys() & tables.keys():
+        offset, (V, K) = offsets[name]
+        before = flat[offset : offset + V * K].reshape(V, K)
+        for field, rows in tables[name]:
+            seen = counts[field]
+            mean = seen @ before[rows] / max(seen.sum(), 1)
+            expected = np.where((seen == 0)[:, None], mean, before[rows])
+            np.testing.assert_allclose(model.parameters[name][rows], expected, atol=1e-15)
+            factor = 2 if ema_decay else 1
+            np.testing.assert_allclose(model.averages[name][rows], factor * expected, atol=1e-15)
+    assert ("wide" in offsets) == wide
+
+
+def test_finite_is_said_of_every_parameter():
+    model = Model(NetworkConfig(**CONFIG))
+    for bad in (np.nan, np.inf, -np.inf):
+        flat = np.zeros_like(model.network.flat_parameters)
+        assert model.is_finite()
+        flat[7] = bad
+        model.network.set_parameters(flat)
+        assert not model.is_finite()
+        model.network.set_parameters(np.zeros_like(flat))
+
+
+def test_large_tables_are_drawn_as_small_ones(monkeypatch):
+    """Block by block they need no float64 copy, and the numbers are those of one call."""
+    config = NetworkConfig(fields=(("user", 1000, 7),), dtype="float64")
+    once = Model(config).initialize(np.random.RandomState(3))
+    monkeypatch.setattr("dcnfast.model.BLOCK", 999)
+    often = Model(config).initialize(np.random.RandomState(3))
+    np.testing.assert_array_equal(once.snapshot(), often.snapshot())
+    assert 0.048 < once.parameters["embedding_7"].std() < 0.052

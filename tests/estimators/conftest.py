@@ -4,6 +4,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dcnfast import DCNClassifier, DCNRegressor
@@ -30,6 +31,23 @@ def table():
     )
 
 
+@pytest.fixture(scope="session")
+def frame(table):
+    """The numbers of the table with a gap, and categories that matter, with a gap too."""
+    rng = np.random.default_rng(1)
+    city = rng.choice(
+        ["Lima", "Oslo", "Rome", "Bonn", "Apia"], p=[0.4, 0.3, 0.2, 0.09, 0.01], size=300
+    )
+    X = pd.DataFrame(table.X, columns=list("abcd"))
+    X.loc[::7, "b"] = np.nan
+    X["city"] = pd.Series(city).mask(rng.random(300) < 0.1)
+    X["user"] = pd.Categorical(rng.integers(0, 40, size=300) + 2**60)
+    X["member"] = rng.random(300) < 0.5
+    y = table.y + (city == "Lima") + 0.1 * X["user"].cat.codes.to_numpy() - 2 * X["member"]
+    y = y.to_numpy()
+    return SimpleNamespace(X=X, y=y, binary=np.where(y > np.median(y), "yes", "no"))
+
+
 @pytest.fixture
 def regressor():
     return partial(DCNRegressor, **FAST)
@@ -41,12 +59,15 @@ def classifier():
 
 
 @pytest.fixture(params=["regressor", "classifier"])
-def estimator(request, table):
+def estimator(request, table, frame):
     """A factory of estimators, the targets that go with it, and its most telling answer."""
     cls, y, answer = {
-        "regressor": (DCNRegressor, table.y, "predict"),
-        "classifier": (DCNClassifier, table.binary, "predict_proba"),
+        "regressor": (DCNRegressor, "y", "predict"),
+        "classifier": (DCNClassifier, "binary", "predict_proba"),
     }[request.param]
     return SimpleNamespace(
-        make=partial(cls, **FAST), y=y, answer=lambda model, X: getattr(model, answer)(X)
+        make=partial(cls, **FAST),
+        y=getattr(table, y),
+        frame_y=getattr(frame, y),
+        answer=lambda model, X: getattr(model, answer)(X),
     )

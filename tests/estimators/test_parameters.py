@@ -17,18 +17,35 @@ EFFECTS = {
     "cross_layers": (1, {}),
     "cross_rank": (2, {"cross": "lowrank"}),
     "diag_scale": (0.5, {}),
+    "cross_bias": (False, {}),
+    "preactivation": ("tanh", {}),
     "hidden_layer_sizes": ((4,), {}),
     "activation": ("tanh", {}),
     "structure": ("stacked", {}),
+    "wide": (True, {}),
+    "dropout": (0.3, {}),
+    "layer_norm": (True, {}),
+    "cross_initializer": ("glorot_uniform", {}),
+    "deep_initializer": ("he_normal", {}),
+    "categorical_features": (["city", "user", "member", "a"], {}),
+    "embedding_dim": (5, {}),
+    "min_frequency": (10, {}),
+    "max_categories": (3, {}),
+    "hash_buckets": (3, {}),
+    "numeric_scaling": ("quantile", {}),
+    "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
     "learning_rate_init": (0.01, {}),
     "beta_1": (0.5, {}),
     "beta_2": (0.9, {}),
     "epsilon": (0.1, {}),
+    "sparse_adam": ("exact", {}),
+    "ema_decay": (0.9, {}),
     "batch_size": (25, {}),
     "max_iter": (3, {}),
     "shuffle": (False, {}),
     "early_stopping": (True, {}),
+    "scoring": (lambda *_: 1.0, {"early_stopping": True}),  # the first epoch is the best
     "validation_fraction": (0.5, {"early_stopping": True}),
     "n_iter_no_change": (1, {"tol": 10.0}),
     "tol": (10.0, {"n_iter_no_change": 1}),
@@ -42,11 +59,55 @@ def test_all_parameters_are_covered():
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-def test_parameter_has_an_effect(name, table, estimator):
+def test_parameter_has_an_effect(name, frame, estimator):
     value, rest = EFFECTS[name]
-    first = estimator.make(**rest).fit(table.X, estimator.y)
-    other = estimator.make(**rest | {name: value}).fit(table.X, estimator.y)
-    assert not np.array_equal(estimator.answer(first, table.X), estimator.answer(other, table.X))
+    y = estimator.frame_y
+    if name == "loss":
+        value = {DCNRegressor: "log_loss", DCNClassifier: "softmax"}[estimator.make.func]
+        y = y if value == "softmax" else (y > 0).astype(float)
+    first = estimator.make(**rest).fit(frame.X, y)
+    other = estimator.make(**rest | {name: value}).fit(frame.X, y)
+    assert not np.array_equal(estimator.answer(first, frame.X), estimator.answer(other, frame.X))
+
+
+# parameter -> values that are as good as saying nothing
+NOTHING = {
+    "alpha": [{}, {"cross": 0}],
+    "categorical_features": [["city", "user", "member"], [4, 5, 6], [False] * 4 + [True] * 3],
+    "embedding_dim": [{}, {"city": 2}],
+    "hash_buckets": [{}],
+    "max_categories": [1000],
+    "min_frequency": [1, 1e-9],
+    "class_weight": [{"yes": 1, "no": 1.0}],
+    "scoring": ["neg_log_loss"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in NOTHING.items() for v in vs])
+def test_value_that_says_nothing_new(name, value, frame, classifier):
+    one, other = (
+        classifier(early_stopping=True, **changes).fit(frame.X, frame.binary).predict_proba(frame.X)
+        for changes in ({}, {name: value})
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("part", ["embedding", "cross", "deep"])
+def test_alpha_of_a_part_shrinks_that_part(part, frame, regressor):
+    def sizes(**changes):
+        model = regressor(structure="stacked_parallel", max_iter=30, learning_rate_init=0.01)
+        model.set_params(**changes).fit(frame.X, frame.y)
+        squares = {"embedding": 0.0, "cross": 0.0, "deep": 0.0}
+        for name, p in model.parameters_.items():
+            if "_b" not in name:
+                kind = name.split("_")[0]
+                squares[{"head": "deep", "beside": "deep"}.get(kind, kind)] += float(np.sum(p**2))
+        return squares
+
+    free, held = sizes(), sizes(alpha={part: 0.3})
+    assert held[part] < 0.5 * free[part]
+    for other in {"embedding", "cross", "deep"} - {part}:
+        assert held[other] > held[part] / free[part] * free[other]
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity", "gelu"])
@@ -128,26 +189,85 @@ def test_verbose_prints_a_line_an_epoch(table, regressor, capsys):
     regressor(max_iter=3, tol=None, verbose=1, early_stopping=True).fit(table.X, table.y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert re.fullmatch(r"Epoch +3 of 3: loss [\d.]+, held out [\d.]+", lines[2])
+    assert re.fullmatch(r"Epoch +3 of 3: loss [\d.]+, score of held-out rows -[\d.]+", lines[2])
 
 
+ACTIVATION = ["swish", None, 3]
 NONSENSE = {
     "cross": ["x", None, 3],
     "cross_layers": [-1, 1.5, "x", None, 10**30],
     "cross_rank": [0, -1, 1.5, "x", 10**30],
     "diag_scale": [-0.1, np.nan, np.inf, "x", None],
+    "cross_bias": ["x", None, 3],
+    "preactivation": ACTIVATION,
     "hidden_layer_sizes": [None, 8, "88", (0,), (-1,), (1.5,), ("a",), (True,), [[8]], (np.nan,)],
-    "activation": ["swish", None],
+    "activation": ACTIVATION,
     "structure": ["serial", None],
-    "alpha": [-1e-9, np.nan, np.inf, "x", None],
+    "wide": ["x", None, 3],
+    "dropout": [-0.1, 1, 1.5, np.nan, "x", None],
+    "layer_norm": ["x", None, 3],
+    "cross_initializer": ["zeros", None],
+    "deep_initializer": ["zeros", None],
+    "categorical_features": ["all", ["e"], ["city", 1], [7], [-1], [True], [[1]], [1.5], [None], 3],
+    "embedding_dim": [
+        0,
+        -1,
+        1.5,
+        "x",
+        None,
+        10**30,
+        {"a": 2},
+        {"city": 0},
+        {"city": 2.5},
+        {"city": True},
+        {"city": "auto"},
+        {"city": None},
+        {"town": 3},
+        {4: 3},
+    ],
+    "min_frequency": [0, -1, 1.5, np.nan, "x", 0.0],
+    "max_categories": [0, -1, 1.5, "x"],
+    "hash_buckets": [
+        0,
+        -1,
+        1.5,
+        "x",
+        10**30,
+        2**40,
+        {"a": 2},
+        {"city": 0},
+        {"city": 2.5},
+        {"city": True},
+        {"city": "x"},
+        {"town": 3},
+    ],
+    "numeric_scaling": ["robust", 3],
+    "loss": ["hinge", None, "squared_error"],
+    "alpha": [
+        -1e-9,
+        np.nan,
+        np.inf,
+        "x",
+        None,
+        {"wide": 1},
+        {"deep": -1},
+        {"deep": np.nan},
+        {"deep": "x"},
+        {"deep": None},
+        {"deep": True},
+        {1: 1},
+    ],
     "learning_rate_init": [0, -1, np.nan, np.inf, "x", None],
     "beta_1": [-0.1, 1.0, np.nan, None],
     "beta_2": [-0.1, 1.0, np.nan, None],
     "epsilon": [0, -1, np.nan, np.inf, None],
+    "sparse_adam": ["dense", None],
+    "ema_decay": [-0.1, 1, 1.5, np.nan, "x", None],
     "batch_size": [0, -1, 1.5, "all", None],
     "max_iter": [0, -1, 1.5, None],
     "shuffle": ["x", None, 3],
     "early_stopping": ["x", None, 3],
+    "scoring": ["best", 3, lambda *_: np.nan, lambda *_: None, lambda *_: "good"],
     "validation_fraction": [0, 1, -0.1, np.nan, "x"],
     "n_iter_no_change": [0, -1, 1.5, None],
     "tol": [-1e-9, np.nan, np.inf, "x"],
@@ -173,10 +293,10 @@ def test_nonsense_is_tried_for_every_parameter():
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in NONSENSE.items() for value in values]
 )
-def test_nonsense_is_refused_by_name(name, value, table, classifier):
-    rest = {"cross": "lowrank"} if name == "cross_rank" else {}
+def test_nonsense_is_refused_by_name(name, value, frame, classifier):
+    rest = {"cross_rank": {"cross": "lowrank"}, "scoring": {"early_stopping": True}}.get(name, {})
     with pytest.raises((ValueError, TypeError), match=name):
-        classifier(**rest | {name: value}).fit(table.X, table.binary)
+        classifier(**rest | {name: value}).fit(frame.X, frame.binary)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +304,10 @@ def test_nonsense_is_refused_by_name(name, value, table, classifier):
     [
         ({"cross_rank": 2}, "cross_rank is 2, want None with cross='matrix'"),
         ({"cross": "vector", "diag_scale": 0.5}, "diag_scale is 0.5, want 0 with cross='vector'"),
+        (
+            {"cross": "vector", "preactivation": "tanh"},
+            "preactivation is 'tanh', want 'identity' with cross='vector'",
+        ),
     ],
 )
 def test_parameter_that_could_have_no_effect_is_refused(parameters, text, table, regressor):

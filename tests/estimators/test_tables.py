@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from scipy.sparse import coo_array, csc_matrix, csr_array
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -38,7 +39,9 @@ LAYOUTS = {
     "unaligned": lambda X, _: unaligned(X),
     "big-endian": lambda X, _: X.astype(">f8"),
     "long double": lambda X, _: X.astype(np.longdouble),
-    "numbers as text": lambda X, _: X.astype(object).astype(str).astype(object),
+    "CSR": lambda X, _: csr_array(X),
+    "CSC": lambda X, _: csc_matrix(X),
+    "COO": lambda X, _: coo_array(X),
     "pandas": lambda X, _: pd.DataFrame(X),
 }
 
@@ -109,22 +112,14 @@ def test_columns_in_another_order_are_refused(kind, table, estimator):
         estimator.answer(model, table.X)
 
 
-@pytest.mark.parametrize(
-    "column",
-    [
-        pd.Series(["x", "y"] * 150),
-        pd.Series(["x", "y"] * 150, dtype="category"),
-        pd.Series(pd.date_range("2020-01-01", periods=300)),
-    ],
-    ids=["strings", "categories", "dates"],
-)
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
-def test_column_that_is_no_number_is_named(library, column, table, estimator):
-    frame = pd.DataFrame(table.X, columns=NAMES).assign(city=column)
+def test_column_of_dates_is_refused_by_name(library, table, estimator):
+    days = pd.Series(pd.date_range("2020-01-01", periods=300))
+    frame = pd.DataFrame(table.X, columns=NAMES).assign(day=days)
     frame = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[
         library
     ](frame)
-    with pytest.raises(ValueError, match=r"not numeric: 'city' \("):
+    with pytest.raises(ValueError, match=r"neither numbers nor categories: 'day' \("):
         estimator.make().fit(frame, estimator.y)
 
 

@@ -11,7 +11,11 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNRegressor
+from dcnfast.config import NetworkConfig
 from dcnfast.datasets import make_almond_clicks
+from dcnfast.model import Model
+from dcnfast.optim import Adam
+from dcnfast.trainer import Settings, Watch
 
 
 class Recorder:
@@ -154,6 +158,34 @@ def test_divergence_keeps_the_last_good_epoch(table, regressor):
     assert model.n_iter_ == 8
 
 
+def test_training_goes_on_after_divergence(table, regressor):
+    model = regressor(warm_start=True).fit(table.X, table.y)
+    before = model.loss_curve_[-1]
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.set_params(learning_rate_init=1e30).fit(table.X, table.y)
+    model.set_params(learning_rate_init=1e-3, max_iter=30).fit(table.X, table.y)
+    assert model.n_iter_ == 8 + 30
+    assert model.loss_curve_[-1] < before
+
+
+@pytest.mark.parametrize(("keep_best", "kept"), [(False, 3.0), (True, 1.0)])
+def test_what_is_kept_of_epochs(keep_best, kept):
+    """Rows held out: the best epoch. None held out: the last one, better or not."""
+    model = Model(NetworkConfig(n_dense=2, cross_layers=1))
+    settings = Settings(Adam(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, 1e-4, 10, 1, 0)
+    watch = Watch(settings, model, keep_best)
+    for loss, value in ((0.5, 1.0), (0.7, 2.0), (0.6, 3.0)):
+        model.restore(np.full_like(model.snapshot(), value))
+        assert not watch.no_progress(loss)
+    astray = np.full_like(model.snapshot(), np.nan)
+    model.restore(astray)
+    model.network.set_optimizer(astray, astray, 7)
+    watch.go_back()
+    assert set(model.snapshot()) == {kept}
+    assert set(model.network.flat_first_moments) == set(model.network.flat_second_moments) == {0}
+    assert model.network.step == 0
+
+
 @pytest.mark.parametrize("scale", [1e30, 1e300])
 def test_huge_targets_are_standardised(scale, table, regressor):
     plain, huge = (regressor().fit(table.X, s * table.y).predict(table.X) for s in (1, scale))
@@ -234,6 +266,13 @@ def test_callbacks_see_every_epoch_and_the_whole(table, estimator):
     assert recorder.tasks == ["setup", "epoch", "epoch", "epoch", "fit", "teardown"]
 
 
+def test_callbacks_see_what_would_be_predicted(frame, regressor):
+    """Categories that training does not have are settled for them too."""
+    recorder = Recorder(frame.X.assign(city="Paris"))
+    model = regressor(max_iter=2).set_callbacks(recorder).fit(frame.X, frame.y)
+    np.testing.assert_array_equal(recorder.answers[-1], model.predict(recorder.X))
+
+
 def test_callback_can_stop_training(table, regressor):
     recorder = Recorder(table.X, stop_at=2)
     model = regressor().set_callbacks(recorder).fit(table.X, table.y)
@@ -251,12 +290,13 @@ def test_scikit_learn_s_own_callbacks(table, regressor):
     assert epochs[-1] == pytest.approx(model.score(table.X, table.y, sample_weight=weight))
 
 
-def test_failed_callback_leaves_the_estimator_as_it_was(table, regressor):
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_failed_callback_leaves_the_estimator_as_it_was(warm_start, table, regressor):
     class Fail(Recorder):
         def on_fit_task_end(self, estimator, context):
             raise RuntimeError("disk full")
 
-    model = regressor().fit(table.X, table.y)
+    model = regressor(warm_start=warm_start).fit(table.X, table.y)
     before = model.predict(table.X)
     with pytest.raises(RuntimeError, match="disk full"):
         model.set_callbacks(Fail(table.X)).fit(table.X, -table.y)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from dcnfast.testing import force_isa
+
 pytestmark = pytest.mark.usefixtures("isa")
 
 PARTS = {"cross_layers": 2, "hidden": (24, 9), "activation": "gelu"}
@@ -61,3 +63,30 @@ def test_a_neighbour_that_is_nan_changes_nothing(kind, dtype, make_case):
 
 def test_nothing_to_predict(make_case):
     assert make_case(0, n_outputs=3, **PARTS).predict(2).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"cross": "vector", "activation": "sigmoid"},
+        {"cross": "lowrank", "cross_rank": 5, "activation": "gelu", "loss": "softmax"},
+        {"layer_norm": True, "dropout": 0.2, "ema_decay": 0.9, "sparse_adam": "exact"},
+        {"preactivation": "tanh", "loss": "squared_error", "alpha_embedding": 0.1, "wide": True},
+    ],
+    ids=lambda options: "-".join(options) or "plain",
+)
+def test_instruction_sets(options, isa, dtype, make_case):
+    """Fifty steps of the click model in small: the portable code says what all must say."""
+    model = {"n_dense": 13, "cross_layers": 3, "hidden": (40, 40), "loss": "log_loss"}
+    fields = (("a", 50, 16), ("b", 7, 4), ("c", 19, 16))
+    given = model | options | {"fields": fields, "deterministic": "isa", "n_outputs": 3}
+    case = make_case(64, dtype=dtype, **given)
+    other = case.restart()
+    losses = [case.train(batch_size=32)[0] for _ in range(25)]
+    assert case.model.network.step == 50
+    with force_isa("scalar"):
+        assert losses == [other.train(batch_size=32)[0] for _ in range(25)], isa
+        expected = other.predict()
+    np.testing.assert_array_equal(case.model.snapshot(), other.model.snapshot())
+    np.testing.assert_array_equal(case.predict(), expected)

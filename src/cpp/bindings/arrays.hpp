@@ -66,20 +66,24 @@ struct FieldRows {
 
 // "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary,
 // ..."
+inline void check_row_of_ids(const char* function, const std::int32_t* ids, py::ssize_t row,
+                             const std::vector<FieldRows>& fields) {
+  for (const FieldRows& field : fields) {
+    const std::int32_t value = *ids++;
+    if (value >= 0 && static_cast<std::size_t>(value) < field.rows) continue;
+    throw py::index_error(std::string(function) + ": ids has " + std::to_string(value) +
+                          " in row " + std::to_string(row) + " of field '" + field.name +
+                          "', want less than " + std::to_string(field.rows) +
+                          ", the rows of its vocabulary, and not negative");
+  }
+}
+
 inline void check_ids(const char* function, const Array<std::int32_t>& ids,
                       const std::vector<FieldRows>& fields, py::ssize_t N = -1) {
   const auto F = static_cast<py::ssize_t>(fields.size());
   check_shape(function, "ids", ids, {{N < 0 ? "B" : "N", N}, {"F", F}});
-  const std::int32_t* id = ids.data();
   for (py::ssize_t i = 0; i < ids.shape(0); ++i)
-    for (const FieldRows& field : fields) {
-      const std::int32_t value = *id++;
-      if (value >= 0 && static_cast<std::size_t>(value) < field.rows) continue;
-      throw py::index_error(std::string(function) + ": ids has " + std::to_string(value) +
-                            " in row " + std::to_string(i) + " of field '" + field.name +
-                            "', want less than " + std::to_string(field.rows) +
-                            ", the rows of its vocabulary, and not negative");
-    }
+    check_row_of_ids(function, ids.data() + i * F, i, fields);
 }
 
 // Places in a batch are counted in 32 bits.

@@ -25,7 +25,6 @@ template <class T> class CrossOp {
   }
 
   std::size_t n_parameters() const { return layout_.size(); }
-  std::size_t offset(std::size_t i) const { return layout_.tensors()[i].offset; }
 
   // x0 (B,D) -> xL (B,D)
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
@@ -99,7 +98,79 @@ template <class T> class CrossOp {
   Buffer<T> parameters_;
 };
 
-template <class T> Array<T> run_forward(CrossOp<T>& op, const Array<T>& x0, std::size_t n_threads) {
+// The vector form needs neither copies nor padding: it works on the caller's rows where they are.
+template <class T> class VectorOp {
+ public:
+  VectorOp(const Array<T>& w, const Array<T>& b)
+      : k_(table_of<T>(active_isa())), L_(static_cast<std::size_t>(w.shape(0))),
+        D_(static_cast<std::size_t>(w.shape(1))), w_(w.data()), c_((L_ + 1) * padded<T>(D_)),
+        q_(L_) {
+    k_.cross_vector_prepare(c_.data(), q_.data(), w_, b.data(), L_, D_);
+  }
+
+  std::size_t n_parameters() const { return 2 * L_ * D_; }
+
+  void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
+    const Tiling tiling = cut(B, kMostRows, n_parameters());
+    std::vector<Slot> slots = make_slots(tiling, n_threads);
+    parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
+      const Slot& s = slots[slot];
+      const std::size_t at = tiling.first_row(tile) * D_;
+      k_.cross_vector_forward(xL + at, s.p, s.a, x0 + at, w_, c_.data(), q_.data(),
+                              tiling.n_rows(tile), L_, D_, D_);
+    });
+  }
+
+  void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
+                std::size_t n_threads) {
+    const Tiling tiling = cut(B, kMostRows, n_parameters());
+    const std::size_t stride = padded<T>(n_parameters());
+    Buffer<T> lanes(tiling.lanes * stride);
+    std::vector<Slot> slots = make_slots(tiling, n_threads);
+    parallel_for(n_threads, tiling.lanes, [&](std::size_t lane, std::size_t slot) {
+      const Slot& s = slots[slot];
+      T *dw = lanes.data() + lane * stride, *db = dw + L_ * D_;
+      for (std::size_t i = tiling.first_tile(lane); i < tiling.first_tile(lane + 1); ++i) {
+        const std::size_t at = tiling.first_row(i) * D_;
+        k_.cross_vector_gradients(dx0 + at, dw, db, s.p, s.a, s.dp, s.dq, s.dc, dxL + at, x0 + at,
+                                  w_, c_.data(), q_.data(), tiling.n_rows(i), L_, D_, D_);
+      }
+    });
+    k_.reduce_lanes(gradients, lanes.data(), stride, tiling.lanes, n_parameters());
+  }
+
+ private:
+  struct Slot {
+    Buffer<T> memory;
+    T *p, *a, *dp, *dq, *dc;
+  };
+
+  std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
+    std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));
+    const auto carve = [&](Slot& s, T* base) {
+      Carver<T> carver(base);
+      s.p = carver.take(L_ * tiling.rows);
+      s.a = carver.take((L_ + 1) * tiling.rows);
+      s.dp = carver.take(L_ * tiling.rows);
+      s.dq = carver.take(L_);
+      s.dc = carver.take(D_);
+      return carver.used();
+    };
+    for (Slot& slot : slots) {
+      slot.memory = Buffer<T>(carve(slot, nullptr));
+      carve(slot, slot.memory.data());
+    }
+    return slots;
+  }
+
+  const KernelTable<T>& k_;
+  std::size_t L_, D_;
+  const T* w_;
+  Buffer<T> c_, q_;
+};
+
+template <class T, class Op>
+Array<T> run_forward(Op& op, const Array<T>& x0, std::size_t n_threads) {
   Array<T> xL = empty<T>({x0.shape(0), x0.shape(1)});
   T* out = xL.mutable_data();
   const T* in = x0.data();
@@ -110,10 +181,9 @@ template <class T> Array<T> run_forward(CrossOp<T>& op, const Array<T>& x0, std:
 }
 
 // (dx0, one gradient for each of the parameters, in their order)
-template <class T>
-py::tuple run_backward(CrossOp<T>& op, const char* function, const Array<T>& dxL,
-                       const Array<T>& x0, std::initializer_list<const Array<T>*> parameters,
-                       std::size_t n_threads) {
+template <class T, class Op>
+py::tuple run_backward(Op& op, const char* function, const Array<T>& dxL, const Array<T>& x0,
+                       std::initializer_list<const Array<T>*> parameters, std::size_t n_threads) {
   check_shape(function, "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
   Array<T> dx0 = empty<T>({x0.shape(0), x0.shape(1)});
   Buffer<T> gradients(op.n_parameters());
@@ -155,11 +225,12 @@ NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>&
 }
 
 template <class T>
-CrossOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w,
-                     const Array<T>& b) {
-  const NetworkConfig config = cross_config(function, CrossKind::vector, x0, b, 0, 0, "identity");
+VectorOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w,
+                      const Array<T>& b) {
+  check_shape(function, "x0", x0, {{"B"}, {"D"}});
+  check_shape(function, "b", b, {{"L"}, {"D", x0.shape(1)}});
   check_shape(function, "w", w, {{"L", b.shape(0)}, {"D", x0.shape(1)}});
-  return CrossOp<T>(config, {&w, &b});
+  return VectorOp<T>(w, b);
 }
 
 template <class T>
@@ -186,17 +257,17 @@ CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& 
 template <class T> void register_cross_of(py::module_& m) {
   using A = const Array<T>&;
   m.def("cross_vector", [](A x0, A w, A b, std::size_t n_threads) {
-    CrossOp<T> op = vector_op<T>("cross_vector", x0, w, b);
-    return run_forward(op, x0, n_threads);
+    VectorOp<T> op = vector_op<T>("cross_vector", x0, w, b);
+    return run_forward<T>(op, x0, n_threads);
   });
   m.def("cross_vector_backward", [](A dxL, A x0, A w, A b, std::size_t n_threads) {
-    CrossOp<T> op = vector_op<T>("cross_vector_backward", x0, w, b);
+    VectorOp<T> op = vector_op<T>("cross_vector_backward", x0, w, b);
     return run_backward<T>(op, "cross_vector_backward", dxL, x0, {&w, &b}, n_threads);
   });
   m.def("cross_matrix", [](A x0, A W, A b, double diag_scale, const std::string& preactivation,
                            std::size_t n_threads) {
     CrossOp<T> op = matrix_op<T>("cross_matrix", x0, W, b, diag_scale, preactivation);
-    return run_forward(op, x0, n_threads);
+    return run_forward<T>(op, x0, n_threads);
   });
   m.def("cross_matrix_backward", [](A dxL, A x0, A W, A b, double diag_scale,
                                     const std::string& preactivation, std::size_t n_threads) {
@@ -206,7 +277,7 @@ template <class T> void register_cross_of(py::module_& m) {
   m.def("cross_lowrank", [](A x0, A U, A V, A b, double diag_scale,
                             const std::string& preactivation, std::size_t n_threads) {
     CrossOp<T> op = lowrank_op<T>("cross_lowrank", x0, U, V, b, diag_scale, preactivation);
-    return run_forward(op, x0, n_threads);
+    return run_forward<T>(op, x0, n_threads);
   });
   m.def("cross_lowrank_backward", [](A dxL, A x0, A U, A V, A b, double diag_scale,
                                      const std::string& preactivation, std::size_t n_threads) {

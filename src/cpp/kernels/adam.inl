@@ -84,8 +84,8 @@ DCN_INLINE double average_kept(double decay, double a, double b) {
 }
 
 // The missed steps of dense Adam one by one, gradient 0: the moments decay and move the row. Ends
-// early once the row no longer changes, which it then never does again because the first moment
-// decays faster than the root of the second; what is left of the decay is made up by a power.
+// early once the row no longer changes and never will again: from step t to the next a move grows
+// by at most sqrt((t + 1) / t) beta_1 / sqrt(beta_2). What is left of the decay is a power.
 template <class T>
 std::uint64_t missed_steps(T* p, T* m, T* v, T* average, std::uint64_t last, std::size_t K,
                            const RowHistory& history) {
@@ -93,9 +93,9 @@ std::uint64_t missed_steps(T* p, T* m, T* v, T* average, std::uint64_t last, std
   const Vec<T> b2 = broadcast(static_cast<T>(history.beta_2));
   const Vec<T> epsilon = broadcast(static_cast<T>(history.epsilon));
   const Vec<T> one = broadcast(T(1)), zero = broadcast(T(0));
-  const bool settles = history.beta_1 * history.beta_1 < history.beta_2;
+  const double b1_squared = history.beta_1 * history.beta_1;
   std::uint64_t step = last;
-  for (bool moved = true; step < history.now && (moved || !settles); ++step) {
+  for (bool goes_on = true; step < history.now && goes_on; ++step) {
     const T size = static_cast<T>(history.step_sizes[step - history.first_step]);
     Vec<T> changed = zero;
     for (std::size_t k = 0; k < K; k += kLanes<T>) {
@@ -109,7 +109,8 @@ std::uint64_t missed_steps(T* p, T* m, T* v, T* average, std::uint64_t last, std
       store_partial(v + k, vv, n);
       store_partial(p + k, after, n);
     }
-    moved = sum(changed) > T(0);
+    const double t = static_cast<double>(step + 1);
+    goes_on = sum(changed) > T(0) || b1_squared * (t + 1) >= history.beta_2 * t;
     if (average != nullptr) {
       const double at = static_cast<double>(step);
       average_update(average, p, K,

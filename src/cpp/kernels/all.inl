@@ -25,6 +25,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .unstack = unstack<T>,
       .cross_vector_forward = cross_vector_forward<T>,
       .cross_vector_backward = cross_vector_backward<T>,
+      .cross_vector_gradients = cross_vector_gradients<T>,
       .cross_matrix_forward = cross_matrix_forward<T>,
       .cross_matrix_backward = cross_matrix_backward<T>,
       .cross_lowrank_forward = cross_lowrank_forward<T>,

@@ -49,9 +49,16 @@ DCN_INLINE double root(double a) { return ::sqrt(a); }
 template <class T> DCN_INLINE Vec<T> sqrt(const Vec<T>& a) {
   return each<T>([&](std::size_t i) { return root(a.v[i]); });
 }
-// a * b + c, rounded twice: a baseline CPU has no fused instruction and the library's is slow
+#if defined(DCN_FUSED) || defined(__FP_FAST_FMAF)
+// a * b + c, rounded once
+DCN_INLINE float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
+DCN_INLINE double multiply_add(double a, double b, double c) { return ::fma(a, b, c); }
+#else
+// rounded twice: a baseline CPU has no fused instruction and the library's is slow
+template <class T> DCN_INLINE T multiply_add(T a, T b, T c) { return a * b + c; }
+#endif
 template <class T> DCN_INLINE Vec<T> fma(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c) {
-  return each<T>([&](std::size_t i) { return a.v[i] * b.v[i] + c.v[i]; });
+  return each<T>([&](std::size_t i) { return multiply_add(a.v[i], b.v[i], c.v[i]); });
 }
 // b where a is NaN, as the hardware's max and min
 template <class T> DCN_INLINE Vec<T> max(const Vec<T>& a, const Vec<T>& b) {
@@ -86,3 +93,4 @@ template <class T> DCN_INLINE T sum(Vec<T> a) {
   return a.v[0];
 }
 DCN_INLINE void prefetch(const void*) {}
+DCN_INLINE void prefetch_far(const void*) {}

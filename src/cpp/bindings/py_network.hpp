@@ -1,0 +1,209 @@
+// A Network as Python holds it: arguments are validated, the GIL is released, then it is called.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+
+#include "arrays.hpp"
+#include "network.hpp"
+
+namespace dcn {
+
+using Clock = std::chrono::steady_clock;
+
+// Asks Python for signals now and then: taking the GIL for every batch of a small model would cost
+// more than the batch.
+struct SignalCheck {
+  Clock::time_point last = Clock::now();
+  bool raised = false;
+
+  static bool ask(void* self_pointer) {
+    auto* self = static_cast<SignalCheck*>(self_pointer);
+    const Clock::time_point now = Clock::now();
+    if (now - self->last < std::chrono::milliseconds(20)) return false;
+    self->last = now;
+    const py::gil_scoped_acquire gil;
+    self->raised = PyErr_CheckSignals() != 0;
+    return self->raised;
+  }
+};
+
+template <class T> class PyNetwork {
+ public:
+  // Training changes the network: a second writer at the same time is a mistake of the caller.
+  class Writer {
+   public:
+    explicit Writer(PyNetwork& self) : lock_(self.writing_, std::try_to_lock) {
+      if (!lock_.owns_lock())
+        throw std::runtime_error("this network is being trained in another thread");
+    }
+
+   private:
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  explicit PyNetwork(const NetworkConfig& config) : network_(config) {
+    for (const FieldConfig& field : config.fields) fields_.push_back({field.name, field.rows});
+  }
+
+  Network<T>& network() noexcept { return network_; }
+
+  // name -> read-only view; `self` keeps the memory alive
+  static py::dict views(const py::object& self, const T* base) {
+    py::dict out;
+    for (const Tensor& tensor : self.cast<PyNetwork&>().network_.layout().tensors()) {
+      py::array_t<T> view(std::vector<py::ssize_t>(tensor.shape.begin(), tensor.shape.end()),
+                          base + tensor.offset, self);
+      view.attr("setflags")(py::arg("write") = false);
+      out[py::str(tensor.name)] = view;
+    }
+    return out;
+  }
+
+  static py::array_t<T> flat(const py::object& self, const T* base) {
+    const auto size = static_cast<py::ssize_t>(self.cast<PyNetwork&>().network_.layout().size());
+    py::array_t<T> view(std::vector<py::ssize_t>{size}, base, self);
+    view.attr("setflags")(py::arg("write") = false);
+    return view;
+  }
+
+  // ids (F) of one row
+  void check_row(const Array<std::int32_t>& ids) const {
+    const auto F = static_cast<py::ssize_t>(fields_.size());
+    if (ids.ndim() != 1 || ids.shape(0) != F) check_shape("row", "ids", ids, {{"F", F}});
+    check_row_of_ids("row", ids.data(), 0, fields_);
+  }
+
+  void set_parameters(const Array<T>& values) {
+    check_shape("set_parameters", "values", values, {size_dim()});
+    const T* p = values.data();
+    const Writer writer(*this);
+    network_.set_parameters(p);
+  }
+
+  void set_averages(const Array<T>& values) {
+    check_shape("set_averages", "values", values, {size_dim()});
+    const Writer writer(*this);
+    network_.set_averages(values.data());
+  }
+
+  void set_optimizer(const Array<T>& m, const Array<T>& v, std::uint64_t step) {
+    check_shape("set_optimizer", "m", m, {size_dim()});
+    check_shape("set_optimizer", "v", v, {size_dim()});
+    const Writer writer(*this);
+    network_.set_optimizer(m.data(), v.data(), step);
+  }
+
+  using Ids = Array<std::int32_t>;
+
+  Array<T> predict(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+    const Table<T> table = rows_of("predict", ids, dense);
+    Array<T> logits =
+        empty<T>({dense.shape(0), static_cast<py::ssize_t>(network_.config().n_outputs)});
+    T* out = logits.mutable_data();
+    const py::gil_scoped_release nogil;
+    network_.predict(out, table, n_threads);
+    return logits;
+  }
+
+  double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
+                  const std::optional<Array<T>>& weight, std::size_t n_threads) const {
+    const Table<T> table = table_of_rows("evaluate", ids, dense, target, weight);
+    const py::gil_scoped_release nogil;
+    return network_.evaluate(table, n_threads);
+  }
+
+  double compute_gradients(const Ids& ids, const Array<T>& dense, const Array<T>& target,
+                           const std::optional<Array<T>>& weight, const Array<std::int64_t>& rows,
+                           std::uint64_t seed, std::size_t n_threads) {
+    const Table<T> table = table_of_rows("compute_gradients", ids, dense, target, weight);
+    check_rows("compute_gradients", rows, table.size);
+    const std::int64_t* order = rows.data();
+    const auto n = static_cast<std::size_t>(rows.shape(0));
+    check_batch("compute_gradients", n, fields_.size());
+    const Writer writer(*this);
+    const py::gil_scoped_release nogil;
+    return network_.compute_gradients(table, order, n, seed, n_threads);
+  }
+
+  py::tuple train_epoch(const Ids& ids, const Array<T>& dense, const Array<T>& target,
+                        const std::optional<Array<T>>& weight, const Array<std::int64_t>& order,
+                        std::size_t batch_size, double learning_rate, double beta_1, double beta_2,
+                        double epsilon, std::uint64_t seed, std::size_t n_threads) {
+    const Table<T> table = table_of_rows("train_epoch", ids, dense, target, weight);
+    check_rows("train_epoch", order, table.size);
+    if (batch_size == 0) throw py::value_error("train_epoch: batch_size is 0, want at least 1");
+    const std::int64_t* rows = order.data();
+    const auto n = static_cast<std::size_t>(order.shape(0));
+    check_batch("train_epoch", std::min(n, batch_size), fields_.size());
+    SignalCheck check;
+    EpochResult result{};
+    const Writer writer(*this);
+    {
+      const py::gil_scoped_release nogil;
+      result =
+          network_.train_epoch(table, rows, n, batch_size, {learning_rate, beta_1, beta_2, epsilon},
+                               seed, n_threads, &SignalCheck::ask, &check);
+    }
+    if (check.raised) throw py::error_already_set();
+    return py::make_tuple(result.loss, result.n_batches, result.stop == Stop::finished);
+  }
+
+ private:
+  Dim size_dim() const {
+    return {"n_parameters", static_cast<py::ssize_t>(network_.layout().size())};
+  }
+
+  Table<T> rows_of(const char* function, const Ids& ids, const Array<T>& dense) const {
+    check_shape(function, "dense", dense,
+                {{"N"}, {"M", static_cast<py::ssize_t>(network_.config().n_dense)}});
+    check_ids(function, ids, fields_, dense.shape(0));
+    return {ids.data(), dense.data(), nullptr, nullptr, static_cast<std::size_t>(dense.shape(0))};
+  }
+
+  Table<T> table_of_rows(const char* function, const Ids& ids, const Array<T>& dense,
+                         const Array<T>& target, const std::optional<Array<T>>& weight) const {
+    Table<T> table = rows_of(function, ids, dense);
+    const bool softmax = network_.config().loss == Loss::softmax;
+    const auto C = static_cast<py::ssize_t>(softmax ? 1 : network_.config().n_outputs);
+    check_shape(function, "target", target, {{"N", dense.shape(0)}, {softmax ? "1" : "C", C}});
+    if (softmax) check_classes(function, target);
+    table.target = target.data();
+    if (weight.has_value()) {
+      check_shape(function, "weight", *weight, {{"N", dense.shape(0)}});
+      table.weight = weight->data();
+    }
+    return table;
+  }
+
+  void check_classes(const char* function, const Array<T>& target) const {
+    const T* y = target.data();
+    const std::size_t n_classes = network_.config().n_outputs;
+    for (py::ssize_t i = 0; i < target.shape(0); ++i)
+      if (!is_class(y[i], n_classes))
+        throw py::index_error(std::string(function) + ": target[" + std::to_string(i) +
+                              "] is class " + std::to_string(y[i]) + ", want 0 to " +
+                              std::to_string(n_classes - 1));
+  }
+
+  static void check_rows(const char* function, const Array<std::int64_t>& rows, std::size_t N) {
+    check_shape(function, "rows", rows, {{"n"}});
+    const std::int64_t* r = rows.data();
+    for (py::ssize_t i = 0; i < rows.shape(0); ++i)
+      if (r[i] < 0 || static_cast<std::size_t>(r[i]) >= N)
+        throw py::index_error(std::string(function) + ": rows[" + std::to_string(i) + "] is " +
+                              std::to_string(r[i]) +
+                              ", want 0 to N - 1 with N = " + std::to_string(N));
+  }
+
+  Network<T> network_;
+  std::vector<FieldRows> fields_;
+  std::mutex writing_;
+};
+
+}  // namespace dcn

@@ -1,0 +1,111 @@
+"""From an estimator's parameters to the network they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from dcnfast._parameters import PARTS
+from dcnfast.config import NetworkConfig, automatic_embedding_dim
+from dcnfast.encoder import Field, TableEncoder
+
+AS_THEY_ARE = (
+    "wide", "cross", "cross_layers", "diag_scale", "cross_bias", "preactivation", "activation",
+    "structure", "dropout", "layer_norm", "ema_decay", "sparse_adam", "dtype",
+)  # fmt: skip
+
+
+def configure(estimator: Any, encoder: TableEncoder, loss: str, n_outputs: int) -> NetworkConfig:
+    """Return the network for an encoder's columns.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+        Its parameters have passed scikit-learn's validation.
+    encoder : TableEncoder
+        Fitted.
+    loss : str
+    n_outputs : int
+
+    Raises
+    ------
+    ValueError
+        If a parameter has a value without meaning, or without effect beside the others.
+    """
+    _refuse_what_has_no_effect(estimator)
+    fields = encoder.fields
+    widths = _embedding_widths(estimator.embedding_dim, fields)
+    D = sum(widths.values()) + encoder.n_dense
+    described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    described |= _alphas(estimator)
+    described |= {"loss": loss, "n_outputs": n_outputs}
+    return NetworkConfig(
+        **described,
+        fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
+        n_dense=encoder.n_dense,
+        cross_rank=int(estimator.cross_rank or max(1, D // 4))
+        if estimator.cross == "lowrank"
+        else 0,
+        hidden=_hidden(estimator),
+    )
+
+
+def _hidden(estimator: Any) -> tuple[int, ...]:
+    hidden: list[int] = []
+    for width in estimator.hidden_layer_sizes:
+        if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+            raise ValueError(
+                f"hidden_layer_sizes has the width {width!r}, want integers of at least 1"
+            )
+        hidden.append(int(width))
+    return tuple(hidden)
+
+
+def _refuse_what_has_no_effect(estimator: Any) -> None:
+    lowrank, vector = estimator.cross == "lowrank", estimator.cross == "vector"
+    if estimator.cross_rank is not None and not lowrank:
+        raise ValueError(
+            f"cross_rank is {estimator.cross_rank!r}, want None with cross={estimator.cross!r}: "
+            "only 'lowrank' has a rank"
+        )
+    if estimator.diag_scale and vector:
+        raise ValueError(
+            f"diag_scale is {estimator.diag_scale!r}, want 0 with cross='vector': "
+            "it has no diagonal"
+        )
+    if estimator.preactivation != "identity" and vector:
+        raise ValueError(
+            f"preactivation is {estimator.preactivation!r}, want 'identity' with cross='vector': "
+            "its closed form has no place for it"
+        )
+
+
+def _alphas(estimator: Any) -> dict[str, float]:
+    if not isinstance(estimator.alpha, Mapping):
+        return {f"alpha_{part}": float(estimator.alpha) for part in PARTS}
+    for part, value in estimator.alpha.items():
+        if part not in PARTS:
+            raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < np.inf:
+            raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
+    return {f"alpha_{part}": float(estimator.alpha.get(part, 0.0)) for part in PARTS}
+
+
+def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
+    names = [field.name for field in fields]
+    if isinstance(given, Mapping):
+        if unknown := [name for name in given if name not in names]:
+            raise ValueError(f"embedding_dim names {unknown!r}, want categorical fields: {names!r}")
+        for name, width in given.items():
+            if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+                raise ValueError(
+                    f"embedding_dim has {width!r} for {name!r}, want integers of at least 1"
+                )
+    elif given != "auto":
+        given = dict.fromkeys(names, given)
+    else:
+        given = {}
+    return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}

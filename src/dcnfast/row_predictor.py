@@ -1,0 +1,144 @@
+"""One row at a time, for servers: no table is made, nothing is allocated but the answer."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast import _core
+from dcnfast.encoder import Encoded, Field
+from dcnfast.factor import factor_objects, is_missing_type
+from dcnfast.model import Model
+from dcnfast.scaling import FARTHEST, NumericScaler
+from dcnfast.vocabulary import MISSING, Buckets, Vocabulary
+
+if TYPE_CHECKING:
+    from dcnfast._base import BaseDCN
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+
+class RowPredictor:
+    """What a fitted estimator predicts for one row, in microseconds.
+
+    Made by ``estimator.row_predictor()``. It keeps the model of that moment, also when the
+    estimator is fitted anew. Calls from several threads wait for each other; a predictor for each
+    thread does not.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+        Fitted.
+    """
+
+    def __init__(self, estimator: BaseDCN) -> None:
+        self._estimator = copy.copy(estimator)
+        encoder, model = estimator.encoder_, estimator._model
+        names, mask = estimator._columns
+        self._places = {name: place for place, name in enumerate(names)}
+        self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
+        categorical = [j for j in range(len(names)) if mask[j]]
+        self._fields = list(zip(encoder.fields, encoder.columns, categorical, strict=True))
+        self._scaler = encoder.scaler
+        self._dtype = model.config.dtype
+        self._no_ids = np.empty(0, np.int32)
+        self._logits = _compiled(model, self._scaler, [name for name, _ in self._numeric])
+
+    def __call__(self, row: Mapping[str, Any] | Sequence[Any] | Array) -> Any:
+        """Predict one row.
+
+        Parameters
+        ----------
+        row : dict, sequence or ndarray of shape (n_features,)
+            The columns by name, or in the order of ``fit``. None and NaN are missing; so is a
+            column that a dict does not have.
+
+        Returns
+        -------
+        float or ndarray
+            As ``predict`` of a regressor: a number, or one for each target, shape (n_outputs,). Of
+            a classifier the probabilities, as ``predict_proba``, shape (n_classes,).
+
+        Raises
+        ------
+        ValueError
+            If the row has another length or unknown names, or a number is infinite.
+        TypeError
+            If a value is neither a number nor a category.
+        """
+        if isinstance(row, Mapping):
+            row = self._by_name(row)
+        if self._fields:
+            ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
+        else:
+            ids, numbers = self._no_ids, self._read_numbers(row)
+        logits = self._logits(ids, self._scaler.read_row(numbers))
+        total = sum(logits)
+        if total - total != 0:  # a polynomial of far-away numbers: ask as predict does
+            dense = self._scaler.transform(numbers[None], self._dtype)
+            logits = self._estimator._logits(Encoded(ids[None], dense))[0].tolist()
+        return self._estimator._answer(logits)
+
+    def _by_name(self, row: Mapping[str, Any]) -> list[Any]:
+        values: list[Any] = [None] * len(self._places)
+        for name, value in row.items():
+            place = self._places.get(name)
+            if place is None:
+                raise ValueError(f"row has {name!r}, want columns of fit: {list(self._places)!r}")
+            values[place] = value
+        return values
+
+    def _check_length(self, n: int) -> None:
+        if n != len(self._places):
+            raise ValueError(f"row has {n} values, want {len(self._places)}, the columns of fit")
+
+    def _read_numbers(self, row: Any) -> Floats:
+        if not isinstance(row, np.ndarray) or row.dtype.kind not in "fiub":
+            return self._read(row)[1]
+        if row.ndim != 1:
+            raise ValueError(f"row has shape {row.shape}, want (n_features,)")
+        self._check_length(len(row))
+        return np.ascontiguousarray(row, np.float64)
+
+    def _read(self, row: Sequence[Any]) -> tuple[npt.NDArray[np.int32], Floats]:
+        self._check_length(len(row))
+        ids = [_id(field, column, row[j]) for field, column, j in self._fields]
+        numbers = [_number(name, row[j]) for name, j in self._numeric]
+        return np.array(ids, np.int32), np.array(numbers, np.float64)
+
+
+def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
+    """Return the function of the engine: ids (F), numbers (M) -> list of logits."""
+    z, m = scaler.standardizer, len(names)
+    factor, mean, scale, missing = z.factor, z.mean, z.scale, np.zeros(m)
+    constant, farthest = z.constant, FARTHEST
+    if scaler.scaling is None:  # numbers stay as they are
+        factor, mean, scale, missing = np.ones(m), np.zeros(m), np.ones(m), z.mean / z.factor
+        constant, farthest = np.zeros(m, bool), float(np.finfo(model.config.dtype).max)
+    single = model.config.dtype == "float32"
+    kind: Any = _core.RowPredictorF32 if single else _core.RowPredictorF64
+    indicators = scaler.indicators.astype(np.int64)
+    return kind(model.network, names, factor, mean, scale, missing, constant, indicators, farthest)
+
+
+def _number(name: str, value: Any) -> float:
+    if value is None or is_missing_type(type(value)):
+        return math.nan
+    if isinstance(value, str | bytes):
+        raise TypeError(f"row: {name!r} is {value!r}, want a number")
+    return float(value)
+
+
+def _id(field: Field, column: Vocabulary | Buckets, value: Any) -> int:
+    """Return the row of the field's table; at once where the value is in a dictionary."""
+    if value is None or (isinstance(value, float) and value != value):
+        return MISSING
+    if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
+        return column.row_of(value) or int(column.ids(factor_objects([value], field.name))[0])
+    return int(column.ids(factor_objects([value], field.name))[0])

@@ -1,0 +1,78 @@
+"""What the docstrings of the estimators say is so: names, defaults, attributes and examples."""
+
+import doctest
+import inspect
+import re
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast._parameters import CONSTRAINTS
+
+CLASSES = [DCNRegressor, DCNClassifier]
+
+
+def described(cls, section):
+    """Return name -> what follows the colon, for each entry of a section."""
+    doc = inspect.getdoc(cls)
+    text = re.search(rf"^{section}\n-+\n(.*?)(?=\n\n\w+\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)[
+        1
+    ]
+    entries = re.findall(r"^(\w[\w, ]*) : (.+)$", text, re.MULTILINE)
+    return {name: kind for names, kind in entries for name in names.split(", ")}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_parameter_is_described_with_its_default(cls):
+    kinds, signature = described(cls, "Parameters"), inspect.signature(cls).parameters
+    assert list(kinds) == list(signature)
+    for name, parameter in signature.items():
+        default = re.search(r"default=(.+)$", kinds[name])[1]
+        if name in ("beta_1", "beta_2"):
+            default = default.split(", ")[name == "beta_2"]
+        assert eval(default) == parameter.default, name
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_choices_are_those_that_are_taken(cls):
+    kinds = described(cls, "Parameters")
+    for name, constraints in (CONSTRAINTS | cls._parameter_constraints).items():
+        taken = {option for c in constraints for option in getattr(c, "options", ())}
+        if name != "scoring":  # takes every scorer there is
+            listed = re.sub("default=.*", "", kinds[name])
+            assert set(re.findall(r'"([\w ]+)"', listed)) == taken, name
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_attributes_are_those_of_a_fitted_estimator(cls, frame):
+    y = frame.y if cls is DCNRegressor else frame.binary
+    model = cls(max_iter=1).fit(frame.X, y)
+    has = {name for name in dir(model) if re.fullmatch(r"[a-z]\w*[a-z]_(in_)?", name)}
+    assert has == set(described(cls, "Attributes"))
+    unfitted = cls()
+    assert not [name for name in vars(unfitted) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_methods_are_described(cls):
+    for name in ("fit", "predict", "decision_function", "predict_proba", "predict_log_proba"):
+        method = getattr(cls, name, None)
+        if method is None:
+            continue
+        doc = inspect.getdoc(method)
+        arguments = [a for a in inspect.signature(method).parameters if a != "self"]
+        section = re.search(r"^Parameters\n-+\n(.*?)\n\n", doc, re.DOTALL | re.MULTILINE)[1]
+        named = re.findall(r"^(\w[\w, ]*) : ", section, re.MULTILINE)
+        assert [a for names in named for a in names.split(", ")] == arguments
+        assert re.search(r"^Returns\n-+\n\w+ : ", doc, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("module", ["regressor", "classifier"])
+def test_examples(module):
+    with np.printoptions(legacy=False):
+        failed, tried = doctest.testmod(import_module(f"dcnfast.{module}"))
+    assert tried >= 4
+    assert failed == 0
