@@ -86,8 +86,7 @@ class Training:
     """A job: its data, its network, its optimizer."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
-        tf.config.threading.set_inter_op_parallelism_threads(job["threads"])
+        limit_threads(job["threads"])
         self.ids, self.dense, self.target = (
             tf.constant(job[name]) for name in ("ids", "dense", "target")
         )
@@ -127,6 +126,45 @@ class Training:
         return loss
 
 
+class Model(keras.Model):
+    """The network as Keras wants it for ``fit``."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.parts, self.logits = [*network.cross, *network.deep, network.head], network.logits
+
+    def call(self, x0: Any) -> Any:
+        return self.logits(x0)
+
+
+class Fit:
+    """A job without tables that starts anew each turn, by Keras' own ``fit``."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        limit_threads(job["threads"])
+        self.model, self.epochs = Model(Network(job)), job["epochs"]
+        self.model.compile(keras.optimizers.Adam(**job["adam"]), LOSSES[job["loss"]])
+        dense, target = tf.constant(job["dense"]), tf.constant(job["target"])
+        (turn,) = job["turns"]
+        self.steps = len(turn) // self.epochs
+        batches = tf.data.Dataset.from_tensor_slices(turn)
+        self.rows = batches.map(lambda rows: (tf.gather(dense, rows), tf.gather(target, rows)))
+        self.model.optimizer.build(self.model.trainable_variables)
+        changed = [*self.model.trainable_variables, *self.model.optimizer.variables]
+        self.start = [(v, v.numpy()) for v in changed]
+
+    def turn(self) -> Any:
+        for variable, value in self.start:
+            variable.assign(value)
+        done = self.model.fit(self.rows, epochs=self.epochs, steps_per_epoch=self.steps, verbose=0)
+        return done.history["loss"]
+
+
+def limit_threads(n: int) -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(n)
+    tf.config.threading.set_inter_op_parallelism_threads(n)
+
+
 def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no reply
@@ -138,7 +176,7 @@ def main() -> None:
             return
         try:
             if training is None:
-                training, reply = Training(job), (None, None)
+                training, reply = (Fit if job["fit"] else Training)(job), (None, None)
             else:
                 reply = training.turn(), None
         except Exception:

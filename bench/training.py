@@ -169,6 +169,7 @@ def job(training: Training, threads: int) -> dict[str, Any]:
         "target": training.target,
         "turns": training.turns,
         "restart": False,
+        "fit": False,
     }
 
 
