@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from dcnfast._configure import configure
+from dcnfast._configure import Circumstances, configure
 from dcnfast._parameters import CONSTRAINTS
 from dcnfast.batch import Rows, automatic_batch_size, mean_one, split_for_validation
 from dcnfast.cpu import effective_threads
@@ -23,6 +23,7 @@ from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.row_predictor import RowPredictor
 from dcnfast.schema import Table, read_table, read_validation_table
+from dcnfast.timing import Timing
 from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
 
 Array = npt.NDArray[Any]
@@ -217,19 +218,20 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         loss: str,
         n_outputs: int,
         shown: dict[str, Any],
+        timing: Timing,
     ) -> None:
-        history = History()
+        history = History(timing=timing)
         if continued:
             self._model = self._model.copy()
-            history = History(list(self.loss_curve_), list(self.validation_scores_ or []))
+            history = History(list(self.loss_curve_), list(self.validation_scores_ or []), timing)
         else:
-            self.encoder_ = TableEncoder(
-                numeric_scaling=self.numeric_scaling,
-                min_frequency=self.min_frequency,
-                max_categories=self.max_categories,
-                hash_buckets=self.hash_buckets,
-            ).fit(train_part.table, train_part.column_weight)
-        config = configure(self, self.encoder_, loss, n_outputs)
+            with timing.measure("encode"):
+                self.encoder_ = self._fit_encoder(train_part)
+        config = configure(
+            self, self.encoder_, loss, n_outputs,
+            self._model.config if continued
+            else Circumstances(len(train_part), held_part is not None),
+        )  # fmt: skip
         if not continued:
             self._columns = train_part.table.names, train_part.table.is_categorical.tolist()
             self._model = Model(config).initialize(
@@ -241,20 +243,32 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.n_parameters_ = self._model.n_parameters
         self.embedding_dims_ = {name: width for name, _, width in config.fields}
-        rows = self._rows(train_part)
+        with timing.measure("encode"):
+            rows = self._rows(train_part)
         settings = self._settings(len(rows), random_state)
         if continued:
             seen = [s + np.bincount(i, minlength=len(s)) for s, i in self._seen_and(rows)]
         else:
             seen = [field.counts for field in self.encoder_.fields]
         self._seen = seen
-        held_out = None if held_part is None else self._held_out(held_part)
+        with timing.measure("encode"):
+            held_out = None if held_part is None else self._held_out(held_part)
         self._run(rows, held_out, settings, random_state, history, shown)
         self._model.settle_unseen(self._seen)
         self.loss_curve_ = history.loss_curve
         self.validation_scores_ = history.validation_scores if held_out is not None else None
         self.n_iter_ = len(history.loss_curve)
         warn_if_constant(self._model, rows, settings)
+        if settings.verbose > 1:
+            print(timing.report(self._model, settings.n_threads))
+
+    def _fit_encoder(self, part: Part) -> TableEncoder:
+        return TableEncoder(
+            numeric_scaling=self.numeric_scaling,
+            min_frequency=self.min_frequency,
+            max_categories=self.max_categories,
+            hash_buckets=self.hash_buckets,
+        ).fit(part.table, part.column_weight)
 
     def _rows(self, part: Part) -> Rows:
         encoded = self.encoder_.transform(part.table, self.dtype)
@@ -303,6 +317,8 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 task.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
             )
 
+        if settings.verbose > 1:
+            self._model.network.start_timing()
         train(self._model, rows, held_out, settings, random_state, history, on_epoch)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
 

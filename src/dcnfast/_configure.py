@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,11 +15,33 @@ from dcnfast.encoder import Field, TableEncoder
 
 AS_THEY_ARE = (
     "wide", "cross", "cross_layers", "diag_scale", "cross_bias", "preactivation", "activation",
-    "structure", "dropout", "layer_norm", "ema_decay", "sparse_adam", "dtype",
+    "structure", "dropout", "layer_norm", "sparse_adam", "dtype", "deterministic",
 )  # fmt: skip
 
 
-def configure(estimator: Any, encoder: TableEncoder, loss: str, n_outputs: int) -> NetworkConfig:
+@dataclass(frozen=True)
+class Circumstances:
+    """What "auto" depends on.
+
+    Parameters
+    ----------
+    n_rows : int
+        To train on.
+    watched : bool
+        Whether early stopping watches rows.
+    """
+
+    n_rows: int
+    watched: bool
+
+
+def configure(
+    estimator: Any,
+    encoder: TableEncoder,
+    loss: str,
+    n_outputs: int,
+    circumstances: Circumstances | NetworkConfig,
+) -> NetworkConfig:
     """Return the network for an encoder's columns.
 
     Parameters
@@ -29,6 +52,8 @@ def configure(estimator: Any, encoder: TableEncoder, loss: str, n_outputs: int) 
         Fitted.
     loss : str
     n_outputs : int
+    circumstances : Circumstances or NetworkConfig
+        Of this fit, or the network of the fit that this one goes on from: what "auto" was there.
 
     Raises
     ------
@@ -40,7 +65,8 @@ def configure(estimator: Any, encoder: TableEncoder, loss: str, n_outputs: int) 
     widths = _embedding_widths(estimator.embedding_dim, fields)
     D = sum(widths.values()) + encoder.n_dense
     described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
-    described |= _alphas(estimator)
+    described |= _alphas(estimator.alpha, circumstances)
+    described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
     return NetworkConfig(
         **described,
@@ -83,15 +109,28 @@ def _refuse_what_has_no_effect(estimator: Any) -> None:
         )
 
 
-def _alphas(estimator: Any) -> dict[str, float]:
-    if not isinstance(estimator.alpha, Mapping):
-        return {f"alpha_{part}": float(estimator.alpha) for part in PARTS}
-    for part, value in estimator.alpha.items():
+def _alphas(given: Any, circumstances: Circumstances | NetworkConfig) -> dict[str, float]:
+    names = {f"alpha_{part}": part for part in PARTS}
+    if isinstance(given, str):  # "auto"
+        if isinstance(circumstances, NetworkConfig):
+            return {name: getattr(circumstances, name) for name in names}
+        return dict.fromkeys(names, min(0.01, 10 / circumstances.n_rows))
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(names, float(given))
+    for part, value in given.items():
         if part not in PARTS:
             raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < np.inf:
             raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
-    return {f"alpha_{part}": float(estimator.alpha.get(part, 0.0)) for part in PARTS}
+    return {name: float(given.get(part, 0.0)) for name, part in names.items()}
+
+
+def _ema_decay(given: float | str, circumstances: Circumstances | NetworkConfig) -> float:
+    if not isinstance(given, str):
+        return given
+    if isinstance(circumstances, NetworkConfig):
+        return circumstances.ema_decay
+    return 0.999 if circumstances.watched else 0.0
 
 
 def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:

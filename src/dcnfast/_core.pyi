@@ -335,11 +335,13 @@ class NetworkF64(_Network[np.float64]): ...
 # ---- one row
 
 class _RowPredictor(Generic[_T]):
-    # names and arrays (M) of the numeric columns' scales; indicators (I): columns that have one
+    # names, knots and arrays (M) of the numeric columns' scales; indicators (I): columns that have
+    # one
     def __init__(
         self,
         network: _Network[_T],
         names: Sequence[str],
+        knots: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
         factor: npt.NDArray[np.float64],
         mean: npt.NDArray[np.float64],
         scale: npt.NDArray[np.float64],

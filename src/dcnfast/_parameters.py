@@ -63,15 +63,19 @@ max_categories : int or None, default=None
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them.
-numeric_scaling : {"standard", "quantile", "log"} or None, default="standard"
+numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
     What happens to numbers: mean 0 and standard deviation 1; a normal distribution by their ranks;
-    the first of sign(x) log(1 + |x|), for counts; nothing. Missing numbers become the mean, and a
-    column of 0 and 1 tells where they were.
+    the first of sign(x) log(1 + |x|), for counts; nothing. "auto" is "quantile" for columns with a
+    number more than 6 standard deviations from the mean, which a polynomial would make too much of,
+    and "standard" for the others. Missing numbers become the mean, and a column of 0 and 1 tells
+    where they were.
 {loss}
-alpha : float or dict of str to float, default=0.0
+alpha : "auto", float or dict of str to float, default="auto"
     L2: the objective has alpha / 2 times the sum of squared weights. Biases are free. Of the
     embeddings only those of the batch's rows count, as the mean over these rows, so that the size
-    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep".
+    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep". "auto" is 10
+    over the number of training rows, at most 0.01: the fewer rows, the more it takes to believe in
+    large weights.
 learning_rate_init : float, default=0.001
     Adam's learning rate.
 beta_1, beta_2 : float, default=0.9, 0.999
@@ -81,12 +85,13 @@ epsilon : float, default=1e-7
 sparse_adam : {"lazy", "exact"}, default="lazy"
     Embeddings whose category is not in the batch stay where they are, or move on with their first
     moment, as dense Adam moves them.
-ema_decay : float, default=0.0
+ema_decay : "auto" or float, default="auto"
     Decay of running averages of all parameters, which then predict; 0 keeps none. After t steps it
-    is at most (1 + t) / (10 + t).
+    is at most (1 + t) / (10 + t). "auto" is 0.999 where rows are watched (see ``early_stopping``),
+    else 0.
 batch_size : int or "auto", default="auto"
-    Rows of a batch; "auto" is a hundredth of the rows, rounded down to a power of two, and 128 to
-    1024.
+    Rows of a batch; "auto" is all rows up to 64; above, a hundredth of the rows, but 64 to 1024,
+    and at most a quarter of them, rounded down to a power of two.
 max_iter : int, default=100
     Most epochs.
 shuffle : bool, default=True
@@ -107,12 +112,17 @@ warm_start : bool, default=False
     Whether ``fit`` goes on from where the last one ended.
 dtype : {"float32", "float64"}, default="float32"
     Of parameters and arithmetic.
+deterministic : {"threads", "isa"}, default="threads"
+    The same data and ``random_state`` give the same bits for any number of threads; with "isa" on
+    every CPU as well. AVX2 and AVX-512 agree anyway, the portable code becomes several times
+    slower.
 n_jobs : int or None, default=None
     Threads; None is all that the process may use. The result does not depend on it, to the bit.
 random_state : int, RandomState or None, default=None
     Draws weights, shuffles, dropout and held-out rows.
 verbose : int, default=0
-    1 prints a line an epoch.
+    1 prints a line an epoch; 2 also where the time went, and what share of the CPU's multiply-adds
+    was used.
 """
 
 ATTRIBUTES = """
@@ -162,14 +172,14 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
-    "numeric_scaling": [StrOptions({"standard", "quantile", "log"}), None],
-    "alpha": [Interval(Real, 0, None, closed="left"), Mapping],
+    "numeric_scaling": [StrOptions({"auto", "standard", "quantile", "log"}), None],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Interval(Real, 0, None, closed="neither")],
     "sparse_adam": [StrOptions({"lazy", "exact"})],
-    "ema_decay": [Interval(Real, 0, 1, closed="left")],
+    "ema_decay": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     "batch_size": [_POSITIVE, StrOptions({"auto"})],
     "max_iter": [_POSITIVE],
     "shuffle": ["boolean"],
@@ -180,6 +190,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "tol": [Interval(Real, 0, None, closed="left"), None],
     "warm_start": ["boolean"],
     "dtype": [StrOptions({"float32", "float64"})],
+    "deterministic": [StrOptions({"threads", "isa"})],
     "n_jobs": [Integral, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],

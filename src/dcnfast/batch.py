@@ -79,6 +79,12 @@ def split_for_validation(
 
 
 def automatic_batch_size(n: int) -> int:
-    """Resolve ``batch_size="auto"``: about a hundred batches an epoch, of 128 to 1024 rows."""
-    power = 2 ** int(np.log2(max(n / 100, 1)))
-    return int(min(n, max(128, min(1024, power))))
+    """Resolve ``batch_size="auto"``: a power of two, about a hundred batches an epoch.
+
+    But batches of 64 to 1024 rows, and at least four of them: small tables need the steps. Up to 64
+    rows make one batch, so that there a row's weight is the same as its repetition.
+    """
+    if n <= 64:
+        return n
+    size = max(64.0, min(1024.0, n / 100))
+    return int(2 ** np.floor(np.log2(min(size, n / 4))))

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
 from dcnfast._parameters import add_parameters_to_doc
 from dcnfast.schema import read_training_table
+from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
 Scorer = Callable[[Any, Any, Any], float]
@@ -82,15 +83,15 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
-        numeric_scaling: str | None = "standard",
+        numeric_scaling: str | None = "auto",
         loss: str = "log_loss",
-        alpha: float | Mapping[str, float] = 0.0,
+        alpha: float | str | Mapping[str, float] = "auto",
         learning_rate_init: float = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         sparse_adam: str = "lazy",
-        ema_decay: float = 0.0,
+        ema_decay: float | str = "auto",
         batch_size: int | str = "auto",
         max_iter: int = 100,
         shuffle: bool = True,
@@ -101,6 +102,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         tol: float | None = 1e-4,
         warm_start: bool = False,
         dtype: str = "float32",
+        deterministic: str = "threads",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -143,9 +145,11 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             If an argument or a parameter is not as described; the estimator stays as it was.
         """
         self._validate_params()
-        table, y = read_training_table(
-            self, X, y, categorical_features=self.categorical_features, y_numeric=False
-        )
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = read_training_table(
+                self, X, y, categorical_features=self.categorical_features, y_numeric=False
+            )
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, table)
         classes, codes = np.unique(y, return_inverse=True)
@@ -168,7 +172,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             train, held, random_state, continued,
             loss="log_loss" if one_logit else "softmax",
             n_outputs=1 if one_logit else len(classes),
-            shown=self._shown(X, y, sample_weight, weight),
+            shown=self._shown(X, y, sample_weight, weight), timing=timing,
         )  # fmt: skip
         return self
 

@@ -131,6 +131,19 @@ class NetworkConfig:
             + self.n_outputs * (head + wide)
         )
 
+    def multiply_adds(self) -> int:
+        """Count the products of the weight matrices for one row, forward."""
+        D, L, R = self.width, self.cross_layers, self.cross_rank
+        cross = {"vector": 2 * D, "matrix": D * D, "lowrank": 2 * D * R}[self.cross]
+        deep, inputs = 0, D
+        for width in self.hidden:
+            deep += inputs * width
+            inputs = width
+        parts = 2 if self.structure == "stacked_parallel" else 1
+        direct = not self.hidden or (self.structure == "parallel" and L > 0)
+        head = (D if direct else 0) + (parts * inputs if self.hidden else 0)
+        return L * cross + parts * deep + self.n_outputs * head
+
     def compile(self) -> _core.NetworkF32 | _core.NetworkF64:
         """Build the compiled network, all parameters zero.
 

@@ -16,7 +16,7 @@ from dcnfast.vocabulary import Buckets, Vocabulary
 
 __all__ = ["Encoded", "Field", "Standardizer", "TableEncoder"]
 
-SCALINGS = ("standard", "quantile", "log", None)
+SCALINGS = ("auto", "standard", "quantile", "log", None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class TableEncoder:
 
     Parameters
     ----------
-    numeric_scaling : {"standard", "quantile", "log"} or None, default="standard"
+    numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
         See :class:`dcnfast.scaling.NumericScaler`.
     min_frequency : int, float or None, default=None
         Categories in fewer training rows (int), or in a smaller share of them (float), share one
@@ -90,7 +90,7 @@ class TableEncoder:
     def __init__(
         self,
         *,
-        numeric_scaling: str | None = "standard",
+        numeric_scaling: str | None = "auto",
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,

@@ -18,6 +18,7 @@ from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
 from dcnfast._parameters import add_parameters_to_doc
 from dcnfast.encoder import Standardizer
 from dcnfast.schema import read_training_table
+from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
 Scorer = Callable[[Any, Any, Any], float]
@@ -91,15 +92,15 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
-        numeric_scaling: str | None = "standard",
+        numeric_scaling: str | None = "auto",
         loss: str = "squared_error",
-        alpha: float | Mapping[str, float] = 0.0,
+        alpha: float | str | Mapping[str, float] = "auto",
         learning_rate_init: float = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         sparse_adam: str = "lazy",
-        ema_decay: float = 0.0,
+        ema_decay: float | str = "auto",
         batch_size: int | str = "auto",
         max_iter: int = 100,
         shuffle: bool = True,
@@ -110,6 +111,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         tol: float | None = 1e-4,
         warm_start: bool = False,
         dtype: str = "float32",
+        deterministic: str = "threads",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -150,9 +152,11 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             If an argument or a parameter is not as described; the estimator stays as it was.
         """
         self._validate_params()
-        table, y = read_training_table(
-            self, X, y, categorical_features=self.categorical_features, y_numeric=True
-        )
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = read_training_table(
+                self, X, y, categorical_features=self.categorical_features, y_numeric=True
+            )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
@@ -181,7 +185,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         self._train(
             self._scaled(train), None if held is None else self._scaled(held), random_state,
             continued, loss=self.loss, n_outputs=n_outputs,
-            shown=self._shown(X, y, sample_weight, weight),
+            shown=self._shown(X, y, sample_weight, weight), timing=timing,
         )  # fmt: skip
         return self
 

@@ -78,7 +78,10 @@ class RowPredictor:
             ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
         else:
             ids, numbers = self._no_ids, self._read_numbers(row)
-        logits = self._logits(ids, self._scaler.read_row(numbers))
+        logged = self._scaler.scaling == "log"
+        logits = self._logits(
+            ids, np.copysign(np.log1p(np.abs(numbers)), numbers) if logged else numbers
+        )
         total = sum(logits)
         if total - total != 0:  # a polynomial of far-away numbers: ask as predict does
             dense = self._scaler.transform(numbers[None], self._dtype)
@@ -124,7 +127,10 @@ def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
     single = model.config.dtype == "float32"
     kind: Any = _core.RowPredictorF32 if single else _core.RowPredictorF64
     indicators = scaler.indicators.astype(np.int64)
-    return kind(model.network, names, factor, mean, scale, missing, constant, indicators, farthest)
+    knots = scaler.knots()
+    return kind(
+        model.network, names, knots, factor, mean, scale, missing, constant, indicators, farthest
+    )
 
 
 def _number(name: str, value: Any) -> float:

@@ -23,6 +23,7 @@ FARTHEST = 1e4
 BLOCK = 32768  # numbers; a quarter of a MB
 KNOTS = 1000  # of the function that takes a column to its quantiles
 QUANTILE_ROWS = 200_000  # rows that the quantiles are found in
+HEAVY = 6.0  # standard deviations; no normal column of a billion rows has a number farther out
 
 
 def blocks(X: Any) -> Iterator[tuple[slice, Floats]]:
@@ -160,11 +161,12 @@ class NumericScaler:
 
     Parameters
     ----------
-    scaling : {"standard", "quantile", "log"} or None
+    scaling : {"auto", "standard", "quantile", "log"} or None
         "standard": mean 0 and standard deviation 1, at most ``FARTHEST`` away from 0. "quantile":
         first to the normal distribution, by the weighted share of training rows below; beyond the
-        training rows the last value holds. "log": first sign(x) log(1 + abs(x)). None: as they are,
-        but for what the dtype cannot hold.
+        training rows the last value holds. "auto": "quantile" for columns with a training row more
+        than ``HEAVY`` standard deviations from the mean, "standard" for the others. "log": first
+        sign(x) log(1 + abs(x)). None: as they are, but for what the dtype cannot hold.
 
     Attributes
     ----------
@@ -174,7 +176,7 @@ class NumericScaler:
         Range of the training rows.
     """
 
-    def __init__(self, scaling: str | None = "standard") -> None:
+    def __init__(self, scaling: str | None = "auto") -> None:
         self.scaling = scaling
 
     def fit(self, X: Any, weight: Floats | None = None) -> NumericScaler:
@@ -190,12 +192,14 @@ class NumericScaler:
         n, m = X.shape
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
         self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
-        if self.scaling == "quantile":
+        self._ranked = self._columns_to_rank(X, weight)
+        self._knots: list[tuple[Floats, Floats]] = []
+        if len(self._ranked):
             present = np.arange(n) if weight is None else np.flatnonzero(weight)
             few = np.linspace(0, len(present) - 1, min(len(present), QUANTILE_ROWS))
             rows = present[few.astype(np.intp)]  # the same in every fit
-            X, weight = X[rows], None if weight is None else weight[rows]
-            self._knots = _find_knots(X, weight)
+            known = None if weight is None else weight[rows]
+            self._knots = _find_knots(X[rows][:, self._ranked], known)
         z = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
         self.standardizer = z
         low, high = (z.lowest, z.highest) if self.scaling is None else (z.low, z.high)
@@ -218,12 +222,12 @@ class NumericScaler:
         low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
         return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
-    def read_row(self, numbers: Floats) -> Floats:
-        """Return one row, shape (M,), as the standardizer gets it: its logarithm or quantiles."""
-        if self.scaling not in ("log", "quantile"):
-            return numbers
-        ((_, block),) = self._read(numbers[None])
-        return np.ascontiguousarray(block[0])
+    def knots(self) -> list[tuple[Floats, Floats]]:
+        """Return for each column what its numbers are interpolated between, or nothing."""
+        pairs = [(np.empty(0), np.empty(0))] * len(self.standardizer.mean)
+        for j, pair in zip(self._ranked, self._knots, strict=True):
+            pairs[j] = pair
+        return pairs
 
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
         if self.scaling is not None:
@@ -235,10 +239,19 @@ class NumericScaler:
         for rows, block in blocks(X):
             if self.scaling == "log":
                 np.copysign(np.log1p(np.abs(block)), block, out=block)
-            elif self.scaling == "quantile":
-                for column, (x, z) in zip(block.T, self._knots, strict=True):
-                    column[:] = np.interp(column, x, z)
+            elif len(self._ranked):
+                for j, (x, z) in zip(self._ranked, self._knots, strict=True):
+                    block[:, j] = np.interp(block[:, j], x, z)
             yield rows, block
+
+    def _columns_to_rank(self, X: Any, weight: Floats | None) -> npt.NDArray[np.intp]:
+        """Return the columns that go by their ranks."""
+        if self.scaling == "quantile":
+            return np.arange(X.shape[1])
+        if self.scaling != "auto":
+            return np.arange(0)
+        z = Standardizer().fit(X, weight)
+        return np.flatnonzero(np.maximum(-z.low, z.high) > HEAVY)
 
 
 def _clip_to(dtype: npt.DTypeLike, numbers: Floats) -> Floats:

@@ -164,7 +164,7 @@ def run(size: Size, report: Callable[[str, int, float], None]) -> Iterator[Resul
     for name, parameters in MODELS.items():
         model = DCNRegressor(
             **{"hidden_layer_sizes": ()} | parameters, batch_size=size.batch_size,
-            max_iter=size.max_iter, early_stopping=False, tol=None, random_state=42,
+            max_iter=size.max_iter, early_stopping=False, tol=None, random_state=42, alpha=0.0,
         )  # fmt: skip
         model.set_callbacks(EpochCallback(partial(report, name)))
         with warnings.catch_warnings(record=True) as caught:

@@ -16,6 +16,7 @@ from dcnfast.batch import Rows
 from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.reference_network import ReferenceNetwork
+from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
 
@@ -59,10 +60,12 @@ class History:
         Mean objective over the epoch's batches.
     validation_scores : list of float
         Of the rows held out; empty without such rows.
+    timing : Timing
     """
 
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,8 @@ def train(
                 break
             watched = history.loss_curve[-1]
             if held_out is not None:
-                score = held_out.score(model, settings.n_threads)
+                with history.timing.measure("validate"):
+                    score = held_out.score(model, settings.n_threads)
                 history.validation_scores.append(score)
                 watched = -score
             if settings.verbose:
@@ -190,20 +194,22 @@ def _run_epoch(
     """Run one epoch; return whether the model is still sound."""
     n = len(rows)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
-    loss, _, finished = model.network.train_epoch(
-        rows.ids,
-        rows.dense,
-        rows.target,
-        rows.weight,
-        order.astype(np.int64, copy=False),
-        settings.batch_size,
-        settings.adam.learning_rate,
-        settings.adam.beta_1,
-        settings.adam.beta_2,
-        settings.adam.epsilon,
-        settings.seed,
-        settings.n_threads,
-    )
+    with history.timing.measure("train"):
+        loss, _, finished = model.network.train_epoch(
+            rows.ids,
+            rows.dense,
+            rows.target,
+            rows.weight,
+            order.astype(np.int64, copy=False),
+            settings.batch_size,
+            settings.adam.learning_rate,
+            settings.adam.beta_1,
+            settings.adam.beta_2,
+            settings.adam.epsilon,
+            settings.seed,
+            settings.n_threads,
+        )
+    history.timing.rows += n
     if finished and np.isfinite(loss) and model.is_finite():
         history.loss_curve.append(loss)
         return True

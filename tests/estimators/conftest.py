@@ -13,6 +13,8 @@ FAST = {
     "hidden_layer_sizes": (8, 4),
     "max_iter": 8,
     "batch_size": 50,
+    "alpha": 0.0,  # "auto" would depend on the number of rows
+    "ema_decay": 0.0,  # and this on whether rows are watched
     "random_state": 0,
     "n_jobs": 1,
 }

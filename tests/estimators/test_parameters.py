@@ -7,9 +7,17 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.cpu import available_isas
+from dcnfast.testing import force_isa
 
 ALL = sorted(DCNClassifier().get_params())
-NO_EFFECT_ON_BITS = {"n_jobs", "verbose", "warm_start", "class_weight"}  # tested elsewhere
+NO_EFFECT_ON_BITS = {
+    "n_jobs",
+    "verbose",
+    "warm_start",
+    "class_weight",
+    "deterministic",
+}  # tested elsewhere
 
 # parameter -> another value, and what else must be set for it to matter
 EFFECTS = {
@@ -183,6 +191,38 @@ def test_random_state(table, estimator):
     assert not np.array_equal(answer(None), answer(None))
 
 
+def test_verbose_2_says_where_the_time_went(table, classifier, capsys):
+    classifier(max_iter=2, tol=None, verbose=2, early_stopping=True).fit(table.X, table.binary)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Epoch   1 of 2: loss")
+    assert re.fullmatch(r"[0-9.e-]+ s on \d+ threads?, of which", lines[2])
+    shares = {
+        line[:24].strip(): float(line.rstrip("%").split()[-1])
+        for line in lines[3:-1]
+        if line.endswith("%")
+    }
+    parts = ["encode", "train", "validate", "other"]
+    assert sum(shares[part] for part in parts) == pytest.approx(100, abs=0.3)
+    stages = [share for name, share in shares.items() if name not in parts]
+    assert len(stages) >= 8
+    assert sum(stages) == pytest.approx(100, abs=1)
+    assert re.fullmatch(r"[0-9,]+ rows a second .* this machine's FMA peak", lines[-1])
+
+
+def test_deterministic_isa_is_the_same_on_the_portable_code(table, regressor):
+    """With "threads" its multiply-adds round twice, and the bits are its own."""
+    answers = {}
+    for deterministic in ("isa", "threads"):
+        model = regressor(deterministic=deterministic, max_iter=2)
+        for isa in (available_isas()[0], "scalar"):
+            with force_isa(isa):
+                answers[deterministic, isa] = model.fit(table.X, table.y).predict(table.X)
+    best = available_isas()[0]
+    np.testing.assert_array_equal(answers["isa", "scalar"], answers["isa", best])
+    if best != "scalar":
+        assert (answers["threads", "scalar"] != answers["threads", best]).any()
+
+
 def test_verbose_prints_a_line_an_epoch(table, regressor, capsys):
     regressor(max_iter=3, tol=None).fit(table.X, table.y)
     assert capsys.readouterr().out == ""
@@ -273,6 +313,7 @@ NONSENSE = {
     "tol": [-1e-9, np.nan, np.inf, "x"],
     "warm_start": ["x", None, 3],
     "dtype": ["float16", None, np.float32, "int32"],
+    "deterministic": ["no", None, True],
     "n_jobs": [0, 1.5, "x", True],
     "random_state": [-1, 1.5, "x"],
     "verbose": [-1, 1.5, "x", None],

@@ -40,7 +40,7 @@ def as_frame(row, like):
     )
 
 
-@pytest.mark.parametrize("scaling", ["standard", "quantile", "log", None])
+@pytest.mark.parametrize("scaling", ["auto", "standard", "quantile", "log", None])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_regressor(frame, scaling, dtype):
     y = frame["clicks"] / 100 + (frame["city"] == "here")
@@ -65,12 +65,16 @@ def test_classifier(frame, n_classes, loss):
         np.testing.assert_allclose(predict_row(row), expected, rtol=1e-6, atol=1e-12)
 
 
-def test_numbers_alone_are_the_same_bits():
+@pytest.mark.parametrize("scaling", ["auto", "quantile", "standard", None])
+def test_numbers_alone_are_the_same_bits(scaling):
     rng = np.random.default_rng(2)
     X = rng.normal(size=(200, 7)) * 10.0 ** np.arange(-3, 4)
     X[::9, 2] = np.nan
     X[:, 5] = 3.0
-    model = DCNRegressor(**SMALL).fit(X, np.nan_to_num(X[:, :2]).sum(axis=1))
+    X[17, 4] = 1e9  # so that "auto" goes by the ranks of this column
+    model = DCNRegressor(numeric_scaling=scaling, **SMALL).fit(
+        X, np.nan_to_num(X[:, :2]).sum(axis=1)
+    )
     predict_row = model.row_predictor()
     for expected, row in zip(model.predict(X), X, strict=True):
         assert predict_row(row) == expected

@@ -1,4 +1,5 @@
 // One row at a time: numbers of the table -> logits in one call, for servers.
+#include <algorithm>
 #include <cmath>
 
 #include "py_network.hpp"
@@ -10,20 +11,35 @@ namespace {
 // mean, over scale, cut at `farthest`; constant columns become 0.
 struct ColumnScale {
   std::string name;
+  std::vector<double> x, z;  // knots; none where numbers are taken as they are
   double factor, mean, scale;
   double missing;  // what stands for NaN
   bool constant;
 };
 
+// numpy.interp, rounding included: z at the knots, a straight line between them, constant beyond
+double interpolate(double number, const std::vector<double>& x, const std::vector<double>& z) {
+  if (std::isnan(number)) return number;
+  if (number <= x.front()) return z.front();
+  if (number >= x.back()) return z.back();
+  const auto above = std::upper_bound(x.begin(), x.end(), number);
+  const auto j = static_cast<std::size_t>(above - x.begin()) - 1;
+  if (number == x[j]) return z[j];
+  return (z[j + 1] - z[j]) / (x[j + 1] - x[j]) * (number - x[j]) + z[j];
+}
+
 template <class T> class RowPredictor {
  public:
   using Doubles = Array<double>;
 
-  // names, factor, mean, scale, missing, constant (M) and indicators (I) of a scaler; the network
-  // has M + I dense columns
-  RowPredictor(py::object network, const std::vector<std::string>& names, const Doubles& factor,
-               const Doubles& mean, const Doubles& scale, const Doubles& missing,
-               const Array<bool>& constant, const Array<std::int64_t>& indicators, double farthest)
+  using Knots = std::vector<std::pair<std::vector<double>, std::vector<double>>>;
+
+  // names, knots, factor, mean, scale, missing, constant (M) and indicators (I) of a scaler; the
+  // network has M + I dense columns
+  RowPredictor(py::object network, const std::vector<std::string>& names, const Knots& knots,
+               const Doubles& factor, const Doubles& mean, const Doubles& scale,
+               const Doubles& missing, const Array<bool>& constant,
+               const Array<std::int64_t>& indicators, double farthest)
       : owner_(std::move(network)), network_(owner_.cast<PyNetwork<T>&>()),
         workspace_(network_.network().row_workspace()), farthest_(farthest),
         dense_(network_.network().config().n_dense),
@@ -37,9 +53,15 @@ template <class T> class RowPredictor {
     if (static_cast<py::ssize_t>(names.size()) != M)
       throw py::value_error("RowPredictor: names has " + std::to_string(names.size()) +
                             " names, want " + std::to_string(M));
-    for (py::ssize_t j = 0; j < M; ++j)
-      columns_.push_back({names[static_cast<std::size_t>(j)], factor.at(j), mean.at(j), scale.at(j),
-                          missing.at(j), constant.at(j)});
+    if (static_cast<py::ssize_t>(knots.size()) != M)
+      throw py::value_error("RowPredictor: knots has " + std::to_string(knots.size()) +
+                            " columns, want " + std::to_string(M));
+    for (py::ssize_t j = 0; j < M; ++j) {
+      const auto& [x, z] = knots[static_cast<std::size_t>(j)];
+      if (x.size() != z.size()) throw py::value_error("RowPredictor: knots are no pairs");
+      columns_.push_back({names[static_cast<std::size_t>(j)], x, z, factor.at(j), mean.at(j),
+                          scale.at(j), missing.at(j), constant.at(j)});
+    }
     for (py::ssize_t i = 0; i < indicators.shape(0); ++i) {
       const std::int64_t column = indicators.at(i);
       if (column < 0 || column >= M)
@@ -70,9 +92,10 @@ template <class T> class RowPredictor {
       const ColumnScale& c = columns_[j];
       if (std::isinf(numbers[j]))
         throw py::value_error("row: '" + c.name + "' is infinite, want a finite number or NaN");
-      double z = (numbers[j] * c.factor - c.mean) / c.scale;
+      const double number = c.x.empty() ? numbers[j] : interpolate(numbers[j], c.x, c.z);
+      double z = (number * c.factor - c.mean) / c.scale;
       z = z > farthest_ ? farthest_ : z < -farthest_ ? -farthest_ : z;
-      z = std::isnan(numbers[j]) ? c.missing : z;
+      z = std::isnan(number) ? c.missing : z;
       dense_[j] = c.constant ? T(0) : static_cast<T>(z);
     }
     for (std::size_t i = 0; i < indicators_.size(); ++i)
@@ -93,12 +116,12 @@ template <class T> void register_row_of(py::module_& m, const char* name) {
   using Row = RowPredictor<T>;
   using Doubles = Array<double>;
   py::class_<Row>(m, name)
-      .def(py::init<py::object, const std::vector<std::string>&, const Doubles&, const Doubles&,
-                    const Doubles&, const Doubles&, const Array<bool>&, const Array<std::int64_t>&,
-                    double>(),
-           py::arg("network"), py::arg("names"), py::arg("factor"), py::arg("mean"),
-           py::arg("scale"), py::arg("missing"), py::arg("constant"), py::arg("indicators"),
-           py::arg("farthest"))
+      .def(py::init<py::object, const std::vector<std::string>&, const typename Row::Knots&,
+                    const Doubles&, const Doubles&, const Doubles&, const Doubles&,
+                    const Array<bool>&, const Array<std::int64_t>&, double>(),
+           py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("factor"),
+           py::arg("mean"), py::arg("scale"), py::arg("missing"), py::arg("constant"),
+           py::arg("indicators"), py::arg("farthest"))
       .def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
 }
 
