@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def run(name: str, task: ModuleType) -> dict[str, Any]:
-    """Measure all cases of a task, printing rows as they come."""
+    """Measure all cases of a task, printing each as it is done."""
     about, load = machine.describe(), os.getloadavg()[0]
     rivals, skipped = harness.find_rivals(task)
     rows = []
@@ -26,9 +27,9 @@ def run(name: str, task: ModuleType) -> dict[str, Any]:
         if reason := harness.too_many_threads(work):
             skipped.append(f"{case}: {reason}")
             continue
-        for row in harness.measure(work, rivals):
-            rows.append({"case": case} | row)
-            print(tables.line(rows[-1]), flush=True)
+        measured = [{"case": case} | row for row in harness.measure(work, rivals)]
+        print(tables.table(measured), end="\n\n", flush=True)
+        rows += measured
     print(*(f"skipped {reason}" for reason in skipped), sep="\n", end="\n\n")
     return {
         "task": name,
@@ -53,9 +54,11 @@ def main() -> None:
         print(f"load average is {load:.1f}: others use the machine too", file=sys.stderr)
     RESULTS.mkdir(exist_ok=True)
     for name in chosen:
-        print(f"{tasks[name].TITLE}\n\n{tables.HEADER}")
+        print(tasks[name].TITLE, end="\n\n")
+        start = time.perf_counter()
         text = json.dumps(run(name, tasks[name]), indent=1)
         (RESULTS / f"{name}.json").write_text(text + "\n")
+        print(f"{name}: {time.perf_counter() - start:.0f} s", end="\n\n", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,4 @@ def rows(request):
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash[ROWS]:
         terminalreporter.section("fractions of the machine's ceilings")
-        terminalreporter.write_line(tables.HEADER)
-        for row in config.stash[ROWS]:
-            terminalreporter.write_line(tables.line(row))
+        terminalreporter.write_line(tables.table(config.stash[ROWS]))

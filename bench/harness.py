@@ -25,14 +25,18 @@ from threadpoolctl import threadpool_limits
 from dcnfast import _core, cpu
 
 Array = npt.NDArray[Any]
-Run = Callable[[], Sequence[Any]]
+Run = Callable[[], Sequence[Any]]  # may have a method figures(), which adds to its row
 Row = dict[str, Any]
 
 SUBJECT = "dcnfast"
-OPTIONAL = {"torch", "polars"}  # packages whose absence skips a rival
+OPTIONAL = {"torch", "polars", "onnx", "onnxruntime"}  # packages whose absence skips a rival
 ROUNDS = (3, 30)  # least and most
 CASE_SECONDS = 6.0  # after which no round is added beyond the least
 ROUND_SECONDS = 0.02  # a rival's part of a round, at least: its own caches are warm again by then
+
+
+class AbsentError(Exception):
+    """Why a rival cannot be had here, raised by its import."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Work:
         Returns the answer, float64 arrays.
     tolerance : float
         Largest error allowed, relative to the largest number in each array.
+    weights : int
+        Bytes that every row reads again; their ceiling is that of a cache which holds as many.
+    losses : bool
+        Whether the answer is a curve of losses, the last of which is shown.
     """
 
     data: Any
@@ -62,6 +70,8 @@ class Work:
     bytes: float
     reference: Callable[[], Sequence[Array]]
     tolerance: float = 1e-5
+    weights: int = 0
+    losses: bool = False
 
     def check(self, answer: Sequence[Any], expected: Sequence[Array]) -> float:
         """Return the largest relative error, which is within the tolerance."""
@@ -73,11 +83,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Rival:
-    """One file: its name, what it prepares, and its own number of threads if it insists on one."""
+    """One file: its name, what it prepares; its own number of threads and its own reference.
+
+    A rival that cannot do the very task, but something like it, brings the answer to that.
+    """
 
     name: str
     prepare: Callable[[Any, int], Run | None]
-    threads: int | None
+    threads: int | None = None
+    reference: Callable[[Any], Sequence[Array]] | None = None
 
     def threads_for(self, work: Work) -> int:
         return self.threads or work.threads
@@ -108,8 +122,11 @@ def find_rivals(task: ModuleType) -> tuple[list[Rival], list[str]]:
             if error.name not in OPTIONAL:
                 raise
             skipped.append(f"{module.name}: {error.name} is not installed")
+        except AbsentError as error:
+            skipped.append(f"{module.name}: {error}")
         else:
-            rivals.append(Rival(module.name, found.prepare, getattr(found, "THREADS", None)))
+            own = (getattr(found, name, None) for name in ("THREADS", "reference"))
+            rivals.append(Rival(module.name, found.prepare, *own))
     return sorted(rivals, key=lambda rival: rival.name != SUBJECT), skipped
 
 
@@ -128,11 +145,12 @@ def too_many_threads(work: Work) -> str | None:
     return f"wants {work.threads} threads, {available} available"
 
 
-def ceilings(threads: int) -> tuple[float, float]:
-    """Measure flops and bytes a second, float32."""
+def ceilings(threads: int, weights: int) -> tuple[float, float, float]:
+    """Measure float32 flops and bytes a second; and bytes from a cache, where weights are asked."""
     return (
         _core.measure_fma_peak(False, threads, ROUND_SECONDS),
         _core.measure_bandwidth(threads, ROUND_SECONDS),
+        _core.measure_read_bandwidth(weights, threads, ROUND_SECONDS) if weights else math.inf,
     )
 
 
@@ -141,39 +159,57 @@ def calls_in_a_round(run: Run) -> int:
     return math.ceil(ROUND_SECONDS / _seconds_per_call(run, 1))
 
 
+def expected_of(rival: Rival, work: Work) -> Sequence[Array]:
+    return work.reference() if rival.reference is None else rival.reference(work.data)
+
+
 def measure(work: Work, rivals: Sequence[Rival], rounds: tuple[int, int] = ROUNDS) -> Iterator[Row]:
     """Run the rivals in turn and yield one row for each that can do the case, checked."""
     with threadpool_limits(work.threads):
-        expected = work.reference()
-        runs = {r.name: (r, r.prepare(work.data, r.threads_for(work))) for r in rivals}
-        able = {name: (rival, run) for name, (rival, run) in runs.items() if run is not None}
-        errors = {name: work.check(run(), expected) for name, (_, run) in able.items()}
-        calls = {name: calls_in_a_round(run) for name, (_, run) in able.items()}
+        able: dict[str, tuple[Rival, Run]] = {}
+        firsts, calls = {}, {}
+        for rival in rivals:
+            if (run := rival.prepare(work.data, rival.threads_for(work))) is None:
+                continue
+            able[rival.name] = rival, run
+            firsts[rival.name] = first_figures(work, rival, run())
+            calls[rival.name] = calls_in_a_round(run)
         seconds: dict[str, list[float]] = {name: [] for name in able}
-        peaks: dict[str, list[tuple[float, float]]] = {name: [] for name in able}
+        peaks: dict[str, list[tuple[float, ...]]] = {name: [] for name in able}
         start = time.perf_counter()
         for i in range(rounds[1]):
             if i >= rounds[0] and time.perf_counter() - start > CASE_SECONDS:
                 break
-            measured = {t: ceilings(t) for t in {r.threads_for(work) for r, _ in able.values()}}
+            used = {rival.threads_for(work) for rival, _ in able.values()}
+            measured = {threads: ceilings(threads, work.weights) for threads in used}
             for name, (rival, run) in able.items():
                 peaks[name].append(measured[rival.threads_for(work)])
                 seconds[name].append(_seconds_per_call(run, calls[name]))
     subject = np.array(seconds[SUBJECT])
-    for name, (rival, _) in able.items():
-        row = summarise(work, seconds[name], peaks[name], errors[name])
+    for name, (rival, run) in able.items():
+        row = summarise(work, seconds[name], peaks[name]) | firsts[name] | own_figures(run)
         ratio = float(np.median(np.array(seconds[name]) / subject))
         yield {"rival": name, "threads": rival.threads_for(work)} | row | {"ratio": ratio}
 
 
-def summarise(
-    work: Work, seconds: Sequence[float], peaks: Sequence[tuple[float, float]], error: float
-) -> Row:
+def first_figures(work: Work, rival: Rival, answer: Sequence[Any]) -> Row:
+    """Check the answer; return its error, and its loss if it has one."""
+    figures = {"error": work.check(answer, expected_of(rival, work))}
+    return figures | ({"loss": float(answer[0][-1])} if work.losses else {})
+
+
+def own_figures(run: Run) -> Row:
+    """Return what the rival itself has measured."""
+    figures: Row = run.figures() if hasattr(run, "figures") else {}
+    return figures
+
+
+def summarise(work: Work, seconds: Sequence[float], peaks: Sequence[tuple[float, ...]]) -> Row:
     """Turn the rounds of one rival into figures."""
     t = np.array(seconds)
-    fma, bandwidth = np.array(peaks).T
+    fma, bandwidth, cache = np.array(peaks).T
     low, median, high = np.quantile(t, [0.25, 0.5, 0.75])
-    return {
+    row = {
         "rounds": len(t),
         "seconds": float(median),
         "seconds_spread": float(high - low),  # between the quartiles
@@ -184,8 +220,11 @@ def summarise(
         "gbytes_per_second": work.bytes / float(median) / 1e9,
         "bandwidth_gbytes_per_second": float(np.median(bandwidth)) / 1e9,
         "bandwidth_fraction": float(np.median(work.bytes / t / bandwidth)),
-        "error": error,
     }
+    if work.weights:
+        row["cache_gbytes_per_second"] = float(np.median(cache)) / 1e9
+        row["cache_fraction"] = float(np.median(work.rows * work.weights / t / cache))
+    return row
 
 
 def _seconds_per_call(run: Run, calls: int) -> float:

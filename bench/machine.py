@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bench import remote
 from dcnfast import cpu
+
+PACKAGES = (
+    "dcnfast", "numpy", "scikit-learn", "torch", "onnxruntime", "polars", *remote.PACKAGES
+)  # fmt: skip
 
 
 def describe() -> dict[str, str | int]:
@@ -24,12 +29,12 @@ def describe() -> dict[str, str | int]:
         "blas": f"{blas['name']} {blas['version']}",
         "python": platform.python_version(),
     }
-    for package in ("dcnfast", "numpy", "scikit-learn", "torch"):
+    for package in PACKAGES:
         try:
             about[package] = version(package)
         except PackageNotFoundError:
             continue
-    return about
+    return remote.versions() | about
 
 
 def _cpu_model() -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from bench.machine import PACKAGES
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HERE = Path(__file__).resolve().parent
@@ -16,12 +18,31 @@ COLUMNS = (
     "case", "rival", "threads", "time", "rows/s", "GFLOP/s", "of FMA peak", "GB/s", "of bandwidth",
     "error", "time / dcnfast",
 )  # fmt: skip
-HEADER = f"| {' | '.join(COLUMNS)} |\n|{'---|' * 3}{'--:|' * (len(COLUMNS) - 3)}"
+# columns of tasks whose rows have them
+EXTRA: dict[str, tuple[str, Callable[[float], str]]] = {
+    "loss": ("loss", lambda x: f"{x:.5f}"),
+    "p50": ("p50", lambda t: _seconds(t)),
+    "p99": ("p99", lambda t: _seconds(t)),
+    "cache_fraction": ("of cache bandwidth", lambda x: f"{x:.0%}"),
+    "bytes_per_row": ("bytes a table row", lambda x: f"{x:.0f}"),
+    "outside_engine": ("outside the engine", lambda x: f"{x:.1%}"),
+}
 
 
-def line(row: dict[str, Any]) -> str:
-    """Format one row; the ratio is missing where rivals did not run in turn."""
-    cells = (
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the rows in Markdown."""
+    extra = {key: EXTRA[key] for key in EXTRA if any(key in row for row in rows)}
+    titles = [*COLUMNS, *(title for title, _ in extra.values())]
+    lines = [f"| {' | '.join(titles)} |", f"|{'---|' * 3}{'--:|' * (len(titles) - 3)}"]
+    for row in rows:
+        more = [show(row[key]) if key in row else "" for key, (_, show) in extra.items()]
+        lines.append(f"| {' | '.join([*_cells(row), *more])} |")
+    return "\n".join(lines)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """Format what every row has; the ratio is missing where rivals did not run in turn."""
+    return [
         row["case"],
         row["rival"],
         str(row["threads"]),
@@ -33,8 +54,7 @@ def line(row: dict[str, Any]) -> str:
         f"{row['bandwidth_fraction']:.0%}",
         f"{row['error']:.0e}",
         f"{row['ratio']:.2f}" if "ratio" in row else "",
-    )
-    return f"| {' | '.join(cells)} |"
+    ]
 
 
 def render(results: Sequence[dict[str, Any]]) -> str:
@@ -43,8 +63,7 @@ def render(results: Sequence[dict[str, Any]]) -> str:
     for caption, group in groupby(sorted(results, key=_caption_first), key=_caption):
         parts.append(caption)
         for result in group:
-            table = "\n".join([HEADER, *map(line, result["rows"])])
-            parts.append(f"**{result['title']}**\n\n{table}")
+            parts.append(f"**{result['title']}**\n\n{table(result['rows'])}")
     return "\n\n".join(parts)
 
 
@@ -62,7 +81,7 @@ def load() -> list[dict[str, Any]]:
 
 def _caption(result: dict[str, Any]) -> str:
     m = result["machine"]
-    versions = [f"{p} {m[p]}" for p in ("dcnfast", "numpy", "scikit-learn", "torch") if p in m]
+    versions = [f"{p} {m[p]}" for p in PACKAGES if p in m]
     return (
         f"{m['cpu']}, {m['threads']} threads, {m['instruction set']}, {m['compiler']}; "
         f"Python {m['python']}, {', '.join(versions)}; BLAS of numpy: {m['blas']}."

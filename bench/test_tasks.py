@@ -23,16 +23,17 @@ def test_rival(benchmark, request, rows, group, make_work, rival):
         pytest.skip(f"{rival.name} does not do this case")
     benchmark.group = group
     with threadpool_limits(work.threads):
-        error = work.check(run(), work.reference())
-        peaks = [harness.ceilings(threads)]
+        first = harness.first_figures(work, rival, run())
+        peaks = [harness.ceilings(threads, work.weights)]
         smoke = request.config.getoption("smoke")
         calls, rounds = (1, 1) if smoke else (harness.calls_in_a_round(run), ROUNDS)
         benchmark.pedantic(run, iterations=calls, rounds=rounds)
-        peaks.append(harness.ceilings(threads))
+        peaks.append(harness.ceilings(threads, work.weights))
     if benchmark.stats is None:  # --benchmark-disable
         return
     seconds = benchmark.stats.stats.data
     best = tuple(map(max, *peaks))
-    row = harness.summarise(work, seconds, [best] * len(seconds), error)
+    row = harness.summarise(work, seconds, [best] * len(seconds)) | first
+    row |= harness.own_figures(run)
     benchmark.extra_info |= row | {"flops": work.flops, "bytes": work.bytes}
     rows.append({"case": group, "rival": rival.name, "threads": threads} | row)

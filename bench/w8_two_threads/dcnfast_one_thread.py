@@ -1,4 +1,4 @@
-from bench.w1_cross_matrix.dcnfast import prepare
+from bench.w8_two_threads.dcnfast import prepare
 
 __all__ = ["THREADS", "prepare"]
 

@@ -196,6 +196,8 @@ struct IsaKernels {
   // runs `n` rounds of independent fused multiply-adds and returns the flops: the machine's ceiling
   double (*peak_f32)(std::size_t n);
   double (*peak_f64)(std::size_t n);
+  // reads x (n) and returns its sum
+  float (*read)(const float* x, std::size_t n);
   KernelTable<float> f32;
   KernelTable<double> f64;
 };

@@ -78,3 +78,14 @@ def test_show_config(capsys):
         assert f"{name}:" in printed
         assert (", ".join(value) if isinstance(value, list) else str(value)) in printed
     assert set(config()["instruction sets available"]) <= set(config()["instruction sets compiled"])
+
+
+@pytest.mark.parametrize("name", available_isas())
+def test_cache_is_read_at_some_speed(name):
+    with force_isa(name):
+        assert _core.measure_read_bandwidth(30_001, 2, 0.001) > 0
+
+
+def test_every_thread_wants_something_to_read():
+    with pytest.raises(ValueError, match="bytes is 7 for 2 threads, want one float for each"):
+        _core.measure_read_bandwidth(7, 2, 0.001)

@@ -81,6 +81,30 @@ double measure_bandwidth(std::size_t n_threads, double seconds) {
   return best;
 }
 
+// bytes a second read, again and again, from an array that a cache holds if it can
+double measure_read_bandwidth(std::size_t bytes, std::size_t n_threads, double seconds) {
+  if (n_threads == 0 || bytes < sizeof(float) * n_threads)
+    throw py::value_error("bytes is " + std::to_string(bytes) + " for " +
+                          std::to_string(n_threads) + " threads, want one float for each at least");
+  const std::size_t size = bytes / sizeof(float);
+  const IsaKernels& isa = active_isa();
+  Buffer<float> x(size);
+  std::fill_n(x.data(), size, 1.0F);
+  std::vector<float> sums(n_threads);
+  const py::gil_scoped_release nogil;
+  double best = 0;
+  const double end = now() + seconds;
+  do {
+    const double start = now();
+    parallel_for(n_threads, n_threads, [&](std::size_t i, std::size_t) {
+      const std::size_t from = i * size / n_threads, to = (i + 1) * size / n_threads;
+      sums[i] = isa.read(x.data() + from, to - from);
+    });
+    best = std::max(best, static_cast<double>(size * sizeof(float)) / (now() - start));
+  } while (now() < end);
+  return best;
+}
+
 }  // namespace
 
 void register_cpu(py::module_& m) {
@@ -96,6 +120,8 @@ void register_cpu(py::module_& m) {
   m.def("measure_fma_peak", &measure_fma_peak, py::arg("double_precision"), py::arg("n_threads"),
         py::arg("seconds"));
   m.def("measure_bandwidth", &measure_bandwidth, py::arg("n_threads"), py::arg("seconds"));
+  m.def("measure_read_bandwidth", &measure_read_bandwidth, py::arg("bytes"), py::arg("n_threads"),
+        py::arg("seconds"));
 }
 
 }  // namespace dcn

@@ -59,6 +59,7 @@ constexpr IsaKernels make_kernels(const char* name, const char* description) {
       .tile_vectors = kTileVectors,
       .peak_f32 = peak<float>,
       .peak_f64 = peak<double>,
+      .read = read_all,
       .f32 = make_table<float>(),
       .f64 = make_table<double>(),
   };

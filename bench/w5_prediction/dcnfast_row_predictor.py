@@ -1,0 +1,13 @@
+from bench.harness import AbsentError
+from bench.latency import Calls
+from dcnfast import DCNRegressor
+
+if not hasattr(DCNRegressor, "row_predictor"):
+    raise AbsentError("DCNRegressor has no row_predictor")
+
+
+def prepare(data, threads):  # noqa: ARG001, it has one
+    if not data.single:
+        return None
+    rows = data.raw if not hasattr(data.raw, "iloc") else data.raw.to_dict("records")
+    return Calls(data.estimator.row_predictor(), list(rows))
