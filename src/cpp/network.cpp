@@ -21,9 +21,9 @@ Network<T>::Network(const NetworkConfig& config)
       beside_(beside(config_), layout_, "beside", config_.hidden.size()),
       head_(config_, layout_, head_widths(), config_.wide ? config_.n_dense : 0),
       dense_size_(layout_.size()), embedding_(config_, layout_),
-      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))), parameters_(layout_.size()),
-      averages_(config_.ema_decay > 0 ? layout_.size() : 0), gradients_(layout_.size()),
-      m_(layout_.size()), v_(layout_.size()) {
+      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
+      parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0),
+      gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
   for (const Tensor& tensor : layout_.tensors())
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});

@@ -78,7 +78,8 @@ TEST(tiling_takes_fewer_rows_of_wide_models) {
 }
 
 TEST(tiling_gives_each_lane_as_many_tiles) {
-  for (const std::size_t n_parameters : {std::size_t{36}, std::size_t{200'000}, std::size_t{1} << 22})
+  for (const std::size_t n_parameters :
+       {std::size_t{36}, std::size_t{200'000}, std::size_t{1} << 22})
     for (const std::size_t batch : {256, 1000, 1024, 4096, 8192}) {
       const dcn::Tiling cut = dcn::cut(batch, dcn::kLeastRowsOfLarge, n_parameters);
       CHECK(cut.lanes > 1 || batch < 2 * dcn::kRowsPerLane);

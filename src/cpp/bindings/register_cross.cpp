@@ -18,8 +18,7 @@ template <class T> class CrossOp {
  public:
   CrossOp(const NetworkConfig& config, std::initializer_list<const Array<T>*> parameters)
       : k_(table_of<T>(active_isa())), D_(config.width()), rank_(config.cross_rank),
-        part_(config, layout_),
-        parameters_(layout_.size()) {
+        part_(config, layout_), parameters_(layout_.size()) {
     T* out = parameters_.data();
     for (const Array<T>* p : parameters) out = std::copy_n(p->data(), p->size(), out);
     part_.pack(k_, parameters_.data());

@@ -24,88 +24,76 @@ void cross_vector_prepare(T* c, T* q, const T* w, const T* b, std::size_t L, std
   }
 }
 
-// Rows are worked through in blocks that stay in L1 from the products to the results, so that the
-// table passes through memory once, forward or backward.
-inline constexpr int kBlockRows = 4;
-
-// p(n, r) = x0 (r) . w (n), and s(r) = x0 (r) . dxL (r) where kBackward: each load serves R or N
-// products
-template <class T, int R, int N, bool kBackward>
-DCN_INLINE void block_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* dxL, const T* w,
-                           std::size_t D, std::size_t stride) {
-  Vec<T> acc[N > 0 ? N : 1][R] = {}, with_g[R] = {};
-  const auto columns = [&](std::size_t d, auto load_some) {
-    Vec<T> wv[N > 0 ? N : 1] = {};
+// p(n) = x0 . w (n), and s = x0 . dxL where kBackward, of one row: the products that come first
+// read the table row by row, which is how memory is fast. Two sums each, so that they need not
+// wait. Where the row's gradient will be written, dx0, is on its way meanwhile.
+template <class T, int N, bool kBackward>
+DCN_INLINE void row_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* dxL, const T* w,
+                         const T* dx0, std::size_t D) {
+  constexpr int kSums = N > 0 ? N : 1;
+  Vec<T> acc[2][kSums] = {}, with_g[2] = {};
+  const auto add = [&](int half, std::size_t d, auto load_some) {
+    const Vec<T> xv = load_some(x0 + d);
   DCN_UNROLL
-    for (int n = 0; n < N; ++n) wv[n] = load_some(w + n * D + d);
-    DCN_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Vec<T> xv = load_some(x0 + r * stride + d);
-      DCN_UNROLL
-      for (int n = 0; n < N; ++n) acc[n][r] = fma(xv, wv[n], acc[n][r]);
-      if constexpr (kBackward) with_g[r] = fma(load_some(dxL + r * stride + d), xv, with_g[r]);
+    for (int n = 0; n < N; ++n) acc[half][n] = fma(xv, load_some(w + n * D + d), acc[half][n]);
+    if constexpr (kBackward) {
+      prefetch(dx0 + d);
+      with_g[half] = fma(load_some(dxL + d), xv, with_g[half]);
     }
   };
+  const auto whole = [](const T* from) { return load(from); };
   std::size_t d = 0;
-  for (; d + kLanes<T> <= D; d += kLanes<T>) columns(d, [](const T* from) { return load(from); });
-  if (d < D) columns(d, [=](const T* from) { return load_partial(from, D - d); });
-  DCN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    DCN_UNROLL
-    for (int n = 0; n < N; ++n) p[n * p_ld + r] = sum(acc[n][r]);
-    if constexpr (kBackward) s[r] = sum(with_g[r]);
+  for (; d + 2 * kLanes<T> <= D; d += 2 * kLanes<T>) {
+    add(0, d, whole);
+    add(1, d + kLanes<T>, whole);
   }
+  if (d + kLanes<T> <= D) {
+    add(0, d, whole);
+    d += kLanes<T>;
+  }
+  if (d < D) add(1, d, [=](const T* from) { return load_partial(from, D - d); });
+  DCN_UNROLL
+  for (int n = 0; n < N; ++n) p[n * p_ld] = sum(acc[0][n] + acc[1][n]);
+  if constexpr (kBackward) *s = sum(with_g[0] + with_g[1]);
 }
 
-// p (L,T) and a (L+1,T) of R rows
-template <class T, int R>
-DCN_INLINE void block_scalars(T* p, T* a, const T* x0, const T* w, const T* q, std::size_t Trows,
-                              std::size_t L, std::size_t D, std::size_t stride) {
+// p (L,T) and a (L+1,T) of one row; s = x0 . dxL on the way, where kBackward
+template <class T, bool kBackward>
+DCN_INLINE void row_scalars(T* p, T* a, T* s, const T* x0, const T* dxL, const T* w, const T* q,
+                            const T* dx0, std::size_t Trows, std::size_t L, std::size_t D) {
   std::size_t l = 0;
+  if (L >= 3) {
+    row_dots<T, 3, kBackward>(p, Trows, s, x0, dxL, w, dx0, D);
+    l = 3;
+  } else if (kBackward) {
+    row_dots<T, 0, true>(nullptr, 0, s, x0, dxL, nullptr, dx0, D);
+  }
   for (; l + 3 <= L; l += 3)
-    block_dots<T, R, 3, false>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D, D, stride);
+    row_dots<T, 3, false>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D, nullptr, D);
   for (; l < L; ++l)
-    block_dots<T, R, 1, false>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D, D, stride);
-  for (int r = 0; r < R; ++r) a[r] = T(1);
-  for (l = 0; l < L; ++l)
-    for (int r = 0; r < R; ++r) {
-      const T al = a[l * Trows + r];
-      a[(l + 1) * Trows + r] = (al + al * p[l * Trows + r]) + q[l];
-    }
-}
-
-template <class T, int R>
-DCN_INLINE void block_forward(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
-                              std::size_t Trows, std::size_t L, std::size_t D,
-                              std::size_t stride) {
-  block_scalars<T, R>(p, a, x0, w, q, Trows, L, D, stride);
-  const T *aL = a + L * Trows, *cL = c + L * padded<T>(D);
-  for (std::size_t d = 0; d < D; d += kLanes<T>) {
-    const std::size_t left = D - d;
-    DCN_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const std::size_t at = r * stride + d;
-      prefetch_far(x0 + at + R * stride);  // rows may lie a page apart: no hardware looks ahead
-      if (left >= kLanes<T>)
-        store(xL + at, fma(broadcast(aL[r]), load(x0 + at), load(cL + d)));
-      else
-        store_partial(xL + at, fma(broadcast(aL[r]), load_partial(x0 + at, left), load(cL + d)),
-                      left);
-    }
+    row_dots<T, 1, false>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D, nullptr, D);
+  T al = a[0] = T(1);
+  for (l = 0; l < L; ++l) {
+    al = (al + al * p[l * Trows]) + q[l];
+    a[(l + 1) * Trows] = al;
   }
 }
 
 template <class T>
 void cross_vector_forward(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
                           std::size_t Trows, std::size_t L, std::size_t D, std::size_t stride) {
-  std::size_t t = 0;
-  for (; t + kBlockRows <= Trows; t += kBlockRows)
-    block_forward<T, kBlockRows>(xL + t * stride, p + t, a + t, x0 + t * stride, w, c, q, Trows, L,
-                                 D, stride);
-  for (; t < Trows; ++t)
-    block_forward<T, 1>(xL + t * stride, p + t, a + t, x0 + t * stride, w, c, q, Trows, L, D,
-                        stride);
+  const T* cL = c + L * padded<T>(D);
+  for (std::size_t t = 0; t < Trows; ++t, x0 += stride, xL += stride) {
+    row_scalars<T, false>(p + t, a + t, nullptr, x0, nullptr, w, q, nullptr, Trows, L, D);
+    const Vec<T> aL = broadcast(a[L * Trows + t]);
+    std::size_t d = 0;
+    for (; d + kLanes<T> <= D; d += kLanes<T>) store(xL + d, fma(aL, load(x0 + d), load(cL + d)));
+    if (d < D) store_partial(xL + d, fma(aL, load_partial(x0 + d, D - d), load(cL + d)), D - d);
+  }
 }
+
+// Rows that the rest of the backward takes together: each load of w and dw serves so many.
+inline constexpr int kBlockRows = 4;
 
 // R rows of the backward for layers [l, l + N): dx0 gets dp_l w_l, dw_l dp_l x0. The first call of
 // a row also brings in dxL: dx0 = aL dxL, dc = its sum over rows.
@@ -133,8 +121,6 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
       const std::size_t at = r * stride + d;
       Vec<T> dx;
       if constexpr (kFirst) {
-        prefetch_far(x0 + at + R * stride);
-        prefetch_far(dxL + at + R * stride);
         const Vec<T> g = load_some(dxL + at);
         total = total + g;
         dx = aLv[r] * g;
@@ -163,18 +149,19 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
 
 // with G = dxL: da_L = G . x0, then down: da_l = da_{l+1} (1 + p_l), dp_l = da_{l+1} a_l,
 // dq_l = sum_t da_{l+1}; dx0 = a_L G + sum_l dp_l w_l; dw_l = sum_t dp_l x0 + dq_l c_l
+// s (R) = G . x0 is given, and p and a
 template <class T, int R>
-DCN_INLINE void block_backward(T* dx0, T* dw, T* dp, T* dq, T* dc, const T* dxL, const T* p,
-                               const T* a, const T* x0, const T* w, std::size_t Trows,
+DCN_INLINE void block_backward(T* dx0, T* dw, T* dp, T* dq, T* dc, const T* s, const T* dxL,
+                               const T* p, const T* a, const T* x0, const T* w, std::size_t Trows,
                                std::size_t L, std::size_t D, std::size_t stride) {
-  T da[R];
-  block_dots<T, R, 0, true>(nullptr, 0, da, x0, dxL, nullptr, D, stride);
-  for (std::size_t l = L; l-- > 0;)
-    for (int r = 0; r < R; ++r) {
-      dp[l * Trows + r] = da[r] * a[l * Trows + r];
-      dq[l] = dq[l] + da[r];
-      da[r] = da[r] + da[r] * p[l * Trows + r];
+  for (int r = 0; r < R; ++r) {
+    T da = s[r];
+    for (std::size_t l = L; l-- > 0;) {
+      dp[l * Trows + r] = da * a[l * Trows + r];
+      dq[l] = dq[l] + da;
+      da = da + da * p[l * Trows + r];
     }
+  }
   const T* aL = a + L * Trows;
   std::size_t l = L < 3 ? L : 3;
   if (l == 3)
@@ -188,6 +175,23 @@ DCN_INLINE void block_backward(T* dx0, T* dw, T* dp, T* dq, T* dc, const T* dxL,
   for (; l < L; ++l)
     block_columns<T, R, 1, false>(dx0, dw + l * D, dc, dxL, dp + l * Trows, aL, x0, w + l * D,
                                   Trows, D, stride);
+}
+
+template <int R> struct RowsConstant {
+  static constexpr int value = R;
+};
+
+// f(row, rows as a constant): blocks, then the rows that are left one by one
+template <class F> DCN_INLINE void for_blocks(std::size_t Trows, F&& f) {
+  std::size_t t = 0;
+  for (; t + kBlockRows <= Trows; t += kBlockRows) f(t, RowsConstant<kBlockRows>{});
+  for (; t < Trows; ++t) f(t, RowsConstant<1>{});
+}
+
+template <class T>
+DCN_INLINE void start_backward(T* dq, T* dc, std::size_t L, std::size_t D) {
+  for (std::size_t d = 0; d < D; ++d) dc[d] = T(0);
+  for (std::size_t l = 0; l < L; ++l) dq[l] = T(0);
 }
 
 // db_k = sum_t G + sum_{l > k} dq_l w_l, because c_l is the sum of the b below l
@@ -206,39 +210,35 @@ template <class T>
 void cross_vector_backward(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* dxL, const T* p,
                            const T* a, const T* x0, const T* w, const T* c, std::size_t Trows,
                            std::size_t L, std::size_t D, std::size_t stride) {
-  for (std::size_t d = 0; d < D; ++d) dc[d] = T(0);
-  for (std::size_t l = 0; l < L; ++l) dq[l] = T(0);
-  std::size_t t = 0;
-  for (; t + kBlockRows <= Trows; t += kBlockRows)
-    block_backward<T, kBlockRows>(dx0 + t * stride, dw, dp + t, dq, dc, dxL + t * stride, p + t,
-                                  a + t, x0 + t * stride, w, Trows, L, D, stride);
-  for (; t < Trows; ++t)
-    block_backward<T, 1>(dx0 + t * stride, dw, dp + t, dq, dc, dxL + t * stride, p + t, a + t,
-                         x0 + t * stride, w, Trows, L, D, stride);
+  start_backward(dq, dc, L, D);
+  for_blocks(Trows, [=](std::size_t t, auto rows) {
+    constexpr int R = decltype(rows)::value;
+    T s[R];
+    const std::size_t at = t * stride;
+    for (int r = 0; r < R; ++r)
+      row_dots<T, 0, true>(nullptr, 0, s + r, x0 + at + r * stride, dxL + at + r * stride, nullptr,
+                           dx0 + at + r * stride, D);
+    block_backward<T, R>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w, Trows,
+                         L, D, stride);
+  });
   finish_backward(dw, db, dq, dc, w, c, L, D);
 }
 
 // Both at once for those who do not want xL: each block is read from memory once.
-template <class T, int R>
-DCN_INLINE void block_both(T* dx0, T* dw, T* p, T* a, T* dp, T* dq, T* dc, const T* dxL,
-                           const T* x0, const T* w, const T* q, std::size_t Trows, std::size_t L,
-                           std::size_t D, std::size_t stride) {
-  block_scalars<T, R>(p, a, x0, w, q, Trows, L, D, stride);
-  block_backward<T, R>(dx0, dw, dp, dq, dc, dxL, p, a, x0, w, Trows, L, D, stride);
-}
-
 template <class T>
 void cross_vector_gradients(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T* dc, const T* dxL,
                             const T* x0, const T* w, const T* c, const T* q, std::size_t Trows,
                             std::size_t L, std::size_t D, std::size_t stride) {
-  for (std::size_t d = 0; d < D; ++d) dc[d] = T(0);
-  for (std::size_t l = 0; l < L; ++l) dq[l] = T(0);
-  std::size_t t = 0;
-  for (; t + kBlockRows <= Trows; t += kBlockRows)
-    block_both<T, kBlockRows>(dx0 + t * stride, dw, p + t, a + t, dp + t, dq, dc, dxL + t * stride,
-                              x0 + t * stride, w, q, Trows, L, D, stride);
-  for (; t < Trows; ++t)
-    block_both<T, 1>(dx0 + t * stride, dw, p + t, a + t, dp + t, dq, dc, dxL + t * stride,
-                     x0 + t * stride, w, q, Trows, L, D, stride);
+  start_backward(dq, dc, L, D);
+  for_blocks(Trows, [=](std::size_t t, auto rows) {
+    constexpr int R = decltype(rows)::value;
+    T s[R];
+    const std::size_t at = t * stride;
+    for (int r = 0; r < R; ++r)
+      row_scalars<T, true>(p + t + r, a + t + r, s + r, x0 + at + r * stride,
+                           dxL + at + r * stride, w, q, dx0 + at + r * stride, Trows, L, D);
+    block_backward<T, R>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w, Trows,
+                         L, D, stride);
+  });
   finish_backward(dw, db, dq, dc, w, c, L, D);
 }

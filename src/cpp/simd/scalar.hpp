@@ -93,4 +93,3 @@ template <class T> DCN_INLINE T sum(Vec<T> a) {
   return a.v[0];
 }
 DCN_INLINE void prefetch(const void*) {}
-DCN_INLINE void prefetch_far(const void*) {}
