@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -37,8 +38,8 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
     )
     if n_layers == 0:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
-    if not 0 <= layer < n_layers:
-        raise ValueError(f"layer is {layer}, want 0 to cross_layers - 1, which is {n_layers - 1}")
+    if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
+        raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
     if "cross_W" in parameters:
         return np.array(parameters["cross_W"][layer])
     if "cross_U" in parameters:
