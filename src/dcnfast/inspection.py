@@ -110,12 +110,14 @@ class CrossWeightsDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib: ``pip install 'dcnfast[plot]'`` brings it.
+            Without matplotlib, which the extra ``plot`` brings.
         """
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError("drawing needs matplotlib: pip install 'dcnfast[plot]'") from error
+            raise ImportError(
+                "drawing needs matplotlib, the extra 'plot': pip install matplotlib"
+            ) from error
         if ax is None:
             size = 2.5 + 0.6 * len(self.weights)
             ax = Figure(figsize=(size, 0.85 * size), layout="constrained").add_subplot()

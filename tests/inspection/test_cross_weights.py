@@ -106,4 +106,7 @@ def test_missing_matplotlib_is_named_with_its_extra():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60, check=False
     )
-    assert "ImportError: drawing needs matplotlib: pip install 'dcnfast[plot]'" in done.stderr
+    assert (
+        "ImportError: drawing needs matplotlib, the extra 'plot': pip install matplotlib"
+        in done.stderr
+    )
