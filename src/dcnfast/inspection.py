@@ -107,6 +107,14 @@ class CrossWeightsDisplay:
     def plot(self, ax: Any = None) -> Self:
         """Draw into ``ax``, or into a new figure.
 
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default=None
+
+        Returns
+        -------
+        self : CrossWeightsDisplay
+
         Raises
         ------
         ImportError
