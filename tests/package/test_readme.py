@@ -43,9 +43,8 @@ def test_code_that_draws(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     names = {}
-    run(blocks("python")[0], names)
-    (draw,) = blocks("py")
-    run(draw, names)
+    for code in blocks("python") + blocks("py"):
+        run(code, names)
     assert Path("W.png").read_bytes().startswith(b"\x89PNG")
 
 
