@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -238,9 +238,9 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 random_state, self.cross_initializer, self.deep_initializer
             )
         elif config != self._model.config:
-            raise ValueError(
-                f"warm_start: the last fit had {self._model.config}, got {config}, want the same"
-            )
+            before, now = asdict(self._model.config), asdict(config)
+            changed = [f"{k} was {before[k]!r}, got {now[k]!r}" for k in now if before[k] != now[k]]
+            raise ValueError(f"warm_start: {'; '.join(changed)}, want the same network")
         self.n_parameters_ = self._model.n_parameters
         self.embedding_dims_ = {name: width for name, _, width in config.fields}
         with timing.measure("encode"):

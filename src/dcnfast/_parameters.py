@@ -53,8 +53,8 @@ categorical_features : "from_dtype", array-like or None, default="from_dtype"
     Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
     categories, an Enum, strings, bools or objects. Or a mask, indices or names; None for no column.
 embedding_dim : "auto", int or dict of str to int, default="auto"
-    Width of the categories' embeddings, one for all fields or by name. "auto" is the power of two
-    next to the square root of the number of categories, 2 to 16.
+    Width of the categories' embeddings, one for all fields or by name; fields not named have
+    "auto", the power of two next to the square root of the number of categories, 2 to 16.
 min_frequency : int, float or None, default=None
     Categories in fewer training rows (int), or in a smaller share of them (float), share one
     embedding.
@@ -62,7 +62,7 @@ max_categories : int or None, default=None
     Most categories of a field with an embedding of their own; the others share one.
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
-    among them.
+    among them. Fields not named keep a vocabulary.
 numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
     What happens to numbers: mean 0 and standard deviation 1; a normal distribution by their ranks;
     the first of sign(x) log(1 + |x|), for counts; nothing. "auto" is "quantile" for columns with a
@@ -73,9 +73,9 @@ numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto
 alpha : "auto", float or dict of str to float, default="auto"
     L2: the objective has alpha / 2 times the sum of squared weights. Biases are free. Of the
     embeddings only those of the batch's rows count, as the mean over these rows, so that the size
-    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep". "auto" is 10
-    over the number of training rows, at most 0.01: the fewer rows, the more it takes to believe in
-    large weights.
+    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
+    have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
+    takes to believe in large weights.
 learning_rate_init : float, default=0.001
     Adam's learning rate.
 beta_1, beta_2 : float, default=0.9, 0.999

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -37,8 +38,8 @@ def cross_weights(estimator: Any, layer: int = 0) -> npt.NDArray[Any]:
     )
     if n_layers == 0:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
-    if not 0 <= layer < n_layers:
-        raise ValueError(f"layer is {layer}, want 0 to cross_layers - 1, which is {n_layers - 1}")
+    if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
+        raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
     if "cross_W" in parameters:
         return np.array(parameters["cross_W"][layer])
     if "cross_U" in parameters:
@@ -106,15 +107,25 @@ class CrossWeightsDisplay:
     def plot(self, ax: Any = None) -> Self:
         """Draw into ``ax``, or into a new figure.
 
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default=None
+
+        Returns
+        -------
+        self : CrossWeightsDisplay
+
         Raises
         ------
         ImportError
-            Without matplotlib: ``pip install 'dcnfast[plot]'`` brings it.
+            Without matplotlib, which the extra ``plot`` brings.
         """
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError("drawing needs matplotlib: pip install 'dcnfast[plot]'") from error
+            raise ImportError(
+                "drawing needs matplotlib, the extra 'plot': pip install matplotlib"
+            ) from error
         if ax is None:
             size = 2.5 + 0.6 * len(self.weights)
             ax = Figure(figsize=(size, 0.85 * size), layout="constrained").add_subplot()

@@ -70,10 +70,12 @@ class RowPredictor:
         ValueError
             If the row has another length or unknown names, or a number is infinite.
         TypeError
-            If a value is neither a number nor a category.
+            If the row is something else, or a value neither a number nor a category.
         """
         if isinstance(row, Mapping):
             row = self._by_name(row)
+        elif not isinstance(row, list | tuple | np.ndarray):
+            _refuse_unless_sequence(row)
         if self._fields:
             ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
         else:
@@ -133,12 +135,26 @@ def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
     )
 
 
+def _refuse_unless_sequence(row: Any) -> None:
+    if isinstance(row, str | bytes) or not isinstance(row, Sequence):
+        hint = ": give row.to_dict()" if type(row).__name__ == "Series" else ""
+        raise TypeError(
+            f"row is a {type(row).__name__}, want a dict, or a sequence or array of shape "
+            f"(n_features,){hint}"
+        )
+
+
 def _number(name: str, value: Any) -> float:
     if value is None or is_missing_type(type(value)):
         return math.nan
     if isinstance(value, str | bytes):
         raise TypeError(f"row: {name!r} is {value!r}, want a number")
-    return float(value)
+    try:
+        return float(value)
+    except TypeError:
+        raise TypeError(f"row: {name!r} is {value!r}, want a number") from None
+    except OverflowError:
+        raise ValueError(f"row: {name!r} is an integer too large for a float64") from None
 
 
 def _id(field: Field, column: Vocabulary | Buckets, value: Any) -> int:

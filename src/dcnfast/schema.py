@@ -144,6 +144,8 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
     name = type(estimator).__name__
     if isinstance(y, np.ndarray) and y.dtype.kind in "mM":
         raise ValueError(f"{name}: y has dtype {y.dtype}, want numbers or labels")
+    if y_numeric and np.asarray(y).dtype.kind in "US":
+        raise ValueError(f"{name}: y is not numeric: could not convert string to float")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308

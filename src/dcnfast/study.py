@@ -49,7 +49,7 @@ class Size:
     max_iter: int = 100
 
 
-QUICK = Size(n_train=7_000, n_evaluate=3_000, batch_size=100, max_iter=20)
+QUICK = Size(n_train=14_000, n_evaluate=6_000, batch_size=100, max_iter=30)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,10 @@ class HeldOut:
         if self.seen is not None:
             model.settle_unseen(self.seen)  # training never reads these rows
         if self.scorer is not None:
-            score = self.scorer()
+            try:
+                score = self.scorer()
+            except ValueError as error:  # which speaks of y_true
+                raise ValueError(f"scoring of the held-out rows: {error}") from error
             if not isinstance(score, Real) or np.isnan(float(score)):
                 raise ValueError(f"scoring gave {score!r} for the held-out rows, want a number")
             return float(score)

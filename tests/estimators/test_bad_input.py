@@ -141,7 +141,7 @@ def test_weights_must_leave_two_classes(class_weight, weight, text, classifier):
 
 
 def test_target_of_words_is_refused_by_the_regressor(regressor):
-    with pytest.raises(ValueError, match="could not convert string to float"):
+    with pytest.raises(ValueError, match="y is not numeric: could not convert string to float"):
         regressor().fit(X, np.where(Y > 0, "yes", "no"))
 
 

@@ -120,6 +120,11 @@ def test_it_keeps_its_model(frame):
         ({"age": "12"}, TypeError, "'age' is '12', want a number"),
         ({"city": ["here"]}, TypeError, "city"),
         ({"city": 1j}, TypeError, "city"),
+        ({"age": [12]}, TypeError, r"'age' is \[12\], want a number"),
+        ({"age": 10**400}, ValueError, "'age' is an integer too large"),
+        (12, TypeError, "row is a int, want a dict, or a sequence"),
+        ("12345", TypeError, "row is a str, want a dict, or a sequence"),
+        (pd.Series({"age": 12}), TypeError, "row is a Series, .*row.to_dict()"),
     ],
 )
 def test_bad_rows(frame, row, error, words):

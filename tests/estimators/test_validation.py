@@ -157,6 +157,12 @@ def test_class_weights_reach_given_rows(table, classifier):
         none.fit(X, labels, X_val=X[:3], y_val=["maybe"] * 3)
 
 
+def test_a_scorer_that_cannot_judge_is_named(parts, regressor):
+    model = regressor(scoring="accuracy", early_stopping=True)
+    with pytest.raises(ValueError, match=r"scoring of the held-out rows: .*continuous"):
+        model.fit(parts.X, np.arange(len(parts.X)) / 7)
+
+
 BAD = {
     "y_val missing": ({"y_val": None}, "X_val is given and y_val is None, want both or neither"),
     "X_val missing": ({"X_val": None}, "y_val is given and X_val is None, want both or neither"),

@@ -53,7 +53,7 @@ def test_weights_are_a_copy():
     assert model.parameters_["cross_W"].any()
 
 
-@pytest.mark.parametrize("layer", [-1, 2])
+@pytest.mark.parametrize("layer", [-1, 2, 1.5])
 def test_layer_that_there_is_not(layer):
     with pytest.raises(ValueError, match=f"layer is {layer}, want 0 to .* which is 1"):
         cross_weights(fitted(cross_layers=2), layer)
@@ -106,4 +106,7 @@ def test_missing_matplotlib_is_named_with_its_extra():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60, check=False
     )
-    assert "ImportError: drawing needs matplotlib: pip install 'dcnfast[plot]'" in done.stderr
+    assert (
+        "ImportError: drawing needs matplotlib, the extra 'plot': pip install matplotlib"
+        in done.stderr
+    )

@@ -11,7 +11,7 @@ from dcnfast.cpu import available_isas
 from dcnfast.testing import force_isa
 
 ROOT = Path(__file__).parents[2]
-FILES = {p.name for folder in ("src", "bench") for p in (ROOT / folder).rglob("*.*")}
+FILES = {p.name for folder in ("src", "bench", "tests") for p in (ROOT / folder).rglob("*.*")}
 
 
 def test_files_that_it_names_exist():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import almond_table
+from dcnfast import DCNClassifier
 
 README = almond_table.README.read_text()
 
@@ -24,20 +25,33 @@ def test_the_two_commands_come_first():
     assert README.index("```") == README.index("```console")
 
 
-def test_code_prints_what_stands_below_it():
-    (code,), (wanted,) = blocks("python"), blocks("text")
+def run(code, names):
+    """Run a block of code and return what it prints; it leaves its names to the next."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(code, "README.md", "exec"), {})
-    assert printed.getvalue() == wanted
+        exec(compile(code, "README.md", "exec"), names)
+    return printed.getvalue()
+
+
+def test_code_prints_what_stands_below_it():
+    names = {}
+    assert len(blocks("python")) == 3
+    for code, wanted in zip(blocks("python"), blocks("text"), strict=True):
+        assert run(code, names) == wanted
 
 
 def test_code_that_draws(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    (use,), (draw,) = blocks("python"), blocks("py")
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(use + draw, "README.md", "exec"), {})
+    names = {}
+    for code in blocks("python") + blocks("py"):
+        run(code, names)
     assert Path("W.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_parameter_has_its_place():
+    table = README.partition("### Parameters")[2].partition("`fit`")[0]
+    listed = re.findall(r"`(\w+)`", table)
+    assert sorted(listed) == sorted(DCNClassifier().get_params())
 
 
 def test_table_of_the_study_is_the_measured_one():

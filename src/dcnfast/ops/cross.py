@@ -109,6 +109,13 @@ def cross_matrix(
     References
     ----------
     Wang et al., "DCN V2", 2021, eq. 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcnfast import ops
+    >>> ops.cross_matrix([[0.1, 0.2, 0.3]], W=np.ones((1, 3, 3)), b=np.zeros((1, 3))).round(2)
+    array([[0.16, 0.32, 0.48]])
     """
     name = "cross_matrix"
     k, (x0, W, b) = prepare(name, x0=x0, W=W, b=b)

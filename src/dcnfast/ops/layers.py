@@ -76,8 +76,11 @@ def dense(
     Parameters
     ----------
     h : array-like of shape (B, I)
+        Input.
     W : array-like of shape (O, I)
+        Weights as (out, in).
     b : array-like of shape (O,)
+        Biases.
     activation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, default="identity"
         gelu is the tanh form (Hendrycks and Gimpel, 2016).
 
@@ -101,7 +104,21 @@ def dense_backward(
     b: npt.ArrayLike,
     activation: str = "identity",
 ) -> tuple[Array, Array, Array]:
-    """Differentiate :func:`dense`: dhn (B, O) -> dh (B, I), dW (O, I), db (O,)."""
+    """Differentiate :func:`dense`.
+
+    Parameters
+    ----------
+    dhn : array-like of shape (B, O)
+        Gradient of the loss in hn.
+    h, W, b, activation
+        As the forward got them.
+
+    Returns
+    -------
+    dh : ndarray of shape (B, I)
+    dW : ndarray of shape (O, I)
+    db : ndarray of shape (O,)
+    """
     name = "dense_backward"
     k, (dhn, h, W, b) = prepare(name, dhn=dhn, h=h, W=W, b=b)
     return k.dense_backward(dhn, h, W, b, check_activation(name, "activation", activation))
@@ -135,7 +152,20 @@ def layer_norm(z: npt.ArrayLike, scale: npt.ArrayLike, shift: npt.ArrayLike) -> 
 def layer_norm_backward(
     dy: npt.ArrayLike, z: npt.ArrayLike, scale: npt.ArrayLike, shift: npt.ArrayLike
 ) -> tuple[Array, Array, Array]:
-    """Differentiate :func:`layer_norm`: dy (B, O) -> dz (B, O), dscale (O,), dshift (O,)."""
+    """Differentiate :func:`layer_norm`.
+
+    Parameters
+    ----------
+    dy : array-like of shape (B, O)
+        Gradient of the loss in y.
+    z, scale, shift
+        As the forward got them.
+
+    Returns
+    -------
+    dz : ndarray of shape (B, O)
+    dscale, dshift : ndarray of shape (O,)
+    """
     k, (dy, z, scale, shift) = prepare("layer_norm_backward", dy=dy, z=z, scale=scale, shift=shift)
     return k.layer_norm_backward(dy, z, scale, shift)
 
@@ -175,6 +205,21 @@ def combine_backward(
     W: npt.ArrayLike,
     b: npt.ArrayLike,
 ) -> tuple[Array, Array, Array, Array]:
-    """Differentiate :func:`combine`: dlogits (B, C) -> dx (B, D), dh (B, H), dW, db."""
+    """Differentiate :func:`combine`.
+
+    Parameters
+    ----------
+    dlogits : array-like of shape (B, C)
+        Gradient of the loss in the logits.
+    x, h, W, b
+        As the forward got them.
+
+    Returns
+    -------
+    dx : ndarray of shape (B, D)
+    dh : ndarray of shape (B, H)
+    dW : ndarray of shape (C, D + H)
+    db : ndarray of shape (C,)
+    """
     k, (dlogits, x, h, W, b) = prepare("combine_backward", dlogits=dlogits, x=x, h=h, W=W, b=b)
     return k.combine_backward(dlogits, x, h, W, b)

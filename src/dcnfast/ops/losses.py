@@ -25,11 +25,13 @@ def squared_error(
     ----------
     logits, target : array-like of shape (B, C)
     weight : array-like of shape (B,) or None, default=None
+        Of the rows; None is 1 for each.
 
     Returns
     -------
     loss : float
     dlogits : ndarray of shape (B, C)
+        Gradient of the loss in the logits.
     """
     return _loss("squared_error", logits, target, weight)
 
@@ -44,11 +46,13 @@ def log_loss(
     logits, target : array-like of shape (B, C)
         Targets lie in [0, 1].
     weight : array-like of shape (B,) or None, default=None
+        Of the rows; None is 1 for each.
 
     Returns
     -------
     loss : float
     dlogits : ndarray of shape (B, C)
+        Gradient of the loss in the logits.
     """
     return _loss("log_loss", logits, target, weight)
 
@@ -64,11 +68,13 @@ def softmax_loss(
     target : array-like of shape (B, 1)
         Class numbers from 0 to C - 1.
     weight : array-like of shape (B,) or None, default=None
+        Of the rows; None is 1 for each.
 
     Returns
     -------
     loss : float
     dlogits : ndarray of shape (B, C)
+        Gradient of the loss in the logits.
 
     Raises
     ------
