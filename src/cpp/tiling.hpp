@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 
 namespace dcn {
@@ -14,10 +15,12 @@ inline constexpr std::size_t kTileBytes = 768 * 1024, kLargeWeights = 256 * 1024
 inline constexpr std::size_t kLeastRows = 144, kLeastRowsOfLarge = 288, kMostRows = 384;
 inline constexpr std::size_t kRowStep = 12;  // a multiple of every instruction set's register tile
 
-// More lanes feed more threads, but each costs a pass over all parameters, and their memory.
-inline constexpr std::size_t kMostLanes = 16, kFewLanes = 4, kSmallModel = 1 << 16;
-inline constexpr std::size_t kRowsPerLane = 256, kRowsPerSmallLane = 128;
-inline constexpr std::size_t kLaneNumbers = std::size_t{1} << 23;  // of all lanes together
+// More lanes feed more threads, but each costs a pass over all parameters, and their memory: large
+// models have a few, or one for kRowsPerLargeLane rows, beside which that pass is little.
+inline constexpr std::size_t kMostLanes = 16, kFewLanes = 4;
+inline constexpr std::size_t kSmallModel = 1 << 16, kRowsPerSmallLane = 128;
+inline constexpr std::size_t kRowsPerLane = 256, kRowsPerLargeLane = 1024;
+inline constexpr std::size_t kLaneNumbers = std::size_t{1} << 21;  // of all lanes together
 
 // Parameters that one optimizer task moves: their gradients are still in L1 when Adam reads them.
 inline constexpr std::size_t kChunk = 8192;
@@ -43,11 +46,14 @@ inline std::size_t most_rows(std::size_t bytes_per_row, std::size_t weight_bytes
   return std::clamp(fit, least, kMostRows) / kRowStep * kRowStep;
 }
 
+// A power of two, so that a power of two of threads gets as many each.
 inline std::size_t most_lanes(std::size_t batch, std::size_t n_parameters) {
-  if (n_parameters <= kSmallModel)
-    return std::clamp<std::size_t>(batch / kRowsPerSmallLane, 1, kMostLanes);
-  const std::size_t room = std::max(kFewLanes, kLaneNumbers / n_parameters);
-  return std::clamp<std::size_t>(batch / kRowsPerLane, 1, std::min(room, kMostLanes));
+  const bool small = n_parameters <= kSmallModel;
+  const std::size_t by_rows = std::bit_ceil(batch / (small ? kRowsPerSmallLane : kRowsPerLane));
+  const std::size_t room =
+      small ? kMostLanes
+            : std::max({kFewLanes, kLaneNumbers / n_parameters, batch / kRowsPerLargeLane});
+  return std::bit_floor(std::clamp<std::size_t>(std::min(by_rows, room), 1, kMostLanes));
 }
 
 // As many tiles in each lane, so that two threads are busy to the end.
