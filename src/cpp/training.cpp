@@ -13,10 +13,12 @@ template <class T> void Network<T>::reserve(const Tiling& cut, std::size_t n_thr
   if (lane_gradients_.size() < wanted) lane_gradients_ = Buffer<T>(wanted);
   lane_losses_.resize(std::max(lane_losses_.size(), cut.lanes));
   embedding_.reserve(cut.batch);
+  // a smaller batch may have fewer lanes of larger tiles: keep the most of both
+  const std::size_t wanted_slots =
+      std::max({std::size_t{1}, slots_.size(), std::min(n_threads, cut.lanes)});
   if (slot_rows_ < cut.rows) slots_.clear();
   slot_rows_ = std::max(slot_rows_, cut.rows);
-  while (slots_.size() < std::max<std::size_t>(1, std::min(n_threads, cut.lanes)))
-    slots_.push_back(make_workspace(slot_rows_, true));
+  while (slots_.size() < wanted_slots) slots_.push_back(make_workspace(slot_rows_, true));
   if (timed_) seconds_.resize(std::max(seconds_.size(), slots_.size()));
 }
 

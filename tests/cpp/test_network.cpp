@@ -153,3 +153,30 @@ TEST(network_interrupted_between_batches) {
   CHECK(result.stop == dcn::Stop::interrupted);
   CHECK(result.n_batches == 2 && network.step() == 2);
 }
+
+// The last batch may have fewer lanes of larger tiles than the others: there must be workspaces for
+// both.
+TEST(network_trains_batches_of_unequal_size) {
+  dcn::NetworkConfig config = small_network(dcn::CrossKind::matrix, dcn::Structure::parallel);
+  constexpr std::size_t n = 1500, batch = 700;
+  Draw draw;
+  const std::vector<float> dense = draw.many<float>(n * config.n_dense, 1.0);
+  const std::vector<float> target = draw.many<float>(n, 1.0);
+  std::vector<std::int64_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  std::vector<double> losses;
+  for (const std::size_t n_threads : {1, 7}) {
+    dcn::Network<float> network(config);
+    Draw again;
+    initialize(network, again);
+    CHECK(network.tiling(batch).lanes > 1 && network.tiling(n % batch).lanes == 1);
+    CHECK(network.tiling(batch).rows < network.tiling(n % batch).rows);
+    for (int epoch = 0; epoch < 2; ++epoch)
+      losses.push_back(network
+                           .train_epoch(
+                               {nullptr, dense.data(), target.data(), nullptr, n}, order.data(), n,
+                               batch, {0.03}, 7, n_threads, [](void*) { return false; }, nullptr)
+                           .loss);
+  }
+  CHECK(losses[0] == losses[2] && losses[1] == losses[3]);
+}
