@@ -100,7 +100,9 @@ early_stopping : bool or "auto", default="auto"
     Whether to hold out rows, stop when they are no longer predicted better, and keep the parameters
     that were best on them. "auto" does so above 10,000 rows, or with ``X_val``.
 scoring : str, callable or None, default=None
-    What early stopping watches, a scorer of scikit-learn; None is the loss.
+    What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
+    ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
+    methods understand.
 validation_fraction : float, default=0.1
     Of the rows to hold out.
 n_iter_no_change : int, default=10
