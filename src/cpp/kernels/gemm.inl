@@ -6,16 +6,16 @@
 
 // acc[r][n] += a(r, k) * b(k, n) for k < depth.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
-// kAhead: what the next tile reads lies that far behind a(0, k); 0 asks for nothing
-template <class T, int R, int N, int kAhead = 0>
+// ahead(k): asks for what will be read later, while the product runs
+template <class T, int R, int N, class Ahead>
 DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row,
                               std::size_t a_depth, const T* b, std::size_t b_depth,
-                              std::size_t b_vector, std::size_t depth) {
+                              std::size_t b_vector, std::size_t depth, const Ahead& ahead) {
   for (std::size_t k = 0; k < depth; ++k) {
     Vec<T> columns[N];
   DCN_UNROLL
     for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
-    if constexpr (kAhead > 0) prefetch(a + kAhead);
+    ahead(k);
     DCN_UNROLL
     for (int r = 0; r < R; ++r) {
       const Vec<T> row = broadcast(a[r * a_row]);
@@ -27,12 +27,20 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
   }
 }
 
+// Columns of deep weights do not fit in L1: they come from L2 again for every tile of rows.
+inline constexpr std::size_t kDepthAhead = 12;
+
 template <class T, int R, int N, class Epilogue>
 DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::size_t row,
                             std::size_t vector, std::size_t depth, const Epilogue& epilogue) {
+  const T* b = packed + vector * depth * kLanes<T>;
+  auto ahead = [=](std::size_t k) {
+    DCN_UNROLL
+    for (int n = 0; n < N; ++n) prefetch(b + (n * depth + k + kDepthAhead) * kLanes<T>);
+  };
   Vec<T> acc[R][N] = {};
-  multiply_tile<T, R, N>(acc, a + row * a_ld, a_ld, 1, packed + vector * depth * kLanes<T>,
-                         kLanes<T>, depth * kLanes<T>, depth);
+  multiply_tile<T, R, N>(acc, a + row * a_ld, a_ld, 1, b, kLanes<T>, depth * kLanes<T>, depth,
+                         ahead);
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
@@ -75,9 +83,11 @@ DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
-    for (int n = 0; n < N; ++n) prefetch(out + r * out_ld + n * kLanes<T>);
+    for (int n = 0; n <= N; ++n) prefetch(out + r * out_ld + n * kLanes<T>);
   Vec<T> acc[R][N] = {};
-  multiply_tile<T, R, N, R>(acc, a, 1, a_ld, panel, N * kLanes<T>, kLanes<T>, rows);
+  // so is what the next tile reads of a
+  multiply_tile<T, R, N>(acc, a, 1, a_ld, panel, N * kLanes<T>, kLanes<T>, rows,
+                         [=](std::size_t k) { prefetch(a + k * a_ld + R); });
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
@@ -94,8 +104,10 @@ template <class T, int N>
 DCN_INLINE void outer_column(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
                              std::size_t b_ld, std::size_t rows, std::size_t M, std::size_t last) {
   alignas(64) T panel[kPanelRows * N * kLanes<T>];
-  for (std::size_t first = 0; first < rows; first += kPanelRows) {
-    const std::size_t n_rows = rows - first < kPanelRows ? rows - first : kPanelRows;
+  const std::size_t n_panels = (rows + kPanelRows - 1) / kPanelRows;
+  const std::size_t even = (rows + n_panels - 1) / (n_panels > 0 ? n_panels : 1);
+  for (std::size_t first = 0; first < rows; first += even) {
+    const std::size_t n_rows = rows - first < even ? rows - first : even;
     for (std::size_t t = 0; t < n_rows; ++t)
       DCN_UNROLL
       for (int n = 0; n < N; ++n)
