@@ -33,7 +33,8 @@ CrossPart<T>::CrossPart(const NetworkConfig& config, Layout& layout)
     no_bias_ = Buffer<T>(L_ * D_);
 }
 
-template <class T> void CrossPart<T>::pack(const KernelTable<T>& k, const T* parameters) {
+template <class T>
+void CrossPart<T>::pack(const KernelTable<T>& k, Packings<T>& packings, const T* parameters) {
   if (L_ == 0) return;
   const T* biases = bias_ ? parameters + b_ : no_bias_.data();
   if (kind_ == CrossKind::vector)
@@ -41,10 +42,10 @@ template <class T> void CrossPart<T>::pack(const KernelTable<T>& k, const T* par
   for (std::size_t l = 0; l < L_; ++l) {
     const T* b = biases + l * D_;
     if (kind_ == CrossKind::matrix) {
-      packed_w_[l].pack(k, parameters + w_ + l * D_ * D_, D_, b);
+      packings.push_back({&packed_w_[l], parameters + w_ + l * D_ * D_, D_, b});
     } else {
-      packed_w_[l].pack(k, parameters + u_ + l * D_ * R_, R_, b);
-      packed_v_[l].pack(k, parameters + v_ + l * R_ * D_, D_, nullptr);
+      packings.push_back({&packed_w_[l], parameters + u_ + l * D_ * R_, R_, b});
+      packings.push_back({&packed_v_[l], parameters + v_ + l * R_ * D_, D_, nullptr});
     }
   }
 }

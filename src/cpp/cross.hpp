@@ -30,8 +30,9 @@ template <class T> class CrossPart {
   // Adds its tensors to the layout: cross_W, cross_U and cross_V, or cross_w; then cross_b.
   CrossPart(const NetworkConfig& config, Layout& layout);
 
-  // From the flat parameters, once a step.
-  void pack(const KernelTable<T>& k, const T* parameters);
+  // From the flat parameters, once a step: adds its matrices to `packings`; does without threads
+  // what the vector form needs.
+  void pack(const KernelTable<T>& k, Packings<T>& packings, const T* parameters);
   // Lays out a tile of `rows`; x[0] is given.
   CrossTile<T> carve(Carver<T>& carver, T* x0, std::size_t rows) const;
 

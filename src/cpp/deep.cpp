@@ -27,9 +27,9 @@ DeepPart<T>::DeepPart(const NetworkConfig& config, Layout& layout, const std::st
   }
 }
 
-template <class T> void DeepPart<T>::pack(const KernelTable<T>& k, const T* parameters) {
+template <class T> void DeepPart<T>::pack(Packings<T>& packings, const T* parameters) {
   for (std::size_t i = 0; i < layers(); ++i)
-    packed_[i].pack(k, parameters + w_[i], widths_[i], parameters + b_[i]);
+    packings.push_back({&packed_[i], parameters + w_[i], widths_[i], parameters + b_[i]});
 }
 
 template <class T>

@@ -36,7 +36,7 @@ template <class T> class DeepPart {
   DeepPart(const NetworkConfig& config, Layout& layout, const std::string& prefix,
            std::size_t first_stream);
 
-  void pack(const KernelTable<T>& k, const T* parameters);
+  void pack(Packings<T>& packings, const T* parameters);
   DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
 
   void forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* parameters, std::size_t rows,

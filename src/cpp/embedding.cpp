@@ -37,7 +37,7 @@ void EmbeddingPart<T>::add_table(Layout& layout, const NetworkConfig& config, st
   for (std::size_t f = 0; f < F_; ++f) {
     const FieldConfig& field = config.fields[f];
     if (wide || field.width == K) {
-      table.fields.push_back({f, table.V});
+      table.fields.push_back({f, table.V, field.rows});
       table.columns.push_back(wide ? 0 : column);
       table.V += field.rows;
     }
@@ -80,8 +80,9 @@ template <class T> void EmbeddingPart<T>::reserve(std::size_t n) {
 }
 
 template <class T>
-void EmbeddingPart<T>::touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n) {
-  for (Table& table : tables_) table.touched.sort(table.fields, table.V, ids, F_, rows, n);
+void EmbeddingPart<T>::touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
+                             std::size_t n_threads) {
+  for (Table& table : tables_) table.touched.sort(table.fields, ids, F_, rows, n, n_threads);
 }
 
 template <class T>

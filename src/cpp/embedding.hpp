@@ -35,7 +35,8 @@ template <class T> class EmbeddingPart {
   // ---- training: what a batch of n rows leaves for backward
   void reserve(std::size_t n);
   // Sorts the batch's ids into one run a table row.
-  void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n);
+  void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
+             std::size_t n_threads);
   T* dx(std::size_t row) noexcept { return dx_.data() + row * width_; }        // (B, width())
   T* dlogits(std::size_t row) noexcept { return dlogits_.data() + row * C_; }  // (B,C)
 

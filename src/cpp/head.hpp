@@ -38,9 +38,9 @@ template <class T> class Head {
       parts_.push_back({wide_columns, wide_columns, wide, PackedMatrix<T>(C_, wide_columns)});
   }
 
-  void pack(const KernelTable<T>& k, const T* parameters) {
+  void pack(Packings<T>& packings, const T* parameters) {
     for (Part& part : parts_)
-      part.packed.pack(k, parameters + part.w, part.stride, parameters + b_);
+      packings.push_back({&part.packed, parameters + part.w, part.stride, parameters + b_});
   }
 
   void forward(const KernelTable<T>& k, T* logits, const std::vector<HeadInput<T>>& inputs,

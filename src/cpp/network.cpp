@@ -28,18 +28,18 @@ Network<T>::Network(const NetworkConfig& config)
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
   penalties_.resize(chunks_.size());
-  use(kernels(), averages());
+  use(kernels(), averages(), 1);
 }
 
 template <class T> void Network<T>::set_parameters(const T* values) {
   std::copy_n(values, layout_.size(), parameters_.data());
   if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
-  use(kernels(), averages());
+  use(kernels(), averages(), 1);
 }
 
 template <class T> void Network<T>::set_averages(const T* values) {
   if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
-  use(kernels(), averages());
+  use(kernels(), averages(), 1);
 }
 
 template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
@@ -49,12 +49,15 @@ template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::u
   embedding_.set_step(step);
 }
 
-template <class T> void Network<T>::use(const KernelTable<T>& k, const T* parameters) {
+template <class T>
+void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) {
   in_use_ = parameters;
-  cross_.pack(k, parameters);
-  deep_.pack(k, parameters);
-  beside_.pack(k, parameters);
-  head_.pack(k, parameters);
+  Packings<T> packings;
+  cross_.pack(k, packings, parameters);
+  deep_.pack(packings, parameters);
+  beside_.pack(packings, parameters);
+  head_.pack(packings, parameters);
+  pack_all(k, packings, worth_threads() ? n_threads : 1);
   embedding_.point(parameters);
 }
 

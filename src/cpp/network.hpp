@@ -110,10 +110,10 @@ template <class T> class Network {
   class Training {
    public:
     explicit Training(Network& network) : network_(network) {
-      network_.use(network_.kernels(), network_.parameters());
+      network_.use(network_.kernels(), network_.parameters(), 1);
     }
     ~Training() {
-      if (network_.averages_.size() > 0) network_.use(network_.kernels(), network_.averages());
+      if (network_.averages_.size() > 0) network_.use(network_.kernels(), network_.averages(), 1);
     }
     Training(const Training&) = delete;
     Training& operator=(const Training&) = delete;
@@ -133,7 +133,9 @@ template <class T> class Network {
   void connect_head(Workspace<T>& ws) const;
 
   // Forward and backward read weights packed from, and tables in, these parameters.
-  void use(const KernelTable<T>& k, const T* parameters);
+  void use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads);
+  // of the dense parameters: few of them are sooner moved than threads are woken
+  bool worth_threads() const noexcept { return dense_size_ > kChunk; }
   void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table, const Rows& rows,
                const DropoutAt& dropout) const;
   double loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "buffer.hpp"
 #include "kernel_table.hpp"
+#include "thread_pool.hpp"
 
 namespace dcn {
 
@@ -27,5 +29,23 @@ template <class T> class PackedMatrix {
   std::size_t O_ = 0, I_ = 0;
   Buffer<T> by_output_, by_input_, bias_;
 };
+
+// Matrices to be packed from the parameters: each part of the model adds its own, once a step, and
+// threads share them.
+template <class T> struct Packing {
+  PackedMatrix<T>* matrix;
+  const T* W;
+  std::size_t w_ld;
+  const T* b;
+};
+template <class T> using Packings = std::vector<Packing<T>>;
+
+template <class T>
+void pack_all(const KernelTable<T>& k, const Packings<T>& packings, std::size_t n_threads) {
+  parallel_for(n_threads, packings.size(), [&](std::size_t i, std::size_t) {
+    const Packing<T>& p = packings[i];
+    p.matrix->pack(k, p.W, p.w_ld, p.b);
+  });
+}
 
 }  // namespace dcn

@@ -10,6 +10,7 @@ namespace dcn {
 struct FieldOfTable {
   std::size_t number;     // of the field, its column in ids
   std::size_t first_row;  // of the table
+  std::size_t rows;       // V_f
 };
 
 struct TouchedRows {
@@ -17,12 +18,15 @@ struct TouchedRows {
   std::vector<std::uint32_t> starts;        // (U+1) of the runs
   std::vector<std::uint32_t> occurrences;   // i * (fields of the table) + j, ascending in each run
 
-  // ids (N,F), numbers (n) of its rows or null for the first n; the table has V rows
-  void sort(const std::vector<FieldOfTable>& fields, std::size_t V, const std::int32_t* ids,
-            std::size_t F, const std::int64_t* numbers, std::size_t n);
+  // ids (N,F), numbers (n) of its rows or null for the first n. The fields' rows follow each other
+  // in the table, so each field is sorted by itself.
+  void sort(const std::vector<FieldOfTable>& fields, const std::int32_t* ids, std::size_t F,
+            const std::int64_t* numbers, std::size_t n, std::size_t n_threads);
 
  private:
-  std::vector<std::uint64_t> keys_, scratch_;  // row above occurrence
+  std::vector<std::uint64_t> keys_, scratch_;  // (fields,n) id above occurrence
+  std::vector<const std::uint64_t*> sorted_;   // (fields) one or the other
+  std::vector<std::size_t> first_;             // (fields+1) number of each field's first run
 };
 
 }  // namespace dcn

@@ -98,7 +98,7 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
     if (averages_.size() > 0) k.average_update(averages_.data() + c.begin, p, c.size, rest);
     penalties_[i] = 0.5 * c.l2 * squares;
   };
-  parallel_for(dense_size_ > kChunk ? n_threads : 1, chunks_.size(), move);
+  parallel_for(worth_threads() ? n_threads : 1, chunks_.size(), move);
   double penalty = 0;
   for (const double p : penalties_) penalty += p;
   watch.lap(Stage::optimize);
@@ -115,7 +115,7 @@ double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* 
   const KernelTable<T>& k = kernels();
   reserve(tiling(n), n_threads);
   const Training training(*this);
-  embedding_.touch(table.ids, rows, n);
+  embedding_.touch(table.ids, rows, n, n_threads);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
   k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_), tiling(n).lanes,
                  dense_size_);
@@ -144,7 +144,7 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
     }
     const std::size_t count = std::min(batch_size, n - first);
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
-    embedding_.touch(table.ids, order + first, count);
+    embedding_.touch(table.ids, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);
     embedding_.catch_up(k, state(), history(adam), n_threads);
     watch.lap(Stage::optimize_tables);
@@ -155,7 +155,7 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
     }
     const double penalty = update(k, count, adam, n_threads);
     watch.restart();
-    use(k, parameters());
+    use(k, parameters(), n_threads);
     watch.lap(Stage::optimize);
     total += sum + penalty * static_cast<double>(count);
     seen += count;

@@ -21,7 +21,9 @@ template <class T> class CrossOp {
         part_(config, layout_), parameters_(layout_.size()) {
     T* out = parameters_.data();
     for (const Array<T>* p : parameters) out = std::copy_n(p->data(), p->size(), out);
-    part_.pack(k_, parameters_.data());
+    Packings<T> packings;
+    part_.pack(k_, packings, parameters_.data());
+    pack_all(k_, packings, 1);
   }
 
   std::size_t n_parameters() const { return layout_.size(); }

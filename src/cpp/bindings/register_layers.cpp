@@ -55,8 +55,8 @@ template <class T> void register_embedding(py::module_& m) {
           for (std::size_t f = 0; f < op.F; ++f) {
             const std::size_t K = op.fields[f].K;
             Array<T> dE = zeros_like(tables[f]);
-            touched.sort({{f, 0}}, static_cast<std::size_t>(dE.shape(0)), ids.data(), op.F, nullptr,
-                         op.B);
+            touched.sort({{f, 0, static_cast<std::size_t>(dE.shape(0))}}, ids.data(), op.F, nullptr,
+                         op.B, 1);
             std::vector<T> sums(touched.rows.size() * K);
             op.k.embedding_backward(sums.data(), dx0.data(), op.D, &op.fields[f].column,
                                     touched.occurrences.data(), touched.starts.data(),

@@ -52,6 +52,10 @@ void stack_forward(T* x0, const T* dense, const std::int64_t* rows, std::size_t 
   const std::size_t padding = padded<T>(D) - D;
   for (std::size_t t = 0; t < Trows; ++t, x0 += ld<T>(D)) {
     const T* row = M > 0 ? dense + row_of(rows, t) * M : dense;
+    if (M > 0 && t + kRowsAhead < Trows) {
+      const T* later = dense + row_of(rows, t + kRowsAhead) * M;
+      for (std::size_t d = 0; d < M; d += kLanes<T>) prefetch(later + d);
+    }
     T* out = x0 + (D - M);
     std::size_t d = 0;
     for (; d + kLanes<T> <= M; d += kLanes<T>) store(out + d, load(row + d));
