@@ -20,6 +20,7 @@ inline constexpr double kLayerNormEpsilon = 1e-5;  // PyTorch's
 enum class Activation : int { identity, relu, tanh, sigmoid, gelu };
 enum class Loss : int { squared_error, log_loss, softmax };
 inline constexpr std::size_t kLosses = 3;
+inline constexpr int kSharedVectors = 4;
 
 // One categorical field: where its rows are, and where they go in x0.
 template <class T> struct Field {
@@ -28,11 +29,36 @@ template <class T> struct Field {
   std::size_t column;  // of x0 (or of the logits)
 };
 
+struct Span {
+  std::size_t begin, end;
+};
+
+// What a product with x0 has not to do: some columns were multiplied once for every distinct row of
+// their tables (shared_products.hpp).
+template <class T> struct Shared {
+  const Span* left;  // columns of x0 that are left to multiply, ascending
+  std::size_t n_left;
+  const T* keep;  // (padded(D)) 1 for these columns, 0 for the others
+  const T* sums;  // (T,O) the share of the others, and the bias
+  T* dz;          // (T,O) where backward leaves the gradient of the product, for the others
+};
+
 // W (O,I) in the two orders in which it is multiplied, and its bias padded; made by pack_weights.
 template <class T> struct Packed {
-  const T* by_output;  // (vectors(O), I, lanes): x (T,I) -> x W^T (T,O)
-  const T* by_input;   // (vectors(I), O, lanes): dz (T,O) -> dz W (T,I)
-  const T* bias;       // (padded(O)), null where the layer has none
+  const T* by_output;                 // (vectors(O), I, lanes): x (T,I) -> x W^T (T,O)
+  const T* by_input;                  // (vectors(I), O, lanes): dz (T,O) -> dz W (T,I)
+  const T* bias;                      // (padded(O))
+  const Shared<T>* shared = nullptr;  // null where the whole product is to do
+};
+
+// A field whose rows are shared: its distinct rows in a batch, and where they occur.
+template <class T> struct SharedField {
+  const T* rows;                // (U,ld(K)), a copy
+  std::size_t K, column;        // of x0
+  std::size_t first, U;         // its units among those of all shared fields
+  const std::uint32_t* starts;  // (U+1) of the runs of occurrences i * n_fields + j
+  const std::uint32_t* occurrences;
+  std::size_t n_fields;
 };
 
 template <class T> struct AdamStep {
@@ -84,6 +110,21 @@ template <class T> struct KernelTable {
                         std::size_t M, std::size_t D);
   // the first W columns of x (T, row stride x_ld) -> out (T,W), out without padding
   void (*unstack)(T* out, const T* x, std::size_t x_ld, std::size_t Trows, std::size_t W);
+
+  // ---- 3 and 4: products with x0 that are shared by equal ids; kSharedVectors vectors of the
+  // O outputs, from vector v on, at a time
+  // fields (H), index (n,H) units -> sums (n,O) = bias + what the fields come to. products (units,
+  // kSharedVectors vectors) is scratch
+  void (*shared_forward)(T* sums, T* products, const SharedField<T>* fields,
+                         const std::uint32_t* index, Packed<T> W, std::size_t n, std::size_t H,
+                         std::size_t D, std::size_t O, std::size_t v);
+  // dz (n,O) -> dsums (units,O), added up by unit; dW (O,D) of the fields' columns
+  void (*shared_backward)(T* dsums, T* dW, const T* dz, const SharedField<T>* fields, std::size_t H,
+                          std::size_t D, std::size_t O, std::size_t v);
+  // dsums (units,O) and the field's columns of W (O,D) -> g (U,ld(K)), or added to it; packed (O,
+  // padded(K)) is scratch
+  void (*shared_rows_backward)(T* g, T* packed, const T* dsums, SharedField<T> field, const T* W,
+                               std::size_t D, std::size_t O, bool add);
 
   // ---- 3: cross, vector form (2017, eq. 3), all layers at once by the closed form. Rows of x0,
   // xL, dxL and dx0 are `stride` apart and need no padding

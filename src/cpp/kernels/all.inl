@@ -3,6 +3,7 @@
 #include "kernels/gemm.inl"
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
+#include "kernels/shared.inl"
 #include "kernels/cross_vector.inl"
 #include "kernels/cross_matrix.inl"
 #include "kernels/cross_lowrank.inl"
@@ -23,6 +24,9 @@ template <class T> constexpr KernelTable<T> make_table() {
       .embedding_backward = embedding_backward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
+      .shared_forward = shared_forward<T>,
+      .shared_backward = shared_backward<T>,
+      .shared_rows_backward = shared_rows_backward<T>,
       .cross_vector_forward = cross_vector_forward<T>,
       .cross_vector_backward = cross_vector_backward<T>,
       .cross_vector_gradients = cross_vector_gradients<T>,

@@ -1,24 +1,14 @@
 // Stage 5: logits = sum over the parts of W_part part, plus b. The parts are never laid side by
 // side: W's columns are split instead.
 
-template <class T> struct BiasEpilogue {
-  T* out;
-  const T* bias;
-  std::size_t stride;
-
-  DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
-    store(out + row * stride + column, product + load(bias + column));
-  }
-};
-
 template <class T>
 void combine_forward(T* logits, const T* x, std::size_t x_ld, Packed<T> W, std::size_t Trows,
                      std::size_t D, std::size_t C, bool add) {
   const std::size_t stride = ld<T>(C);
   if (add)
-    multiply_packed(x, x_ld, W.by_output, Trows, D, C, AddEpilogue<T>{logits, true, stride});
+    multiply_weights(x, x_ld, W, Trows, D, C, AddEpilogue<T>{logits, true, stride});
   else
-    multiply_packed(x, x_ld, W.by_output, Trows, D, C, BiasEpilogue<T>{logits, W.bias, stride});
+    multiply_weights(x, x_ld, W, Trows, D, C, BaseEpilogue<T>{logits, {W.bias, 0}, stride});
 }
 
 template <class T>
@@ -29,7 +19,7 @@ void combine_backward(T* dx, T* dW, std::size_t dw_ld, T* db, const T* dlogits, 
   if (db != nullptr) for_columns(db, Trows, C, [=](std::size_t at) { return load(dlogits + at); });
   add_outer(dW, dw_ld, dlogits, stride, x, x_ld, Trows, C, D);
   if (dx != nullptr)
-    multiply_packed(dlogits, stride, W.by_input, Trows, C, D, StoreEpilogue<T>{dx, ld<T>(D)});
+    multiply_back(dlogits, stride, W, Trows, C, D, StoreEpilogue<T>{dx, ld<T>(D)});
 }
 
 template <class T>

@@ -1,20 +1,12 @@
 // Stage 3, low rank. Wang et al. 2021, eq. 2: W = U V, U (D,R), V (R,D): z = U (V x) + b + diag x.
 
-template <class T> struct StoreEpilogue {
-  T* out;
-  std::size_t stride;
-
-  DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
-    store(out + row * stride + column, product);
-  }
-};
-
 template <class T>
 void cross_lowrank_forward(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T> U, Packed<T> V,
                            std::size_t Trows, std::size_t D, std::size_t R, T diag) {
-  multiply_packed(x, ld<T>(D), V.by_output, Trows, D, R, StoreEpilogue<T>{t, ld<T>(R)});
-  multiply_packed(t, ld<T>(R), U.by_output, Trows, R, D,
-                  CrossEpilogue<T>{xn, z, x0, x, U.bias, diag, ld<T>(D)});
+  multiply_weights(x, ld<T>(D), V, Trows, D, R,
+                   BaseEpilogue<T>{t, base_of(V, ld<T>(R)), ld<T>(R)});
+  multiply_weights(t, ld<T>(R), U, Trows, R, D,
+                   CrossEpilogue<T>{xn, z, x0, x, base_of(U, ld<T>(D)), diag, ld<T>(D)});
 }
 
 // dz as in the matrix form; dU = dz^T t, dt = dz U, dV = dt^T x, dx = dt V + diag dz + dxn
@@ -24,10 +16,10 @@ void cross_lowrank_backward(T* dx, T* dx0_acc, T* dU, T* dV, T* db, T* dz, T* dt
                             Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R, T diag) {
   cross_gradient_of_z(dz, dx0_acc, db, dxn, z, x0, Trows, D);
   add_outer(dU, R, dz, ld<T>(D), t, ld<T>(R), Trows, D, R);
-  multiply_packed(dz, ld<T>(D), U.by_input, Trows, D, R, StoreEpilogue<T>{dt, ld<T>(R)});
-  add_outer(dV, D, dt, ld<T>(R), x, ld<T>(D), Trows, R, D);
+  multiply_back(dz, ld<T>(D), U, Trows, D, R, StoreEpilogue<T>{dt, ld<T>(R)});
+  add_outer(dV, D, dt, ld<T>(R), x, ld<T>(D), Trows, R, D, V.shared);
   if (dx != nullptr)
-    multiply_packed(
-        dt, ld<T>(R), V.by_input, Trows, R, D,
+    multiply_back(
+        dt, ld<T>(R), V, Trows, R, D,
         CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag, ld<T>(D)});
 }

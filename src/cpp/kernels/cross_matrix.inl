@@ -4,14 +4,15 @@
 // z = product + b + diag x;  xn = x0 z + x, while the tile is in registers
 template <class T> struct CrossEpilogue {
   T *xn, *z;
-  const T *x0, *x, *bias;
+  const T *x0, *x;
+  Base<T> base;
   T diag;
   std::size_t stride;
 
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
     const Vec<T> xv = load(x + at);
-    const Vec<T> zv = fma(broadcast(diag), xv, product + load(bias + column));
+    const Vec<T> zv = fma(broadcast(diag), xv, product + load(base.first + row * base.stride + column));
     store(z + at, zv);
     store(xn + at, fma(load(x0 + at), zv, xv));
   }
@@ -20,8 +21,8 @@ template <class T> struct CrossEpilogue {
 template <class T>
 void cross_matrix_forward(T* xn, T* z, const T* x0, const T* x, Packed<T> W, std::size_t Trows,
                           std::size_t D, T diag) {
-  multiply_packed(x, ld<T>(D), W.by_output, Trows, D, D,
-                  CrossEpilogue<T>{xn, z, x0, x, W.bias, diag, ld<T>(D)});
+  multiply_weights(x, ld<T>(D), W, Trows, D, D,
+                   CrossEpilogue<T>{xn, z, x0, x, base_of(W, ld<T>(D)), diag, ld<T>(D)});
 }
 
 // dz = dxn * x0; dx0 += dxn * z; db += sum over rows of dz
@@ -57,9 +58,9 @@ void cross_matrix_backward(T* dx, T* dx0_acc, T* dW, T* db, T* dz, const T* dxn,
                            const T* x0, const T* x, Packed<T> W, std::size_t Trows, std::size_t D,
                            T diag) {
   cross_gradient_of_z(dz, dx0_acc, db, dxn, z, x0, Trows, D);
-  add_outer(dW, D, dz, ld<T>(D), x, ld<T>(D), Trows, D, D);
+  add_outer(dW, D, dz, ld<T>(D), x, ld<T>(D), Trows, D, D, W.shared);
   if (dx != nullptr)
-    multiply_packed(
-        dz, ld<T>(D), W.by_input, Trows, D, D,
+    multiply_back(
+        dz, ld<T>(D), W, Trows, D, D,
         CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag, ld<T>(D)});
 }

@@ -20,12 +20,12 @@ template <class T, Activation kAct> DCN_INLINE Vec<T> slope(Vec<T> h, const T* z
 
 template <class T, Activation kAct> struct DenseEpilogue {
   T *hn, *z;
-  const T* bias;
+  Base<T> base;
   std::size_t stride;
 
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
-    const Vec<T> zv = product + load(bias + column);
+    const Vec<T> zv = product + load(base.first + row * base.stride + column);
     if constexpr (kAct == Activation::gelu) store(z + at, zv);
     store(hn + at, activate<T, kAct>(zv));
   }
@@ -34,8 +34,8 @@ template <class T, Activation kAct> struct DenseEpilogue {
 template <class T, Activation kAct>
 void dense_forward_as(T* hn, T* z, const T* h, const Packed<T>& W, std::size_t Trows, std::size_t I,
                       std::size_t O) {
-  multiply_packed(h, ld<T>(I), W.by_output, Trows, I, O,
-                  DenseEpilogue<T, kAct>{hn, z, W.bias, ld<T>(O)});
+  multiply_weights(h, ld<T>(I), W, Trows, I, O,
+                   DenseEpilogue<T, kAct>{hn, z, base_of(W, ld<T>(O)), ld<T>(O)});
 }
 
 template <Activation kAct> struct ActivationConstant {
@@ -76,18 +76,6 @@ void dense_gradient_of_z(T* dz, T* db, const T* dhn, const T* hn, const T* z, st
   });
 }
 
-// dh = product, or dh += product where another branch has written its share
-template <class T> struct AddEpilogue {
-  T* out;
-  bool add;
-  std::size_t stride;
-
-  DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
-    T* p = out + row * stride + column;
-    store(p, add ? load(p) + product : product);
-  }
-};
-
 template <class T>
 void dense_backward(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const T* z, const T* h,
                     Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
@@ -95,7 +83,7 @@ void dense_backward(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const
   with_activation(activation, [&](auto act) {
     dense_gradient_of_z<T, act.value>(dz, db, dhn, hn, z, Trows, O);
   });
-  add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I);
+  add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I, W.shared);
   if (dh != nullptr)
-    multiply_packed(dz, ld<T>(O), W.by_input, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});
+    multiply_back(dz, ld<T>(O), W, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});
 }
