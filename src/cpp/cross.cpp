@@ -94,11 +94,11 @@ void CrossPart<T>::forward(const KernelTable<T>& k, CrossTile<T>& tile, const T*
     if (gated())
       forward_gate(k, tile, l, rows);
     else if (kind_ == CrossKind::matrix)
-      k.cross_matrix_forward(tile.x[l + 1], tile.z[l], x0, tile.x[l], packed_w_[l].view(), rows, D_,
+      k.cross_matrix_forward(tile.x[l + 1], tile.z[l], x0, tile.x[l], inner(tile, l), rows, D_,
                              diag_);
     else
       k.cross_lowrank_forward(tile.x[l + 1], tile.z[l], tile.t[l], x0, tile.x[l],
-                              packed_w_[l].view(), packed_v_[l].view(), rows, D_, R_, diag_);
+                              packed_w_[l].view(), inner(tile, l), rows, D_, R_, diag_);
 }
 
 template <class T>
@@ -106,10 +106,10 @@ void CrossPart<T>::forward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std
                                 std::size_t rows) const {
   const T* x = tile.x[l];
   if (kind_ == CrossKind::lowrank) {
-    k.dense_forward(tile.t[l], nullptr, x, packed_v_[l].view(), rows, D_, R_, Activation::identity);
+    k.dense_forward(tile.t[l], nullptr, x, inner(tile, l), rows, D_, R_, Activation::identity);
     k.dense_forward(tile.z[l], tile.pre[l], tile.t[l], packed_w_[l].view(), rows, R_, D_, gate_);
   } else {
-    k.dense_forward(tile.z[l], tile.pre[l], x, packed_w_[l].view(), rows, D_, D_, gate_);
+    k.dense_forward(tile.z[l], tile.pre[l], x, inner(tile, l), rows, D_, D_, gate_);
   }
   k.cross_gate_forward(tile.x[l + 1], tile.z[l], tile.x[0], x, rows, D_, diag_);
 }
@@ -121,16 +121,17 @@ void CrossPart<T>::backward_gate(const KernelTable<T>& k, CrossTile<T>& tile, st
   const T* x = tile.x[l];
   T* to = dx != nullptr && dx != dx0 ? dx : tile.dx;  // dx0 holds the share of the layers above
   T* product = dx != nullptr ? to : nullptr;
+  const Packed<T> W = inner(tile, l);
   k.cross_gate_backward(tile.dg, to, dx0, dxn, tile.z[l], tile.x[0], x, rows, D_, diag_);
   if (kind_ == CrossKind::lowrank) {
     k.dense_backward(tile.dt, gradients + u_ + l * D_ * R_, db, tile.dz, tile.dg, tile.z[l],
                      tile.pre[l], tile.t[l], packed_w_[l].view(), rows, R_, D_, gate_, false);
     T* no_bias = tile.dc;  // V has none
-    k.dense_backward(product, gradients + v_ + l * R_ * D_, no_bias, tile.dtt, tile.dt, tile.t[l],
-                     nullptr, x, packed_v_[l].view(), rows, D_, R_, Activation::identity, true);
+    k.dense_backward(product, gradients + v_ + l * R_ * D_, no_bias, kept(W, tile.dtt), tile.dt,
+                     tile.t[l], nullptr, x, W, rows, D_, R_, Activation::identity, true);
   } else {
-    k.dense_backward(product, gradients + w_ + l * D_ * D_, db, tile.dz, tile.dg, tile.z[l],
-                     tile.pre[l], x, packed_w_[l].view(), rows, D_, D_, gate_, true);
+    k.dense_backward(product, gradients + w_ + l * D_ * D_, db, kept(W, tile.dz), tile.dg,
+                     tile.z[l], tile.pre[l], x, W, rows, D_, D_, gate_, true);
   }
   if (dx != nullptr && dx == dx0)
     for (std::size_t i = 0; i < rows * ld<T>(D_); ++i) dx0[i] += to[i];
@@ -141,13 +142,14 @@ void CrossPart<T>::backward_layer(const KernelTable<T>& k, CrossTile<T>& tile, s
                                   T* dx0, const T* dxn, T* db, T* gradients,
                                   std::size_t rows) const {
   if (gated()) return backward_gate(k, tile, l, dx, dx0, dxn, db, gradients, rows);
+  const Packed<T> W = inner(tile, l);
   if (kind_ == CrossKind::matrix)
-    k.cross_matrix_backward(dx, dx0, gradients + w_ + l * D_ * D_, db, tile.dz, dxn, tile.z[l],
-                            tile.x[0], tile.x[l], packed_w_[l].view(), rows, D_, diag_);
+    k.cross_matrix_backward(dx, dx0, gradients + w_ + l * D_ * D_, db, kept(W, tile.dz), dxn,
+                            tile.z[l], tile.x[0], tile.x[l], W, rows, D_, diag_);
   else
     k.cross_lowrank_backward(dx, dx0, gradients + u_ + l * D_ * R_, gradients + v_ + l * R_ * D_,
-                             db, tile.dz, tile.dt, dxn, tile.z[l], tile.t[l], tile.x[0], tile.x[l],
-                             packed_w_[l].view(), packed_v_[l].view(), rows, D_, R_, diag_);
+                             db, tile.dz, kept(W, tile.dt), dxn, tile.z[l], tile.t[l], tile.x[0],
+                             tile.x[l], packed_w_[l].view(), W, rows, D_, R_, diag_);
 }
 
 template <class T>

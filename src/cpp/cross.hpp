@@ -20,6 +20,7 @@ template <class T> struct CrossTile {
   T *dg = nullptr, *dtt = nullptr;                // scratch (T,D), (T,R), with a gate
   T *dp = nullptr, *dq = nullptr, *dc = nullptr;  // scratch (L,T), (L), (D) or (R)
   T* db = nullptr;                                // (L,D), where there is no bias to learn
+  const Shared<T>* shared = nullptr;              // of the first product, set for a tile
 
   T* xL() const { return x.back(); }
 };
@@ -43,8 +44,20 @@ template <class T> class CrossPart {
                 const T* parameters, std::size_t rows) const;
 
   std::size_t layers() const noexcept { return L_; }
+  // the product with x0, where there is one
+  FirstLayer<T> first_layer() const {
+    if (L_ == 0 || kind_ == CrossKind::vector) return {};
+    if (kind_ == CrossKind::matrix) return {&packed_w_[0], w_, D_};
+    return {&packed_v_[0], v_, R_};
+  }
 
  private:
+  // W, or V, of a layer; the product with x0 may be shared
+  Packed<T> inner(const CrossTile<T>& tile, std::size_t l) const {
+    Packed<T> packed = (kind_ == CrossKind::matrix ? packed_w_[l] : packed_v_[l]).view();
+    if (l == 0) packed.shared = tile.shared;
+    return packed;
+  }
   bool gated() const noexcept { return gate_ != Activation::identity; }
   void forward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l,
                     std::size_t rows) const;

@@ -65,12 +65,12 @@ void DeepPart<T>::forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* p
     const bool drops = threshold_ > 0 && at.active;
     T* a = drops ? tile.a[i] : tile.h[i + 1];
     if (layer_norm_) {
-      k.dense_forward(tile.xhat[i], nullptr, tile.h[i], packed_[i].view(), rows, I, O,
+      k.dense_forward(tile.xhat[i], nullptr, tile.h[i], weights(tile, i), rows, I, O,
                       Activation::identity);
       k.layer_norm_forward(a, tile.z[i], tile.xhat[i], tile.inv[i], tile.xhat[i],
                            parameters + scale_[i], parameters + shift_[i], rows, O, activation_);
     } else {
-      k.dense_forward(a, tile.z[i], tile.h[i], packed_[i].view(), rows, I, O, activation_);
+      k.dense_forward(a, tile.z[i], tile.h[i], weights(tile, i), rows, I, O, activation_);
     }
     if (drops) k.dropout(tile.h[i + 1], a, stream(i, at), threshold_, at.first_row, rows, O);
   }
@@ -93,9 +93,9 @@ void DeepPart<T>::backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, b
                             activation_);
       activation = Activation::identity;  // dhn is the gradient of the product now
     }
-    k.dense_backward(i > 0 ? dh : dh0, gradients + w_[i], gradients + b_[i], tile.dz, dhn, a,
-                     tile.z[i], tile.h[i], packed_[i].view(), rows, I, O, activation,
-                     i == 0 && add);
+    const Packed<T> W = weights(tile, i);
+    k.dense_backward(i > 0 ? dh : dh0, gradients + w_[i], gradients + b_[i], kept(W, tile.dz), dhn,
+                     a, tile.z[i], tile.h[i], W, rows, I, O, activation, i == 0 && add);
   }
 }
 

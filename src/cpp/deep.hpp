@@ -17,6 +17,7 @@ template <class T> struct DeepTile {
   std::vector<T*> xhat;  // N pointers, normalised z; null without layer normalisation
   std::vector<T*> inv;   // N pointers to (T)
   T *dz = nullptr, *dh = nullptr, *dh_other = nullptr;  // scratch, (T, widest layer)
+  const Shared<T>* shared = nullptr;                    // of the first product, set for a tile
 
   T* hN() const { return h.back(); }
 };
@@ -47,9 +48,19 @@ template <class T> class DeepPart {
                 const T* parameters, std::size_t rows, const DropoutAt& at) const;
 
   std::size_t layers() const noexcept { return packed_.size(); }
+  FirstLayer<T> first_layer() const {
+    if (layers() == 0) return {};
+    return {&packed_[0], w_[0], widths_[1]};
+  }
   std::size_t width() const noexcept { return layers() > 0 ? widths_.back() : 0; }  // H
 
  private:
+  // W of a layer; the first may be shared
+  Packed<T> weights(const DeepTile<T>& tile, std::size_t i) const {
+    Packed<T> packed = packed_[i].view();
+    if (i == 0) packed.shared = tile.shared;
+    return packed;
+  }
   std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
 
   Activation activation_ = Activation::relu;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "optimizer.hpp"
+#include "shared_products.hpp"
 #include "thread_pool.hpp"
 #include "tiling.hpp"
 
@@ -51,12 +52,13 @@ void EmbeddingPart<T>::add_table(Layout& layout, const NetworkConfig& config, st
 
 template <class T> void EmbeddingPart<T>::point(const T* parameters) {
   fields_.resize(F_);
-  for (const Table& table : tables_) {
+  for (Table& table : tables_) {
+    table.rows = parameters + table.offset;
     std::vector<Field<T>>& to = table.wide ? wide_fields_ : fields_;
     to.resize(F_);
     for (std::size_t j = 0; j < table.fields.size(); ++j)
-      to[table.fields[j].number] = {parameters + table.offset + table.fields[j].first_row * table.K,
-                                    table.K, table.columns[j]};
+      to[table.fields[j].number] = {table.rows + table.fields[j].first_row * table.K, table.K,
+                                    table.columns[j]};
   }
 }
 
@@ -85,6 +87,21 @@ void EmbeddingPart<T>::touch(const std::int32_t* ids, const std::int64_t* rows, 
   for (Table& table : tables_) table.touched.sort(table.fields, ids, F_, rows, n, n_threads);
 }
 
+template <class T> std::vector<BatchField<T>> EmbeddingPart<T>::batch_fields() const {
+  std::vector<BatchField<T>> fields;
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    const Table& table = tables_[i];
+    const TouchedRows& touched = table.touched;
+    for (std::size_t j = 0; j < table.fields.size() && !table.wide; ++j) {
+      const std::size_t first = touched.first[j];
+      fields.push_back({i, first, touched.first[j + 1] - first, table.K, table.columns[j],
+                        table.rows, touched.rows.data() + first, touched.starts.data() + first,
+                        touched.occurrences.data(), table.fields.size()});
+    }
+  }
+  return fields;
+}
+
 template <class T>
 template <class F>
 void EmbeddingPart<T>::each_chunk(std::size_t n_threads, F&& f) {
@@ -105,24 +122,26 @@ void EmbeddingPart<T>::each_chunk(std::size_t n_threads, F&& f) {
 }
 
 template <class T>
-void EmbeddingPart<T>::sum_gradients(const KernelTable<T>& k, T* g, const Table& table,
-                                     std::size_t first, std::size_t count) {
+void EmbeddingPart<T>::sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
+                                     const Table& table, std::size_t first, std::size_t count) {
   k.embedding_backward(g, table.wide ? dlogits_.data() : dx_.data(), table.wide ? C_ : width_,
                        table.columns.data(), table.touched.occurrences.data(),
                        table.touched.starts.data() + first, count, table.fields.size(), table.K);
+  const auto number = static_cast<std::size_t>(&table - tables_.data());
+  if (!table.wide) shared.add_row_gradients(g, number, first, count);
 }
 
 template <class T>
-double EmbeddingPart<T>::update(const KernelTable<T>& k, const TableState<T>& state,
-                                const AdamStep<T>& step, const RowHistory& history,
-                                std::size_t n_threads) {
+double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                                const TableState<T>& state, const AdamStep<T>& step,
+                                const RowHistory& history, std::size_t n_threads) {
   std::size_t touched = 0;
   for (const Table& table : tables_) touched += ceil_div(table.touched.rows.size(), kRowsPerTask);
   std::vector<double> squares(touched);
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
-    sum_gradients(k, g, table, first, count);
+    sum_gradients(k, shared, g, table, first, count);
     const std::uint32_t* rows = table.touched.rows.data() + first;
     squares[task] = k.adam_update_rows(state.parameters + table.offset, state.m + table.offset,
                                        state.v + table.offset, g, rows,
@@ -143,12 +162,13 @@ double EmbeddingPart<T>::update(const KernelTable<T>& k, const TableState<T>& st
 }
 
 template <class T>
-void EmbeddingPart<T>::gradients(const KernelTable<T>& k, T* gradients, std::size_t n_threads) {
+void EmbeddingPart<T>::gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                                 T* gradients, std::size_t n_threads) {
   for (const Table& table : tables_) std::fill_n(gradients + table.offset, table.V * table.K, T(0));
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t) {
     T* g = sums_[slot].data();
-    sum_gradients(k, g, table, first, count);
+    sum_gradients(k, shared, g, table, first, count);
     for (std::size_t u = 0; u < count; ++u)
       std::copy_n(g + u * table.K, table.K,
                   gradients + table.offset + table.touched.rows[first + u] * table.K);

@@ -17,6 +17,18 @@ template <class T> struct TableState {
   T *parameters, *m, *v, *averages;
 };
 
+// A field's distinct rows in a batch, one run of occurrences each.
+template <class T> struct BatchField {
+  std::size_t table, first;      // number of its table, and of its first run among the table's
+  std::size_t U, K, column;      // runs, width, where it begins in x0
+  const T* rows;                 // (V,K) the table's
+  const std::uint32_t* numbers;  // (U) of the rows
+  const std::uint32_t *starts, *occurrences;  // (U+1), and i * n_fields + j
+  std::size_t n_fields;
+};
+
+template <class T> class SharedProducts;
+
 template <class T> class EmbeddingPart {
  public:
   EmbeddingPart() = default;
@@ -37,14 +49,17 @@ template <class T> class EmbeddingPart {
   // Sorts the batch's ids into one run a table row.
   void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
              std::size_t n_threads);
+  std::vector<BatchField<T>> batch_fields() const;
   T* dx(std::size_t row) noexcept { return dx_.data() + row * width_; }        // (B, width())
   T* dlogits(std::size_t row) noexcept { return dlogits_.data() + row * C_; }  // (B,C)
 
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
-  double update(const KernelTable<T>& k, const TableState<T>& state, const AdamStep<T>& step,
-                const RowHistory& history, std::size_t n_threads);
+  double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                const TableState<T>& state, const AdamStep<T>& step, const RowHistory& history,
+                std::size_t n_threads);
   // Writes the gradients of the touched rows, zero elsewhere, into the flat buffer.
-  void gradients(const KernelTable<T>& k, T* gradients, std::size_t n_threads);
+  void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
+                 std::size_t n_threads);
   // Brings the touched rows, or all, to history.now: what they missed while they were not touched.
   void catch_up(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
                 std::size_t n_threads);
@@ -60,6 +75,7 @@ template <class T> class EmbeddingPart {
 
  private:
   struct Table {
+    const T* rows = nullptr;   // (V,K) that forward reads
     bool wide = false;         // gradient comes from the logits, not from x0
     std::size_t K = 0, V = 0;  // row width, rows
     std::size_t offset = 0;
@@ -69,8 +85,8 @@ template <class T> class EmbeddingPart {
     TouchedRows touched;
   };
   void add_table(Layout& layout, const NetworkConfig& config, std::size_t K, bool wide);
-  void sum_gradients(const KernelTable<T>& k, T* g, const Table& table, std::size_t first,
-                     std::size_t count);
+  void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
+                     const Table& table, std::size_t first, std::size_t count);
   // f(table, first touched row, how many, slot, task)
   template <class F> void each_chunk(std::size_t n_threads, F&& f);
 

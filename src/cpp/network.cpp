@@ -21,6 +21,7 @@ Network<T>::Network(const NetworkConfig& config)
       beside_(beside(config_), layout_, "beside", config_.hidden.size()),
       head_(config_, layout_, head_widths(), config_.wide ? config_.n_dense : 0),
       dense_size_(layout_.size()), embedding_(config_, layout_),
+      shared_(config_.width(), first_layers()),
       most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
       parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0),
       gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
@@ -62,6 +63,12 @@ void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n
 }
 
 // ---- what a tile needs
+
+template <class T> std::array<FirstLayer<T>, 3> Network<T>::first_layers() const {
+  const bool parallel = config_.structure == Structure::parallel;
+  return {cross_.first_layer(), parallel ? deep_.first_layer() : FirstLayer<T>{},
+          beside_.first_layer()};
+}
 
 template <class T> std::vector<std::size_t> Network<T>::head_widths() const {
   if (deep_.layers() == 0) return {config_.width()};

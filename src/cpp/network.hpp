@@ -10,6 +10,7 @@
 #include "embedding.hpp"
 #include "head.hpp"
 #include "optimizer.hpp"
+#include "shared_products.hpp"
 #include "stopwatch.hpp"
 #include "tiling.hpp"
 
@@ -26,6 +27,7 @@ template <class T> struct Workspace {
   T* dxL = nullptr;      // (T,D)
   T* dx0 = nullptr;      // (T,D), where there are embeddings
   std::vector<HeadInput<T>> head;
+  std::array<Shared<T>, 3> shared;
   StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
 };
 
@@ -87,6 +89,9 @@ template <class T> class Network {
                           std::size_t batch_size, const AdamOptions& adam, std::uint64_t seed,
                           std::size_t n_threads, bool (*interrupted)(void*), void* context);
 
+  void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
+  std::size_t shared_fields() const noexcept { return shared_.fields(); }  // of the last batch
+
   // Seconds of all threads together in each stage of training, from now on.
   void start_timing();
   StageSeconds stage_seconds() const;
@@ -128,6 +133,7 @@ template <class T> class Network {
   std::size_t bytes_per_row() const;
   std::size_t largest_weights() const;  // numbers of a matrix
   std::vector<std::size_t> head_widths() const;
+  std::array<FirstLayer<T>, 3> first_layers() const;
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
   void connect_head(Workspace<T>& ws) const;
@@ -150,6 +156,8 @@ template <class T> class Network {
   // Adds up the lanes and moves the parameters; returns the penalty before the move.
   double update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
                 std::size_t n_threads);
+  // Tells a tile from this row of the batch on what is shared.
+  void share(Workspace<T>& ws, std::size_t row);
   RowHistory history(const AdamOptions& adam) const;
   TableState<T> state();
   void reserve(const Tiling& tiling, std::size_t n_threads);
@@ -162,6 +170,7 @@ template <class T> class Network {
   Head<T> head_;
   std::size_t dense_size_;  // the tables come last
   EmbeddingPart<T> embedding_;
+  SharedProducts<T> shared_;
   std::size_t most_rows_;  // of a tile
   Buffer<T> parameters_, averages_, gradients_, m_, v_;
   const T* in_use_ = nullptr;  // parameters or averages

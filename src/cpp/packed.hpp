@@ -30,6 +30,17 @@ template <class T> class PackedMatrix {
   Buffer<T> by_output_, by_input_, bias_;
 };
 
+// Where backward leaves the gradient of the product: what is shared of it is wanted later.
+template <class T> T* kept(const Packed<T>& W, T* scratch) {
+  return W.shared != nullptr ? W.shared->dz : scratch;
+}
+
+// A layer that multiplies x0.
+template <class T> struct FirstLayer {
+  const PackedMatrix<T>* packed = nullptr;  // null where there is none
+  std::size_t offset = 0, O = 0;            // of W (O,D) in the flat parameters
+};
+
 // Matrices to be packed from the parameters: each part of the model adds its own, once a step, and
 // threads share them.
 template <class T> struct Packing {

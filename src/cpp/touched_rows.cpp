@@ -46,7 +46,7 @@ void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32
   scratch_.resize(n_keys);
   occurrences.resize(n_keys);
   sorted_.resize(n_fields);
-  first_.assign(n_fields + 1, 0);
+  first.assign(n_fields + 1, 0);
   const std::size_t threads = n_keys >= kWorthThreads ? n_threads : 1;
   parallel_for(threads, n_fields, [&](std::size_t j, std::size_t) {
     std::uint64_t* keys = keys_.data() + j * n;
@@ -62,15 +62,15 @@ void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32
       runs += i == 0 || upper(sorted[i]) != upper(sorted[i - 1]);
     }
     sorted_[j] = sorted;
-    first_[j + 1] = runs;
+    first[j + 1] = runs;
   });
-  for (std::size_t j = 0; j < n_fields; ++j) first_[j + 1] += first_[j];
-  rows.resize(first_.back());
-  starts.resize(first_.back() + 1);
-  counts.resize(first_.back());
+  for (std::size_t j = 0; j < n_fields; ++j) first[j + 1] += first[j];
+  rows.resize(first.back());
+  starts.resize(first.back() + 1);
+  counts.resize(first.back());
   starts.back() = static_cast<std::uint32_t>(n_keys);
   parallel_for(threads, n_fields, [&](std::size_t j, std::size_t) {
-    std::size_t u = first_[j];
+    std::size_t u = first[j];
     for (std::size_t i = 0; i < n; ++i) {
       if (i > 0 && upper(sorted_[j][i]) == upper(sorted_[j][i - 1])) continue;
       rows[u] = static_cast<std::uint32_t>(fields[j].first_row + upper(sorted_[j][i]));

@@ -34,6 +34,18 @@ template <class T> StageSeconds Network<T>::stage_seconds() const {
   return total;
 }
 
+template <class T> void Network<T>::share(Workspace<T>& ws, std::size_t row) {
+  auto pointer = [&](First layer) -> const Shared<T>* {
+    if (!shared_.shares(layer)) return nullptr;
+    Shared<T>& part = ws.shared[static_cast<std::size_t>(layer)];
+    part = shared_.part(layer, row);
+    return &part;
+  };
+  ws.cross.shared = pointer(First::cross);
+  ws.deep.shared = pointer(First::deep);
+  ws.beside.shared = pointer(First::beside);
+}
+
 template <class T>
 double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
                               const std::int64_t* rows, std::size_t n, std::uint64_t seed,
@@ -41,6 +53,10 @@ double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
   const Tiling cut = tiling(n);
   const std::size_t stride = padded<T>(dense_size_);
   const T scale = T(1) / static_cast<T>(n);
+  Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
+  if (!embedding_.empty()) shared_.choose(embedding_.batch_fields(), n);
+  shared_.forward(k, n_threads);
+  watch.lap(Stage::embed);
   parallel_for(n_threads, cut.lanes, [&](std::size_t lane, std::size_t slot) {
     Workspace<T>& ws = slots_[slot];
     ws.seconds = timed_ ? &seconds_[slot] : nullptr;
@@ -50,6 +66,7 @@ double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
     for (std::size_t tile = cut.first_tile(lane); tile < cut.first_tile(lane + 1); ++tile) {
       const std::size_t first = cut.first_row(tile);
       const Rows part{rows + first, first, cut.n_rows(tile)};
+      share(ws, first);
       const DropoutAt dropout{true, seed, step_ + 1, first};
       forward(k, ws, table, part, dropout);
       sum += loss(k, ws, table, part);
@@ -57,6 +74,9 @@ double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
     }
     lane_losses_[lane] = sum;
   });
+  watch.restart();
+  shared_.backward(k, lane_gradients_.data(), in_use_, n_threads);
+  watch.lap(Stage::embed_backward);
   double sum = 0;
   for (std::size_t lane = 0; lane < cut.lanes; ++lane) sum += lane_losses_[lane];
   return sum;
@@ -104,7 +124,8 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
   watch.lap(Stage::optimize);
   if (embedding_.empty()) return penalty;
   const double l2 = embedding_.alpha() / static_cast<double>(n);
-  penalty += embedding_.update(k, state(), adam.step<T>(step_, l2), history(adam), n_threads);
+  penalty +=
+      embedding_.update(k, shared_, state(), adam.step<T>(step_, l2), history(adam), n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
@@ -119,7 +140,7 @@ double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* 
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
   k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_), tiling(n).lanes,
                  dense_size_);
-  embedding_.gradients(k, gradients_.data(), n_threads);
+  embedding_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }
 

@@ -90,6 +90,7 @@ template <class T> void initialize(dcn::Network<T>& network, Draw& draw) {
 
 template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_t n_threads) {
   dcn::Network<T> network(config);
+  network.set_sharing({.least_repeats = 2, .least_width = 1, .least_saved = 0});
   Draw draw;
   initialize(network, draw);
   const Data<T> data(config, draw);
@@ -106,6 +107,8 @@ template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_
   result.parameters.assign(network.parameters(), network.parameters() + size);
   result.averages.assign(network.averages(), network.averages() + size);
   result.gradients.assign(network.gradients(), network.gradients() + size);
+  if (!config.fields.empty() && config.cross != dcn::CrossKind::vector)
+    CHECK(network.shared_fields() > 0);
   result.logits.resize(kRows);
   network.predict(result.logits.data(), table, n_threads);
   CHECK_NEAR(network.evaluate(table, n_threads), network.evaluate(table, 1), 0);

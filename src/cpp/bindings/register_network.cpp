@@ -56,6 +56,14 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
             return py::make_tuple(cut.rows, cut.tiles, cut.lanes);
           },
           py::arg("batch"))
+      .def(
+          "set_sharing",
+          [](Net& s, std::size_t least_repeats, std::size_t least_width, double least_saved) {
+            const typename Net::Writer writer(s);
+            s.network().set_sharing({least_repeats, least_width, least_saved});
+          },
+          py::arg("least_repeats"), py::arg("least_width"), py::arg("least_saved"))
+      .def_property_readonly("shared_fields", [](Net& s) { return s.network().shared_fields(); })
       .def("start_timing",
            [](Net& s) {
              const typename Net::Writer writer(s);

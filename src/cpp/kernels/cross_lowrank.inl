@@ -3,8 +3,7 @@
 template <class T>
 void cross_lowrank_forward(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T> U, Packed<T> V,
                            std::size_t Trows, std::size_t D, std::size_t R, T diag) {
-  multiply_weights(x, ld<T>(D), V, Trows, D, R,
-                   BaseEpilogue<T>{t, base_of(V, ld<T>(R)), ld<T>(R)});
+  multiply_weights(x, ld<T>(D), V, Trows, D, R, BaseEpilogue<T>{t, base_of(V, ld<T>(R)), ld<T>(R)});
   multiply_weights(t, ld<T>(R), U, Trows, R, D,
                    CrossEpilogue<T>{xn, z, x0, x, base_of(U, ld<T>(D)), diag, ld<T>(D)});
 }

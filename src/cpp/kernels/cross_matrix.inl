@@ -12,7 +12,8 @@ template <class T> struct CrossEpilogue {
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
     const Vec<T> xv = load(x + at);
-    const Vec<T> zv = fma(broadcast(diag), xv, product + load(base.first + row * base.stride + column));
+    const Vec<T> zv =
+        fma(broadcast(diag), xv, product + load(base.first + row * base.stride + column));
     store(z + at, zv);
     store(xn + at, fma(load(x0 + at), zv, xv));
   }

@@ -84,6 +84,5 @@ void dense_backward(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const
     dense_gradient_of_z<T, act.value>(dz, db, dhn, hn, z, Trows, O);
   });
   add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I, W.shared);
-  if (dh != nullptr)
-    multiply_back(dz, ld<T>(O), W, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});
+  if (dh != nullptr) multiply_back(dz, ld<T>(O), W, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});
 }
