@@ -42,7 +42,7 @@ void embedding(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t K, st
   k.stack_forward(x0.data(), dense.data(), numbers.data(), rows, M_dense, D);
 
   dcn::TouchedRows touched;
-  touched.sort({{0, 0}, {2, V[0]}}, V[0] + V[2], ids.data(), F, numbers.data(), rows);
+  touched.sort({{0, 0, V[0]}, {2, V[0], V[2]}}, ids.data(), F, numbers.data(), rows, 1);
   const std::size_t U = touched.rows.size(), columns[] = {0, K + 1};
   M g(U, K, M::dense, 5);  // not zero: it is overwritten
   k.embedding_backward(g.data(), dx0.data(), D, columns, touched.occurrences.data(),
@@ -192,15 +192,16 @@ TEST(tables_agree_with_a_naive_loop) {
   on_each_isa([](const auto& k) { all_widths(k); });
 }
 
-// Up to more rows than two digits of the sort hold: each run in the order of the batch.
+// Up to more rows than two digits of the sort hold, few and enough for threads: each run in the
+// order of the batch.
 TEST(tables_touched_rows_are_sorted_and_complete) {
   dcn::TouchedRows touched;  // one, again and again: nothing stays from the last batch
   for (const std::size_t V : {std::size_t{1}, std::size_t{2}, std::size_t{2048}, std::size_t{2049},
                               std::size_t{1} << 22, (std::size_t{1} << 31) - 8})
-    for (const std::size_t n : {0, 1, 2, 1000}) {
-      const Ids ids = draw_ids(1000, {V, 4, 7});
-      const std::vector<std::int64_t> numbers = backwards(1000);
-      touched.sort({{2, 0}, {0, 7}}, V + 7, ids.data(), 3, numbers.data(), n);
+    for (const std::size_t n : {0, 1, 2, 1000, 9000}) {
+      const Ids ids = draw_ids(9000, {V, 4, 7});
+      const std::vector<std::int64_t> numbers = backwards(9000);
+      touched.sort({{2, 0, 7}, {0, 7, V}}, ids.data(), 3, numbers.data(), n, 2);
       CHECK(std::is_sorted(touched.rows.begin(), touched.rows.end(), std::less_equal<>()));
       CHECK(touched.occurrences.size() == 2 * n && touched.starts.front() == 0);
       CHECK(touched.starts.size() == touched.rows.size() + 1 && touched.starts.back() == 2 * n);
