@@ -27,13 +27,16 @@ HEAVY = 6.0  # standard deviations; no normal column of a billion rows has a num
 
 
 def blocks(X: Any) -> Iterator[tuple[slice, Floats]]:
-    """Yield the rows of an array or a sparse matrix, a few at a time, as float64 copies."""
+    """Yield the rows of an array or a sparse matrix, a few at a time, as float64 copies.
+
+    Column after column, as they are worked on.
+    """
     n, m = X.shape
     step = max(1, BLOCK // max(1, m))
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
         part = X[rows].toarray() if issparse(X) else X[rows]
-        yield rows, np.array(part, dtype=np.float64, order="C")
+        yield rows, np.array(part, dtype=np.float64, order="F")
 
 
 class Standardizer:
@@ -74,14 +77,14 @@ class Standardizer:
     ) -> Standardizer:
         """Learn mean and scale of rows that ``read()`` gives block by block."""
         n, m = shape
-        w = np.ones(n) if weight is None else weight / weight.max()
-        w = w[:, None]
+        w = None if weight is None else (weight / weight.max())[:, None]
+        all_weight = float(n) if w is None else w.sum()
         low, high = np.full(m, np.nan), np.full(m, np.nan)
-        total = np.full(m, w.sum())
+        total = np.full(m, all_weight)
         for rows, block in read():
             low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
             if (missing := np.isnan(block)).any():
-                total -= (w[rows] * missing).sum(axis=0)
+                total -= _weighted_sum(w, rows, missing)
         low, high = np.nan_to_num(low), np.nan_to_num(high)
         self.lowest, self.highest = low, high
         exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))[1]
@@ -89,15 +92,15 @@ class Standardizer:
             np.abs(exponent) > 300, np.ldexp(1.0, np.clip(-exponent, -1000, 1000)), 1.0
         )
         total = np.where(
-            total > n * np.finfo(np.float64).eps * w.sum(), total, 1.0
+            total > n * np.finfo(np.float64).eps * all_weight, total, 1.0
         )  # 0, if not for rounding
         mean, variance = np.zeros(m), np.zeros(m)
         for rows, block in read():
-            mean += (w[rows] * np.nan_to_num(block * self.factor, copy=False)).sum(axis=0)
+            mean += _weighted_sum(w, rows, _zero_for_nan(block * self.factor))
         self.mean = mean / total
         for rows, block in read():
-            deviation = np.nan_to_num(block * self.factor - self.mean, copy=False)
-            variance += (w[rows] * deviation**2).sum(axis=0)
+            deviation = _zero_for_nan(block * self.factor - self.mean)
+            variance += _weighted_sum(w, rows, deviation**2)
         variance /= total
         # what rounding alone can produce, as scikit-learn's StandardScaler judges it
         eps = n * np.finfo(np.float64).eps
@@ -147,9 +150,7 @@ class Standardizer:
         np.clip(block, -FARTHEST, FARTHEST, out=block)
         if self.constant.any():
             block[:, self.constant] = 0.0
-        if np.isnan(block.sum()):
-            np.nan_to_num(block, copy=False)
-        return block
+        return _zero_for_nan(block)
 
 
 class NumericScaler:
@@ -200,8 +201,9 @@ class NumericScaler:
             rows = present[few.astype(np.intp)]  # the same in every fit
             known = None if weight is None else weight[rows]
             self._knots = _find_knots(X[rows][:, self._ranked], known)
-        z = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
-        self.standardizer = z
+        if len(self._ranked) or self.scaling != "auto":  # else "auto" has looked at all columns
+            self.standardizer = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
+        z = self.standardizer
         low, high = (z.lowest, z.highest) if self.scaling is None else (z.low, z.high)
         self.low = np.append(low, np.zeros(len(self.indicators)))
         self.high = np.append(high, np.ones(len(self.indicators)))
@@ -250,8 +252,19 @@ class NumericScaler:
             return np.arange(X.shape[1])
         if self.scaling != "auto":
             return np.arange(0)
-        z = Standardizer().fit(X, weight)
+        z = self.standardizer = Standardizer().fit(X, weight)
         return np.flatnonzero(np.maximum(-z.low, z.high) > HEAVY)
+
+
+def _weighted_sum(w: Floats | None, rows: slice, block: npt.NDArray[Any]) -> Floats:
+    return np.asarray(block.sum(axis=0) if w is None else (w[rows] * block).sum(axis=0), np.float64)
+
+
+def _zero_for_nan(block: Floats) -> Floats:
+    """Put 0 in the place of NaN, in a block without infinities."""
+    if np.isnan(block.sum()):
+        np.nan_to_num(block, copy=False)
+    return block
 
 
 def _clip_to(dtype: npt.DTypeLike, numbers: Floats) -> Floats:
