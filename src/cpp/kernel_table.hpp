@@ -21,6 +21,7 @@ enum class Activation : int { identity, relu, tanh, sigmoid, gelu };
 enum class Loss : int { squared_error, log_loss, softmax };
 inline constexpr std::size_t kLosses = 3;
 inline constexpr int kSharedVectors = 4;
+inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept before they are used
 
 // One categorical field: where its rows are, and where they go in x0.
 template <class T> struct Field {
@@ -56,9 +57,8 @@ template <class T> struct SharedField {
   const T* rows;                // (U,ld(K)), a copy
   std::size_t K, column;        // of x0
   std::size_t first, U;         // its units among those of all shared fields
-  const std::uint32_t* starts;  // (U+1) of the runs of occurrences i * n_fields + j
-  const std::uint32_t* occurrences;
-  std::size_t n_fields;
+  const std::uint32_t* starts;  // (U+1) of the runs, from starts[0] on
+  const std::uint32_t* places;  // (n) rows of the batch, run after run
 };
 
 template <class T> struct AdamStep {
@@ -118,13 +118,11 @@ template <class T> struct KernelTable {
   void (*shared_forward)(T* sums, T* products, const SharedField<T>* fields,
                          const std::uint32_t* index, Packed<T> W, std::size_t n, std::size_t H,
                          std::size_t D, std::size_t O, std::size_t v);
-  // dz (n,O) -> dsums (units,O), added up by unit; dW (O,D) of the fields' columns
-  void (*shared_backward)(T* dsums, T* dW, const T* dz, const SharedField<T>* fields, std::size_t H,
-                          std::size_t D, std::size_t O, std::size_t v);
-  // dsums (units,O) and the field's columns of W (O,D) -> g (U,ld(K)), or added to it; packed (O,
-  // padded(K)) is scratch
-  void (*shared_rows_backward)(T* g, T* packed, const T* dsums, SharedField<T> field, const T* W,
-                               std::size_t D, std::size_t O, bool add);
+  // dz (n,O) and W (O,D) -> g (units,ld(K)), the block's share of the gradients of the rows; dW
+  // (O,D) of the fields' columns. scratch (kSharedVectors vectors, kSharedUnits + K of the
+  // widest field)
+  void (*shared_backward)(T* g, T* dW, T* scratch, const T* dz, const SharedField<T>* fields,
+                          const T* W, std::size_t H, std::size_t D, std::size_t O, std::size_t v);
 
   // ---- 3: cross, vector form (2017, eq. 3), all layers at once by the closed form. Rows of x0,
   // xL, dxL and dx0 are `stride` apart and need no padding

@@ -57,35 +57,39 @@ template <class T> void SharedProducts<T>::take(const std::vector<const BatchFie
     std::fill_n(keep_.begin() + static_cast<std::ptrdiff_t>(f->column), f->K, T(0));
     chosen_.push_back(*f);
     offsets_.push_back(at);
-    fields_.push_back(
-        {nullptr, f->K, f->column, unit, f->U, f->starts, f->occurrences, f->n_fields});
+    fields_.push_back({nullptr, f->K, f->column, unit, f->U, f->starts, nullptr});
     at += f->U * ld<T>(f->K);
     unit += f->U;
   }
   if (column < D_) left_.push_back({column, D_});
   std::fill(keep_.begin() + static_cast<std::ptrdiff_t>(D_), keep_.end(), T(0));
+  offsets_.push_back(at);
   grow(rows_, at);
-  grow(row_gradients_, at);
   for (std::size_t i = 0; i < fields_.size(); ++i) fields_[i].rows = rows_.data() + offsets_[i];
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     if (layers_[l].packed == nullptr) continue;
     grow(sums_[l], n_ * ld<T>(layers_[l].O));
-    grow(dsums_[l], units_ * ld<T>(layers_[l].O));
     for (std::size_t v = 0; v < vectors<T>(layers_[l].O); v += kSharedVectors)
       blocks_.push_back({l, v});
   }
+  grow(row_gradients_, blocks_.size() * at);
 }
 
 template <class T> void SharedProducts<T>::copy_rows(std::size_t n_threads) {
   const std::size_t H = chosen_.size();
   index_.resize(n_ * H);
+  places_.resize(n_ * H);
   parallel_for(n_threads, H, [&](std::size_t h, std::size_t) {
     const BatchField<T>& f = chosen_[h];
+    std::uint32_t* places = places_.data() + h * n_;
+    fields_[h].places = places;
     for (std::size_t u = 0; u < f.U; ++u) {
       std::copy_n(f.rows + f.numbers[u] * f.K, f.K, rows_.data() + offsets_[h] + u * ld<T>(f.K));
-      for (std::size_t i = f.starts[u]; i < f.starts[u + 1]; ++i)
-        index_[f.occurrences[i] / f.n_fields * H + h] =
-            static_cast<std::uint32_t>(fields_[h].first + u);
+      for (std::size_t i = f.starts[u]; i < f.starts[u + 1]; ++i) {
+        const std::size_t place = f.occurrences[i] / f.n_fields;
+        *places++ = static_cast<std::uint32_t>(place);
+        index_[place * H + h] = static_cast<std::uint32_t>(fields_[h].first + u);
+      }
     }
   });
 }
@@ -93,13 +97,12 @@ template <class T> void SharedProducts<T>::copy_rows(std::size_t n_threads) {
 template <class T> void SharedProducts<T>::forward(const KernelTable<T>& k, std::size_t n_threads) {
   if (chosen_.empty()) return;
   copy_rows(n_threads);
-  std::size_t most_outputs = 0, widest = 0;
-  for (const FirstLayer<T>& layer : layers_) most_outputs = std::max(most_outputs, layer.O);
+  std::size_t widest = 0;
   for (const BatchField<T>& f : chosen_) widest = std::max(widest, f.K);
-  const std::size_t block = units_ * kSharedVectors * kLanes<T>;
+  const std::size_t block = kSharedVectors * kLanes<T>;
   scratch_.resize(std::max(scratch_.size(), n_threads));
   for (Buffer<T>& scratch : scratch_)
-    grow(scratch, std::max(block, most_outputs * padded<T>(widest)));
+    grow(scratch, block * std::max(units_, kSharedUnits + padded<T>(widest)));
   parallel_for(n_threads, blocks_.size(), [&](std::size_t i, std::size_t slot) {
     const auto [l, v] = blocks_[i];
     k.shared_forward(sums_[l].data(), scratch_[slot].data(), fields_.data(), index_.data(),
@@ -116,20 +119,12 @@ template <class T>
 void SharedProducts<T>::backward(const KernelTable<T>& k, T* gradients, const T* parameters,
                                  std::size_t n_threads) {
   if (chosen_.empty()) return;
-  parallel_for(n_threads, blocks_.size(), [&](std::size_t i, std::size_t) {
+  parallel_for(n_threads, blocks_.size(), [&](std::size_t i, std::size_t slot) {
     const auto [l, v] = blocks_[i];
-    k.shared_backward(dsums_[l].data(), gradients + layers_[l].offset, sums_[l].data(),
-                      fields_.data(), fields_.size(), D_, layers_[l].O, v);
-  });
-  parallel_for(n_threads, fields_.size(), [&](std::size_t h, std::size_t slot) {
-    bool add = false;
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      if (layers_[l].packed == nullptr) continue;
-      k.shared_rows_backward(row_gradients_.data() + offsets_[h], scratch_[slot].data(),
-                             dsums_[l].data(), fields_[h], parameters + layers_[l].offset, D_,
-                             layers_[l].O, add);
-      add = true;
-    }
+    const FirstLayer<T>& layer = layers_[l];
+    k.shared_backward(row_gradients_.data() + i * offsets_.back(), gradients + layer.offset,
+                      scratch_[slot].data(), sums_[l].data(), fields_.data(),
+                      parameters + layer.offset, fields_.size(), D_, layer.O, v);
   });
 }
 
@@ -143,7 +138,8 @@ void SharedProducts<T>::add_row_gradients(T* g, std::size_t table, std::size_t f
                       end = std::min(first + count, f.first + f.U);
     for (std::size_t u = begin; u < end; ++u) {
       const T* from = row_gradients_.data() + offsets_[h] + (u - f.first) * ld<T>(f.K);
-      for (std::size_t i = 0; i < f.K; ++i) g[(u - first) * f.K + i] += from[i];
+      for (std::size_t block = 0; block < blocks_.size(); ++block, from += offsets_.back())
+        for (std::size_t i = 0; i < f.K; ++i) g[(u - first) * f.K + i] += from[i];
     }
   }
 }

@@ -60,12 +60,13 @@ template <class T> class SharedProducts {
   std::vector<Span> left_;
   std::vector<T> keep_;
   std::vector<Block> blocks_;
-  std::vector<std::uint32_t> index_;  // (n,H) the unit of each field in each row
-  Buffer<T> rows_, row_gradients_;    // (units,ld(K)), field by field
-  std::vector<std::size_t> offsets_;  // (H) of each field in these
-  std::array<Buffer<T>, 3> sums_;     // (n,O) sums, then the gradients of the products
-  std::array<Buffer<T>, 3> dsums_;    // (units,O) these added up by unit
-  std::vector<Buffer<T>> scratch_;    // one a thread
+  std::vector<std::uint32_t> index_;   // (n,H) the unit of each field in each row
+  std::vector<std::uint32_t> places_;  // (H,n) the rows of each field's units
+  Buffer<T> rows_;                     // (units,ld(K)), field by field
+  Buffer<T> row_gradients_;            // (blocks, units,ld(K)) to be added up
+  std::vector<std::size_t> offsets_;   // (H+1) of each field in these
+  std::array<Buffer<T>, 3> sums_;      // (n,O) sums, then the gradients of the products
+  std::vector<Buffer<T>> scratch_;     // one a thread
 };
 
 extern template class SharedProducts<float>;

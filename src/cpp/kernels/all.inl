@@ -26,7 +26,6 @@ template <class T> constexpr KernelTable<T> make_table() {
       .unstack = unstack<T>,
       .shared_forward = shared_forward<T>,
       .shared_backward = shared_backward<T>,
-      .shared_rows_backward = shared_rows_backward<T>,
       .cross_vector_forward = cross_vector_forward<T>,
       .cross_vector_backward = cross_vector_backward<T>,
       .cross_vector_gradients = cross_vector_gradients<T>,

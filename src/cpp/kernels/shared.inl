@@ -53,59 +53,74 @@ DCN_INLINE void shared_columns_forward(T* sums, T* products, const SharedField<T
   }
 }
 
+// sums (count, N vectors) of dz over the runs of a field's rows u, u + 1, ...
 template <class T, int N>
-DCN_INLINE void shared_columns_backward(T* dsums, T* dW, const T* dz, const SharedField<T>* fields,
-                                        std::size_t H, std::size_t D, std::size_t O,
-                                        std::size_t v) {
-  const std::size_t first = v * kLanes<T>, left = O - first;
-  for (std::size_t h = 0; h < H; ++h) {
-    const SharedField<T>& field = fields[h];
-    T* to = dsums + field.first * ld<T>(O) + first;
-    const auto n_fields = static_cast<std::uint32_t>(field.n_fields);
-    for (std::size_t u = 0; u < field.U; ++u) {
-      Vec<T> total[N] = {};
-      for (std::uint32_t i = field.starts[u]; i < field.starts[u + 1]; ++i) {
-        const T* from = dz + field.occurrences[i] / n_fields * ld<T>(O) + first;
-        DCN_UNROLL
-        for (int j = 0; j < N; ++j) total[j] = total[j] + load(from + j * kLanes<T>);
-      }
+DCN_INLINE void sum_by_unit(T* sums, const T* dz, std::size_t dz_ld, const SharedField<T>& field,
+                            std::size_t u, std::size_t count) {
+  const std::uint32_t* place = field.places + (field.starts[u] - field.starts[0]);
+  for (const std::size_t end = u + count; u < end; ++u, sums += N * kLanes<T>) {
+    Vec<T> total[N] = {};
+    for (std::uint32_t left = field.starts[u + 1] - field.starts[u]; left > 0; --left) {
+      const T* from = dz + *place++ * dz_ld;
       DCN_UNROLL
-      for (int j = 0; j < N; ++j) store(to + u * ld<T>(O) + j * kLanes<T>, total[j]);
+      for (int j = 0; j < N; ++j) total[j] = total[j] + load(from + j * kLanes<T>);
     }
-    add_outer(dW + first * D + field.column, D, to, ld<T>(O), field.rows, ld<T>(field.K), field.U,
-              left < N * kLanes<T> ? left : N * kLanes<T>, field.K);
+    DCN_UNROLL
+    for (int j = 0; j < N; ++j) store(sums + j * kLanes<T>, total[j]);
   }
 }
 
-// f(vectors at a time, first vector) for the vectors of the block that O has
+template <class T, int N>
+DCN_INLINE void shared_columns_backward(T* g, T* dW, T* scratch, const T* dz,
+                                        const SharedField<T>* fields, const T* W, std::size_t H,
+                                        std::size_t D, std::size_t O, std::size_t v) {
+  constexpr std::size_t kWidth = N * kLanes<T>;
+  const std::size_t first = v * kLanes<T>, left = O - first < kWidth ? O - first : kWidth;
+  const Span whole{0, left};
+  T *sums = scratch, *packed = scratch + kSharedUnits * kWidth;
+  for (std::size_t h = 0; h < H; ++h) {
+    const SharedField<T>& field = fields[h];
+    const std::size_t stride = ld<T>(field.K), at = first * D + field.column;
+    pack_weights<T>(nullptr, packed, W + at, D, left, field.K);
+    for (std::size_t u = 0; u < field.U; u += kSharedUnits, g += kSharedUnits * stride) {
+      const std::size_t count = field.U - u < kSharedUnits ? field.U - u : kSharedUnits;
+      sum_by_unit<T, N>(sums, dz + first, ld<T>(O), field, u, count);
+      add_outer(dW + at, D, sums, kWidth, field.rows + u * stride, stride, count, left, field.K);
+      multiply_todo(sums, kWidth, packed, count, left, field.K, Todo<T>{&whole, 1, nullptr},
+                    StoreEpilogue<T>{g, stride});
+      if (count < kSharedUnits) g -= (kSharedUnits - count) * stride;
+    }
+  }
+}
+
+// f(vectors at a time) for the vectors of the block that O has
 template <class T, class F>
 DCN_INLINE void for_block(std::size_t O, std::size_t v, const F& f) {
-  if (v + kSharedVectors <= vectors<T>(O)) return f(Constant<kSharedVectors>{}, v);
-  for (; v < vectors<T>(O); ++v) f(Constant<1>{}, v);
+  switch (vectors<T>(O) - v) {
+    case 1:
+      return f(Constant<1>{});
+    case 2:
+      return f(Constant<2>{});
+    case 3:
+      return f(Constant<3>{});
+    default:
+      return f(Constant<4>{});
+  }
 }
 
 template <class T>
 void shared_forward(T* sums, T* products, const SharedField<T>* fields, const std::uint32_t* index,
                     Packed<T> W, std::size_t n, std::size_t H, std::size_t D, std::size_t O,
                     std::size_t v) {
-  for_block<T>(O, v, [&](auto count, std::size_t at) {
-    shared_columns_forward<T, count.value>(sums, products, fields, index, W, n, H, D, O, at);
+  for_block<T>(O, v, [&](auto count) {
+    shared_columns_forward<T, count.value>(sums, products, fields, index, W, n, H, D, O, v);
   });
 }
 
 template <class T>
-void shared_backward(T* dsums, T* dW, const T* dz, const SharedField<T>* fields, std::size_t H,
-                     std::size_t D, std::size_t O, std::size_t v) {
-  for_block<T>(O, v, [&](auto count, std::size_t at) {
-    shared_columns_backward<T, count.value>(dsums, dW, dz, fields, H, D, O, at);
+void shared_backward(T* g, T* dW, T* scratch, const T* dz, const SharedField<T>* fields, const T* W,
+                     std::size_t H, std::size_t D, std::size_t O, std::size_t v) {
+  for_block<T>(O, v, [&](auto count) {
+    shared_columns_backward<T, count.value>(g, dW, scratch, dz, fields, W, H, D, O, v);
   });
-}
-
-template <class T>
-void shared_rows_backward(T* g, T* packed, const T* dsums, SharedField<T> field, const T* W,
-                          std::size_t D, std::size_t O, bool add) {
-  pack_weights<T>(nullptr, packed, W + field.column, D, O, field.K);
-  const Span whole{0, O};
-  multiply_todo(dsums + field.first * ld<T>(O), ld<T>(O), packed, field.U, O, field.K,
-                Todo<T>{&whole, 1, nullptr}, AddEpilogue<T>{g, add, ld<T>(field.K)});
 }
