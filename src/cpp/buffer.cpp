@@ -1,6 +1,10 @@
 #include "buffer.hpp"
 
+#include <array>
 #include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <utility>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -17,6 +21,51 @@ constexpr std::size_t kAlign = 64;
 // all over a table find their page in the TLB.
 constexpr std::size_t kHugePage = std::size_t{1} << 21, kLarge = 2 * kHugePage;
 
+// Scratch is wanted again and again, in the same sizes: what was given back waits here for the next
+// call, which is spared the faults of new pages.
+class Spares {
+ public:
+  // An area of this size or a little more, which `bytes` becomes, or null.
+  void* take(std::size_t& bytes) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return nullptr;  // another thread, or one that a fork left behind
+    for (Area& area : areas_) {
+      if (area.memory == nullptr || area.bytes < bytes || area.bytes / 2 > bytes) continue;
+      bytes = area.bytes;
+      kept_ -= bytes;
+      return std::exchange(area.memory, nullptr);
+    }
+    return nullptr;
+  }
+  bool keep(void* memory, std::size_t bytes) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || kept_ + bytes > kMost) return false;
+    for (Area& area : areas_) {
+      if (area.memory != nullptr) continue;
+      area = {memory, bytes};
+      kept_ += bytes;
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  struct Area {
+    void* memory = nullptr;
+    std::size_t bytes = 0;
+  };
+  static constexpr std::size_t kMost = std::size_t{64} << 20;
+
+  std::mutex mutex_;
+  std::array<Area, 8> areas_;
+  std::size_t kept_ = 0;
+};
+
+Spares& spares() {
+  static Spares& never_destroyed = *new Spares;
+  return never_destroyed;
+}
+
 void* map_huge(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -32,7 +81,12 @@ constexpr std::size_t kLarge = std::numeric_limits<std::size_t>::max();
 Memory::Memory(std::size_t bytes) : bytes_(bytes + kAlign) {
 #if defined(__linux__)
   if (bytes_ >= kLarge) {
-    memory_ = data_ = map_huge(bytes_);
+    const std::size_t wanted = bytes_;
+    memory_ = data_ = spares().take(bytes_);
+    if (memory_ != nullptr)
+      std::memset(data_, 0, wanted);
+    else
+      memory_ = data_ = map_huge(bytes_);
     return;
   }
 #endif
@@ -45,7 +99,7 @@ Memory::Memory(std::size_t bytes) : bytes_(bytes + kAlign) {
 Memory::~Memory() {
 #if defined(__linux__)
   if (bytes_ >= kLarge) {
-    munmap(memory_, bytes_);
+    if (!spares().keep(memory_, bytes_)) munmap(memory_, bytes_);
     return;
   }
 #endif

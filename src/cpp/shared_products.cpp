@@ -9,8 +9,7 @@ namespace dcn {
 
 namespace {
 
-// Their products, a block of columns wide, stay in cache, and the sums of their gradients in
-// memory.
+// Distinct rows of all shared fields: their products, a block of columns wide, stay in cache.
 constexpr std::size_t kMostUnits = 8192;
 
 template <class T> void grow(Buffer<T>& buffer, std::size_t size) {

@@ -1,4 +1,5 @@
 // Buffers, pieces of them, and how a batch is cut.
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <new>
@@ -21,6 +22,21 @@ TEST(buffer_is_aligned_and_zero) {
     for (std::size_t i = 0; i < size; ++i) CHECK(buffer.data()[i] == 0.0F);
   }
   CHECK(dcn::Buffer<double>().data() == nullptr);
+}
+
+// Large ones may be the memory of those before.
+TEST(buffer_is_zero_again) {
+  constexpr std::size_t kNumbers = std::size_t{3} << 20;
+  for (const std::size_t size : {kNumbers, kNumbers, kNumbers - 1000, 2 * kNumbers, kNumbers}) {
+    dcn::Buffer<float> buffer(size), other(size);
+    CHECK(buffer.data() != other.data());
+    for (dcn::Buffer<float>* b : {&buffer, &other}) {
+      CHECK(aligned(b->data()));
+      float* end = b->data() + size;
+      CHECK(std::all_of(b->data(), end, [](float x) { return x == 0.0F; }));
+      std::fill(b->data(), end, 1.0F);
+    }
+  }
 }
 
 TEST(buffer_too_large_is_bad_alloc) {
