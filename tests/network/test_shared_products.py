@@ -65,6 +65,38 @@ def test_against_the_reference(options, dtype, make_sharing_case):
         np.testing.assert_allclose(gradients[name], gradient, rtol=0, atol=atol, err_msg=name)
 
 
+def draw_network(rng):
+    """Fields of all sizes and widths, and whatever reads x0."""
+    options = {
+        "fields": tuple(
+            (f"field {i}", int(rng.integers(1, 80)), int(rng.integers(1, 40)))
+            for i in range(rng.integers(1, 9))
+        ),
+        "n_dense": int(rng.integers(0, 20)),
+        "structure": str(rng.choice(["parallel", "stacked", "stacked_parallel"])),
+        "cross_layers": int(rng.integers(1, 4)),
+        "hidden": tuple(int(width) for width in rng.integers(1, 90, rng.integers(1, 3))),
+        "preactivation": str(rng.choice(["identity", "gelu", "tanh"])),
+    }
+    if rng.integers(2):
+        options |= {"cross": "lowrank", "cross_rank": int(rng.integers(1, 40))}
+    return options
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_drawn_networks(seed, make_case):
+    rng = np.random.default_rng(seed)
+    options = draw_network(rng)
+    case = make_case(int(rng.integers(1, 900)), seed=seed, dtype="float64", **options)
+    case.model.network.set_sharing(int(rng.integers(1, 20)), int(rng.integers(1, 9)), 0)
+    loss, gradients = case.gradients(int(rng.integers(1, 4)))
+    want_loss, want = case.reference_gradients()
+    assert loss == pytest.approx(want_loss, rel=1e-11)
+    for name, gradient in want.items():
+        atol = 1e-10 * np.abs(gradient).max()
+        np.testing.assert_allclose(gradients[name], gradient, rtol=0, atol=atol, err_msg=name)
+
+
 def test_all_columns_are_shared(dtype, make_sharing_case):
     """Nothing is left to multiply, and there is no dense column."""
     case = make_sharing_case(
