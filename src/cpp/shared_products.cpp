@@ -21,8 +21,7 @@ template <class T> void grow(Buffer<T>& buffer, std::size_t size) {
 template <class T>
 void SharedProducts<T>::choose(const std::vector<BatchField<T>>& fields, std::size_t n) {
   n_ = n;
-  units_ = 0;
-  std::size_t outputs = 0;
+  std::size_t outputs = 0, units = 0;
   for (const FirstLayer<T>& layer : layers_) outputs += layer.packed != nullptr ? layer.O : 0;
   std::vector<const BatchField<T>*> order, taken;
   for (const BatchField<T>& f : fields)
@@ -30,8 +29,8 @@ void SharedProducts<T>::choose(const std::vector<BatchField<T>>& fields, std::si
   std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->U < b->U; });
   double saved = 0;
   for (const BatchField<T>* f : order) {
-    if (units_ + f->U > kMostUnits) break;
-    units_ += f->U;
+    if (units + f->U > kMostUnits) break;
+    units += f->U;
     saved += static_cast<double>(n - f->U) * static_cast<double>(f->K * outputs);
     taken.push_back(f);
   }
@@ -60,6 +59,7 @@ template <class T> void SharedProducts<T>::take(const std::vector<const BatchFie
     at += f->U * ld<T>(f->K);
     unit += f->U;
   }
+  units_ = unit;
   if (column < D_) left_.push_back({column, D_});
   std::fill(keep_.begin() + static_cast<std::ptrdiff_t>(D_), keep_.end(), T(0));
   offsets_.push_back(at);

@@ -82,13 +82,13 @@ DCN_INLINE void shared_columns_backward(T* g, T* dW, T* scratch, const T* dz,
     const SharedField<T>& field = fields[h];
     const std::size_t stride = ld<T>(field.K), at = first * D + field.column;
     pack_weights<T>(nullptr, packed, W + at, D, left, field.K);
-    for (std::size_t u = 0; u < field.U; u += kSharedUnits, g += kSharedUnits * stride) {
+    for (std::size_t u = 0; u < field.U; u += kSharedUnits) {
       const std::size_t count = field.U - u < kSharedUnits ? field.U - u : kSharedUnits;
       sum_by_unit<T, N>(sums, dz + first, ld<T>(O), field, u, count);
       add_outer(dW + at, D, sums, kWidth, field.rows + u * stride, stride, count, left, field.K);
       multiply_todo(sums, kWidth, packed, count, left, field.K, Todo<T>{&whole, 1, nullptr},
                     StoreEpilogue<T>{g, stride});
-      if (count < kSharedUnits) g -= (kSharedUnits - count) * stride;
+      g += count * stride;
     }
   }
 }
@@ -96,6 +96,7 @@ DCN_INLINE void shared_columns_backward(T* g, T* dW, T* scratch, const T* dz,
 // f(vectors at a time) for the vectors of the block that O has
 template <class T, class F>
 DCN_INLINE void for_block(std::size_t O, std::size_t v, const F& f) {
+  static_assert(kSharedVectors == 4);
   switch (vectors<T>(O) - v) {
     case 1:
       return f(Constant<1>{});
