@@ -9,11 +9,18 @@ template <class T> struct CrossEpilogue {
   T diag;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    const std::size_t at = row * stride + column;
+    prefetch(xn + at);
+    prefetch(z + at);
+    prefetch(x0 + at);
+    prefetch(x + at);
+    prefetch(base.at(row, column));
+  }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
     const Vec<T> xv = load(x + at);
-    const Vec<T> zv =
-        fma(broadcast(diag), xv, product + load(base.first + row * base.stride + column));
+    const Vec<T> zv = fma(broadcast(diag), xv, product + load(base.at(row, column)));
     store(z + at, zv);
     store(xn + at, fma(load(x0 + at), zv, xv));
   }
@@ -46,6 +53,13 @@ template <class T> struct CrossBackwardEpilogue {
   T diag;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    const std::size_t at = row * stride + column;
+    prefetch(dx + at);
+    prefetch(dz + at);
+    prefetch(dxn + at);
+    if (collected != nullptr) prefetch(collected + at);
+  }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
     Vec<T> sum_at = fma(broadcast(diag), load(dz + at), product + load(dxn + at));

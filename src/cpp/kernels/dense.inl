@@ -23,9 +23,15 @@ template <class T, Activation kAct> struct DenseEpilogue {
   Base<T> base;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    const std::size_t at = row * stride + column;
+    prefetch(hn + at);
+    if constexpr (kAct == Activation::gelu) prefetch(z + at);
+    prefetch(base.at(row, column));
+  }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
-    const Vec<T> zv = product + load(base.first + row * base.stride + column);
+    const Vec<T> zv = product + load(base.at(row, column));
     if constexpr (kAct == Activation::gelu) store(z + at, zv);
     store(hn + at, activate<T, kAct>(zv));
   }

@@ -31,8 +31,18 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
   }
 }
 
-// Columns of deep weights do not fit in L1: they come from L2 again for every tile of rows.
-inline constexpr std::size_t kDepthAhead = 12;
+// What the epilogue will read and write is on its way while the product runs: it asks for it,
+// row after row. Not a lambda: gcc 12 takes one that only prefetches for one that does nothing.
+template <class T, int R, int N, class Epilogue> struct AskForRows {
+  const Epilogue& epilogue;
+  std::size_t row, column;
+
+  DCN_INLINE void operator()(std::size_t k) const {
+    if (k >= R) return;
+    DCN_UNROLL
+    for (int n = 0; n < N; ++n) epilogue.ask(row + k, column + n * kLanes<T>);
+  }
+};
 
 // What of a product is to be done: spans of its depth, and columns of the result. keep has a 1 or a
 // 0 for each of these; null stands for all.
@@ -57,12 +67,9 @@ DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::
   for (std::size_t s = 0; s < todo.n_spans; ++s) {
     const Span span = todo.spans[s];
     const T* b = packed + (vector * depth + span.begin) * kLanes<T>;
-    auto ahead = [=](std::size_t k) {
-      DCN_UNROLL
-      for (int n = 0; n < N; ++n) prefetch(b + (n * depth + k + kDepthAhead) * kLanes<T>);
-    };
     multiply_tile<T, R, N>(acc, a + row * a_ld + span.begin, a_ld, 1, b, kLanes<T>,
-                           depth * kLanes<T>, span.end - span.begin, ahead);
+                           depth * kLanes<T>, span.end - span.begin,
+                           AskForRows<T, R, N, Epilogue>{epilogue, row, vector * kLanes<T>});
   }
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
@@ -135,6 +142,10 @@ DCN_INLINE void multiply_back(const T* dz, std::size_t dz_ld, const Packed<T>& W
 template <class T> struct Base {
   const T* first;
   std::size_t stride;
+
+  DCN_INLINE const T* at(std::size_t row, std::size_t column) const {
+    return first + row * stride + column;
+  }
 };
 template <class T> DCN_INLINE Base<T> base_of(const Packed<T>& W, std::size_t stride) {
   if (W.shared != nullptr) return {W.shared->sums, stride};
@@ -145,6 +156,9 @@ template <class T> struct StoreEpilogue {
   T* out;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    prefetch(out + row * stride + column);
+  }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     store(out + row * stride + column, product);
   }
@@ -156,6 +170,9 @@ template <class T> struct AddEpilogue {
   bool add;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    prefetch(out + row * stride + column);
+  }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     T* p = out + row * stride + column;
     store(p, add ? load(p) + product : product);
@@ -167,8 +184,12 @@ template <class T> struct BaseEpilogue {
   Base<T> base;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    prefetch(out + row * stride + column);
+    prefetch(base.at(row, column));
+  }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
-    store(out + row * stride + column, product + load(base.first + row * base.stride + column));
+    store(out + row * stride + column, product + load(base.at(row, column)));
   }
 };
 
