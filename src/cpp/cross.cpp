@@ -74,12 +74,13 @@ CrossTile<T> CrossPart<T>::carve(Carver<T>& carver, T* x0, std::size_t rows) con
     tile.t.push_back(lowrank ? carver.take(narrow) : nullptr);
     tile.x.push_back(carver.take(wide));
   }
-  tile.dz = carver.take(wide);
   tile.dt = lowrank ? carver.take(narrow) : nullptr;
+  if (!gated()) return tile;
+  tile.dz = carver.take(wide);
   tile.dx = carver.take(wide);
-  tile.dg = gated() ? carver.take(wide) : nullptr;
-  tile.dtt = gated() && lowrank ? carver.take(narrow) : nullptr;
-  tile.dc = gated() && lowrank ? carver.take(R_) : nullptr;
+  tile.dg = carver.take(wide);
+  tile.dtt = lowrank ? carver.take(narrow) : nullptr;
+  tile.dc = lowrank ? carver.take(R_) : nullptr;
   return tile;
 }
 
@@ -137,19 +138,29 @@ void CrossPart<T>::backward_gate(const KernelTable<T>& k, CrossTile<T>& tile, st
     for (std::size_t i = 0; i < rows * ld<T>(D_); ++i) dx0[i] += to[i];
 }
 
+template <class T> T* CrossPart<T>::gradient_of_z(const CrossTile<T>& tile, std::size_t l) const {
+  return kind_ == CrossKind::matrix ? kept(inner(tile, l), tile.z[l]) : tile.z[l];
+}
+
 template <class T>
-void CrossPart<T>::backward_layer(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx,
-                                  T* dx0, const T* dxn, T* db, T* gradients,
-                                  std::size_t rows) const {
-  if (gated()) return backward_gate(k, tile, l, dx, dx0, dxn, db, gradients, rows);
-  const Packed<T> W = inner(tile, l);
-  if (kind_ == CrossKind::matrix)
-    k.cross_matrix_backward(dx, dx0, gradients + w_ + l * D_ * D_, db, kept(W, tile.dz), dxn,
-                            tile.z[l], tile.x[0], tile.x[l], W, rows, D_, diag_);
-  else
-    k.cross_lowrank_backward(dx, dx0, gradients + u_ + l * D_ * R_, gradients + v_ + l * R_ * D_,
-                             db, tile.dz, kept(W, tile.dt), dxn, tile.z[l], tile.t[l], tile.x[0],
-                             tile.x[l], packed_w_[l].view(), W, rows, D_, R_, diag_);
+void CrossPart<T>::backward_products(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL,
+                                     T* db, T* gradients, std::size_t rows) const {
+  const T* x0 = tile.x[0];
+  k.cross_start_backward(gradient_of_z(tile, L_ - 1), dx0, dxL, tile.z[L_ - 1], x0, rows, D_);
+  for (std::size_t l = L_; l-- > 0;) {
+    const Packed<T> W = inner(tile, l);
+    const T* dz = gradient_of_z(tile, l);
+    CrossBelow<T> below;
+    if (l > 0) below = {tile.z[l - 1], x0, gradient_of_z(tile, l - 1), dx0};
+    T *dx = l > 0 ? dxL : dx0, *layer_db = db + l * D_;
+    if (kind_ == CrossKind::matrix)
+      k.cross_matrix_backward(dx, gradients + w_ + l * D_ * D_, layer_db, dz, dxL, tile.x[l], W,
+                              below, rows, D_, diag_);
+    else
+      k.cross_lowrank_backward(dx, gradients + u_ + l * D_ * R_, gradients + v_ + l * R_ * D_,
+                               layer_db, kept(W, tile.dt), dz, dxL, tile.t[l], tile.x[l],
+                               packed_w_[l].view(), W, below, rows, D_, R_, diag_);
+  }
 }
 
 template <class T>
@@ -160,10 +171,11 @@ void CrossPart<T>::backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0,
     return k.cross_vector_backward(dx0 != nullptr ? dx0 : tile.dx, gradients + w_, db, tile.dp,
                                    tile.dq, tile.dc, dxL, tile.p, tile.a, tile.x[0],
                                    parameters + w_, c_.data(), rows, L_, D_, ld<T>(D_));
+  if (L_ > 0 && !gated()) return backward_products(k, tile, dx0, dxL, db, gradients, rows);
   if (dx0 != nullptr) std::fill_n(dx0, rows * ld<T>(D_), T(0));
   T *dxn = dxL, *dx = tile.dx;
   for (std::size_t l = L_; l-- > 0; std::swap(dx, dxn))
-    backward_layer(k, tile, l, l > 0 ? dx : dx0, dx0, dxn, db + l * D_, gradients, rows);
+    backward_gate(k, tile, l, l > 0 ? dx : dx0, dx0, dxn, db + l * D_, gradients, rows);
   if (L_ == 0 && dx0 != nullptr) std::copy_n(dxL, rows * ld<T>(D_), dx0);
 }
 

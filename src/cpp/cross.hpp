@@ -12,15 +12,15 @@ namespace dcn {
 // What the forward pass of one tile keeps for the backward pass, and its scratch.
 template <class T> struct CrossTile {
   std::vector<T*> x;    // L+1 pointers to (T,D); x[0] is x0. The vector form has x0 and xL only
-  std::vector<T*> z;    // L pointers to (T,D), matrix and low rank; g where there is a gate
+  std::vector<T*> z;    // L pointers to (T,D), matrix and low rank: z, then dz; g with a gate
   std::vector<T*> pre;  // L pointers to (T,D), W x + b for a gelu gate, else null
   std::vector<T*> t;    // L pointers to (T,R), low rank
-  T *p = nullptr, *a = nullptr;                   // (L,T), (L+1,T), vector form
-  T *dz = nullptr, *dt = nullptr, *dx = nullptr;  // scratch (T,D), (T,R), (T,D)
-  T *dg = nullptr, *dtt = nullptr;                // scratch (T,D), (T,R), with a gate
-  T *dp = nullptr, *dq = nullptr, *dc = nullptr;  // scratch (L,T), (L), (D) or (R)
-  T* db = nullptr;                                // (L,D), where there is no bias to learn
-  const Shared<T>* shared = nullptr;              // of the first product, set for a tile
+  T *p = nullptr, *a = nullptr;                    // (L,T), (L+1,T), vector form
+  T *dt = nullptr, *dx = nullptr;                  // scratch (T,R), (T,D)
+  T *dz = nullptr, *dg = nullptr, *dtt = nullptr;  // scratch (T,D), (T,D), (T,R), with a gate
+  T *dp = nullptr, *dq = nullptr, *dc = nullptr;   // scratch (L,T), (L), (D) or (R)
+  T* db = nullptr;                                 // (L,D), where there is no bias to learn
+  const Shared<T>* shared = nullptr;               // of the first product, set for a tile
 
   T* xL() const { return x.back(); }
 };
@@ -63,8 +63,10 @@ template <class T> class CrossPart {
                     std::size_t rows) const;
   void backward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx, T* dx0,
                      const T* dxn, T* db, T* gradients, std::size_t rows) const;
-  void backward_layer(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx, T* dx0,
-                      const T* dxn, T* db, T* gradients, std::size_t rows) const;
+  // where backward leaves dz: over z, which it needs no longer, unless it is shared
+  T* gradient_of_z(const CrossTile<T>& tile, std::size_t l) const;
+  void backward_products(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL, T* db,
+                         T* gradients, std::size_t rows) const;
 
   CrossKind kind_ = CrossKind::matrix;
   std::size_t L_ = 0, D_ = 0, R_ = 0;

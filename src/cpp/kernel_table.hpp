@@ -61,6 +61,13 @@ template <class T> struct SharedField {
   const std::uint32_t* places;  // (n) rows of the batch, run after run
 };
 
+// What the backward of a cross layer does for the layer below it, once that one's dxn is known:
+// dz = dxn * x0, which may be z itself; dx0 += dxn * z, or null.
+template <class T> struct CrossBelow {
+  const T *z = nullptr, *x0 = nullptr;  // null where there is no layer below
+  T *dz = nullptr, *dx0 = nullptr;
+};
+
 template <class T> struct AdamStep {
   T step_size;  // learning rate with both bias corrections folded in
   T beta_1, beta_2, epsilon;
@@ -143,23 +150,27 @@ template <class T> struct KernelTable {
   // x0, x (T,D) -> xn = x0 * z + x (T,D); keeps z = W x + b + diag x (T,D)
   void (*cross_matrix_forward)(T* xn, T* z, const T* x0, const T* x, Packed<T> W, std::size_t Trows,
                                std::size_t D, T diag);
-  // dxn (T,D) -> dx (T,D) or null; dx0_acc (T,D) or null; dW (D,D), db (D). dz (T,D) is scratch.
-  // Where x is x0, the first layer, dx is the whole gradient of x0: it includes dx0_acc and may be
-  // it
-  void (*cross_matrix_backward)(T* dx, T* dx0_acc, T* dW, T* db, T* dz, const T* dxn, const T* z,
-                                const T* x0, const T* x, Packed<T> W, std::size_t Trows,
-                                std::size_t D, T diag);
+  // The backward runs from the topmost layer down. Its elementwise half comes first: dz = dxn * x0,
+  // which may be z itself, and dx0 = dxn * z, or null
+  void (*cross_start_backward)(T* dz, T* dx0, const T* dxn, const T* z, const T* x0,
+                               std::size_t Trows, std::size_t D);
+  // The rest, and with dx in registers the elementwise half of the layer below.
+  // dz, dxn (T,D) -> dx (T,D), which may be dxn, or null; dW (D,D), db (D). In the first layer,
+  // which has none below, dx is the gradient of x0 and added to
+  void (*cross_matrix_backward)(T* dx, T* dW, T* db, const T* dz, const T* dxn, const T* x,
+                                Packed<T> W, CrossBelow<T> below, std::size_t Trows, std::size_t D,
+                                T diag);
 
   // ---- 3: cross, low rank: W = U V; U (D,R), V (R,D), one layer
   // as the matrix form; keeps t = V x (T,R) as well
   void (*cross_lowrank_forward)(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T> U,
                                 Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R,
                                 T diag);
-  // dU (D,R), dV (R,D), db (D). dz (T,D) and dt (T,R) are scratch
-  void (*cross_lowrank_backward)(T* dx, T* dx0_acc, T* dU, T* dV, T* db, T* dz, T* dt, const T* dxn,
-                                 const T* z, const T* t, const T* x0, const T* x, Packed<T> U,
-                                 Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R,
-                                 T diag);
+  // dU (D,R), dV (R,D), db (D). dt (T,R) is scratch
+  void (*cross_lowrank_backward)(T* dx, T* dU, T* dV, T* db, T* dt, const T* dz, const T* dxn,
+                                 const T* t, const T* x, Packed<T> U, Packed<T> V,
+                                 CrossBelow<T> below, std::size_t Trows, std::size_t D,
+                                 std::size_t R, T diag);
 
   // ---- 3: cross with a preactivation: xn = x0 * (g + diag x) + x, g = act(W x + b) from the dense
   // kernels below

@@ -62,20 +62,27 @@ void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D)
   Weights<T> layer(k, D, D, 5);
   M x0(rows, D, M::tile, 1), x(rows, D, M::tile, 2), dxn(rows, D, M::tile, 4);
   M xn(rows, D, M::tile), z(rows, D, M::tile), dx(rows, D, M::tile), dx0(rows, D, M::tile);
-  M dz(rows, D, M::tile), dW(D, D, M::dense), db(1, D, M::dense);
+  M dz(rows, D, M::tile), dW(D, D, M::dense), db(1, D, M::dense), dx0_first(rows, D, M::tile);
+  M z_below(rows, D, M::tile, 6), dz_below(rows, D, M::tile);
   k.cross_matrix_forward(xn.data(), z.data(), x0.data(), x.data(), layer.view(), rows, D, diag);
-  k.cross_matrix_backward(dx.data(), dx0.data(), dW.data(), db.data(), dz.data(), dxn.data(),
-                          z.data(), x0.data(), x.data(), layer.view(), rows, D, diag);
+  k.cross_start_backward(dz.data(), dx0.data(), dxn.data(), z.data(), x0.data(), rows, D);
+  k.cross_start_backward(dz.data(), dx0_first.data(), dxn.data(), z.data(), x0.data(), rows, D);
+  k.cross_matrix_backward(dx.data(), dW.data(), db.data(), dz.data(), dxn.data(), x.data(),
+                          layer.view(), {z_below.data(), x0.data(), dz_below.data(), dx0.data()},
+                          rows, D, diag);
+  M unwanted_dW(D, D, M::dense), unwanted_db(1, D, M::dense);
+  k.cross_matrix_backward(dx0_first.data(), unwanted_dW.data(), unwanted_db.data(), dz.data(),
+                          dxn.data(), x.data(), layer.view(), {}, rows, D, diag);
   const double over_D = tolerance<T>(D) * static_cast<double>(D + 2);
   const double over_rows = tolerance<T>(rows) * static_cast<double>(rows + 1);
-  std::vector<double> want_dW(D * D), want_db(D), want_dx(rows * D);
+  std::vector<double> want_dW(D * D), want_db(D), want_dx(rows * D), want_dx0(rows * D);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t o = 0; o < D; ++o) {
       double sum = double{layer.b.at(0, o)} + double{diag} * x.at(r, o);
       for (std::size_t i = 0; i < D; ++i) sum += double{x.at(r, i)} * layer.W.at(o, i);
       CHECK_NEAR(z.at(r, o), sum, over_D);
       CHECK_NEAR(xn.at(r, o), x0.at(r, o) * sum + x.at(r, o), over_D);
-      CHECK_NEAR(dx0.at(r, o), dxn.at(r, o) * sum, over_D);
+      want_dx0[r * D + o] = dxn.at(r, o) * sum;
       const double slope = double{dxn.at(r, o)} * x0.at(r, o);
       want_db[o] += slope;
       want_dx[r * D + o] += slope * diag + dxn.at(r, o);
@@ -89,8 +96,15 @@ void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D)
     for (std::size_t i = 0; i < D; ++i) CHECK_NEAR(dW.at(o, i), want_dW[o * D + i], over_rows);
   }
   for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t d = 0; d < D; ++d) CHECK_NEAR(dx.at(r, d), want_dx[r * D + d], over_D);
-  for (M* m : {&x0, &x, &dxn, &xn, &z, &dx, &dx0, &dz, &dW, &db}) CHECK(m->intact());
+    for (std::size_t d = 0; d < D; ++d) {
+      const double want = want_dx[r * D + d], start = want_dx0[r * D + d];
+      CHECK_NEAR(dx.at(r, d), want, over_D);
+      CHECK_NEAR(dx0_first.at(r, d), start + want, over_D);
+      CHECK_NEAR(dx0.at(r, d), start + want * z_below.at(r, d), over_D);
+      CHECK_NEAR(dz_below.at(r, d), want * x0.at(r, d), over_D);
+    }
+  for (M* m : {&x0, &x, &dxn, &xn, &z, &dx, &dx0, &dx0_first, &dz, &dz_below, &dW, &db})
+    CHECK(m->intact());
 }
 
 template <class T>

@@ -30,6 +30,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_vector_backward = cross_vector_backward<T>,
       .cross_vector_gradients = cross_vector_gradients<T>,
       .cross_matrix_forward = cross_matrix_forward<T>,
+      .cross_start_backward = cross_start_backward<T>,
       .cross_matrix_backward = cross_matrix_backward<T>,
       .cross_lowrank_forward = cross_lowrank_forward<T>,
       .cross_lowrank_backward = cross_lowrank_backward<T>,

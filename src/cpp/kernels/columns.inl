@@ -1,4 +1,10 @@
-// Sums over the rows of a tile, and the elementwise first half that all backward kernels share.
+// What is done to all of a tile, element by element, and sums over its rows.
+
+// f(offset) for every vector of a tile, but the padding that makes the row stride odd
+template <class T, class F> DCN_INLINE void for_tile(std::size_t Trows, std::size_t W, const F& f) {
+  for (std::size_t t = 0; t < Trows; ++t)
+    for (std::size_t v = 0; v < vectors<T>(W); ++v) f(t * ld<T>(W) + v * kLanes<T>);
+}
 
 // sums[c] += column c of values, for the columns of one vector
 template <class T> DCN_INLINE void add_partial(T* p, Vec<T> a, std::size_t n) {
@@ -28,5 +34,6 @@ DCN_INLINE void for_columns(T* db, std::size_t Trows, std::size_t W, const F& f)
   const std::size_t count = vectors<T>(W);
   std::size_t v = 0;
   for (; v + 4 <= count; v += 4) for_some_columns<T, 4>(db, Trows, W, v * kLanes<T>, f);
+  for (; v + 2 <= count; v += 2) for_some_columns<T, 2>(db, Trows, W, v * kLanes<T>, f);
   for (; v < count; ++v) for_some_columns<T, 1>(db, Trows, W, v * kLanes<T>, f);
 }

@@ -4,18 +4,18 @@
 template <class T>
 void cross_gate_forward(T* xn, const T* g, const T* x0, const T* x, std::size_t Trows,
                         std::size_t D, T diag) {
-  for (std::size_t at = 0; at < Trows * ld<T>(D); at += kLanes<T>) {
+  for_tile<T>(Trows, D, [=](std::size_t at) {
     const Vec<T> xv = load(x + at);
     const Vec<T> z = fma(broadcast(diag), xv, load(g + at));
     store(xn + at, fma(load(x0 + at), z, xv));
-  }
+  });
 }
 
 // dg = dxn x0; dx = dxn + diag dg; dx0 += dxn z with z = g + diag x
 template <class T>
 void cross_gate_backward(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, const T* x0,
                          const T* x, std::size_t Trows, std::size_t D, T diag) {
-  for (std::size_t at = 0; at < Trows * ld<T>(D); at += kLanes<T>) {
+  for_tile<T>(Trows, D, [=](std::size_t at) {
     const Vec<T> d = load(dxn + at);
     const Vec<T> gate = d * load(x0 + at);
     if (dx0_acc != nullptr) {
@@ -24,5 +24,5 @@ void cross_gate_backward(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, con
     }
     store(dg + at, gate);
     store(dx + at, fma(broadcast(diag), gate, d));
-  }
+  });
 }

@@ -8,17 +8,14 @@ void cross_lowrank_forward(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T>
                    CrossEpilogue<T>{xn, z, x0, x, base_of(U, ld<T>(D)), diag, ld<T>(D)});
 }
 
-// dz as in the matrix form; dU = dz^T t, dt = dz U, dV = dt^T x, dx = dt V + diag dz + dxn
+// dU = dz^T t, dt = dz U, dV = dt^T x, dx = dt V + diag dz + dxn
 template <class T>
-void cross_lowrank_backward(T* dx, T* dx0_acc, T* dU, T* dV, T* db, T* dz, T* dt, const T* dxn,
-                            const T* z, const T* t, const T* x0, const T* x, Packed<T> U,
-                            Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R, T diag) {
-  cross_gradient_of_z(dz, dx0_acc, db, dxn, z, x0, Trows, D);
+void cross_lowrank_backward(T* dx, T* dU, T* dV, T* db, T* dt, const T* dz, const T* dxn,
+                            const T* t, const T* x, Packed<T> U, Packed<T> V, CrossBelow<T> below,
+                            std::size_t Trows, std::size_t D, std::size_t R, T diag) {
+  add_rows(db, dz, Trows, D);
   add_outer(dU, R, dz, ld<T>(D), t, ld<T>(R), Trows, D, R);
   multiply_back(dz, ld<T>(D), U, Trows, D, R, StoreEpilogue<T>{dt, ld<T>(R)});
   add_outer(dV, D, dt, ld<T>(R), x, ld<T>(D), Trows, R, D, V.shared);
-  if (dx != nullptr)
-    multiply_back(
-        dt, ld<T>(R), V, Trows, R, D,
-        CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag, ld<T>(D)});
+  cross_multiply_back(dx, dt, V, dz, dxn, below, Trows, R, D, diag);
 }

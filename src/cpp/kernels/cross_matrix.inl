@@ -33,49 +33,87 @@ void cross_matrix_forward(T* xn, T* z, const T* x0, const T* x, Packed<T> W, std
                    CrossEpilogue<T>{xn, z, x0, x, base_of(W, ld<T>(D)), diag, ld<T>(D)});
 }
 
-// dz = dxn * x0; dx0 += dxn * z; db += sum over rows of dz
+// The elementwise half of the topmost layer's backward: dz = dxn * x0, dx0 = dxn * z
 template <class T>
-DCN_INLINE void cross_gradient_of_z(T* dz, T* dx0_acc, T* db, const T* dxn, const T* z, const T* x0,
-                                    std::size_t Trows, std::size_t D) {
-  for_columns(db, Trows, D, [=](std::size_t at) {
-    const Vec<T> g = load(dxn + at);
-    const Vec<T> dzv = g * load(x0 + at);
-    store(dz + at, dzv);
-    if (dx0_acc != nullptr) store(dx0_acc + at, fma(g, load(z + at), load(dx0_acc + at)));
-    return dzv;
+void cross_start_backward(T* dz, T* dx0, const T* dxn, const T* z, const T* x0, std::size_t Trows,
+                          std::size_t D) {
+  for_tile<T>(Trows, D, [=](std::size_t at) {
+    const Vec<T> g = load(dxn + at), zv = load(z + at);
+    store(dz + at, g * load(x0 + at));
+    if (dx0 != nullptr) store(dx0 + at, g * zv);
   });
 }
 
-// dx = product + diag dz + dxn, and in the first layer, where x is x0, what dx0 has collected
-template <class T> struct CrossBackwardEpilogue {
+// dx = product + diag dz + dxn, and while it is in registers the elementwise half of the layer
+// below
+template <class T, bool kDx0> struct CrossBackwardEpilogue {
   T* dx;
-  const T *dz, *dxn, *collected;
+  const T *dz, *dxn;
+  CrossBelow<T> below;
   T diag;
   std::size_t stride;
 
   DCN_INLINE void ask(std::size_t row, std::size_t column) const {
     const std::size_t at = row * stride + column;
-    prefetch(dx + at);
-    prefetch(dz + at);
-    prefetch(dxn + at);
-    if (collected != nullptr) prefetch(collected + at);
+    prefetch(dxn + at);  // dx is the same
+    prefetch(below.z + at);
+    prefetch(below.x0 + at);
+    if (below.dz != below.z) prefetch(below.dz + at);
+    if constexpr (kDx0) prefetch(below.dx0 + at);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
-    Vec<T> sum_at = fma(broadcast(diag), load(dz + at), product + load(dxn + at));
-    if (collected != nullptr) sum_at = sum_at + load(collected + at);
-    store(dx + at, sum_at);
+    const Vec<T> g = fma(broadcast(diag), load(dz + at), product + load(dxn + at));
+    store(dx + at, g);
+    const Vec<T> zv = load(below.z + at);
+    store(below.dz + at, g * load(below.x0 + at));
+    if constexpr (kDx0) store(below.dx0 + at, fma(g, zv, load(below.dx0 + at)));
   }
 };
 
+// In the first layer dx is the gradient of x0, which has collected what the other layers gave.
+template <class T> struct CrossFirstEpilogue {
+  T* dx0;
+  const T *dz, *dxn;
+  T diag;
+  std::size_t stride;
+
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    const std::size_t at = row * stride + column;
+    prefetch(dx0 + at);
+    prefetch(dxn + at);
+  }
+  DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
+    const std::size_t at = row * stride + column;
+    const Vec<T> g = fma(broadcast(diag), load(dz + at), product + load(dxn + at));
+    store(dx0 + at, g + load(dx0 + at));
+  }
+};
+
+// dx from the product of a (T,O), which is dz or comes from it, with W (O,D)
 template <class T>
-void cross_matrix_backward(T* dx, T* dx0_acc, T* dW, T* db, T* dz, const T* dxn, const T* z,
-                           const T* x0, const T* x, Packed<T> W, std::size_t Trows, std::size_t D,
-                           T diag) {
-  cross_gradient_of_z(dz, dx0_acc, db, dxn, z, x0, Trows, D);
+DCN_INLINE void cross_multiply_back(T* dx, const T* a, const Packed<T>& W, const T* dz,
+                                    const T* dxn, const CrossBelow<T>& below, std::size_t Trows,
+                                    std::size_t O, std::size_t D, T diag) {
+  if (dx == nullptr) return;
+  if (below.z == nullptr)
+    multiply_back(a, ld<T>(O), W, Trows, O, D, CrossFirstEpilogue<T>{dx, dz, dxn, diag, ld<T>(D)});
+  else if (below.dx0 != nullptr)
+    multiply_back(a, ld<T>(O), W, Trows, O, D,
+                  CrossBackwardEpilogue<T, true>{dx, dz, dxn, below, diag, ld<T>(D)});
+  else
+    multiply_back(a, ld<T>(O), W, Trows, O, D,
+                  CrossBackwardEpilogue<T, false>{dx, dz, dxn, below, diag, ld<T>(D)});
+}
+
+template <class T> DCN_INLINE void add_rows(T* db, const T* dz, std::size_t Trows, std::size_t D) {
+  for_columns(db, Trows, D, [=](std::size_t at) { return load(dz + at); });
+}
+
+template <class T>
+void cross_matrix_backward(T* dx, T* dW, T* db, const T* dz, const T* dxn, const T* x, Packed<T> W,
+                           CrossBelow<T> below, std::size_t Trows, std::size_t D, T diag) {
+  add_rows(db, dz, Trows, D);
   add_outer(dW, D, dz, ld<T>(D), x, ld<T>(D), Trows, D, D, W.shared);
-  if (dx != nullptr)
-    multiply_back(
-        dz, ld<T>(D), W, Trows, D, D,
-        CrossBackwardEpilogue<T>{dx, dz, dxn, x == x0 ? dx0_acc : nullptr, diag, ld<T>(D)});
+  cross_multiply_back(dx, dz, W, dz, dxn, below, Trows, D, D, diag);
 }

@@ -15,6 +15,15 @@ template <class T, int R, int N, class Ahead>
 DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row,
                               std::size_t a_depth, const T* b, std::size_t b_depth,
                               std::size_t b_vector, std::size_t depth, const Ahead& ahead) {
+  // a pointer for every three rows: as one pointer and R - 1 offsets, which is what gcc makes of
+  // them if it sees where they come from, they need more registers than there are
+  constexpr int kGroups = (R + 2) / 3;
+  const T* group[kGroups];
+  DCN_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    group[g] = a + 3 * g * a_row;
+    if (g > 0) DCN_HIDE_ORIGIN(group[g]);
+  }
   for (std::size_t k = 0; k < depth; ++k) {
     Vec<T> columns[N];
   DCN_UNROLL
@@ -22,26 +31,30 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
     ahead(k);
     DCN_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Vec<T> row = broadcast(a[r * a_row]);
+      const Vec<T> row = broadcast(group[r / 3][r % 3 * a_row]);
       DCN_UNROLL
       for (int n = 0; n < N; ++n) acc[r][n] = fma(row, columns[n], acc[r][n]);
     }
-    a += a_depth;
+    DCN_UNROLL
+    for (int g = 0; g < kGroups; ++g) group[g] += a_depth;
     b += b_depth;
   }
 }
 
-// What the epilogue will read and write is on its way while the product runs: it asks for it,
-// row after row. Not a lambda: gcc 12 takes one that only prefetches for one that does nothing.
+// What the epilogue will read and write is on its way while the product runs: the first steps ask
+// for it, row after row. Not lambdas: gcc 12 takes one that only prefetches for one that does
+// nothing.
 template <class T, int R, int N, class Epilogue> struct AskForRows {
   const Epilogue& epilogue;
   std::size_t row, column;
 
   DCN_INLINE void operator()(std::size_t k) const {
-    if (k >= R) return;
     DCN_UNROLL
     for (int n = 0; n < N; ++n) epilogue.ask(row + k, column + n * kLanes<T>);
   }
+};
+struct NothingAhead {
+  DCN_INLINE void operator()(std::size_t) const {}
 };
 
 // What of a product is to be done: spans of its depth, and columns of the result. keep has a 1 or a
@@ -67,18 +80,25 @@ DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::
   for (std::size_t s = 0; s < todo.n_spans; ++s) {
     const Span span = todo.spans[s];
     const T* b = packed + (vector * depth + span.begin) * kLanes<T>;
-    multiply_tile<T, R, N>(acc, a + row * a_ld + span.begin, a_ld, 1, b, kLanes<T>,
-                           depth * kLanes<T>, span.end - span.begin,
+    const T* from = a + row * a_ld + span.begin;
+    const std::size_t n = span.end - span.begin, asking = n < R ? n : R;
+    multiply_tile<T, R, N>(acc, from, a_ld, 1, b, kLanes<T>, depth * kLanes<T>, asking,
                            AskForRows<T, R, N, Epilogue>{epilogue, row, vector * kLanes<T>});
+    multiply_tile<T, R, N>(acc, from + asking, a_ld, 1, b + asking * kLanes<T>, kLanes<T>,
+                           depth * kLanes<T>, n - asking, NothingAhead());
   }
+  const std::size_t column = vector * kLanes<T>;
+  if (todo.keep != nullptr)
+    DCN_UNROLL
+    for (int n = 0; n < N; ++n) {
+      const Vec<T> keep = load(todo.keep + column + n * kLanes<T>);
+      DCN_UNROLL
+      for (int r = 0; r < R; ++r) acc[r][n] = acc[r][n] * keep;
+    }
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
-    for (int n = 0; n < N; ++n) {
-      const std::size_t column = (vector + n) * kLanes<T>;
-      if (todo.keep != nullptr) acc[r][n] = acc[r][n] * load(todo.keep + column);
-      epilogue(row + r, column, acc[r][n]);
-    }
+    for (int n = 0; n < N; ++n) epilogue(row + r, column + n * kLanes<T>, acc[r][n]);
 }
 
 template <class T, int N, class Epilogue>
@@ -94,12 +114,13 @@ DCN_INLINE void packed_column(const T* a, std::size_t a_ld, const T* packed, std
     packed_tile<T, 1, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
 }
 
+// Apart from what surrounds it, so that the product has all registers for itself.
 // epilogue(row, column, a (rows,depth) times packed (vectors, depth, lanes)); zero where nothing is
 // to do
 template <class T, class Epilogue>
-DCN_INLINE void multiply_todo(const T* a, std::size_t a_ld, const T* packed, std::size_t rows,
-                              std::size_t depth, std::size_t width, const Todo<T>& todo,
-                              const Epilogue& epilogue) {
+DCN_APART void multiply_todo(const T* a, std::size_t a_ld, const T* packed, std::size_t rows,
+                             std::size_t depth, std::size_t width, const Todo<T> todo,
+                             const Epilogue epilogue) {
   const std::size_t count = vectors<T>(width);
   const auto nothing = [&](std::size_t v) { return v < count && todo.none(v * kLanes<T>); };
   // columns outside, rows inside: one column of the weights stays in L1/L2 while the rows pass

@@ -8,7 +8,7 @@ DCN_INLINE void shared_tile(T* products, std::size_t stride, const SharedField<T
                             const T* columns, std::size_t D, std::size_t u) {
   Vec<T> acc[R][N] = {};
   multiply_tile<T, R, N>(acc, field.rows + u * ld<T>(field.K), ld<T>(field.K), 1, columns,
-                         kLanes<T>, D * kLanes<T>, field.K, [](std::size_t) {});
+                         kLanes<T>, D * kLanes<T>, field.K, NothingAhead());
   DCN_UNROLL
   for (int r = 0; r < R; ++r)
     DCN_UNROLL
