@@ -1,8 +1,11 @@
 #include "buffer.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -33,32 +36,45 @@ class Spares {
       if (area.memory == nullptr || area.bytes < bytes || area.bytes / 2 > bytes) continue;
       bytes = area.bytes;
       kept_ -= bytes;
-      return std::exchange(area.memory, nullptr);
+      return std::exchange(area, {}).memory;
     }
     return nullptr;
   }
+  // In place of what has waited longest, if need be.
   bool keep(void* memory, std::size_t bytes) {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || kept_ + bytes > kMost) return false;
-    for (Area& area : areas_) {
-      if (area.memory != nullptr) continue;
-      area = {memory, bytes};
-      kept_ += bytes;
-      return true;
+    if (!lock || bytes > kMost) return false;
+    const auto older = [](const Area& a, const Area& b) { return a.since < b.since; };
+    Area* place = std::find(areas_.begin(), areas_.end(), Area{});
+    while (place == areas_.end() || kept_ + bytes > kMost) {
+      place = std::min_element(areas_.begin(), areas_.end(), older);
+      drop(*place);
     }
-    return false;
+    *place = {memory, bytes, ++clock_};
+    kept_ += bytes;
+    return true;
   }
 
  private:
+  static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   struct Area {
     void* memory = nullptr;
     std::size_t bytes = 0;
+    std::uint64_t since = kNever;
+
+    bool operator==(const Area&) const = default;
   };
-  static constexpr std::size_t kMost = std::size_t{64} << 20;
+  void drop(Area& area) {
+    kept_ -= area.bytes;
+    munmap(area.memory, area.bytes);
+    area = {};
+  }
+  static constexpr std::size_t kMost = std::size_t{128} << 20;
 
   std::mutex mutex_;
-  std::array<Area, 8> areas_;
+  std::array<Area, 16> areas_;
   std::size_t kept_ = 0;
+  std::uint64_t clock_ = 0;
 };
 
 Spares& spares() {
@@ -78,19 +94,19 @@ constexpr std::size_t kLarge = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
 
-Memory::Memory(std::size_t bytes) : bytes_(bytes + kAlign) {
+Memory::Memory(std::size_t bytes, Contents contents) : bytes_(bytes + kAlign) {
 #if defined(__linux__)
   if (bytes_ >= kLarge) {
     const std::size_t wanted = bytes_;
     memory_ = data_ = spares().take(bytes_);
-    if (memory_ != nullptr)
-      std::memset(data_, 0, wanted);
-    else
+    if (memory_ == nullptr)
       memory_ = data_ = map_huge(bytes_);
+    else if (contents == Contents::zeros)
+      std::memset(data_, 0, wanted);
     return;
   }
 #endif
-  memory_ = std::calloc(bytes_, 1);
+  memory_ = contents == Contents::zeros ? std::calloc(bytes_, 1) : std::malloc(bytes_);
   if (memory_ == nullptr) throw std::bad_alloc();
   const auto address = reinterpret_cast<std::uintptr_t>(memory_);
   data_ = static_cast<char*>(memory_) + (kAlign - address % kAlign) % kAlign;

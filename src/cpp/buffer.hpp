@@ -1,5 +1,6 @@
-// The only allocator: 64-byte aligned, zeroed, freed with its owner. Pages that nobody writes cost
-// no memory, so a large table's gradients and moments are free until its rows are touched.
+// The only allocator: 64-byte aligned, zeroed if wanted, freed with its owner. Pages that nobody
+// writes cost no memory, so a large table's gradients and moments are free until its rows are
+// touched.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +13,13 @@
 
 namespace dcn {
 
-// Zeroed, 64-byte aligned; throws std::bad_alloc.
+enum class Contents { zeros, anything };
+
+// 64-byte aligned; throws std::bad_alloc.
 class Memory {
  public:
   Memory() = default;
-  explicit Memory(std::size_t bytes);
+  explicit Memory(std::size_t bytes, Contents contents = Contents::zeros);
   ~Memory();
   Memory(Memory&& other) noexcept { swap(other); }
   Memory& operator=(Memory&& other) noexcept {

@@ -90,7 +90,7 @@ void CrossPart<T>::forward(const KernelTable<T>& k, CrossTile<T>& tile, const T*
   const T* x0 = tile.x[0];
   if (L_ > 0 && kind_ == CrossKind::vector)
     return k.cross_vector_forward(tile.xL(), tile.p, tile.a, x0, parameters + w_, c_.data(),
-                                  q_.data(), rows, L_, D_, ld<T>(D_));
+                                  q_.data(), rows, L_, D_, ld<T>(D_), false);
   for (std::size_t l = 0; l < L_; ++l)
     if (gated())
       forward_gate(k, tile, l, rows);

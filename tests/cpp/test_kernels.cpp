@@ -117,7 +117,7 @@ void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D
     for (std::size_t d = 0; d < D; ++d) w.at(l, d) /= static_cast<T>(D);
   k.cross_vector_prepare(c.data(), q.data(), w.data(), b.data(), L, D);
   k.cross_vector_forward(xL.data(), p.data(), a.data(), x0.data(), w.data(), c.data(), q.data(),
-                         rows, L, D, dcn::ld<T>(D));
+                         rows, L, D, dcn::ld<T>(D), D % dcn::kLanes<T> == 0);
   for (std::size_t r = 0; r < rows; ++r) {
     std::vector<double> x(D);
     for (std::size_t d = 0; d < D; ++d) x[d] = x0.at(r, d);
@@ -137,7 +137,7 @@ void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D
   M both_dx0(rows, D, M::tile), both_dw(L, D, M::dense), both_db(L, D, M::dense);
   k.cross_vector_gradients(both_dx0.data(), both_dw.data(), both_db.data(), p.data(), a.data(),
                            dp.data(), dq.data(), dc.data(), dxL.data(), x0.data(), w.data(),
-                           c.data(), q.data(), rows, L, D, dcn::ld<T>(D));
+                           c.data(), q.data(), rows, L, D, dcn::ld<T>(D), D % dcn::kLanes<T> == 0);
   for (std::size_t d = 0; d < D; ++d) {
     for (std::size_t r = 0; r < rows; ++r) CHECK(both_dx0.at(r, d) == dx0.at(r, d));
     for (std::size_t l = 0; l < L; ++l)

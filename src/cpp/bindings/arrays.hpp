@@ -10,8 +10,11 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "buffer.hpp"
 
 namespace dcn {
 
@@ -93,6 +96,16 @@ inline void check_batch(const char* function, std::size_t B, std::size_t F) {
                           " rows of " + std::to_string(F) + " fields, want less than 2^32 ids");
 }
 
-template <class T> Array<T> empty(std::vector<py::ssize_t> shape) { return Array<T>(shape); }
+// An array to be written, on whole cache lines; the memory of a large one is used again once it is
+// dropped.
+template <class T> Array<T> empty(std::vector<py::ssize_t> shape) {
+  std::size_t size = 1;
+  for (const py::ssize_t n : shape) size *= static_cast<std::size_t>(n);
+  auto memory = std::make_unique<Memory>(size * sizeof(T), Contents::anything);
+  T* data = static_cast<T*>(memory->data());
+  const py::capsule owner(memory.get(), [](void* p) { delete static_cast<Memory*>(p); });
+  (void)memory.release();  // the capsule has it
+  return Array<T>(shape, data, owner);
+}
 
 }  // namespace dcn

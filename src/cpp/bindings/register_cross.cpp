@@ -13,16 +13,18 @@ Activation activation_of(const std::string& name);  // register_network.cpp
 
 namespace {
 
-// A stack of cross layers on arrays of the caller: the same part that a network has.
+// A stack of cross layers on arrays of the caller: the same part that a network has, which needs no
+// parameters once they are packed.
 template <class T> class CrossOp {
  public:
   CrossOp(const NetworkConfig& config, std::initializer_list<const Array<T>*> parameters)
       : k_(table_of<T>(active_isa())), D_(config.width()), rank_(config.cross_rank),
-        part_(config, layout_), parameters_(layout_.size()) {
-    T* out = parameters_.data();
+        part_(config, layout_) {
+    Buffer<T> flat(layout_.size());
+    T* out = flat.data();
     for (const Array<T>* p : parameters) out = std::copy_n(p->data(), p->size(), out);
     Packings<T> packings;
-    part_.pack(k_, packings, parameters_.data());
+    part_.pack(k_, packings, flat.data());
     pack_all(k_, packings, 1);
   }
 
@@ -36,7 +38,7 @@ template <class T> class CrossOp {
       Slot& s = slots[slot];
       const std::size_t first = tiling.first_row(tile), n = tiling.n_rows(tile);
       k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_, D_);
-      part_.forward(k_, s.tile, parameters_.data(), n);
+      part_.forward(k_, s.tile, nullptr, n);
       k_.unstack(xL + first * D_, s.tile.xL(), ld<T>(D_), n, D_);
     });
   }
@@ -54,9 +56,8 @@ template <class T> class CrossOp {
         const std::size_t first = tiling.first_row(i), n = tiling.n_rows(i);
         k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_, D_);
         k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
-        part_.forward(k_, s.tile, parameters_.data(), n);
-        part_.backward(k_, s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, parameters_.data(),
-                       n);
+        part_.forward(k_, s.tile, nullptr, n);
+        part_.backward(k_, s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, nullptr, n);
         k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
       }
     });
@@ -101,7 +102,6 @@ template <class T> class CrossOp {
   std::size_t D_, rank_;
   Layout layout_;
   CrossPart<T> part_;
-  Buffer<T> parameters_;
 };
 
 // The vector form needs neither copies nor padding: it works on the caller's rows where they are.
@@ -118,18 +118,20 @@ template <class T> class VectorOp {
 
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
     const Tiling tiling = cut(B, kMostRows, n_parameters());
+    const bool past = past_caches(B);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
       const Slot& s = slots[slot];
       const std::size_t at = tiling.first_row(tile) * D_;
       k_.cross_vector_forward(xL + at, s.p, s.a, x0 + at, w_, c_.data(), q_.data(),
-                              tiling.n_rows(tile), L_, D_, D_);
+                              tiling.n_rows(tile), L_, D_, D_, past);
     });
   }
 
   void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
                 std::size_t n_threads) {
     const Tiling tiling = cut(B, kMostRows, n_parameters());
+    const bool past = past_caches(B);
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> lanes(tiling.lanes * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
@@ -139,7 +141,7 @@ template <class T> class VectorOp {
       for (std::size_t i = tiling.first_tile(lane); i < tiling.first_tile(lane + 1); ++i) {
         const std::size_t at = tiling.first_row(i) * D_;
         k_.cross_vector_gradients(dx0 + at, dw, db, s.p, s.a, s.dp, s.dq, s.dc, dxL + at, x0 + at,
-                                  w_, c_.data(), q_.data(), tiling.n_rows(i), L_, D_, D_);
+                                  w_, c_.data(), q_.data(), tiling.n_rows(i), L_, D_, D_, past);
       }
     });
     k_.reduce_lanes(gradients, lanes.data(), stride, tiling.lanes, n_parameters());
@@ -151,6 +153,11 @@ template <class T> class VectorOp {
     T *p, *a, *dp, *dq, *dc;
   };
 
+  // whether results leave the caches before anyone reads them, and lie on whole cache lines
+  bool past_caches(std::size_t B) const {
+    constexpr std::size_t kPast = std::size_t{8} << 20;
+    return B * D_ * sizeof(T) >= kPast && D_ % kLanes<T> == 0;
+  }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
     std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));
     const auto carve = [&](Slot& s, T* base) {
@@ -192,23 +199,21 @@ py::tuple run_backward(Op& op, const char* function, const Array<T>& dxL, const 
                        std::initializer_list<const Array<T>*> parameters, std::size_t n_threads) {
   check_shape(function, "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
   Array<T> dx0 = empty<T>({x0.shape(0), x0.shape(1)});
-  Buffer<T> gradients(op.n_parameters());
+  Array<T> gradients = empty<T>({static_cast<py::ssize_t>(op.n_parameters())});
+  T* from = gradients.mutable_data();
   {
     T* out = dx0.mutable_data();
     const T *in = x0.data(), *dout = dxL.data();
     const auto B = static_cast<std::size_t>(x0.shape(0));
     const py::gil_scoped_release nogil;
-    op.backward(out, gradients.data(), dout, in, B, n_threads);
+    op.backward(out, from, dout, in, B, n_threads);
   }
   py::tuple result(parameters.size() + 1);
   result[0] = dx0;
-  const T* from = gradients.data();
   std::size_t i = 1;
-  for (const Array<T>* p : parameters) {
-    Array<T> g(std::vector<py::ssize_t>(p->shape(), p->shape() + p->ndim()));
-    std::copy_n(from, p->size(), g.mutable_data());
+  for (const Array<T>* p : parameters) {  // parts of the same array
+    result[i++] = Array<T>({p->shape(), p->shape() + p->ndim()}, from, gradients);
     from += p->size();
-    result[i++] = g;
   }
   return result;
 }

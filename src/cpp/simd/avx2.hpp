@@ -43,6 +43,16 @@ DCN_INLINE void store(double* p, Vec<double> a) {
   _mm256_storeu_pd(p, a.lo);
   _mm256_storeu_pd(p + 4, a.hi);
 }
+// past the caches: p is aligned, and nobody reads it soon
+DCN_INLINE void store_past(float* p, Vec<float> a) {
+  _mm256_stream_ps(p, a.lo);
+  _mm256_stream_ps(p + 8, a.hi);
+}
+DCN_INLINE void store_past(double* p, Vec<double> a) {
+  _mm256_stream_pd(p, a.lo);
+  _mm256_stream_pd(p + 4, a.hi);
+}
+DCN_INLINE void fence_past() { _mm_sfence(); }
 DCN_INLINE void store_partial(float* p, Vec<float> a, std::size_t n) {
   _mm256_maskstore_ps(p, first8(n), a.lo);
   if (n > 8) _mm256_maskstore_ps(p + 8, first8(n - 8), a.hi);
@@ -147,5 +157,8 @@ DCN_INLINE double sum(Vec<double> a) {
   const __m256d s4 = _mm256_add_pd(a.lo, a.hi);
   const __m128d s2 = _mm_add_pd(_mm256_castpd256_pd128(s4), _mm256_extractf128_pd(s4, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s2, _mm_unpackhi_pd(s2, s2)));
+}
+DCN_INLINE void prefetch_to_L2(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
 }
 DCN_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

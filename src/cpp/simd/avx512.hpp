@@ -24,6 +24,10 @@ DCN_INLINE Vec<double> load_partial(const double* p, std::size_t n) {
 }
 DCN_INLINE void store(float* p, Vec<float> a) { _mm512_storeu_ps(p, a.v); }
 DCN_INLINE void store(double* p, Vec<double> a) { _mm512_storeu_pd(p, a.v); }
+// past the caches: p is aligned, and nobody reads it soon
+DCN_INLINE void store_past(float* p, Vec<float> a) { _mm512_stream_ps(p, a.v); }
+DCN_INLINE void store_past(double* p, Vec<double> a) { _mm512_stream_pd(p, a.v); }
+DCN_INLINE void fence_past() { _mm_sfence(); }
 DCN_INLINE void store_partial(float* p, Vec<float> a, std::size_t n) {
   _mm512_mask_storeu_ps(p, first(n, 0.0F), a.v);
 }
@@ -87,5 +91,8 @@ DCN_INLINE double sum(Vec<double> a) {
   const __m256d s4 = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
   const __m128d s2 = _mm_add_pd(_mm256_castpd256_pd128(s4), _mm256_extractf128_pd(s4, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s2, _mm_unpackhi_pd(s2, s2)));
+}
+DCN_INLINE void prefetch_to_L2(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
 }
 DCN_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

@@ -21,6 +21,8 @@ template <class T> DCN_INLINE Vec<T> load_partial(const T* p, std::size_t n) {
 template <class T> DCN_INLINE void store(T* p, const Vec<T>& a) {
   for (std::size_t i = 0; i < kLanes<T>; ++i) p[i] = a.v[i];
 }
+template <class T> DCN_INLINE void store_past(T* p, const Vec<T>& a) { store(p, a); }
+DCN_INLINE void fence_past() {}
 template <class T> DCN_INLINE void store_partial(T* p, const Vec<T>& a, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) p[i] = a.v[i];
 }
@@ -92,4 +94,5 @@ template <class T> DCN_INLINE T sum(Vec<T> a) {
     for (std::size_t i = 0; i < half; ++i) a.v[i] = a.v[i] + a.v[i + half];
   return a.v[0];
 }
+DCN_INLINE void prefetch_to_L2(const void*) {}
 DCN_INLINE void prefetch(const void*) {}
