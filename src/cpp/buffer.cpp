@@ -43,7 +43,7 @@ class Spares {
   // In place of what has waited longest, if need be.
   bool keep(void* memory, std::size_t bytes) {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || bytes > kMost) return false;
+    if (!lock || bytes > kMost / 2) return false;  // it would drive out all others
     const auto older = [](const Area& a, const Area& b) { return a.since < b.since; };
     Area* place = std::find(areas_.begin(), areas_.end(), Area{});
     while (place == areas_.end() || kept_ + bytes > kMost) {
