@@ -80,6 +80,27 @@ def test_layers(kind, L, dtype, rng, check_rounding):
     check_both(kind, 7, 19, L, dtype, rng, check_rounding)
 
 
+@pytest.mark.parametrize("L", [1, 3, 4])
+def test_results_that_fit_no_cache(L, rng, check_rounding):
+    """From 8 MB on they go past the caches, in whole lines."""
+    check_both("vector", 2051, 1024, L, np.float32, rng, check_rounding)
+
+
+def test_results_are_kept_while_someone_has_them(rng):
+    """The memory of a large result is used again, but not before it is dropped."""
+    x0, w, b = draw(rng, "vector", 2048, 1024, 3, np.float32)
+    xL = ops.cross_vector(x0, w, b)
+    dw = ops.cross_vector_backward(x0, x0, w, b)[1]  # a part of what else was dropped
+    want = xL.copy(), dw.copy()
+    for _ in range(3):
+        ops.cross_vector(-x0, w, b)
+        ops.cross_vector_backward(-x0, x0, w, b)
+    np.testing.assert_array_equal(xL, want[0])
+    np.testing.assert_array_equal(dw, want[1])
+    assert xL.flags.writeable
+    assert dw.flags.writeable
+
+
 @pytest.mark.parametrize("R", [1, 2, 7, 8, 9, 16, 17, 33])
 def test_ranks(R, dtype, rng, check_rounding):
     check_both("lowrank", 7, 19, 3, dtype, rng, check_rounding, R=R)

@@ -96,11 +96,13 @@ inline void check_batch(const char* function, std::size_t B, std::size_t F) {
                           " rows of " + std::to_string(F) + " fields, want less than 2^32 ids");
 }
 
-// An array to be written, on whole cache lines; the memory of a large one is used again once it is
-// dropped.
+// An array to be written. A large one lies on whole cache lines, and its memory is used again once
+// it is dropped.
 template <class T> Array<T> empty(std::vector<py::ssize_t> shape) {
   std::size_t size = 1;
   for (const py::ssize_t n : shape) size *= static_cast<std::size_t>(n);
+  constexpr std::size_t kLargeArray = std::size_t{1} << 20;
+  if (size * sizeof(T) < kLargeArray) return Array<T>(shape);
   auto memory = std::make_unique<Memory>(size * sizeof(T), Contents::anything);
   T* data = static_cast<T*>(memory->data());
   const py::capsule owner(memory.get(), [](void* p) { delete static_cast<Memory*>(p); });

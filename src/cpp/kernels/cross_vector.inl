@@ -197,8 +197,8 @@ DCN_INLINE void block_backward(T* dx0, T* dw, T* dp, T* dq, T* dc, const T* s, c
   else
     block_columns<T, R, 0, true, kPast>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
   for (; l < L; ++l)
-    block_columns<T, R, 1, false, false>(dx0, dw + l * D, dc, dxL, dp + l * Trows, aL, x0, w + l * D,
-                                  Trows, D, stride);
+    block_columns<T, R, 1, false, false>(dx0, dw + l * D, dc, dxL, dp + l * Trows, aL, x0,
+                                         w + l * D, Trows, D, stride);
 }
 
 template <int R> struct RowsConstant {
@@ -250,8 +250,8 @@ void cross_vector_backward(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* d
     T s[R];
     const std::size_t at = t * stride;
     for (int r = 0; r < R; ++r)
-      row_dots<T, 0, true, false>(nullptr, 0, s + r, x0 + at + r * stride, dxL + at + r * stride, nullptr,
-                           dx0 + at + r * stride, D);
+      row_dots<T, 0, true, false>(nullptr, 0, s + r, x0 + at + r * stride, dxL + at + r * stride,
+                                  nullptr, dx0 + at + r * stride, D);
     block_backward<T, R, false>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w,
                                 Trows, L, D, stride);
   });
@@ -271,8 +271,8 @@ void cross_vector_gradients_as(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T
     for (int r = 0; r < R; ++r)
       row_scalars<T, true, kPast>(p + t + r, a + t + r, s + r, x0 + at + r * stride,
                            dxL + at + r * stride, w, q, dx0 + at + r * stride, Trows, L, D);
-    block_backward<T, R, kPast>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w, Trows,
-                         L, D, stride);
+    block_backward<T, R, kPast>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w,
+                                Trows, L, D, stride);
   });
   finish_backward(dw, db, dq, dc, w, c, L, D);
   if constexpr (kPast) fence_past();
