@@ -89,16 +89,17 @@ def test_results_that_fit_no_cache(L, rng, check_rounding):
 def test_results_are_kept_while_someone_has_them(rng):
     """The memory of a large result is used again, but not before it is dropped."""
     x0, w, b = draw(rng, "vector", 2048, 1024, 3, np.float32)
+    few, W, biases = draw(rng, "matrix", 4, 600, 3, np.float32)
     xL = ops.cross_vector(x0, w, b)
-    dw = ops.cross_vector_backward(x0, x0, w, b)[1]  # a part of what else was dropped
-    want = xL.copy(), dw.copy()
+    dW = ops.cross_matrix_backward(few, few, W, biases)[1]  # a part of what else is dropped
+    want = xL.copy(), dW.copy()
     for _ in range(3):
         ops.cross_vector(-x0, w, b)
-        ops.cross_vector_backward(-x0, x0, w, b)
+        ops.cross_matrix_backward(-few, few, W, biases)
     np.testing.assert_array_equal(xL, want[0])
-    np.testing.assert_array_equal(dw, want[1])
+    np.testing.assert_array_equal(dW, want[1])
     assert xL.flags.writeable
-    assert dw.flags.writeable
+    assert dW.flags.writeable
 
 
 @pytest.mark.parametrize("R", [1, 2, 7, 8, 9, 16, 17, 33])

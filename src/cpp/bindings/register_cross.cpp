@@ -1,6 +1,8 @@
 // Stage 3 for people: whole arrays cut into tiles, each tile through the kernel table.
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
+
 #include "arrays.hpp"
 #include "cpu.hpp"
 #include "cross.hpp"
@@ -118,7 +120,7 @@ template <class T> class VectorOp {
 
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
     const Tiling tiling = cut(B, kMostRows, n_parameters());
-    const bool past = past_caches(B);
+    const bool past = past_caches(xL, B);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
       const Slot& s = slots[slot];
@@ -131,7 +133,7 @@ template <class T> class VectorOp {
   void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
                 std::size_t n_threads) {
     const Tiling tiling = cut(B, kMostRows, n_parameters());
-    const bool past = past_caches(B);
+    const bool past = past_caches(dx0, B);
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> lanes(tiling.lanes * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
@@ -154,9 +156,11 @@ template <class T> class VectorOp {
   };
 
   // whether results leave the caches before anyone reads them, and lie on whole cache lines
-  bool past_caches(std::size_t B) const {
-    constexpr std::size_t kPast = std::size_t{8} << 20;
-    return B * D_ * sizeof(T) >= kPast && D_ % kLanes<T> == 0;
+  bool past_caches(const T* out, std::size_t B) const {
+    constexpr std::size_t kPast = std::size_t{8} << 20, kLine = kLanes<T> * sizeof(T);
+    const bool whole_lines =
+        D_ % kLanes<T> == 0 && reinterpret_cast<std::uintptr_t>(out) % kLine == 0;
+    return whole_lines && B * D_ * sizeof(T) >= kPast;
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
     std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));

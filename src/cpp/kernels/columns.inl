@@ -21,7 +21,7 @@ DCN_INLINE void for_some_columns(T* db, std::size_t Trows, std::size_t W, std::s
                                  const F& f) {
   Vec<T> sums[N] = {};
   for (std::size_t t = 0, at = c; t < Trows; ++t, at += ld<T>(W)) {
-  DCN_UNROLL
+    DCN_UNROLL
     for (int n = 0; n < N; ++n) sums[n] = sums[n] + f(at + n * kLanes<T>);
   }
   DCN_UNROLL

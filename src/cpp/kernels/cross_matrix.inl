@@ -55,7 +55,7 @@ template <class T, bool kDx0> struct CrossBackwardEpilogue {
 
   DCN_INLINE void ask(std::size_t row, std::size_t column) const {
     const std::size_t at = row * stride + column;
-    prefetch(dxn + at);  // dx is the same
+    prefetch(dxn + at);  // and dx, which takes its place
     prefetch(below.z + at);
     prefetch(below.x0 + at);
     if (below.dz != below.z) prefetch(below.dz + at);

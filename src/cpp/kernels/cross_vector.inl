@@ -42,7 +42,7 @@ DCN_INLINE void row_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* dxL
   Vec<T> acc[2][kSums] = {}, with_g[2] = {};
   const auto add = [&](int half, std::size_t d, auto load_some) {
     const Vec<T> xv = load_some(x0 + d);
-  DCN_UNROLL
+    DCN_UNROLL
     for (int n = 0; n < N; ++n) acc[half][n] = fma(xv, load_some(w + n * D + d), acc[half][n]);
     if constexpr (kBackward) {
       if constexpr (!kPast) prefetch(dx0 + d);
@@ -163,8 +163,9 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
   };
   std::size_t d = 0;
   for (; d + kLanes<T> <= D; d += kLanes<T>)
-    columns(d, [](const T* from) { return load(from); }, [](T* to, Vec<T> v) { store(to, v); },
-            [](T* to, Vec<T> v) { store_out<kPast>(to, v); });
+    columns(
+        d, [](const T* from) { return load(from); }, [](T* to, Vec<T> v) { store(to, v); },
+        [](T* to, Vec<T> v) { store_out<kPast>(to, v); });
   if (d < D) {
     const auto some = [=](T* to, Vec<T> v) { store_partial(to, v, D - d); };
     columns(d, [=](const T* from) { return load_partial(from, D - d); }, some, some);
@@ -212,8 +213,7 @@ template <class F> DCN_INLINE void for_blocks(std::size_t Trows, F&& f) {
   for (; t < Trows; ++t) f(t, RowsConstant<1>{});
 }
 
-template <class T>
-DCN_INLINE void start_backward(T* dq, T* dc, std::size_t L, std::size_t D) {
+template <class T> DCN_INLINE void start_backward(T* dq, T* dc, std::size_t L, std::size_t D) {
   for (std::size_t d = 0; d < D; ++d) dc[d] = T(0);
   for (std::size_t l = 0; l < L; ++l) dq[l] = T(0);
 }
@@ -224,19 +224,13 @@ DCN_INLINE void finish_backward(T* dw, T* db, const T* dq, T* dc, const T* w, co
                                 std::size_t L, std::size_t D) {
   for (std::size_t l = L; l-- > 0;) {  // dc holds dLoss / dc_{l+1} on entry of each round
     const Vec<T> dql = broadcast(dq[l]);
-    const auto columns = [&](std::size_t d, auto load_some, auto store_some) {
-      const std::size_t at = l * D + d;
-      const Vec<T> g = load_some(dc + d);
-      store_some(db + at, load_some(db + at) + g);
-      store_some(dw + at, load_some(dw + at) + dql * load(c + l * padded<T>(D) + d));
-      store_some(dc + d, g + dql * load_some(w + at));
-    };
-    std::size_t d = 0;
-    for (; d + kLanes<T> <= D; d += kLanes<T>)
-      columns(d, [](const T* from) { return load(from); }, [](T* to, Vec<T> v) { store(to, v); });
-    if (d < D)
-      columns(d, [=](const T* from) { return load_partial(from, D - d); },
-              [=](T* to, Vec<T> v) { store_partial(to, v, D - d); });
+    for (std::size_t d = 0; d < D; d += kLanes<T>) {
+      const std::size_t at = l * D + d, n = D - d < kLanes<T> ? D - d : kLanes<T>;
+      const Vec<T> g = load_partial(dc + d, n);
+      store_partial(db + at, load_partial(db + at, n) + g, n);
+      store_partial(dw + at, load_partial(dw + at, n) + dql * load(c + l * padded<T>(D) + d), n);
+      store_partial(dc + d, g + dql * load_partial(w + at, n), n);
+    }
   }
 }
 
@@ -261,8 +255,8 @@ void cross_vector_backward(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* d
 // Both at once for those who do not want xL: each block is read from memory once.
 template <class T, bool kPast>
 void cross_vector_gradients_as(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T* dc, const T* dxL,
-                            const T* x0, const T* w, const T* c, const T* q, std::size_t Trows,
-                            std::size_t L, std::size_t D, std::size_t stride) {
+                               const T* x0, const T* w, const T* c, const T* q, std::size_t Trows,
+                               std::size_t L, std::size_t D, std::size_t stride) {
   start_backward(dq, dc, L, D);
   for_blocks(Trows, [=](std::size_t t, auto rows) {
     constexpr int R = decltype(rows)::value;
@@ -270,7 +264,7 @@ void cross_vector_gradients_as(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T
     const std::size_t at = t * stride;
     for (int r = 0; r < R; ++r)
       row_scalars<T, true, kPast>(p + t + r, a + t + r, s + r, x0 + at + r * stride,
-                           dxL + at + r * stride, w, q, dx0 + at + r * stride, Trows, L, D);
+                                  dxL + at + r * stride, w, q, dx0 + at + r * stride, Trows, L, D);
     block_backward<T, R, kPast>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w,
                                 Trows, L, D, stride);
   });

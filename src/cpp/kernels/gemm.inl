@@ -26,7 +26,7 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
   }
   for (std::size_t k = 0; k < depth; ++k) {
     Vec<T> columns[N];
-  DCN_UNROLL
+    DCN_UNROLL
     for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
     ahead(k);
     DCN_UNROLL
@@ -88,17 +88,19 @@ DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::
                            depth * kLanes<T>, n - asking, NothingAhead());
   }
   const std::size_t column = vector * kLanes<T>;
-  if (todo.keep != nullptr)
+  if (todo.keep != nullptr) {
     DCN_UNROLL
     for (int n = 0; n < N; ++n) {
       const Vec<T> keep = load(todo.keep + column + n * kLanes<T>);
       DCN_UNROLL
       for (int r = 0; r < R; ++r) acc[r][n] = acc[r][n] * keep;
     }
+  }
   DCN_UNROLL
-  for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r) {
     DCN_UNROLL
     for (int n = 0; n < N; ++n) epilogue(row + r, column + n * kLanes<T>, acc[r][n]);
+  }
 }
 
 template <class T, int N, class Epilogue>
@@ -110,8 +112,7 @@ DCN_INLINE void packed_column(const T* a, std::size_t a_ld, const T* packed, std
     packed_tile<T, kTileRows, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
   for (; r + kTileRowsSmall <= rows; r += kTileRowsSmall)
     packed_tile<T, kTileRowsSmall, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
-  for (; r < rows; ++r)
-    packed_tile<T, 1, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
+  for (; r < rows; ++r) packed_tile<T, 1, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
 }
 
 // Apart from what surrounds it, so that the product has all registers for itself.
@@ -225,15 +226,14 @@ DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a
                            std::size_t rows, std::size_t last) {
   // the result is touched once, at the end: have it on its way while the product runs
   DCN_UNROLL
-  for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r) {
     DCN_UNROLL
     for (int n = 0; n <= N; ++n) prefetch(out + r * out_ld + n * kLanes<T>);
+  }
   Vec<T> acc[R][N] = {};
-  // so is what the next tile reads of a
-  multiply_tile<T, R, N>(acc, a, 1, a_ld, panel, N * kLanes<T>, kLanes<T>, rows,
-                         [=](std::size_t k) { prefetch(a + k * a_ld + R); });
+  multiply_tile<T, R, N>(acc, a, 1, a_ld, panel, N * kLanes<T>, kLanes<T>, rows, NothingAhead());
   DCN_UNROLL
-  for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r) {
     DCN_UNROLL
     for (int n = 0; n < N; ++n) {
       T* p = out + r * out_ld + n * kLanes<T>;
@@ -242,6 +242,7 @@ DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a
       else
         store_partial(p, load_partial(p, last) + acc[r][n], last);
     }
+  }
 }
 
 template <class T, int N>
@@ -253,13 +254,14 @@ DCN_INLINE void outer_column(T* out, std::size_t out_ld, const T* a, std::size_t
   const std::size_t even = (rows + n_panels - 1) / (n_panels > 0 ? n_panels : 1);
   for (std::size_t first = 0; first < rows; first += even) {
     const std::size_t n_rows = rows - first < even ? rows - first : even;
-    for (std::size_t t = 0; t < n_rows; ++t)
+    for (std::size_t t = 0; t < n_rows; ++t) {
       DCN_UNROLL
       for (int n = 0; n < N; ++n) {
         Vec<T> columns = load(b + (first + t) * b_ld + n * kLanes<T>);
         if (keep != nullptr) columns = columns * load(keep + n * kLanes<T>);
         store(panel + (t * N + n) * kLanes<T>, columns);
       }
+    }
     const T* part = a + first * a_ld;
     std::size_t m = 0;
     for (; m + kTileRows <= M; m += kTileRows)

@@ -8,9 +8,10 @@ template <class T> double peak(std::size_t n) {
   DCN_UNROLL
   for (int i = 0; i < kTileRows * kTileVectors; ++i) acc[i] = load(start + i * kLanes<T>);
   const Vec<T> shrink = broadcast(T(0.5)), one = broadcast(T(1));
-  for (std::size_t k = 0; k < n; ++k)
+  for (std::size_t k = 0; k < n; ++k) {
     DCN_UNROLL
     for (int i = 0; i < kTileRows * kTileVectors; ++i) acc[i] = fma(acc[i], shrink, one);
+  }
   Vec<T> total = broadcast(T(0));
   DCN_UNROLL
   for (int i = 0; i < kTileRows * kTileVectors; ++i) total = total + acc[i];
@@ -25,9 +26,10 @@ inline float read_all(const float* x, std::size_t n) {
   DCN_UNROLL
   for (int i = 0; i < kSums; ++i) sums[i] = broadcast(0.0F);
   std::size_t j = 0;
-  for (; j + kStep <= n; j += kStep)
+  for (; j + kStep <= n; j += kStep) {
     DCN_UNROLL
     for (int i = 0; i < kSums; ++i) sums[i] = sums[i] + load(x + j + i * kLanes<float>);
+  }
   float total = 0;
   for (; j < n; ++j) total += x[j];
   DCN_UNROLL

@@ -10,10 +10,10 @@ DCN_INLINE void shared_tile(T* products, std::size_t stride, const SharedField<T
   multiply_tile<T, R, N>(acc, field.rows + u * ld<T>(field.K), ld<T>(field.K), 1, columns,
                          kLanes<T>, D * kLanes<T>, field.K, NothingAhead());
   DCN_UNROLL
-  for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r) {
     DCN_UNROLL
-    for (int n = 0; n < N; ++n)
-      store(products + (u + r) * stride + n * kLanes<T>, acc[r][n]);
+    for (int n = 0; n < N; ++n) store(products + (u + r) * stride + n * kLanes<T>, acc[r][n]);
+  }
 }
 
 template <class T, int N>
@@ -94,8 +94,7 @@ DCN_INLINE void shared_columns_backward(T* g, T* dW, T* scratch, const T* dz,
 }
 
 // f(vectors at a time) for the vectors of the block that O has
-template <class T, class F>
-DCN_INLINE void for_block(std::size_t O, std::size_t v, const F& f) {
+template <class T, class F> DCN_INLINE void for_block(std::size_t O, std::size_t v, const F& f) {
   static_assert(kSharedVectors == 4);
   switch (vectors<T>(O) - v) {
     case 1:
