@@ -120,18 +120,20 @@ void CrossPart<T>::backward_gate(const KernelTable<T>& k, CrossTile<T>& tile, st
                                  T* dx0, const T* dxn, T* db, T* gradients,
                                  std::size_t rows) const {
   const T* x = tile.x[l];
+  T* dead = tile.x[l + 1];
   T* to = dx != nullptr && dx != dx0 ? dx : tile.dx;  // dx0 holds the share of the layers above
   T* product = dx != nullptr ? to : nullptr;
   const Packed<T> W = inner(tile, l);
   k.cross_gate_backward(tile.dg, to, dx0, dxn, tile.z[l], tile.x[0], x, rows, D_, diag_);
   if (kind_ == CrossKind::lowrank) {
-    k.dense_backward(tile.dt, gradients + u_ + l * D_ * R_, db, tile.dz, tile.dg, tile.z[l],
+    k.dense_backward(tile.dt, gradients + u_ + l * D_ * R_, db, tile.dz, dead, tile.dg, tile.z[l],
                      tile.pre[l], tile.t[l], packed_w_[l].view(), rows, R_, D_, gate_, false);
     T* no_bias = tile.dc;  // V has none
-    k.dense_backward(product, gradients + v_ + l * R_ * D_, no_bias, kept(W, tile.dtt), tile.dt,
-                     tile.t[l], nullptr, x, W, rows, D_, R_, Activation::identity, true);
+    k.dense_backward(product, gradients + v_ + l * R_ * D_, no_bias, kept(W, tile.dtt),
+                     R_ <= D_ ? dead : nullptr, tile.dt, tile.t[l], nullptr, x, W, rows, D_, R_,
+                     Activation::identity, true);
   } else {
-    k.dense_backward(product, gradients + w_ + l * D_ * D_, db, kept(W, tile.dz), tile.dg,
+    k.dense_backward(product, gradients + w_ + l * D_ * D_, db, kept(W, tile.dz), dead, tile.dg,
                      tile.z[l], tile.pre[l], x, W, rows, D_, D_, gate_, true);
   }
   if (dx != nullptr && dx == dx0)
@@ -152,13 +154,13 @@ void CrossPart<T>::backward_products(const KernelTable<T>& k, CrossTile<T>& tile
     const T* dz = gradient_of_z(tile, l);
     CrossBelow<T> below;
     if (l > 0) below = {tile.z[l - 1], x0, gradient_of_z(tile, l - 1), dx0};
-    T *dx = l > 0 ? dxL : dx0, *layer_db = db + l * D_;
+    T *dx = l > 0 ? dxL : dx0, *layer_db = db + l * D_, *dead = tile.x[l + 1];
     if (kind_ == CrossKind::matrix)
-      k.cross_matrix_backward(dx, gradients + w_ + l * D_ * D_, layer_db, dz, dxL, tile.x[l], W,
-                              below, rows, D_, diag_);
+      k.cross_matrix_backward(dx, gradients + w_ + l * D_ * D_, layer_db, dead, dz, dxL, tile.x[l],
+                              W, below, rows, D_, diag_);
     else
       k.cross_lowrank_backward(dx, gradients + u_ + l * D_ * R_, gradients + v_ + l * R_ * D_,
-                               layer_db, kept(W, tile.dt), dz, dxL, tile.t[l], tile.x[l],
+                               layer_db, kept(W, tile.dt), dead, dz, dxL, tile.t[l], tile.x[l],
                                packed_w_[l].view(), W, below, rows, D_, R_, diag_);
   }
 }

@@ -39,7 +39,8 @@ template <class T> class CrossPart {
 
   void forward(const KernelTable<T>& k, CrossTile<T>& tile, const T* parameters,
                std::size_t rows) const;
-  // dxL (T,D) is overwritten. dx0 (T,D) becomes the gradient of x0; null where nobody asks for it.
+  // dxL (T,D) and x[1] to x[L] are overwritten. dx0 (T,D) becomes the gradient of x0; null where
+  // nobody asks for it.
   void backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL, T* gradients,
                 const T* parameters, std::size_t rows) const;
 

@@ -85,7 +85,7 @@ void DeepPart<T>::backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, b
     const std::size_t I = widths_[i], O = widths_[i + 1];
     const bool drops = threshold_ > 0 && at.active;
     if (drops) k.dropout(dhn, dhn, stream(i, at), threshold_, at.first_row, rows, O);
-    const T* a = drops ? tile.a[i] : tile.h[i + 1];
+    T* a = drops ? tile.a[i] : tile.h[i + 1];
     Activation activation = activation_;
     if (layer_norm_) {
       k.layer_norm_backward(dhn, gradients + scale_[i], gradients + shift_[i], dhn, a, tile.z[i],
@@ -94,8 +94,8 @@ void DeepPart<T>::backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, b
       activation = Activation::identity;  // dhn is the gradient of the product now
     }
     const Packed<T> W = weights(tile, i);
-    k.dense_backward(i > 0 ? dh : dh0, gradients + w_[i], gradients + b_[i], kept(W, tile.dz), dhn,
-                     a, tile.z[i], tile.h[i], W, rows, I, O, activation, i == 0 && add);
+    k.dense_backward(i > 0 ? dh : dh0, gradients + w_[i], gradients + b_[i], kept(W, tile.dz), a,
+                     dhn, a, tile.z[i], tile.h[i], W, rows, I, O, activation, i == 0 && add);
   }
 }
 

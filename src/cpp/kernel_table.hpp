@@ -158,19 +158,19 @@ template <class T> struct KernelTable {
                                std::size_t Trows, std::size_t D);
   // The rest, and with dx in registers the elementwise half of the layer below.
   // dz, dxn (T,D) -> dx (T,D), which may be dxn, or null; dW (D,D), db (D). In the first layer,
-  // which has none below, dx is the gradient of x0 and added to
-  void (*cross_matrix_backward)(T* dx, T* dW, T* db, const T* dz, const T* dxn, const T* x,
-                                Packed<T> W, CrossBelow<T> below, std::size_t Trows, std::size_t D,
-                                T diag);
+  // which has none below, dx is the gradient of x0 and added to. scratch (T,D)
+  void (*cross_matrix_backward)(T* dx, T* dW, T* db, T* scratch, const T* dz, const T* dxn,
+                                const T* x, Packed<T> W, CrossBelow<T> below, std::size_t Trows,
+                                std::size_t D, T diag);
 
   // ---- 3: cross, low rank: W = U V; U (D,R), V (R,D), one layer
   // as the matrix form; keeps t = V x (T,R) as well
   void (*cross_lowrank_forward)(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T> U,
                                 Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R,
                                 T diag);
-  // dU (D,R), dV (R,D), db (D). dt (T,R) is scratch
-  void (*cross_lowrank_backward)(T* dx, T* dU, T* dV, T* db, T* dt, const T* dz, const T* dxn,
-                                 const T* t, const T* x, Packed<T> U, Packed<T> V,
+  // dU (D,R), dV (R,D), db (D). dt (T,R) and scratch (T,D)
+  void (*cross_lowrank_backward)(T* dx, T* dU, T* dV, T* db, T* dt, T* scratch, const T* dz,
+                                 const T* dxn, const T* t, const T* x, Packed<T> U, Packed<T> V,
                                  CrossBelow<T> below, std::size_t Trows, std::size_t D,
                                  std::size_t R, T diag);
 
@@ -185,10 +185,11 @@ template <class T> struct KernelTable {
   // ---- 4: deep. h (T,I) -> hn = act(z) (T,O), z = W h + b (T,O) kept only for gelu, else null
   void (*dense_forward)(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                         std::size_t O, Activation activation);
-  // dhn (T,O) -> dh (T,I) or null, added to where `add`; dW (O,I), db (O). dz (T,O) is scratch
-  void (*dense_backward)(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const T* z,
-                         const T* h, Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
-                         Activation activation, bool add);
+  // dhn (T,O) -> dh (T,I) or null, added to where `add`; dW (O,I), db (O). dz and scratch (T,O),
+  // which may be hn, or null
+  void (*dense_backward)(T* dh, T* dW, T* db, T* dz, T* scratch, const T* dhn, const T* hn,
+                         const T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
+                         std::size_t O, Activation activation, bool add);
 
   // Layer normalisation between product and activation: z (T,O) -> xhat (T,O), which may be z,
   // inv (T) = 1 / sqrt(var + kLayerNormEpsilon), y = scale xhat + shift (T,O) kept only for gelu,

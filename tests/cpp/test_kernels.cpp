@@ -26,10 +26,12 @@ void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I, 
   using M = Watched<T>;
   Weights<T> layer(k, O, I, 3);
   M h(rows, I, M::tile, 1), dhn(rows, O, M::tile, 2), hn(rows, O, M::tile), z(rows, O, M::tile);
-  M dh(rows, I, M::tile), dz(rows, O, M::tile), dW(O, I, M::dense), db(1, O, M::dense);
+  M dh(rows, I, M::tile), dz(rows, O, M::tile), scratch(rows, O, M::tile), dW(O, I, M::dense),
+      db(1, O, M::dense);
   k.dense_forward(hn.data(), z.data(), h.data(), layer.view(), rows, I, O, Activation::relu);
-  k.dense_backward(dh.data(), dW.data(), db.data(), dz.data(), dhn.data(), hn.data(), z.data(),
-                   h.data(), layer.view(), rows, I, O, Activation::relu, false);
+  k.dense_backward(dh.data(), dW.data(), db.data(), dz.data(), scratch.data(), dhn.data(),
+                   hn.data(), z.data(), h.data(), layer.view(), rows, I, O, Activation::relu,
+                   false);
   std::vector<double> want_dW(O * I), want_db(O), want_dz(rows * O);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t o = 0; o < O; ++o) {
@@ -52,7 +54,7 @@ void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I, 
       for (std::size_t o = 0; o < O; ++o) sum += want_dz[r * O + o] * layer.W.at(o, i);
       CHECK_NEAR(dh.at(r, i), sum, tolerance<T>(O) * static_cast<double>(O + 1));
     }
-  for (M* m : {&h, &dhn, &hn, &z, &dh, &dz, &dW, &db}) CHECK(m->intact());
+  for (M* m : {&h, &dhn, &hn, &z, &dh, &dz, &scratch, &dW, &db}) CHECK(m->intact());
 }
 
 template <class T>
@@ -63,16 +65,16 @@ void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D)
   M x0(rows, D, M::tile, 1), x(rows, D, M::tile, 2), dxn(rows, D, M::tile, 4);
   M xn(rows, D, M::tile), z(rows, D, M::tile), dx(rows, D, M::tile), dx0(rows, D, M::tile);
   M dz(rows, D, M::tile), dW(D, D, M::dense), db(1, D, M::dense), dx0_first(rows, D, M::tile);
-  M z_below(rows, D, M::tile, 6), dz_below(rows, D, M::tile);
+  M z_below(rows, D, M::tile, 6), dz_below(rows, D, M::tile), scratch(rows, D, M::tile);
   k.cross_matrix_forward(xn.data(), z.data(), x0.data(), x.data(), layer.view(), rows, D, diag);
   k.cross_start_backward(dz.data(), dx0.data(), dxn.data(), z.data(), x0.data(), rows, D);
   k.cross_start_backward(dz.data(), dx0_first.data(), dxn.data(), z.data(), x0.data(), rows, D);
-  k.cross_matrix_backward(dx.data(), dW.data(), db.data(), dz.data(), dxn.data(), x.data(),
-                          layer.view(), {z_below.data(), x0.data(), dz_below.data(), dx0.data()},
-                          rows, D, diag);
+  k.cross_matrix_backward(dx.data(), dW.data(), db.data(), scratch.data(), dz.data(), dxn.data(),
+                          x.data(), layer.view(),
+                          {z_below.data(), x0.data(), dz_below.data(), dx0.data()}, rows, D, diag);
   M unwanted_dW(D, D, M::dense), unwanted_db(1, D, M::dense);
-  k.cross_matrix_backward(dx0_first.data(), unwanted_dW.data(), unwanted_db.data(), dz.data(),
-                          dxn.data(), x.data(), layer.view(), {}, rows, D, diag);
+  k.cross_matrix_backward(dx0_first.data(), unwanted_dW.data(), unwanted_db.data(), scratch.data(),
+                          dz.data(), dxn.data(), x.data(), layer.view(), {}, rows, D, diag);
   const double over_D = tolerance<T>(D) * static_cast<double>(D + 2);
   const double over_rows = tolerance<T>(rows) * static_cast<double>(rows + 1);
   std::vector<double> want_dW(D * D), want_db(D), want_dx(rows * D), want_dx0(rows * D);
@@ -103,7 +105,7 @@ void matrix_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D)
       CHECK_NEAR(dx0.at(r, d), start + want * z_below.at(r, d), over_D);
       CHECK_NEAR(dz_below.at(r, d), want * x0.at(r, d), over_D);
     }
-  for (M* m : {&x0, &x, &dxn, &xn, &z, &dx, &dx0, &dx0_first, &dz, &dz_below, &dW, &db})
+  for (M* m : {&x0, &x, &dxn, &xn, &z, &dx, &dx0, &dx0_first, &dz, &dz_below, &scratch, &dW, &db})
     CHECK(m->intact());
 }
 

@@ -103,9 +103,9 @@ template <class T> void register_dense(py::module_& m) {
     check_shape("dense_backward", "dhn", dhn, {{"B", h.shape(0)}, {"O", W.shape(0)}});
     Padded<T> dh(op.h.rows, op.h.width), dz(op.hn.rows, op.hn.width), dout(op.k, dhn);
     Array<T> dW = zeros_like(W), db = zeros_like(b);
-    op.k.dense_backward(dh.data(), dW.mutable_data(), db.mutable_data(), dz.data(), dout.data(),
-                        op.hn.data(), op.z.data(), op.h.data(), op.packed.view(), op.h.rows,
-                        op.h.width, op.hn.width, op.activation, false);
+    op.k.dense_backward(dh.data(), dW.mutable_data(), db.mutable_data(), dz.data(), op.hn.data(),
+                        dout.data(), op.hn.data(), op.z.data(), op.h.data(), op.packed.view(),
+                        op.h.rows, op.h.width, op.hn.width, op.activation, false);
     return py::make_tuple(dh.to_array(op.k), dW, db);
   });
 }

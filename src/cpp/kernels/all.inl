@@ -1,6 +1,7 @@
 // The kernels in the order of the data flow, and the table that names them.
 #include "kernels/math.inl"
 #include "kernels/gemm.inl"
+#include "kernels/outer.inl"
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
 #include "kernels/shared.inl"

@@ -17,7 +17,7 @@ void combine_backward(T* dx, T* dW, std::size_t dw_ld, T* db, const T* dlogits, 
                       std::size_t C) {
   const std::size_t stride = ld<T>(C);
   if (db != nullptr) for_columns(db, Trows, C, [=](std::size_t at) { return load(dlogits + at); });
-  add_outer(dW, dw_ld, dlogits, stride, x, x_ld, Trows, C, D);
+  add_outer(dW, dw_ld, dlogits, stride, x, x_ld, Trows, C, D, static_cast<T*>(nullptr));
   if (dx != nullptr) multiply_back(dlogits, stride, W, Trows, C, D, StoreEpilogue<T>{dx, ld<T>(D)});
 }
 

@@ -10,12 +10,13 @@ void cross_lowrank_forward(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T>
 
 // dU = dz^T t, dt = dz U, dV = dt^T x, dx = dt V + diag dz + dxn
 template <class T>
-void cross_lowrank_backward(T* dx, T* dU, T* dV, T* db, T* dt, const T* dz, const T* dxn,
-                            const T* t, const T* x, Packed<T> U, Packed<T> V, CrossBelow<T> below,
-                            std::size_t Trows, std::size_t D, std::size_t R, T diag) {
+void cross_lowrank_backward(T* dx, T* dU, T* dV, T* db, T* dt, T* scratch, const T* dz,
+                            const T* dxn, const T* t, const T* x, Packed<T> U, Packed<T> V,
+                            CrossBelow<T> below, std::size_t Trows, std::size_t D, std::size_t R,
+                            T diag) {
   add_rows(db, dz, Trows, D);
-  add_outer(dU, R, dz, ld<T>(D), t, ld<T>(R), Trows, D, R);
+  add_outer(dU, R, dz, ld<T>(D), t, ld<T>(R), Trows, D, R, scratch);
   multiply_back(dz, ld<T>(D), U, Trows, D, R, StoreEpilogue<T>{dt, ld<T>(R)});
-  add_outer(dV, D, dt, ld<T>(R), x, ld<T>(D), Trows, R, D, V.shared);
+  add_outer(dV, D, dt, ld<T>(R), x, ld<T>(D), Trows, R, D, R <= D ? scratch : nullptr, V.shared);
   cross_multiply_back(dx, dt, V, dz, dxn, below, Trows, R, D, diag);
 }

@@ -13,9 +13,8 @@ template <class T> struct CrossEpilogue {
     const std::size_t at = row * stride + column;
     prefetch(xn + at);
     prefetch(z + at);
-    prefetch(x0 + at);
-    prefetch(x + at);
-    prefetch(base.at(row, column));
+    prefetch(x0 + at);  // x is what is multiplied
+    base.ask(row, column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
@@ -111,9 +110,10 @@ template <class T> DCN_INLINE void add_rows(T* db, const T* dz, std::size_t Trow
 }
 
 template <class T>
-void cross_matrix_backward(T* dx, T* dW, T* db, const T* dz, const T* dxn, const T* x, Packed<T> W,
-                           CrossBelow<T> below, std::size_t Trows, std::size_t D, T diag) {
+void cross_matrix_backward(T* dx, T* dW, T* db, T* scratch, const T* dz, const T* dxn, const T* x,
+                           Packed<T> W, CrossBelow<T> below, std::size_t Trows, std::size_t D,
+                           T diag) {
   add_rows(db, dz, Trows, D);
-  add_outer(dW, D, dz, ld<T>(D), x, ld<T>(D), Trows, D, D, W.shared);
+  add_outer(dW, D, dz, ld<T>(D), x, ld<T>(D), Trows, D, D, scratch, W.shared);
   cross_multiply_back(dx, dz, W, dz, dxn, below, Trows, D, D, diag);
 }

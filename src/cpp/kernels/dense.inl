@@ -27,7 +27,7 @@ template <class T, Activation kAct> struct DenseEpilogue {
     const std::size_t at = row * stride + column;
     prefetch(hn + at);
     if constexpr (kAct == Activation::gelu) prefetch(z + at);
-    prefetch(base.at(row, column));
+    base.ask(row, column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
@@ -83,12 +83,12 @@ void dense_gradient_of_z(T* dz, T* db, const T* dhn, const T* hn, const T* z, st
 }
 
 template <class T>
-void dense_backward(T* dh, T* dW, T* db, T* dz, const T* dhn, const T* hn, const T* z, const T* h,
-                    Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
+void dense_backward(T* dh, T* dW, T* db, T* dz, T* scratch, const T* dhn, const T* hn, const T* z,
+                    const T* h, Packed<T> W, std::size_t Trows, std::size_t I, std::size_t O,
                     Activation activation, bool add) {
   with_activation(activation, [&](auto act) {
     dense_gradient_of_z<T, act.value>(dz, db, dhn, hn, z, Trows, O);
   });
-  add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I, W.shared);
+  add_outer(dW, I, dz, ld<T>(O), h, ld<T>(I), Trows, O, I, scratch, W.shared);
   if (dh != nullptr) multiply_back(dz, ld<T>(O), W, Trows, O, I, AddEpilogue<T>{dh, add, ld<T>(I)});
 }

@@ -8,6 +8,17 @@ template <int kValue> struct Constant {
   static constexpr int value = kValue;
 };
 
+// Vectors of a column of register tiles, where `left` are left: an odd number ends with three, for
+// a single one leaves the multipliers waiting for loads.
+inline constexpr int kWide = kTileVectors + 1;
+DCN_INLINE constexpr int tile_vectors(std::size_t left) {
+  if (kTileRowsWide > 0 && left == kWide) return kWide;
+  return left >= kTileVectors ? kTileVectors : 1;
+}
+DCN_INLINE constexpr int tile_rows(int vectors) {
+  return kTileRowsWide > 0 && vectors == kWide ? kTileRowsWide : kTileRows;
+}
+
 // acc[r][n] += a(r, k) * b(k, n) for k < depth.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
 // ahead(k): asks for what will be read later, while the product runs
@@ -41,9 +52,10 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
   }
 }
 
-// What the epilogue will read and write is on its way while the product runs: the first steps ask
-// for it, row after row. Not lambdas: gcc 12 takes one that only prefetches for one that does
-// nothing.
+// From this depth on the first steps of a product ask, row after row, for what the epilogue will
+// read and write, so that it is on its way; a shorter product is over too soon. Not lambdas: gcc 12
+// takes one that only prefetches for one that does nothing.
+inline constexpr std::size_t kAskFrom = 96;
 template <class T, int R, int N, class Epilogue> struct AskForRows {
   const Epilogue& epilogue;
   std::size_t row, column;
@@ -64,11 +76,19 @@ template <class T> struct Todo {
   std::size_t n_spans;
   const T* keep;
 
-  DCN_INLINE bool none(std::size_t column) const {
+  // in this vector of columns
+  DCN_INLINE bool nothing(std::size_t vector) const {
     if (keep == nullptr) return false;
     for (std::size_t i = 0; i < kLanes<T>; ++i)
-      if (keep[column + i] != T(0)) return false;
+      if (keep[vector * kLanes<T> + i] != T(0)) return false;
     return true;
+  }
+  // tile_vectors from this vector on, or 1 if not all of them have something, or 0
+  int some(std::size_t vector, std::size_t count) const {
+    const int n = tile_vectors(count - vector);
+    for (int i = 0; i < n; ++i)
+      if (nothing(vector + i)) return i > 0 ? 1 : 0;
+    return n;
   }
 };
 
@@ -81,7 +101,7 @@ DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::
     const Span span = todo.spans[s];
     const T* b = packed + (vector * depth + span.begin) * kLanes<T>;
     const T* from = a + row * a_ld + span.begin;
-    const std::size_t n = span.end - span.begin, asking = n < R ? n : R;
+    const std::size_t n = span.end - span.begin, asking = n < kAskFrom ? 0 : R;
     multiply_tile<T, R, N>(acc, from, a_ld, 1, b, kLanes<T>, depth * kLanes<T>, asking,
                            AskForRows<T, R, N, Epilogue>{epilogue, row, vector * kLanes<T>});
     multiply_tile<T, R, N>(acc, from + asking, a_ld, 1, b + asking * kLanes<T>, kLanes<T>,
@@ -103,39 +123,39 @@ DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::
   }
 }
 
+// Apart from what surrounds it, so that the product has all registers for itself.
 template <class T, int N, class Epilogue>
-DCN_INLINE void packed_column(const T* a, std::size_t a_ld, const T* packed, std::size_t vector,
-                              std::size_t rows, std::size_t depth, const Todo<T>& todo,
-                              const Epilogue& epilogue) {
+DCN_APART void packed_column(const T* a, std::size_t a_ld, const T* packed, std::size_t vector,
+                             std::size_t rows, std::size_t depth, const Todo<T> todo,
+                             const Epilogue epilogue) {
+  constexpr int R = tile_rows(N);
   std::size_t r = 0;
-  for (; r + kTileRows <= rows; r += kTileRows)
-    packed_tile<T, kTileRows, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
+  for (; r + R <= rows; r += R)
+    packed_tile<T, R, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
   for (; r + kTileRowsSmall <= rows; r += kTileRowsSmall)
     packed_tile<T, kTileRowsSmall, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
   for (; r < rows; ++r) packed_tile<T, 1, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
 }
 
-// Apart from what surrounds it, so that the product has all registers for itself.
 // epilogue(row, column, a (rows,depth) times packed (vectors, depth, lanes)); zero where nothing is
 // to do
 template <class T, class Epilogue>
-DCN_APART void multiply_todo(const T* a, std::size_t a_ld, const T* packed, std::size_t rows,
-                             std::size_t depth, std::size_t width, const Todo<T> todo,
-                             const Epilogue epilogue) {
+void multiply_todo(const T* a, std::size_t a_ld, const T* packed, std::size_t rows,
+                   std::size_t depth, std::size_t width, const Todo<T>& todo,
+                   const Epilogue& epilogue) {
   const std::size_t count = vectors<T>(width);
-  const auto nothing = [&](std::size_t v) { return v < count && todo.none(v * kLanes<T>); };
   // columns outside, rows inside: one column of the weights stays in L1/L2 while the rows pass
   for (std::size_t v = 0; v < count;) {
-    if (nothing(v)) {
-      for (std::size_t r = 0; r < rows; ++r) epilogue(r, v * kLanes<T>, broadcast(T(0)));
-      v += 1;
-    } else if (v + kTileVectors <= count && !nothing(v + kTileVectors - 1)) {
+    const int n = todo.some(v, count);
+    if (n == kTileVectors)
       packed_column<T, kTileVectors>(a, a_ld, packed, v, rows, depth, todo, epilogue);
-      v += kTileVectors;
-    } else {
+    else if (kTileRowsWide > 0 && n == kWide)
+      packed_column<T, kWide>(a, a_ld, packed, v, rows, depth, todo, epilogue);
+    else if (n == 1)
       packed_column<T, 1>(a, a_ld, packed, v, rows, depth, todo, epilogue);
-      v += 1;
-    }
+    else
+      for (std::size_t r = 0; r < rows; ++r) epilogue(r, v * kLanes<T>, broadcast(T(0)));
+    v += n > 0 ? n : 1;
   }
 }
 
@@ -165,6 +185,9 @@ template <class T> struct Base {
   const T* first;
   std::size_t stride;
 
+  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+    if (stride != 0) prefetch(at(row, column));  // a bias is in L1
+  }
   DCN_INLINE const T* at(std::size_t row, std::size_t column) const {
     return first + row * stride + column;
   }
@@ -208,99 +231,12 @@ template <class T> struct BaseEpilogue {
 
   DCN_INLINE void ask(std::size_t row, std::size_t column) const {
     prefetch(out + row * stride + column);
-    prefetch(base.at(row, column));
+    base.ask(row, column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     store(out + row * stride + column, product + load(base.at(row, column)));
   }
 };
-
-// ---- gradients of weights: products over the rows of a tile
-
-// Rows of b that are packed at a time: a panel of them stays in L1 while a's columns pass.
-inline constexpr std::size_t kPanelRows = 192;
-
-// out (R, N vectors) += a^T panel over rows; `last` columns count in the last vector
-template <class T, int R, int N>
-DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* panel,
-                           std::size_t rows, std::size_t last) {
-  // the result is touched once, at the end: have it on its way while the product runs
-  DCN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    DCN_UNROLL
-    for (int n = 0; n <= N; ++n) prefetch(out + r * out_ld + n * kLanes<T>);
-  }
-  Vec<T> acc[R][N] = {};
-  multiply_tile<T, R, N>(acc, a, 1, a_ld, panel, N * kLanes<T>, kLanes<T>, rows, NothingAhead());
-  DCN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    DCN_UNROLL
-    for (int n = 0; n < N; ++n) {
-      T* p = out + r * out_ld + n * kLanes<T>;
-      if (n + 1 < N || last == kLanes<T>)
-        store(p, load(p) + acc[r][n]);
-      else
-        store_partial(p, load_partial(p, last) + acc[r][n], last);
-    }
-  }
-}
-
-template <class T, int N>
-DCN_INLINE void outer_column(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
-                             std::size_t b_ld, std::size_t rows, std::size_t M, std::size_t last,
-                             const T* keep) {
-  alignas(64) T panel[kPanelRows * N * kLanes<T>];
-  const std::size_t n_panels = (rows + kPanelRows - 1) / kPanelRows;
-  const std::size_t even = (rows + n_panels - 1) / (n_panels > 0 ? n_panels : 1);
-  for (std::size_t first = 0; first < rows; first += even) {
-    const std::size_t n_rows = rows - first < even ? rows - first : even;
-    for (std::size_t t = 0; t < n_rows; ++t) {
-      DCN_UNROLL
-      for (int n = 0; n < N; ++n) {
-        Vec<T> columns = load(b + (first + t) * b_ld + n * kLanes<T>);
-        if (keep != nullptr) columns = columns * load(keep + n * kLanes<T>);
-        store(panel + (t * N + n) * kLanes<T>, columns);
-      }
-    }
-    const T* part = a + first * a_ld;
-    std::size_t m = 0;
-    for (; m + kTileRows <= M; m += kTileRows)
-      outer_tile<T, kTileRows, N>(out + m * out_ld, out_ld, part + m, a_ld, panel, n_rows, last);
-    for (; m + kTileRowsSmall <= M; m += kTileRowsSmall)
-      outer_tile<T, kTileRowsSmall, N>(out + m * out_ld, out_ld, part + m, a_ld, panel, n_rows,
-                                       last);
-    for (; m < M; ++m)
-      outer_tile<T, 1, N>(out + m * out_ld, out_ld, part + m, a_ld, panel, n_rows, last);
-  }
-}
-
-// out (M,N) dense, row stride out_ld, += a (rows,M)^T b (rows,N), in the columns that are to do
-template <class T>
-void add_outer(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
-               std::size_t b_ld, std::size_t rows, std::size_t M, std::size_t N,
-               const Shared<T>* shared = nullptr) {
-  const std::size_t count = vectors<T>(N);
-  const Todo<T> todo{nullptr, 0, shared != nullptr ? shared->keep : nullptr};
-  const auto nothing = [&](std::size_t v) { return todo.none(v * kLanes<T>); };
-  for (std::size_t v = 0; v < count;) {
-    if (nothing(v)) {
-      v += 1;
-      continue;
-    }
-    const bool two = v + kTileVectors <= count && !nothing(v + kTileVectors - 1);
-    const std::size_t step = two ? kTileVectors : 1;
-    const std::size_t column = v * kLanes<T>;
-    const std::size_t left = N - column - (step - 1) * kLanes<T>;
-    const std::size_t last = left < kLanes<T> ? left : kLanes<T>;
-    const T* keep = todo.keep != nullptr ? todo.keep + column : nullptr;
-    if (step == kTileVectors)
-      outer_column<T, kTileVectors>(out + column, out_ld, a, a_ld, b + column, b_ld, rows, M, last,
-                                    keep);
-    else
-      outer_column<T, 1>(out + column, out_ld, a, a_ld, b + column, b_ld, rows, M, last, keep);
-    v += step;
-  }
-}
 
 template <class T>
 void pack_weights(T* by_output, T* by_input, const T* W, std::size_t w_ld, std::size_t O,

@@ -85,7 +85,8 @@ DCN_INLINE void shared_columns_backward(T* g, T* dW, T* scratch, const T* dz,
     for (std::size_t u = 0; u < field.U; u += kSharedUnits) {
       const std::size_t count = field.U - u < kSharedUnits ? field.U - u : kSharedUnits;
       sum_by_unit<T, N>(sums, dz + first, ld<T>(O), field, u, count);
-      add_outer(dW + at, D, sums, kWidth, field.rows + u * stride, stride, count, left, field.K);
+      add_outer(dW + at, D, sums, kWidth, field.rows + u * stride, stride, count, left, field.K,
+                static_cast<T*>(nullptr));
       multiply_todo(sums, kWidth, packed, count, left, field.K, Todo<T>{&whole, 1, nullptr},
                     StoreEpilogue<T>{g, stride});
       g += count * stride;

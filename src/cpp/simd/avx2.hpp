@@ -1,6 +1,7 @@
 // AVX2 and FMA: one vector is two ymm registers. Included inside dcn::avx2.
 constexpr int kTileRows = 6, kTileRowsSmall = 2,
-              kTileVectors = 1;  // 12 accumulators of 16 registers
+              kTileVectors = 1;   // 12 accumulators of 16 registers
+constexpr int kTileRowsWide = 0;  // none
 
 template <class T> struct Vec;
 

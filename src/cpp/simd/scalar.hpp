@@ -1,6 +1,7 @@
 // Portable C++, no intrinsics: one vector is an array that the compiler may keep in whatever the
 // baseline has (SSE2, NEON). Included inside dcn::scalar.
 constexpr int kTileRows = 3, kTileRowsSmall = 1, kTileVectors = 1;
+constexpr int kTileRowsWide = 0;  // none
 
 template <class T> struct Vec {
   T v[kLanes<T>];
