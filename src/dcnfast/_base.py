@@ -268,10 +268,10 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             min_frequency=self.min_frequency,
             max_categories=self.max_categories,
             hash_buckets=self.hash_buckets,
-        ).fit(part.table, part.column_weight)
+        ).fit(part.table, part.column_weight, self.n_jobs)
 
     def _rows(self, part: Part) -> Rows:
-        encoded = self.encoder_.transform(part.table, self.dtype)
+        encoded = self.encoder_.transform(part.table, self.dtype, self.n_jobs)
         target = np.ascontiguousarray(part.target, dtype=self.dtype)
         return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, self.dtype))
 
@@ -352,4 +352,4 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return logits
 
     def _encode(self, X: Any) -> Encoded:
-        return self.encoder_.transform(read_table(self, X), self._model.config.dtype)
+        return self.encoder_.transform(read_table(self, X), self._model.config.dtype, self.n_jobs)

@@ -72,10 +72,12 @@ def split_for_validation(
         # stratifying needs room for every class on both sides
         if counts[counts > 0].min() >= 2 and len(counts) <= min(held_out, n - held_out):
             stratify = labels
-    train, held = train_test_split(
+    _, held = train_test_split(
         np.arange(n), test_size=fraction, random_state=random_state, stratify=stratify
     )
-    return np.sort(train), np.sort(held)
+    watched = np.zeros(n, bool)
+    watched[held] = True
+    return np.flatnonzero(~watched), np.flatnonzero(watched)
 
 
 def automatic_batch_size(n: int) -> int:

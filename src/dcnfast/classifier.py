@@ -155,7 +155,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         classes, codes = np.unique(y, return_inverse=True)
         factors = self._class_factors(classes, codes, weight)
         loss_weight = weight * factors[codes]
-        seen = classes[np.unique(codes[loss_weight > 0])]
+        seen = classes[np.bincount(codes[loss_weight > 0], minlength=len(classes)) > 0]
         if len(seen) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes with a positive weight, "
@@ -196,6 +196,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
         """Return by how much the rows of each class count more than their own weight."""
         factors = np.ones(len(classes))
+        if self.class_weight is None:
+            return factors
         present = weight > 0
         seen = np.unique(codes[present])
         factors[seen] = compute_class_weight(

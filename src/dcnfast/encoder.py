@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.parallel import each
 from dcnfast.scaling import NumericScaler, Standardizer
 from dcnfast.schema import Table
 from dcnfast.vocabulary import Buckets, Vocabulary
 
 __all__ = ["Encoded", "Field", "Standardizer", "TableEncoder"]
 
+BLOCK = 8192  # rows that are encoded at a time, and stay in the cache
 SCALINGS = ("auto", "standard", "quantile", "log", None)
 
 
@@ -100,7 +103,9 @@ class TableEncoder:
         self.max_categories = max_categories
         self.hash_buckets = hash_buckets
 
-    def fit(self, table: Table, weight: npt.NDArray[Any] | None = None) -> TableEncoder:
+    def fit(
+        self, table: Table, weight: npt.NDArray[Any] | None = None, n_jobs: int | None = 1
+    ) -> TableEncoder:
         """Learn from the training rows.
 
         Parameters
@@ -109,15 +114,17 @@ class TableEncoder:
         weight : ndarray of shape (n,) or None
             Of the rows in means, standard deviations and quantiles; not negative, not all zero.
             Categories are counted in rows.
+        n_jobs : int or None, default=1
+            Threads that share the columns of a large table.
         """
         names = table.categorical_names
         self._check_parameters(names)
-        self.columns: list[Vocabulary | Buckets] = []
-        for name, factor in zip(names, table.factors, strict=True):
-            buckets = self._buckets(name)
-            column = Buckets(buckets) if buckets else self._vocabulary()
-            self.columns.append(column.fit(factor))
-        self.scaler = NumericScaler(self.numeric_scaling).fit(table.numbers, weight)
+        self.scaler = NumericScaler(self.numeric_scaling)
+        self.columns = [self._column(name) for name in names]
+        fits: list[Callable[[], Any]] = [partial(self.scaler.fit, table.numbers, weight)]
+        for column, factor in zip(self.columns, table.factors, strict=True):
+            fits.append(partial(column.fit, factor))
+        each(lambda fit: fit(), fits, len(table), n_jobs)
         numeric = table.numeric_names
         self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self.scaler.indicators)]
         self.n_dense = len(self._dense_names)
@@ -127,7 +134,7 @@ class TableEncoder:
         ]
         return self
 
-    def transform(self, table: Table, dtype: npt.DTypeLike) -> Encoded:
+    def transform(self, table: Table, dtype: npt.DTypeLike, n_jobs: int | None = 1) -> Encoded:
         """Encode a table of the same columns; what training did not see becomes row 0.
 
         Parameters
@@ -135,11 +142,24 @@ class TableEncoder:
         table : Table
         dtype : dtype
             Of the dense columns.
+        n_jobs : int or None, default=1
+            Threads that share the rows of a large table.
         """
-        ids = np.empty((len(table), len(self.fields)), np.int32)
-        for j, (column, factor) in enumerate(zip(self.columns, table.factors, strict=True)):
-            ids[:, j] = column.ids(factor)
-        return Encoded(ids, self.scaler.transform(table.numbers, dtype))
+        n = len(table)
+        ids = np.empty((n, len(self.fields)), np.int32)
+        dense = np.empty((n, self.n_dense), dtype)
+        known = [
+            column.rows(factor.values)
+            for column, factor in zip(self.columns, table.factors, strict=True)
+        ]
+
+        def encode(rows: slice) -> None:
+            for j, (of_value, factor) in enumerate(zip(known, table.factors, strict=True)):
+                ids[rows, j] = of_value[factor.codes[rows]]  # -1 is the last, which is missing
+            dense[rows] = self.scaler.transform(table.numbers[rows], dtype)
+
+        each(encode, [slice(i, i + BLOCK) for i in range(0, n, BLOCK)], n, n_jobs)
+        return Encoded(ids, dense)
 
     def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring dense columns into the range of the training rows."""
@@ -160,7 +180,9 @@ class TableEncoder:
             raise ValueError(f"categories: field {name!r} is hashed, want one with a vocabulary")
         return list(column.values)
 
-    def _vocabulary(self) -> Vocabulary:
+    def _column(self, name: str) -> Vocabulary | Buckets:
+        if buckets := self._buckets(name):
+            return Buckets(buckets)
         return Vocabulary(self.min_frequency, self.max_categories)
 
     def _buckets(self, name: str) -> int | None:

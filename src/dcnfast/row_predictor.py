@@ -161,6 +161,7 @@ def _id(field: Field, column: Vocabulary | Buckets, value: Any) -> int:
     """Return the row of the field's table; at once where the value is in a dictionary."""
     if value is None or (isinstance(value, float) and value != value):
         return MISSING
+    row = None
     if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
-        return column.row_of(value) or int(column.ids(factor_objects([value], field.name))[0])
-    return int(column.ids(factor_objects([value], field.name))[0])
+        row = column.row_of(value)
+    return row or int(column.rows(factor_objects([value], field.name).values)[0])

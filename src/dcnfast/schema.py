@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 )
 
 from dcnfast.factor import Factor
+from dcnfast.parallel import each
 from dcnfast.readers import Source, open_source
 
 Array = npt.NDArray[Any]
@@ -73,6 +74,7 @@ def read_training_table(
     Parameters
     ----------
     estimator : estimator
+        Its ``n_jobs`` threads share the columns.
     X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     categorical_features : "from_dtype", array-like or None
@@ -157,7 +159,8 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
 
 
 def _read(estimator: BaseEstimator, source: Source, mask: Mask) -> Table:
-    factors = tuple(source.factor(j) for j in np.flatnonzero(mask).tolist())
+    columns, n = np.flatnonzero(mask).tolist(), source.native.shape[0]
+    factors = tuple(each(source.factor, columns, n, estimator.n_jobs))
     numbers = source.numbers(np.flatnonzero(~mask).tolist())
     names = getattr(estimator, "feature_names_in_", None)
     names = tuple(f"x{j}" for j in range(len(mask))) if names is None else tuple(names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from hashlib import blake2b
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from numbers import Integral
 from typing import Any
 
@@ -68,11 +68,10 @@ class Vocabulary:
         self._index_values()
         return self
 
-    def ids(self, column: Factor) -> Ids:
-        """Return the row of the table for each row of the column."""
-        values = column.values.tolist()
-        rows = np.fromiter(map(self._rows.get, values, repeat(UNKNOWN)), np.int32, len(values))
-        return _look_up(rows, column)
+    def rows(self, values: npt.NDArray[Any]) -> Ids:
+        """Return the row of the table for each value, and at the end that for missing."""
+        found = map(self._rows.get, values.tolist(), repeat(UNKNOWN))
+        return np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
 
     def row_of(self, value: Any) -> int | None:
         """Return the row of one value that is not missing, None if training has not seen it."""
@@ -126,13 +125,13 @@ class Buckets:
 
     def fit(self, column: Factor) -> Buckets:
         """Count the training rows."""
-        self.counts = np.bincount(self.ids(column), minlength=self.size)
+        self.counts = np.bincount(self.rows(column.values)[column.codes], minlength=self.size)
         return self
 
-    def ids(self, column: Factor) -> Ids:
-        """Return the row of the table for each row of the column."""
-        bucket = hash_values(column.values) % np.uint64(self.n_buckets)
-        return _look_up(FIRST + bucket.astype(np.int32), column)
+    def rows(self, values: npt.NDArray[Any]) -> Ids:
+        """Return the row of the table for each value, and at the end that for missing."""
+        buckets = hash_values(values) % np.uint64(self.n_buckets)
+        return np.append(FIRST + buckets.astype(np.int32), np.int32(MISSING))
 
     @property
     def size(self) -> int:
@@ -167,10 +166,6 @@ def _in_order(values: Iterable[Any]) -> list[Any]:
     strings = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if not isinstance(value, str)]
     return [*sorted(numbers), *sorted(strings)]
-
-
-def _look_up(rows: Ids, column: Factor) -> Ids:
-    return np.append(rows, np.int32(MISSING)).astype(np.int32)[column.codes]  # -1 is the last
 
 
 def _bits(value: float) -> int:

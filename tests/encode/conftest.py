@@ -10,6 +10,8 @@ from dcnfast.schema import read_table, read_training_table
 class Reader(BaseEstimator):
     """Reads and encodes as the estimators do."""
 
+    n_jobs = 2
+
     def fit(self, X, categorical_features="from_dtype", weight=None, **options):
         self.table, _ = read_training_table(
             self,

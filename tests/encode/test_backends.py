@@ -160,7 +160,7 @@ sys.modules["pyarrow"] = None
 import numpy as np, pandas as pd, polars as pl
 from dcnfast.encoder import TableEncoder
 from dcnfast.schema import read_training_table
-from sklearn.base import BaseEstimator
+from dcnfast import DCNRegressor
 columns = {"a": ["b", "a", None, "b"], "n": [1.0, None, 2.0, 3.0]}
 columns["i"] = [2**53 + 1, -1, None, 2**53]
 polars = pl.DataFrame(columns)
@@ -173,7 +173,7 @@ tables = [
 ]
 for table in tables:
     read, _ = read_training_table(
-        BaseEstimator(), table, np.zeros(4), categorical_features=["a", "i"], y_numeric=True
+        DCNRegressor(), table, np.zeros(4), categorical_features=["a", "i"], y_numeric=True
     )
     assert read.factors
     encoded = TableEncoder().fit(read).transform(read, "float64")
