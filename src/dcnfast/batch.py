@@ -71,7 +71,8 @@ def split_for_validation(
         held_out = int(np.ceil(fraction * n))
         # stratifying needs room for every class on both sides
         if counts[counts > 0].min() >= 2 and len(counts) <= min(held_out, n - held_out):
-            stratify = labels
+            # is sorted, and small numbers are sorted faster
+            stratify = labels.astype(np.min_scalar_type(len(counts)))
     _, held = train_test_split(
         np.arange(n), test_size=fraction, random_state=random_state, stratify=stratify
     )
