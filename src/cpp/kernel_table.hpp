@@ -185,8 +185,8 @@ template <class T> struct KernelTable {
   // ---- 4: deep. h (T,I) -> hn = act(z) (T,O), z = W h + b (T,O) kept only for gelu, else null
   void (*dense_forward)(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                         std::size_t O, Activation activation);
-  // dhn (T,O) -> dh (T,I) or null, added to where `add`; dW (O,I), db (O). dz and scratch (T,O),
-  // which may be hn, or null
+  // dhn (T,O) -> dh (T,I) or null, added to where `add`; dW (O,I), db (O). dz (T,O) is scratch,
+  // and so is `scratch` (T,O), which may be hn, or null
   void (*dense_backward)(T* dh, T* dW, T* db, T* dz, T* scratch, const T* dhn, const T* hn,
                          const T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                          std::size_t O, Activation activation, bool add);
