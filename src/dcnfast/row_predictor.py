@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+_WORDS_AND_NUMBERS = {str, int, float}  # and nothing that is derived from them
 
 
 class RowPredictor:
@@ -44,7 +46,11 @@ class RowPredictor:
         self._places = {name: place for place, name in enumerate(names)}
         self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
         categorical = [j for j in range(len(names)) if mask[j]]
-        self._fields = list(zip(encoder.fields, encoder.columns, categorical, strict=True))
+        self._number_places = [j for _, j in self._numeric]
+        dictionaries = map(_rows_by_value, encoder.columns)
+        self._fields = list(
+            zip(encoder.fields, encoder.columns, dictionaries, categorical, strict=True)
+        )
         self._scaler = encoder.scaler
         self._dtype = model.config.dtype
         self._no_ids = np.empty(0, np.int32)
@@ -91,6 +97,9 @@ class RowPredictor:
         return self._estimator._answer(logits)
 
     def _by_name(self, row: Mapping[str, Any]) -> list[Any]:
+        if type(row) is dict and len(row) == len(self._places):
+            with suppress(KeyError):
+                return [row[name] for name in self._places]
         values: list[Any] = [None] * len(self._places)
         for name, value in row.items():
             place = self._places.get(name)
@@ -113,9 +122,21 @@ class RowPredictor:
 
     def _read(self, row: Sequence[Any]) -> tuple[npt.NDArray[np.int32], Floats]:
         self._check_length(len(row))
-        ids = [_id(field, column, row[j]) for field, column, j in self._fields]
-        numbers = [_number(name, row[j]) for name, j in self._numeric]
-        return np.array(ids, np.int32), np.array(numbers, np.float64)
+        return np.array(self._ids(row), np.int32), self._numbers(row)
+
+    def _ids(self, row: Sequence[Any]) -> list[int]:
+        """Return the rows of the fields' tables: most are found at once, in dictionaries."""
+        return [
+            (rows.get(row[j]) if type(row[j]) in _WORDS_AND_NUMBERS else None)
+            or _id(field, column, row[j])
+            for field, column, rows, j in self._fields
+        ]
+
+    def _numbers(self, row: Sequence[Any]) -> Floats:
+        numbers = [row[j] for j in self._number_places]
+        if set(map(type, numbers)) != {float}:
+            numbers = [_number(name, row[j]) for name, j in self._numeric]
+        return np.array(numbers, np.float64)
 
 
 def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
@@ -157,11 +178,15 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"row: {name!r} is an integer too large for a float64") from None
 
 
+def _rows_by_value(column: Vocabulary | Buckets) -> dict[Any, int]:
+    return column.rows_by_value if isinstance(column, Vocabulary) else {}
+
+
 def _id(field: Field, column: Vocabulary | Buckets, value: Any) -> int:
-    """Return the row of the field's table; at once where the value is in a dictionary."""
+    """Return the row of the field's table."""
     if value is None or (isinstance(value, float) and value != value):
         return MISSING
     row = None
     if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
-        row = column.row_of(value)
+        row = column.rows_by_value.get(value)
     return row or int(column.rows(factor_objects([value], field.name).values)[0])

@@ -41,6 +41,8 @@ class Vocabulary:
         The values that have a row of their own, in order: the first has row 2.
     infrequent : list
         The values that share the last row.
+    rows_by_value : dict
+        The row of each value, of the infrequent ones too.
     counts : ndarray of shape (size,)
         Training rows of each row of the table.
     """
@@ -70,12 +72,8 @@ class Vocabulary:
 
     def rows(self, values: npt.NDArray[Any]) -> Ids:
         """Return the row of the table for each value, and at the end that for missing."""
-        found = map(self._rows.get, values.tolist(), repeat(UNKNOWN))
+        found = map(self.rows_by_value.get, values.tolist(), repeat(UNKNOWN))
         return np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
-
-    def row_of(self, value: Any) -> int | None:
-        """Return the row of one value that is not missing, None if training has not seen it."""
-        return self._rows.get(value)
 
     @property
     def size(self) -> int:
@@ -93,11 +91,11 @@ class Vocabulary:
         return kept
 
     def _index_values(self) -> None:
-        self._rows = {value: row for row, value in enumerate(self.values, FIRST)}
-        self._rows |= dict.fromkeys(self.infrequent, FIRST + len(self.values))
+        self.rows_by_value = {value: row for row, value in enumerate(self.values, FIRST)}
+        self.rows_by_value |= dict.fromkeys(self.infrequent, FIRST + len(self.values))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "_rows"}
+        return {key: value for key, value in vars(self).items() if key != "rows_by_value"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

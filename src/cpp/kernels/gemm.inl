@@ -137,6 +137,15 @@ DCN_APART void packed_column(const T* a, std::size_t a_ld, const T* packed, std:
   for (; r < rows; ++r) packed_tile<T, 1, N>(a, a_ld, packed, r, vector, depth, todo, epilogue);
 }
 
+// A row alone is a column of register tiles of its own: its speed is that of the cache the weights
+// come from, once there are enough sums at a time to hide the latency of an addition.
+inline constexpr int kRowVectors = 4;
+template <class T, int N, class Epilogue>
+DCN_APART void packed_row(const T* a, const T* packed, std::size_t vector, std::size_t depth,
+                          const Todo<T> todo, const Epilogue epilogue) {
+  packed_tile<T, 1, N>(a, 0, packed, 0, vector, depth, todo, epilogue);
+}
+
 // epilogue(row, column, a (rows,depth) times packed (vectors, depth, lanes)); zero where nothing is
 // to do
 template <class T, class Epilogue>
@@ -145,7 +154,13 @@ void multiply_todo(const T* a, std::size_t a_ld, const T* packed, std::size_t ro
                    const Epilogue& epilogue) {
   const std::size_t count = vectors<T>(width);
   // columns outside, rows inside: one column of the weights stays in L1/L2 while the rows pass
-  for (std::size_t v = 0; v < count;) {
+  std::size_t v = 0;
+  if (rows == 1 && todo.keep == nullptr) {
+    for (; v + kRowVectors <= count; v += kRowVectors)
+      packed_row<T, kRowVectors>(a, packed, v, depth, todo, epilogue);
+    for (; v + 2 <= count; v += 2) packed_row<T, 2>(a, packed, v, depth, todo, epilogue);
+  }
+  while (v < count) {
     const int n = todo.some(v, count);
     if (n == kTileVectors)
       packed_column<T, kTileVectors>(a, a_ld, packed, v, rows, depth, todo, epilogue);
