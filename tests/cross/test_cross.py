@@ -80,6 +80,19 @@ def test_layers(kind, L, dtype, rng, check_rounding):
     check_both(kind, 7, 19, L, dtype, rng, check_rounding)
 
 
+@pytest.mark.parametrize("D", [9, 33, 64, 113, 200])
+def test_a_row_alone(kind, D, dtype, rng):
+    """It takes more columns of weights at a time than rows together do, and has the same bits."""
+    forward, _, backward, _ = functions(kind)
+    x0, *parameters = draw(rng, kind, 14, D, 2, dtype)
+    dxL = rng.normal(size=x0.shape).astype(dtype)
+    xL, dx0 = forward(x0, *parameters), backward(dxL, x0, *parameters)[0]
+    for row in range(14):
+        alone = slice(row, row + 1)
+        np.testing.assert_array_equal(forward(x0[alone], *parameters), xL[alone])
+        np.testing.assert_array_equal(backward(dxL[alone], x0[alone], *parameters)[0], dx0[alone])
+
+
 @pytest.mark.parametrize("L", [1, 3, 4])
 def test_results_that_fit_no_cache(L, rng, check_rounding):
     """From 8 MB on they go past the caches, in whole lines."""
