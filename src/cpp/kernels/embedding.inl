@@ -49,7 +49,9 @@ void embedding_backward(T* g, const T* dx, std::size_t dx_ld, const std::size_t*
 template <class T>
 void stack_forward(T* x0, const T* dense, const std::int64_t* rows, std::size_t Trows,
                    std::size_t M, std::size_t D) {
-  const std::size_t padding = padded<T>(D) - D;
+  // where the dense columns begin with a vector, the padding is what is left of their last one
+  const bool to_the_end = (D - M) % kLanes<T> == 0;
+  const std::size_t padding = to_the_end ? 0 : padded<T>(D) - D;
   for (std::size_t t = 0; t < Trows; ++t, x0 += ld<T>(D)) {
     const T* row = M > 0 ? dense + row_of(rows, t) * M : dense;
     if (M > 0 && t + kRowsAhead < Trows) {
@@ -59,7 +61,7 @@ void stack_forward(T* x0, const T* dense, const std::int64_t* rows, std::size_t 
     T* out = x0 + (D - M);
     std::size_t d = 0;
     for (; d + kLanes<T> <= M; d += kLanes<T>) store(out + d, load(row + d));
-    if (d < M) store_partial(out + d, load_partial(row + d, M - d), M - d);
+    if (d < M) store_partial(out + d, load_partial(row + d, M - d), to_the_end ? kLanes<T> : M - d);
     if (padding > 0) store_partial(x0 + D, broadcast(T(0)), padding);
   }
 }

@@ -54,13 +54,43 @@ DCN_INLINE void store_past(double* p, Vec<double> a) {
   _mm256_stream_pd(p + 4, a.hi);
 }
 DCN_INLINE void fence_past() { _mm_sfence(); }
+// in halves, not masked: a masked store is tens of micro-operations on AMD's CPUs
 DCN_INLINE void store_partial(float* p, Vec<float> a, std::size_t n) {
-  _mm256_maskstore_ps(p, first8(n), a.lo);
-  if (n > 8) _mm256_maskstore_ps(p + 8, first8(n - 8), a.hi);
+  if (n >= 16) return store(p, a);
+  __m256 eight = a.lo;
+  if (n & 8) {
+    _mm256_storeu_ps(p, eight);
+    eight = a.hi;
+    p += 8;
+  }
+  __m128 four = _mm256_castps256_ps128(eight);
+  if (n & 4) {
+    _mm_storeu_ps(p, four);
+    four = _mm256_extractf128_ps(eight, 1);
+    p += 4;
+  }
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), four);
+    four = _mm_movehl_ps(four, four);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, four);
 }
 DCN_INLINE void store_partial(double* p, Vec<double> a, std::size_t n) {
-  _mm256_maskstore_pd(p, first4(n), a.lo);
-  if (n > 4) _mm256_maskstore_pd(p + 4, first4(n - 4), a.hi);
+  if (n >= 8) return store(p, a);
+  __m256d four = a.lo;
+  if (n & 4) {
+    _mm256_storeu_pd(p, four);
+    four = a.hi;
+    p += 4;
+  }
+  __m128d two = _mm256_castpd256_pd128(four);
+  if (n & 2) {
+    _mm_storeu_pd(p, two);
+    two = _mm256_extractf128_pd(four, 1);
+    p += 2;
+  }
+  if (n & 1) _mm_store_sd(p, two);
 }
 DCN_INLINE Vec<float> broadcast(float a) {
   const __m256 v = _mm256_set1_ps(a);
