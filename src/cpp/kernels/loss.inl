@@ -31,22 +31,49 @@ void squared_backward(T* dlogits, const T* logits, const T* target, const T* wei
   }
 }
 
-// -log p(y) of a coin with log-odds z: max(z, 0) - z y + log(1 + exp(-|z|)); summed over C outputs
+// One output of some rows of a tile, as many as a vector has lanes: side by side, or a vector would
+// hold one logit and padding.
+template <class T> struct Neighbours {
+  std::size_t rows[kLanes<T>];  // of the table
+  std::size_t first, n;
+
+  Neighbours(const std::int64_t* numbers, std::size_t first_row, std::size_t Trows)
+      : first(first_row), n(Trows - first_row < kLanes<T> ? Trows - first_row : kLanes<T>) {
+    for (std::size_t i = 0; i < n; ++i) rows[i] = row_of(numbers, first + i);
+  }
+  Vec<T> logits(const T* z, std::size_t C, std::size_t c) const {
+    T lanes[kLanes<T>] = {};
+    for (std::size_t i = 0; i < n; ++i) lanes[i] = z[(first + i) * ld<T>(C) + c];
+    return load(lanes);
+  }
+  Vec<T> targets(const T* y, std::size_t C, std::size_t c) const {
+    T lanes[kLanes<T>] = {};
+    for (std::size_t i = 0; i < n; ++i) lanes[i] = y[rows[i] * C + c];
+    return load(lanes);
+  }
+};
+
+// -log p(y) of a coin with log-odds z: max(z, 0) - z y + log(1 + exp(-|z|))
+template <class T> DCN_INLINE Vec<T> cross_entropy(Vec<T> z, Vec<T> y) {
+  const Vec<T> zero = broadcast(T(0)), size = max(z, zero - z);
+  return max(z, zero) - z * y + log1p_small(exp(zero - size));
+}
+
+// summed over the C outputs
 template <class T>
 double bce_forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
                    std::size_t Trows, std::size_t C) {
   double loss = 0;
-  for (std::size_t t = 0; t < Trows; ++t) {
-    const std::size_t row = row_of(rows, t);
-    double entropy = 0;
+  for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
+    const Neighbours<T> some(rows, first, Trows);
+    double entropies[kLanes<T>] = {};
     for (std::size_t c = 0; c < C; ++c) {
-      const T z = logits[t * ld<T>(C) + c];
-      const T size = z < T(0) ? -z : z;
-      const T above = z > T(0) ? z : T(0);
-      const T tail = size == size ? log1p_small(exp_one(-size)) : size;  // NaN stays NaN
-      entropy += static_cast<double>(above - z * target[row * C + c] + tail);
+      T lanes[kLanes<T>];
+      store(lanes, cross_entropy(some.logits(logits, C, c), some.targets(target, C, c)));
+      for (std::size_t i = 0; i < some.n; ++i) entropies[i] += static_cast<double>(lanes[i]);
     }
-    loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) * entropy;
+    for (std::size_t i = 0; i < some.n; ++i)
+      loss += (weight != nullptr ? static_cast<double>(weight[some.rows[i]]) : 1.0) * entropies[i];
   }
   return loss;
 }
@@ -55,14 +82,15 @@ double bce_forward(const T* logits, const T* target, const T* weight, const std:
 template <class T>
 void bce_backward(T* dlogits, const T* logits, const T* target, const T* weight,
                   const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
-  for (std::size_t t = 0; t < Trows; ++t) {
-    const std::size_t row = row_of(rows, t);
-    const T factor = weight != nullptr ? scale * weight[row] : scale;
-    for (std::size_t c = 0; c < C; c += kLanes<T>) {
-      const std::size_t at = t * ld<T>(C) + c;
-      const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
-      const Vec<T> y = load_partial(target + row * C + c, n);
-      store_partial(dlogits + at, broadcast(factor) * (sigmoid(load(logits + at)) - y), n);
+  for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
+    const Neighbours<T> some(rows, first, Trows);
+    for (std::size_t c = 0; c < C; ++c) {
+      T lanes[kLanes<T>];
+      store(lanes, sigmoid(some.logits(logits, C, c)) - some.targets(target, C, c));
+      for (std::size_t i = 0; i < some.n; ++i) {
+        const T factor = weight != nullptr ? scale * weight[some.rows[i]] : scale;
+        dlogits[(first + i) * ld<T>(C) + c] = factor * lanes[i];
+      }
     }
   }
 }
@@ -88,7 +116,9 @@ template <class T> DCN_INLINE T exponentials(T* out, const T* z, T top, std::siz
 template <class T> DCN_INLINE T log_of_sum(T s) {
   int halvings = 0;
   for (; s > T(2); ++halvings) s *= T(0.5);
-  return log1p_small(s - T(1)) + static_cast<T>(halvings) * T(0.69314718055994530942);
+  T lanes[kLanes<T>];  // through the vector function: one series for all
+  store(lanes, log1p_small(broadcast(s - T(1))));
+  return lanes[0] + static_cast<T>(halvings) * T(0.69314718055994530942);
 }
 
 // -log softmax(z)[y] = log(sum_c exp(z_c - top)) - (z_y - top)

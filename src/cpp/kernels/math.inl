@@ -70,18 +70,12 @@ template <class T> DCN_INLINE Vec<T> gelu_slope(Vec<T> x) {
 }
 
 // log(1 + u) for 0 <= u <= 1, by 2 atanh(u / (2 + u)): the series runs in s^2 <= 1/9
-template <class T> DCN_INLINE T log1p_small(T u) {
-  const T s = u / (T(2) + u);
-  const T square = s * s;
+template <class T> DCN_INLINE Vec<T> log1p_small(Vec<T> u) {
+  const Vec<T> two = broadcast(T(2));
+  const Vec<T> s = u / (two + u);
+  const Vec<T> square = s * s;
   constexpr int terms = sizeof(T) == 4 ? 8 : 17;
-  T series = T(1) / T(2 * terms + 1);
-  for (int k = terms - 1; k >= 0; --k) series = series * square + T(1) / T(2 * k + 1);
-  return T(2) * s * series;
-}
-
-// one number through the vector function, so that scalar and vector code agree to the bit
-template <class T> DCN_INLINE T exp_one(T x) {
-  T lanes[kLanes<T>];
-  store(lanes, exp(broadcast(x)));
-  return lanes[0];
+  Vec<T> series = broadcast(T(1) / T(2 * terms + 1));
+  for (int k = terms - 1; k >= 0; --k) series = series * square + broadcast(T(1) / T(2 * k + 1));
+  return two * s * series;
 }
