@@ -19,10 +19,26 @@ DCN_INLINE constexpr int tile_rows(int vectors) {
   return kTileRowsWide > 0 && vectors == kWide ? kTileRowsWide : kTileRows;
 }
 
-// acc[r][n] += a(r, k) * b(k, n) for k < depth.
+// One step of the depth, `a_at` numbers from where the pointers to three rows each are.
+template <class T, int R, int N>
+DCN_INLINE void multiply_step(Vec<T> (&acc)[R][N], const T* const (&group)[(R + 2) / 3],
+                              std::size_t a_row, std::size_t a_at, const T* b,
+                              std::size_t b_vector) {
+  Vec<T> columns[N];
+  DCN_UNROLL
+  for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
+  DCN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const Vec<T> row = broadcast(group[r / 3][r % 3 * a_row + a_at]);
+    DCN_UNROLL
+    for (int n = 0; n < N; ++n) acc[r][n] = fma(row, columns[n], acc[r][n]);
+  }
+}
+
+// acc[r][n] += a(r, k) * b(k, n) for k < depth, kSteps at a time.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
 // ahead(k): asks for what will be read later, while the product runs
-template <class T, int R, int N, class Ahead>
+template <class T, int R, int N, int kSteps = 1, class Ahead>
 DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row,
                               std::size_t a_depth, const T* b, std::size_t b_depth,
                               std::size_t b_vector, std::size_t depth, const Ahead& ahead) {
@@ -35,20 +51,26 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
     group[g] = a + 3 * g * a_row;
     if (g > 0) DCN_HIDE_ORIGIN(group[g]);
   }
-  for (std::size_t k = 0; k < depth; ++k) {
-    Vec<T> columns[N];
+  std::size_t k = 0;
+  const auto advance = [&](std::size_t steps) {
     DCN_UNROLL
-    for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
-    ahead(k);
-    DCN_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Vec<T> row = broadcast(group[r / 3][r % 3 * a_row]);
+    for (int g = 0; g < kGroups; ++g) group[g] += steps * a_depth;
+    b += steps * b_depth;
+    k += steps;
+  };
+  if constexpr (kSteps > 1)
+    while (k + kSteps <= depth) {
       DCN_UNROLL
-      for (int n = 0; n < N; ++n) acc[r][n] = fma(row, columns[n], acc[r][n]);
+      for (int u = 0; u < kSteps; ++u) {
+        ahead(k + u);
+        multiply_step<T, R, N>(acc, group, a_row, u * a_depth, b + u * b_depth, b_vector);
+      }
+      advance(kSteps);
     }
-    DCN_UNROLL
-    for (int g = 0; g < kGroups; ++g) group[g] += a_depth;
-    b += b_depth;
+  while (k < depth) {
+    ahead(k);
+    multiply_step<T, R, N>(acc, group, a_row, 0, b, b_vector);
+    advance(1);
   }
 }
 

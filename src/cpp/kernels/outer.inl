@@ -5,7 +5,7 @@
 inline constexpr std::size_t kPanelRows = 192;
 // From so many register tiles of a's columns on it pays to lay a panel of b together, and from so
 // many vectors of b on to lay a's columns together.
-inline constexpr std::size_t kManyTiles = 6, kManyVectors = 8;
+inline constexpr std::size_t kManyTiles = 12, kManyVectors = 8;
 
 // out (M,N) dense, row stride out_ld, += a (rows,M)^T b (rows,N), in the columns to keep, null for
 // all. a_packed: what pack_columns made of a, or null.
@@ -45,7 +45,7 @@ template <class T> void pack_columns(T* packed, const Outer<T>& o) {
 }
 
 // out (R, N vectors) += a^T b over rows; `last` columns count in the last vector
-template <class T, int R, int N>
+template <class T, int R, int N, int kSteps>
 DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a_ld, const T* b,
                            std::size_t b_ld, std::size_t rows, std::size_t last) {
   // the result is touched once, at the end: have it on its way while the product runs
@@ -55,7 +55,7 @@ DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a
     for (int n = 0; n <= N; ++n) prefetch(out + r * out_ld + n * kLanes<T>);
   }
   Vec<T> acc[R][N] = {};
-  multiply_tile<T, R, N>(acc, a, 1, a_ld, b, b_ld, kLanes<T>, rows, NothingAhead());
+  multiply_tile<T, R, N, kSteps>(acc, a, 1, a_ld, b, b_ld, kLanes<T>, rows, NothingAhead());
   DCN_UNROLL
   for (int r = 0; r < R; ++r) {
     DCN_UNROLL
@@ -70,7 +70,7 @@ DCN_INLINE void outer_tile(T* out, std::size_t out_ld, const T* a, std::size_t a
 }
 
 // one panel, N vectors of columns
-template <class T, int N>
+template <class T, int N, int kSteps>
 DCN_INLINE void outer_panel(const Outer<T>& o, std::size_t first, std::size_t rows,
                             std::size_t column, const T* b, std::size_t b_ld, std::size_t last) {
   const T* a = o.a + first * o.a_ld;
@@ -80,12 +80,15 @@ DCN_INLINE void outer_panel(const Outer<T>& o, std::size_t first, std::size_t ro
   for (; m + R <= o.M; m += R, out += R * o.out_ld) {
     const bool packed = o.a_packed != nullptr;
     const T* columns = packed ? o.a_packed + first * o.whole_tiles() + m * rows : a + m;
-    outer_tile<T, R, N>(out, o.out_ld, columns, packed ? R : o.a_ld, b, b_ld, rows, last);
+    outer_tile<T, R, N, kSteps>(out, o.out_ld, columns, packed ? R : o.a_ld, b, b_ld, rows, last);
   }
+  if constexpr (kTileRowsMiddle > 0 && kTileRowsMiddle < R)
+    for (; m + kTileRowsMiddle <= o.M; m += kTileRowsMiddle, out += kTileRowsMiddle * o.out_ld)
+      outer_tile<T, kTileRowsMiddle, N, kSteps>(out, o.out_ld, a + m, o.a_ld, b, b_ld, rows, last);
   for (; m + kTileRowsSmall <= o.M; m += kTileRowsSmall, out += kTileRowsSmall * o.out_ld)
-    outer_tile<T, kTileRowsSmall, N>(out, o.out_ld, a + m, o.a_ld, b, b_ld, rows, last);
+    outer_tile<T, kTileRowsSmall, N, kSteps>(out, o.out_ld, a + m, o.a_ld, b, b_ld, rows, last);
   for (; m < o.M; ++m, out += o.out_ld)
-    outer_tile<T, 1, N>(out, o.out_ld, a + m, o.a_ld, b, b_ld, rows, last);
+    outer_tile<T, 1, N, kSteps>(out, o.out_ld, a + m, o.a_ld, b, b_ld, rows, last);
 }
 
 // all panels, N vectors of columns from `column` on
@@ -98,7 +101,7 @@ DCN_APART void outer_columns(const Outer<T> o, std::size_t column, std::size_t l
     const std::size_t rows = o.rows - first < panel ? o.rows - first : panel;
     const T* b = o.b + first * o.b_ld + column;
     if (as_it_lies) {
-      outer_panel<T, N>(o, first, rows, column, b, o.b_ld, last);
+      outer_panel<T, N, kStepsAsItLies>(o, first, rows, column, b, o.b_ld, last);
       continue;
     }
     for (std::size_t t = 0; t < rows; ++t) {
@@ -109,7 +112,7 @@ DCN_APART void outer_columns(const Outer<T> o, std::size_t column, std::size_t l
         store(together + (t * N + n) * kLanes<T>, columns);
       }
     }
-    outer_panel<T, N>(o, first, rows, column, together, N * kLanes<T>, last);
+    outer_panel<T, N, 1>(o, first, rows, column, together, N * kLanes<T>, last);
   }
 }
 

@@ -1,7 +1,9 @@
 // AVX2 and FMA: one vector is two ymm registers. Included inside dcn::avx2.
 constexpr int kTileRows = 6, kTileRowsSmall = 2,
-              kTileVectors = 1;   // 12 accumulators of 16 registers
-constexpr int kTileRowsWide = 0;  // none
+              kTileVectors = 1;     // 12 accumulators of 16 registers
+constexpr int kTileRowsWide = 0;    // none
+constexpr int kTileRowsMiddle = 4;  // of a gradient of weights, 2 would wait for their own sums
+constexpr int kStepsAsItLies = 1;   // two at a time need more registers than there are
 
 template <class T> struct Vec;
 

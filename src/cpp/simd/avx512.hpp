@@ -1,7 +1,9 @@
 // AVX-512 (F, DQ, BW, VL): one vector is one zmm register. Included inside dcn::avx512.
 constexpr int kTileRows = 12, kTileRowsSmall = 4,
-              kTileVectors = 2;   // 24 accumulators of 32 registers
-constexpr int kTileRowsWide = 8;  // of a tile of 3 vectors, for the end of an odd number of them
+              kTileVectors = 2;     // 24 accumulators of 32 registers
+constexpr int kTileRowsWide = 8;    // of a tile of 3 vectors, for the end of an odd number of them
+constexpr int kTileRowsMiddle = 0;  // none
+constexpr int kStepsAsItLies = 2;   // of a product that reads its columns a row apart
 
 template <class T> struct Vec;
 

@@ -1,7 +1,8 @@
 // Portable C++, no intrinsics: one vector is an array that the compiler may keep in whatever the
 // baseline has (SSE2, NEON). Included inside dcn::scalar.
 constexpr int kTileRows = 3, kTileRowsSmall = 1, kTileVectors = 1;
-constexpr int kTileRowsWide = 0;  // none
+constexpr int kTileRowsWide = 0, kTileRowsMiddle = 0;  // none
+constexpr int kStepsAsItLies = 1;
 
 template <class T> struct Vec {
   T v[kLanes<T>];
