@@ -206,10 +206,16 @@ template <int R> struct RowsConstant {
   static constexpr int value = R;
 };
 
-// f(row, rows as a constant): blocks, then the rows that are left one by one
-template <class F> DCN_INLINE void for_blocks(std::size_t Trows, F&& f) {
+// Rows of a table that lie pages apart share the same few sets of L1, and drive each other out of
+// it: then each is taken alone. Past the caches parts of a page are enough.
+template <class T, bool kPast> DCN_INLINE bool rows_collide(std::size_t stride) {
+  return stride * sizeof(T) % (kPast ? 1024 : 4096) == 0;
+}
+
+// f(row, rows as a constant): blocks, unless each row is to be alone, then one by one what is left
+template <class F> DCN_INLINE void for_blocks(std::size_t Trows, bool alone, F&& f) {
   std::size_t t = 0;
-  for (; t + kBlockRows <= Trows; t += kBlockRows) f(t, RowsConstant<kBlockRows>{});
+  for (; !alone && t + kBlockRows <= Trows; t += kBlockRows) f(t, RowsConstant<kBlockRows>{});
   for (; t < Trows; ++t) f(t, RowsConstant<1>{});
 }
 
@@ -239,7 +245,7 @@ void cross_vector_backward(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* d
                            const T* a, const T* x0, const T* w, const T* c, std::size_t Trows,
                            std::size_t L, std::size_t D, std::size_t stride) {
   start_backward(dq, dc, L, D);
-  for_blocks(Trows, [=](std::size_t t, auto rows) {
+  for_blocks(Trows, rows_collide<T, false>(stride), [=](std::size_t t, auto rows) {
     constexpr int R = decltype(rows)::value;
     T s[R];
     const std::size_t at = t * stride;
@@ -258,7 +264,7 @@ void cross_vector_gradients_as(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T
                                const T* x0, const T* w, const T* c, const T* q, std::size_t Trows,
                                std::size_t L, std::size_t D, std::size_t stride) {
   start_backward(dq, dc, L, D);
-  for_blocks(Trows, [=](std::size_t t, auto rows) {
+  for_blocks(Trows, rows_collide<T, kPast>(stride), [=](std::size_t t, auto rows) {
     constexpr int R = decltype(rows)::value;
     T s[R];
     const std::size_t at = t * stride;
