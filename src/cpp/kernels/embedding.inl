@@ -12,7 +12,9 @@ template <class T, class F> DCN_INLINE void for_row(T* out, const T* in, std::si
     store_partial(out + k, f(load_partial(out + k, K - k), load_partial(in + k, K - k)), K - k);
 }
 
-inline constexpr std::size_t kRowsAhead = 4;  // of the batch; their table rows are on their way
+// Rows of the batch that are on their way from their tables: the numbers of a row are soon copied,
+// so that more rows pass until memory has answered.
+inline constexpr std::size_t kRowsAhead = 4, kDenseRowsAhead = 16;
 
 template <class T>
 void embedding_forward(T* x0, const Field<T>* fields, const std::int32_t* ids,
@@ -54,9 +56,10 @@ void stack_forward(T* x0, const T* dense, const std::int64_t* rows, std::size_t 
   const std::size_t padding = to_the_end ? 0 : padded<T>(D) - D;
   for (std::size_t t = 0; t < Trows; ++t, x0 += ld<T>(D)) {
     const T* row = M > 0 ? dense + row_of(rows, t) * M : dense;
-    if (M > 0 && t + kRowsAhead < Trows) {
-      const T* later = dense + row_of(rows, t + kRowsAhead) * M;
+    if (M > 0 && t + kDenseRowsAhead < Trows) {
+      const T* later = dense + row_of(rows, t + kDenseRowsAhead) * M;
       for (std::size_t d = 0; d < M; d += kLanes<T>) prefetch(later + d);
+      prefetch(later + M - 1);  // a row begins anywhere in a line
     }
     T* out = x0 + (D - M);
     std::size_t d = 0;
