@@ -100,7 +100,7 @@ def height(X):
 
 CLEAR = re.compile(
     r"X: column '\w+' (has|is)|X has columns|X contains infinity|Expected 2D array|feature names"
-    r"|categorical_features|setting an array element with a sequence"
+    r"|categorical_features|setting an array element with a sequence|Complex data not supported"
 )
 
 
