@@ -46,7 +46,6 @@ class RowPredictor:
         self._places = {name: place for place, name in enumerate(names)}
         self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
         categorical = [j for j in range(len(names)) if mask[j]]
-        self._number_places = [j for _, j in self._numeric]
         dictionaries = map(_rows_by_value, encoder.columns)
         self._fields = list(
             zip(encoder.fields, encoder.columns, dictionaries, categorical, strict=True)
@@ -133,7 +132,7 @@ class RowPredictor:
         ]
 
     def _numbers(self, row: Sequence[Any]) -> Floats:
-        numbers = [row[j] for j in self._number_places]
+        numbers = [row[j] for _, j in self._numeric]
         if set(map(type, numbers)) != {float}:
             numbers = [_number(name, row[j]) for name, j in self._numeric]
         return np.array(numbers, np.float64)

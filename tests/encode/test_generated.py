@@ -98,6 +98,7 @@ def height(X):
     return len(X) if isinstance(X, list) else X.shape[0]
 
 
+# the last are the words that scikit-learn's check_complex_data wants of every estimator
 CLEAR = re.compile(
     r"X: column '\w+' (has|is)|X has columns|X contains infinity|Expected 2D array|feature names"
     r"|categorical_features|setting an array element with a sequence|Complex data not supported"
