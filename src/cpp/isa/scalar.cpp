@@ -2,6 +2,7 @@
 // Whatever it includes from the standard library is plain C functions: an inline template would be
 // emitted with this file's flags and might be the copy that other files end up calling.
 #include <math.h>
+#include <string.h>
 #include <cstddef>
 #include <cstdint>
 

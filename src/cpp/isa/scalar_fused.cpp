@@ -2,6 +2,7 @@
 // as on every other instruction set, slowly where the CPU has no such instruction. This file
 // exports one symbol, dcn::scalar_fused::kernels.
 #include <math.h>
+#include <string.h>
 #include <cstddef>
 #include <cstdint>
 
