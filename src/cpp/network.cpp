@@ -1,6 +1,8 @@
 #include "network.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "thread_pool.hpp"
 
@@ -11,6 +13,12 @@ namespace {
 NetworkConfig beside(NetworkConfig config) {
   if (config.structure != Structure::stacked_parallel) config.hidden.clear();
   return config;
+}
+
+// What comes from outside, an old file say, may have been made without FlushDenormals.
+template <class T> void copy_without_denormals(Buffer<T>& to, const T* from) {
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to.data()[i] = std::abs(from[i]) < std::numeric_limits<T>::min() ? T(0) : from[i];
 }
 
 }  // namespace
@@ -33,25 +41,26 @@ Network<T>::Network(const NetworkConfig& config)
 }
 
 template <class T> void Network<T>::set_parameters(const T* values) {
-  std::copy_n(values, layout_.size(), parameters_.data());
-  if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
+  copy_without_denormals(parameters_, values);
+  if (averages_.size() > 0) copy_without_denormals(averages_, values);
   use(kernels(), averages(), 1);
 }
 
 template <class T> void Network<T>::set_averages(const T* values) {
-  if (averages_.size() > 0) std::copy_n(values, layout_.size(), averages_.data());
+  if (averages_.size() > 0) copy_without_denormals(averages_, values);
   use(kernels(), averages(), 1);
 }
 
 template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
-  std::copy_n(m, layout_.size(), m_.data());
-  std::copy_n(v, layout_.size(), v_.data());
+  copy_without_denormals(m_, m);
+  copy_without_denormals(v_, v);
   step_ = step;
   embedding_.set_step(step);
 }
 
 template <class T>
 void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) {
+  const FlushDenormals flush;
   in_use_ = parameters;
   Packings<T> packings;
   cross_.pack(k, packings, parameters);
@@ -237,6 +246,7 @@ void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads
 template <class T>
 void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
                              const T* dense) const {
+  const FlushDenormals flush;
   const KernelTable<T>& k = kernels();
   forward(k, workspace, {ids, dense, nullptr, nullptr, 1}, {nullptr, 0, 1}, {});
   k.unstack(logits, workspace.logits, ld<T>(config_.n_outputs), 1, config_.n_outputs);

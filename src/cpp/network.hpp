@@ -7,6 +7,7 @@
 #include "cpu.hpp"
 #include "cross.hpp"
 #include "deep.hpp"
+#include "denormals.hpp"
 #include "embedding.hpp"
 #include "head.hpp"
 #include "optimizer.hpp"

@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #endif
 
+#include "denormals.hpp"
+
 namespace dcn {
 namespace {
 
@@ -80,6 +82,7 @@ class Pool {
   }
 
   void serve(std::size_t index) {
+    const FlushDenormals flush;
     std::uint32_t seen = 0;
     for (;;) {
       wait_change(generation_, seen, spin_.load(std::memory_order_relaxed));
@@ -137,6 +140,7 @@ std::size_t thread_limit() noexcept { return limit.load(std::memory_order_relaxe
 void set_thread_limit(std::size_t most) noexcept { limit.store(most, std::memory_order_relaxed); }
 
 void parallel_run(std::size_t n_threads, std::size_t n_tasks, Task task, void* context) {
+  const FlushDenormals flush;  // the caller works as well, and as all others do
   if (const std::size_t most = thread_limit(); most > 0 && n_threads > most) n_threads = most;
   if (n_threads > kMostThreads) n_threads = kMostThreads;
   if (n_threads > n_tasks) n_threads = n_tasks;

@@ -133,6 +133,7 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
 template <class T>
 double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
                                      std::uint64_t seed, std::size_t n_threads) {
+  const FlushDenormals flush;
   const KernelTable<T>& k = kernels();
   reserve(tiling(n), n_threads);
   const Training training(*this);
@@ -149,6 +150,7 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
                                     std::size_t batch_size, const AdamOptions& adam,
                                     std::uint64_t seed, std::size_t n_threads,
                                     bool (*interrupted)(void*), void* context) {
+  const FlushDenormals flush;
   const KernelTable<T>& k = kernels();
   reserve(tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(tiling(n % batch_size), n_threads);

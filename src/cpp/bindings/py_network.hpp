@@ -28,6 +28,7 @@ struct SignalCheck {
     if (now - self->last < std::chrono::milliseconds(20)) return false;
     self->last = now;
     const py::gil_scoped_acquire gil;
+    const KeepDenormals python;  // handlers of signals are no part of the engine
     self->raised = PyErr_CheckSignals() != 0;
     return self->raised;
   }
