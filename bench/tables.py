@@ -26,6 +26,8 @@ EXTRA: dict[str, tuple[str, Callable[[float], str]]] = {
     "cache_fraction": ("of cache bandwidth", lambda x: f"{x:.0%}"),
     "bytes_per_row": ("bytes a table row", lambda x: f"{x:.0f}"),
     "outside_engine": ("outside the engine", lambda x: f"{x:.1%}"),
+    "last_epochs": ("last epochs / first", lambda x: f"{x:.2f}"),
+    "predict_after": ("predict after / before", lambda x: f"{x:.2f}"),
 }
 
 
