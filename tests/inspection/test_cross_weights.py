@@ -89,9 +89,115 @@ def test_display_takes_names_and_axes():
     assert [t.get_text() for t in default.ax_.get_yticklabels()] == ["x0", "x1", "x2", "x3"]
 
 
-def test_names_must_fit():
-    with pytest.raises(ValueError, match="feature_names has 3 names, want 4"):
+@pytest.fixture(scope="module")
+def of_ids():
+    """Return a model of two fields of widths 2 and 5, and two numbers of which one has gaps."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"age": X[:, 0], "city": rng.choice(list("abc"), 500)})
+    table["user"] = rng.integers(0, 40, 500).astype(str)
+    table["rate"] = np.where(rng.random(500) < 0.2, np.nan, X[:, 1])
+    model = DCNRegressor(
+        **FAST | {"max_iter": 2}, cross_layers=1, embedding_dim={"city": 2, "user": 5}
+    )
+    return model.fit(table, X[:, 0])
+
+
+def names_on(display):
+    return [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
+def test_a_cell_is_a_field(of_ids):
+    display = CrossWeightsDisplay.from_estimator(of_ids)
+    W = cross_weights(of_ids)
+    assert W.shape == (10, 10)
+    np.testing.assert_array_equal(display.weights, W)
+    names = ["city", "user", *of_ids.encoder_.get_feature_names_out()[2:]]
+    assert names_on(display) == names
+    assert "Frobenius norm of each field's block" in display.ax_.get_title()
+    shown = np.asarray(display.im_.get_array())
+    ends = [0, 2, 7, 8, 9, 10]
+    for i, j in np.ndindex(5, 5):
+        block = W[ends[i] : ends[i + 1], ends[j] : ends[j + 1]].astype(float)
+        assert shown[i, j] == pytest.approx(np.linalg.norm(block), rel=1e-12)
+    given = CrossWeightsDisplay.from_estimator(of_ids, feature_names="abcde")
+    assert names_on(given) == list("abcde")
+
+
+def test_a_cell_is_a_column_if_asked(of_ids):
+    display = CrossWeightsDisplay.from_estimator(of_ids, by="column")
+    np.testing.assert_array_equal(display.im_.get_array(), np.abs(cross_weights(of_ids)))
+    counted = ["city_0", "city_1", *(f"user_{k}" for k in range(5))]
+    assert names_on(display)[:8] == [*counted, "age"]
+    assert len(names_on(display)) == 10
+    assert "|W|" in display.ax_.get_title()
+
+
+def test_a_field_of_width_one_is_counted_by_column():
+    table = pd.DataFrame({"age": X[:, 0], "member": X[:, 1] > 0})
+    model = DCNRegressor(**FAST | {"max_iter": 1}, cross_layers=1, embedding_dim=1)
+    model.fit(table, X[:, 0])
+    assert names_on(CrossWeightsDisplay.from_estimator(model)) == ["member", "age"]
+    assert names_on(CrossWeightsDisplay.from_estimator(model, by="column")) == ["member_0", "age"]
+
+
+@pytest.mark.parametrize("n", [13, 26, 100, 300, 2000])
+def test_many_columns_stay_a_picture_with_names_that_can_be_read(n):
+    names = [f"column {j}" for j in range(n)]
+    display = CrossWeightsDisplay(np.ones((n, n)), names).plot()
+    width, height = display.figure_.get_size_inches()
+    assert width <= 14
+    assert height <= 12
+    assert not display.ax_.texts
+    display.figure_.draw_without_rendering()
+    for axis, side in ((display.ax_.xaxis, "x"), (display.ax_.yaxis, "y")):
+        labels = axis.get_ticklabels()
+        assert len(labels) >= min(n, 40)
+        for label in labels:
+            where = label.get_position()["xy".index(side)]
+            assert label.get_text() == names[round(where)]
+        boxes = [label.get_window_extent() for label in labels]
+        starts = [getattr(box, f"{side}0") for box in boxes]
+        thick = max(getattr(box, "width" if side == "x" else "height") for box in boxes)
+        if side == "y" or n > 40:  # those at 45 degrees have boxes that overlap
+            assert np.abs(np.diff(starts)).min() >= 0.9 * thick
+
+
+def test_long_names_are_shortened_and_dollars_are_no_formula():
+    names = [f"price in $ of article\nnumber {j}, without tax, in $ {j}" for j in range(3)]
+    display = CrossWeightsDisplay(np.eye(3), names).plot()
+    display.figure_.draw_without_rendering()
+    shown = names_on(display)
+    assert shown[1] == "price in $ of art…ax, in $ 1"
+    assert max(map(len, shown)) <= 28
+    assert len(set(shown)) == 3
+    assert display.feature_names == names
+    CrossWeightsDisplay(np.eye(2), [r"$\frac", r"\no$"]).plot().figure_.draw_without_rendering()
+
+
+@pytest.mark.parametrize(
+    ("weights", "names", "widths", "text"),
+    [
+        (np.ones((4, 4)), "abc", None, "feature_names has 3 names, want 4 columns in all"),
+        (np.ones((4, 4)), "abc", [2, 2], "feature_names has 3 names, want 2, one a width"),
+        (np.ones((4, 4)), "ab", [2, 3], r"widths is \[2, 3\], want 4 columns in all"),
+        (np.ones((4, 4)), "ab", [4, 0], r"widths is \[4, 0\], want 4 columns in all"),
+        (np.ones((4, 3)), "abcd", None, r"weights has shape \(4, 3\), want \(D, D\)"),
+        (np.ones(4), "abcd", None, r"weights has shape \(4,\), want \(D, D\)"),
+        (np.ones((0, 0)), "", None, r"weights has shape \(0, 0\), want \(D, D\)"),
+    ],
+)
+def test_what_does_not_fit_together(weights, names, widths, text):
+    with pytest.raises(ValueError, match=text):
+        CrossWeightsDisplay(weights, names, widths).plot()
+
+
+def test_names_must_fit(of_ids):
+    with pytest.raises(ValueError, match="feature_names has 3 names, want 4, one a field"):
         CrossWeightsDisplay.from_estimator(fitted(cross_layers=1), feature_names="abc")
+    with pytest.raises(ValueError, match="feature_names has 5 names, want 10, one a column"):
+        CrossWeightsDisplay.from_estimator(of_ids, by="column", feature_names="abcde")
+    with pytest.raises(ValueError, match="by is 'row', want 'field' or 'column'"):
+        CrossWeightsDisplay.from_estimator(of_ids, by="row")
 
 
 WITHOUT = """
