@@ -84,8 +84,6 @@ def fit_or_leave_as_it_was(fit: Callable[..., Any]) -> Callable[..., Any]:
 class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
-    _doc_link_module = "dcnfast"
-
     _model: Model
     _seen: list[Array]
     encoder_: TableEncoder

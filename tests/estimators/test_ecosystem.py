@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import joblib
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 
 def through_joblib(model, folder):
@@ -97,3 +98,21 @@ def test_html_representation(table, estimator):
         assert type(model).__name__ in html
         assert "0.125" in html
     assert "alpha=0.125" in repr(model)
+
+
+def links(html):
+    return re.findall(r"href=[\"'](.*?)[\"']", html)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_html_has_no_link_to_pages_that_do_not_exist(fitted, table, estimator):
+    """There is no site of this project, and scikit-learn's does not know these estimators."""
+    model = estimator.make()
+    if fitted:
+        model.fit(table.X, estimator.y)
+    html = model._repr_html_()
+    assert type(model).__name__ in html
+    assert links(html) == []
+    inside = links(make_pipeline(StandardScaler(), model)._repr_html_())
+    assert any("preprocessing.StandardScaler" in link for link in inside)
+    assert not any("DCN" in link for link in inside)
