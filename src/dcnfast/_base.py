@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from dcnfast.timing import Timing
 from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
 
 Array = npt.NDArray[Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 FEW_ROWS = 64  # one tile at most, so one thread
 
@@ -65,7 +66,7 @@ class Part:
         ))  # fmt: skip
 
 
-def fit_or_leave_as_it_was(fit: Callable[..., Any]) -> Callable[..., Any]:
+def fit_or_leave_as_it_was(fit: Method) -> Method:
     """Make ``fit`` all or nothing: when it raises, the estimator is what it was before."""
 
     @functools.wraps(fit)
@@ -78,7 +79,7 @@ def fit_or_leave_as_it_was(fit: Callable[..., Any]) -> Callable[..., Any]:
             self.__dict__.update(before)
             raise
 
-    return whole_fit
+    return cast(Method, whole_fit)  # type checkers see the arguments and the result of fit
 
 
 class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]

@@ -14,8 +14,8 @@ from dcnfast.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.encoder import Field, TableEncoder
 
 AS_THEY_ARE = (
-    "wide", "cross", "cross_layers", "diag_scale", "cross_bias", "preactivation", "activation",
-    "structure", "dropout", "layer_norm", "sparse_adam", "dtype", "deterministic",
+    "wide", "cross", "cross_layers", "cross_bias", "activation", "structure", "dropout",
+    "layer_norm", "sparse_adam", "dtype", "deterministic",
 )  # fmt: skip
 
 
@@ -58,13 +58,13 @@ def configure(
     Raises
     ------
     ValueError
-        If a parameter has a value without meaning, or without effect beside the others.
+        If a parameter has a value without meaning.
     """
-    _refuse_what_has_no_effect(estimator)
     fields = encoder.fields
     widths = _embedding_widths(estimator.embedding_dim, fields)
     D = sum(widths.values()) + encoder.n_dense
     described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    described |= _cross_options(estimator, D)
     described |= _alphas(estimator.alpha, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
@@ -72,16 +72,13 @@ def configure(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
         n_dense=encoder.n_dense,
-        cross_rank=int(estimator.cross_rank or max(1, D // 4))
-        if estimator.cross == "lowrank"
-        else 0,
         hidden=_hidden(estimator),
     )
 
 
 def _hidden(estimator: Any) -> tuple[int, ...]:
-    hidden: list[int] = []
-    for width in estimator.hidden_layer_sizes:
+    given, hidden = estimator.hidden_layer_sizes, list[int]()
+    for width in (given,) if isinstance(given, Integral) else given:
         if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
             raise ValueError(
                 f"hidden_layer_sizes has the width {width!r}, want integers of at least 1"
@@ -90,23 +87,14 @@ def _hidden(estimator: Any) -> tuple[int, ...]:
     return tuple(hidden)
 
 
-def _refuse_what_has_no_effect(estimator: Any) -> None:
+def _cross_options(estimator: Any, width: int) -> dict[str, Any]:
+    """Return what the cross has: options of other crosses are ignored, so that a search may mix."""
     lowrank, vector = estimator.cross == "lowrank", estimator.cross == "vector"
-    if estimator.cross_rank is not None and not lowrank:
-        raise ValueError(
-            f"cross_rank is {estimator.cross_rank!r}, want None with cross={estimator.cross!r}: "
-            "only 'lowrank' has a rank"
-        )
-    if estimator.diag_scale and vector:
-        raise ValueError(
-            f"diag_scale is {estimator.diag_scale!r}, want 0 with cross='vector': "
-            "it has no diagonal"
-        )
-    if estimator.preactivation != "identity" and vector:
-        raise ValueError(
-            f"preactivation is {estimator.preactivation!r}, want 'identity' with cross='vector': "
-            "its closed form has no place for it"
-        )
+    return {
+        "cross_rank": int(estimator.cross_rank or max(1, width // 4)) if lowrank else 0,
+        "diag_scale": 0.0 if vector else estimator.diag_scale,
+        "preactivation": "identity" if vector else estimator.preactivation,
+    }
 
 
 def _alphas(given: Any, circumstances: Circumstances | NetworkConfig) -> dict[str, float]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+
 C = TypeVar("C", bound=type)
 
-ACTIVATIONS = {"relu", "tanh", "sigmoid", "identity", "gelu"}
-INITIALIZERS = {"truncated_normal", "glorot_uniform", "he_normal"}
+Initializer = Literal["truncated_normal", "glorot_uniform", "he_normal"]
+NumericScaling = Literal["auto", "standard", "quantile", "log"]
+RegressionLoss = Literal["squared_error", "log_loss"]
+ClassificationLoss = Literal["log_loss", "softmax"]
+
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
 PARAMETERS = """
@@ -23,15 +28,17 @@ cross_layers : int, default=3
     With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
     deep network.
 cross_rank : int or None, default=None
-    Rank R of the low-rank form; None is a quarter of the width, at least 1. Only for "lowrank".
+    Rank R of the low-rank form; None is a quarter of the width, at least 1. The other forms have no
+    rank and ignore it.
 diag_scale : float, default=0.0
-    Added to the diagonal of every W; not for "vector".
+    Added to the diagonal of every W; "vector" has none and ignores it.
 cross_bias : bool, default=True
     Whether cross layers have a bias.
 preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, default="identity"
-    Applied to W x + b, before ``diag_scale`` and the product with x0; not for "vector".
-hidden_layer_sizes : tuple of int, default=(128, 64)
-    Widths of the deep part. () leaves a plain cross network.
+    Applied to W x + b, before ``diag_scale`` and the product with x0. "vector", whose closed form
+    has no place for it, ignores it.
+hidden_layer_sizes : sequence of int, or int, default=(128, 64)
+    Widths of the deep part; a number is one layer. () leaves a plain cross network.
 activation : {"relu", "tanh", "sigmoid", "identity", "gelu"}, default="relu"
     Of the deep part; gelu in its tanh form.
 structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
@@ -154,33 +161,39 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
+
+def one_of(names: Any) -> StrOptions:
+    """Return the constraint that a Literal means."""
+    return StrOptions(set(get_args(names)))
+
+
 CONSTRAINTS: dict[str, list[Any]] = {
-    "cross": [StrOptions({"matrix", "vector", "lowrank"})],
+    "cross": [one_of(Cross)],
     "cross_layers": [Interval(Integral, 0, None, closed="left")],
     "cross_rank": [_POSITIVE, None],
     "diag_scale": [Interval(Real, 0, None, closed="left")],
     "cross_bias": ["boolean"],
-    "preactivation": [StrOptions(ACTIVATIONS)],
-    "hidden_layer_sizes": ["array-like"],
-    "activation": [StrOptions(ACTIVATIONS)],
-    "structure": [StrOptions({"parallel", "stacked", "stacked_parallel"})],
+    "preactivation": [one_of(Activation)],
+    "hidden_layer_sizes": ["array-like", _POSITIVE],
+    "activation": [one_of(Activation)],
+    "structure": [one_of(Structure)],
     "wide": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "layer_norm": ["boolean"],
-    "cross_initializer": [StrOptions(INITIALIZERS)],
-    "deep_initializer": [StrOptions(INITIALIZERS)],
+    "cross_initializer": [one_of(Initializer)],
+    "deep_initializer": [one_of(Initializer)],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
-    "numeric_scaling": [StrOptions({"auto", "standard", "quantile", "log"}), None],
+    "numeric_scaling": [one_of(NumericScaling), None],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "sparse_adam": [StrOptions({"lazy", "exact"})],
+    "sparse_adam": [one_of(SparseAdam)],
     "ema_decay": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     "batch_size": [_POSITIVE, StrOptions({"auto"})],
     "max_iter": [_POSITIVE],
@@ -191,8 +204,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [_POSITIVE],
     "tol": [Interval(Real, 0, None, closed="left"), None],
     "warm_start": ["boolean"],
-    "dtype": [StrOptions({"float32", "float64"})],
-    "deterministic": [StrOptions({"threads", "isa"})],
+    "dtype": [one_of(DType)],
+    "deterministic": [one_of(Deterministic)],
     "n_jobs": [Integral, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],

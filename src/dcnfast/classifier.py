@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,20 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
-from dcnfast._parameters import add_parameters_to_doc
+from dcnfast._parameters import (
+    ClassificationLoss,
+    Initializer,
+    NumericScaling,
+    add_parameters_to_doc,
+    one_of,
+)
+from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.schema import read_training_table
 from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
 Scorer = Callable[[Any, Any, Any], float]
+ClassWeight = dict[Any, float] | dict[Any, int] | Literal["balanced"] | None
 
 
 @add_parameters_to_doc
@@ -57,56 +65,56 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
-        "loss": [StrOptions({"log_loss", "softmax"})],
+        "loss": [one_of(ClassificationLoss)],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
         self,
         *,
-        cross: str = "matrix",
+        cross: Cross = "matrix",
         cross_layers: int = 3,
         cross_rank: int | None = None,
         diag_scale: float = 0.0,
         cross_bias: bool = True,
-        preactivation: str = "identity",
-        hidden_layer_sizes: tuple[int, ...] = (128, 64),
-        activation: str = "relu",
-        structure: str = "parallel",
+        preactivation: Activation = "identity",
+        hidden_layer_sizes: Sequence[int] | int = (128, 64),
+        activation: Activation = "relu",
+        structure: Structure = "parallel",
         wide: bool = False,
         dropout: float = 0.0,
         layer_norm: bool = False,
-        cross_initializer: str = "truncated_normal",
-        deep_initializer: str = "glorot_uniform",
-        categorical_features: Any = "from_dtype",
-        embedding_dim: int | str | Mapping[str, int] = "auto",
+        cross_initializer: Initializer = "truncated_normal",
+        deep_initializer: Initializer = "glorot_uniform",
+        categorical_features: npt.ArrayLike | None = "from_dtype",
+        embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
-        numeric_scaling: str | None = "auto",
-        loss: str = "log_loss",
-        alpha: float | str | Mapping[str, float] = "auto",
+        numeric_scaling: NumericScaling | None = "auto",
+        loss: ClassificationLoss = "log_loss",
+        alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
         learning_rate_init: float = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        sparse_adam: str = "lazy",
-        ema_decay: float | str = "auto",
-        batch_size: int | str = "auto",
+        sparse_adam: SparseAdam = "lazy",
+        ema_decay: float | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         max_iter: int = 100,
         shuffle: bool = True,
-        early_stopping: bool | str = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         scoring: str | Scorer | None = None,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         warm_start: bool = False,
-        dtype: str = "float32",
-        deterministic: str = "threads",
+        dtype: DType = "float32",
+        deterministic: Deterministic = "threads",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
-        class_weight: dict[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
     ) -> None:
         self._store(locals())
         self.class_weight = class_weight

@@ -5,8 +5,10 @@ import re
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast._parameters import PARAMETERS
 from dcnfast.cpu import available_isas
 from dcnfast.testing import force_isa
 
@@ -87,6 +89,7 @@ NOTHING = {
     "max_categories": [1000],
     "min_frequency": [1, 1e-9],
     "class_weight": [{"yes": 1, "no": 1.0}],
+    "hidden_layer_sizes": [[8, 4], np.array([8, 4])],
     "scoring": ["neg_log_loss"],
 }
 
@@ -96,6 +99,14 @@ def test_value_that_says_nothing_new(name, value, frame, classifier):
     one, other = (
         classifier(early_stopping=True, **changes).fit(frame.X, frame.binary).predict_proba(frame.X)
         for changes in ({}, {name: value})
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_number_is_one_hidden_layer(table, regressor):
+    one, other = (
+        regressor(hidden_layer_sizes=sizes).fit(table.X, table.y).predict(table.X)
+        for sizes in (7, (7,))
     )
     np.testing.assert_array_equal(one, other)
 
@@ -240,7 +251,21 @@ NONSENSE = {
     "diag_scale": [-0.1, np.nan, np.inf, "x", None],
     "cross_bias": ["x", None, 3],
     "preactivation": ACTIVATION,
-    "hidden_layer_sizes": [None, 8, "88", (0,), (-1,), (1.5,), ("a",), (True,), [[8]], (np.nan,)],
+    "hidden_layer_sizes": [
+        None,
+        0,
+        -8,
+        8.0,
+        True,
+        "88",
+        (0,),
+        (-1,),
+        (1.5,),
+        ("a",),
+        (True,),
+        [[8]],
+        (np.nan,),
+    ],
     "activation": ACTIVATION,
     "structure": ["serial", None],
     "wide": ["x", None, 3],
@@ -340,20 +365,43 @@ def test_nonsense_is_refused_by_name(name, value, frame, classifier):
         classifier(**rest | {name: value}).fit(frame.X, frame.binary)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "text"),
-    [
-        ({"cross_rank": 2}, "cross_rank is 2, want None with cross='matrix'"),
-        ({"cross": "vector", "diag_scale": 0.5}, "diag_scale is 0.5, want 0 with cross='vector'"),
-        (
-            {"cross": "vector", "preactivation": "tanh"},
-            "preactivation is 'tanh', want 'identity' with cross='vector'",
-        ),
-    ],
-)
-def test_parameter_that_could_have_no_effect_is_refused(parameters, text, table, regressor):
-    with pytest.raises(ValueError, match=re.escape(text)):
-        regressor(**parameters).fit(table.X, table.y)
+OF_OTHER_CROSSES = [
+    {"cross": "matrix", "cross_rank": 2},
+    {"cross": "vector", "cross_rank": 2},
+    {"cross": "vector", "diag_scale": 0.5},
+    {"cross": "vector", "preactivation": "tanh"},
+]
+
+
+@pytest.mark.parametrize("parameters", OF_OTHER_CROSSES)
+def test_option_of_another_cross_is_ignored(parameters, table, regressor):
+    plain = regressor(cross=parameters["cross"]).fit(table.X, table.y)
+    model = regressor(**parameters).fit(table.X, table.y)
+    np.testing.assert_array_equal(model.predict(table.X), plain.predict(table.X))
+    assert model.n_parameters_ == plain.n_parameters_
+    other = regressor(warm_start=True, **parameters).fit(table.X, table.y)
+    (name,) = parameters.keys() - {"cross"}
+    other.set_params(**{name: regressor().get_params()[name]}).fit(table.X, table.y)  # the same net
+
+
+@pytest.mark.parametrize("name", ["cross_rank", "diag_scale", "preactivation"])
+def test_the_ignored_is_described_as_such(name):
+    text = PARAMETERS.partition(f"\n{name} : ")[2].partition("\n\n")[0]
+    assert re.match(r".*\n(    .*\n)*?    .*ignores? it\.", text)
+
+
+def test_a_search_over_crosses_with_their_options(table, regressor):
+    grid = {
+        "cross": ["matrix", "lowrank", "vector"],
+        "cross_rank": [None, 2],
+        "diag_scale": [0.0, 0.5],
+        "preactivation": ["identity", "tanh"],
+    }
+    search = GridSearchCV(regressor(max_iter=2), grid, cv=2, error_score="raise")
+    search.fit(table.X, table.y)
+    assert len(search.cv_results_["params"]) == 24
+    scores = search.cv_results_["mean_test_score"]
+    assert len(set(scores)) == 4 + 8 + 1  # as many networks: what is ignored changes no bit
 
 
 def test_network_that_does_not_fit_into_memory_is_refused_before_it_is_built(table, regressor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
+from dcnfast.config import Activation
 from dcnfast.cpu import effective_threads
 from dcnfast.ops._arrays import Array, check_activation, check_scale, prepare
 
@@ -74,7 +75,7 @@ def cross_matrix(
     W: npt.ArrayLike,
     b: npt.ArrayLike,
     diag_scale: float = 0.0,
-    preactivation: str = "identity",
+    preactivation: Activation = "identity",
     *,
     n_jobs: int | None = None,
 ) -> Array:
@@ -130,7 +131,7 @@ def cross_matrix_backward(
     W: npt.ArrayLike,
     b: npt.ArrayLike,
     diag_scale: float = 0.0,
-    preactivation: str = "identity",
+    preactivation: Activation = "identity",
     *,
     n_jobs: int | None = None,
 ) -> tuple[Array, Array, Array]:
@@ -162,7 +163,7 @@ def cross_lowrank(
     V: npt.ArrayLike,
     b: npt.ArrayLike,
     diag_scale: float = 0.0,
-    preactivation: str = "identity",
+    preactivation: Activation = "identity",
     *,
     n_jobs: int | None = None,
 ) -> Array:
@@ -214,7 +215,7 @@ def cross_lowrank_backward(
     V: npt.ArrayLike,
     b: npt.ArrayLike,
     diag_scale: float = 0.0,
-    preactivation: str = "identity",
+    preactivation: Activation = "identity",
     *,
     n_jobs: int | None = None,
 ) -> tuple[Array, Array, Array, Array]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy.typing as npt
 
+from dcnfast.config import Activation
 from dcnfast.ops._arrays import Array, check_activation, prepare, prepare_ids
 
 # ---- 2: embed
@@ -69,7 +70,7 @@ def _named(tables: Sequence[npt.ArrayLike]) -> dict[str, npt.ArrayLike]:
 
 
 def dense(
-    h: npt.ArrayLike, W: npt.ArrayLike, b: npt.ArrayLike, activation: str = "identity"
+    h: npt.ArrayLike, W: npt.ArrayLike, b: npt.ArrayLike, activation: Activation = "identity"
 ) -> Array:
     """Apply one dense layer: act(h W^T + b).
 
@@ -102,7 +103,7 @@ def dense_backward(
     h: npt.ArrayLike,
     W: npt.ArrayLike,
     b: npt.ArrayLike,
-    activation: str = "identity",
+    activation: Activation = "identity",
 ) -> tuple[Array, Array, Array]:
     """Differentiate :func:`dense`.
 
