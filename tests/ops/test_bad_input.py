@@ -103,6 +103,55 @@ def test_wrong_type_is_named(name, argument, convert):
         getattr(ops, name)(**arguments)
 
 
+def masked(array):
+    mask = np.zeros(array.shape, bool)
+    mask.flat[-1] = True
+    return np.ma.array(array, mask=mask)
+
+
+MASKED = {
+    "array": masked,
+    "list of arrays": lambda a: [masked(row) for row in a] if a.ndim > 1 else masked(a),
+    "list with the constant": lambda a: [*a[:-1].tolist(), np.ma.masked],
+    "nested": lambda a: (*a[:-1].tolist(), masked(a[-1])),
+}
+
+
+@pytest.mark.parametrize("how", MASKED)
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
+def test_masked_values_are_refused(name, argument, how):
+    """NumPy would drop the mask and take for real what lies below it."""
+    arguments = arrays(name)
+    arguments[argument] = MASKED[how](arguments[argument])
+    text = f"{name}: {argument} has masked values, want an array without"
+    with pytest.raises(ValueError, match=text):
+        getattr(ops, name)(**arguments)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_masks_that_hide_nothing_are_fine(name):
+    arguments = arrays(name)
+    others = {k: np.ma.array(a) for k, a in arguments.items()}
+    for one, other in zip(results(name, arguments), results(name, others), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+        assert not isinstance(other, np.ma.MaskedArray)
+
+
+def test_masked_ids_and_tables_are_refused():
+    ids, tables = np.zeros((3, 2), int), [np.ones((4, 2)), np.ones((5, 3))]
+    x0 = ops.embedding(ids, tables)
+    for name, first in (("embedding", ()), ("embedding_backward", (x0,))):
+        function = getattr(ops, name)
+        with pytest.raises(ValueError, match=f"{name}: ids has masked values"):
+            function(*first, masked(ids), tables)
+        with pytest.raises(ValueError, match=rf"{name}: tables\[1\] has masked values"):
+            function(*first, ids, [tables[0], masked(tables[1])])
+    with pytest.raises(ValueError, match="embedding_backward: dx0 has masked values"):
+        ops.embedding_backward(masked(x0), ids, tables)
+    with pytest.raises(ValueError, match=r"embedding: tables\[1\] has masked values"):
+        ops.embedding(ids, masked(np.ones((2, 4, 3))))
+
+
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("bad", [None, {}, "x"])
 def test_no_array_at_all(name, bad):

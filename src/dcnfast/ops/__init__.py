@@ -3,8 +3,9 @@
 Every function has its specification under the same name and with the same order of arguments in
 :mod:`dcnfast.reference`. Arrays may be lists, strided, read-only or of mixed type: they are brought
 to one C-contiguous array of one type before the kernel sees them, float32 if all are float32 and
-float64 otherwise. Nothing is written into an argument. A shape that does not fit is a ValueError,
-an array that is not of numbers a TypeError; both name the function and the argument.
+float64 otherwise. Nothing is written into an argument. A shape that does not fit or a masked value
+is a ValueError, an array that is not of numbers a TypeError; both name the function and the
+argument.
 
 Letters: B rows, F categorical fields, V rows and K width of a table, D width, L cross layers,
 R rank, I and O inputs and outputs, H and C widths.

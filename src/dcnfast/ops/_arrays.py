@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ _INT32 = np.iinfo(np.int32)
 
 def prepare(function: str, **arguments: npt.ArrayLike) -> tuple[_core._Ops[Any], list[Array]]:
     """Return the kernels of the common type, and C-contiguous arrays of that type."""
+    refuse_masked(function, arguments)
     arrays = {name: np.asarray(value) for name, value in arguments.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8 or array.dtype == np.float16:
@@ -30,11 +31,25 @@ def prepare(function: str, **arguments: npt.ArrayLike) -> tuple[_core._Ops[Any],
     return kernels, [np.asarray(array, dtype, order="C") for array in arrays.values()]
 
 
+def refuse_masked(function: str, arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError if an array has masked values, whose data NumPy would take for real."""
+    for name, value in arguments.items():
+        if _is_masked(value):
+            raise ValueError(f"{function}: {name} has masked values, want an array without")
+
+
+def _is_masked(value: Any) -> bool:
+    if isinstance(value, list | tuple):  # numbers in it are quickly passed by
+        return any(_is_masked(v) for v in value if isinstance(v, list | tuple | np.ma.MaskedArray))
+    return bool(np.ma.is_masked(value))
+
+
 def prepare_ids(function: str, ids: npt.ArrayLike, tables: Sequence[Array]) -> npt.NDArray[Any]:
     """Return ids (B,F) as C-contiguous int32; what does not fit is an error, not another id.
 
     The kernel compares with the vocabularies: here are only the ids that it cannot be given.
     """
+    refuse_masked(function, {"ids": ids})
     given = np.asarray(ids)
     if given.dtype.kind not in "iu":
         raise TypeError(f"{function}: ids has dtype {given.dtype}, want integers")
