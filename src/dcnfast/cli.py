@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -11,7 +12,7 @@ from typing import TextIO
 from dcnfast import study
 from dcnfast._core import version
 from dcnfast.datasets import ALMOND_FEATURES
-from dcnfast.inspection import CrossWeightsDisplay
+from dcnfast.inspection import CrossWeightsDisplay, need_matplotlib
 
 PICTURE = Path("almond_crosses.png")
 
@@ -66,12 +67,24 @@ def print_complaints(results: list[study.Result], deviation: float) -> None:
             print(f"Its RMSE is {r.rmse:.4f}, and to say the mean gives {deviation:.4f}.")
 
 
+def plan_picture() -> str | None:
+    """Return why there will be no picture, or None: known before the study, which takes a while."""
+    try:
+        need_matplotlib()
+    except ImportError as error:
+        return str(error)
+    folder = PICTURE.absolute().parent
+    if PICTURE.is_dir():
+        return f"{PICTURE} is a directory"
+    target = PICTURE if PICTURE.exists() else folder
+    if not folder.is_dir() or not os.access(target, os.W_OK):
+        return f"{target} cannot be written to" if folder.is_dir() else f"there is no {folder}"
+    return None
+
+
 def draw(model: object) -> str:
     """Write the picture; returns what to tell the user."""
-    try:
-        display = CrossWeightsDisplay.from_estimator(model, feature_names=ALMOND_FEATURES)
-    except ImportError as error:
-        return f"No picture: {error}"
+    display = CrossWeightsDisplay.from_estimator(model, feature_names=ALMOND_FEATURES)
     try:
         display.figure_.savefig(PICTURE, dpi=150)
     except OSError as error:
@@ -94,10 +107,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json is not None and not options.json.absolute().parent.is_dir():
         parser.error(f"--json: {options.json.parent} is not a directory")
     size = study.QUICK if options.quick else study.Size()
+    no_picture = plan_picture()
     print(
         f"The almond study: {size.n_train:,} rows, batches of {size.batch_size}, "
-        f"{size.max_iter} epochs.\n"
+        f"{size.max_iter} epochs."
     )
+    if no_picture is None:
+        print(f"It ends with a picture, {PICTURE}, in {PICTURE.absolute().parent}.\n", flush=True)
+    else:
+        print(f"No picture: {no_picture}.\n", flush=True)
     bar = Bar(sys.stderr, size.max_iter)
     try:
         results = list(study.run(size, bar))
@@ -113,5 +131,5 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json is not None:
         summary = study.summary(size, results, best)
         options.json.write_text(json.dumps(summary, indent=2) + "\n")
-    print("\n" + draw(results[0].model))
+    print(f"\n{draw(results[0].model)}" if no_picture is None else f"\nNo picture: {no_picture}.")
     return 0

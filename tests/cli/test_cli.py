@@ -64,6 +64,8 @@ def test_picture(quick):
     picture = folder / "almond_crosses.png"
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert "Wrote almond_crosses.png" in done.stdout
+    before_the_table = done.stdout.partition("parameters")[0]
+    assert f"It ends with a picture, almond_crosses.png, in {folder.resolve()}." in before_the_table
     assert [p.name for p in folder.iterdir()] == [picture.name]
 
 
@@ -83,10 +85,13 @@ def test_without_matplotlib_the_table_is_printed_and_the_extra_named(tmp_path):
         check=True,
     )  # fmt: skip
     assert rows_of(done.stdout).keys() == PARAMETERS.keys()
-    assert (
-        "No picture: drawing needs matplotlib, the extra 'plot': pip install matplotlib"
-        in done.stdout
-    )
+    before, table, after = done.stdout.partition("model  ")
+    assert table
+    for part in (before, after):  # who waits for minutes knows what for, and finds it at the end
+        assert (
+            "No picture: drawing needs matplotlib, the extra 'plot': pip install matplotlib."
+            in part
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -94,7 +99,45 @@ def test_folder_that_cannot_be_written_to(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(study, "QUICK", study.Size(300, 100, 100, 2))
     monkeypatch.setattr(cli, "PICTURE", tmp_path / "nowhere" / "picture.png")
     assert cli.main(["--quick"]) == 0
-    assert re.search(r"No picture: .*nowhere", capsys.readouterr().out)
+    assert re.search(r"No picture: there is no .*nowhere\.\n\nmodel ", capsys.readouterr().out)
+
+
+def test_picture_that_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "PICTURE", tmp_path)
+    assert cli.plan_picture() == f"{tmp_path} is a directory"
+    picture = tmp_path / "picture.png"
+    monkeypatch.setattr(cli, "PICTURE", picture)
+    assert cli.plan_picture() is None
+    monkeypatch.setattr(cli.os, "access", lambda *_: False)
+    assert cli.plan_picture() == f"{tmp_path} cannot be written to"
+    picture.touch()
+    assert cli.plan_picture() == f"{picture} cannot be written to"
+
+
+def test_picture_that_fails_at_the_end_is_said(monkeypatch):
+    class Full:
+        figure_ = None
+
+        def savefig(self, *_, **__):
+            raise OSError(28, "No space left on device")
+
+    Full.figure_ = Full()
+    monkeypatch.setattr(cli.CrossWeightsDisplay, "from_estimator", lambda *_, **__: Full)
+    assert cli.draw(None) == "No picture: [Errno 28] No space left on device"
+
+
+def test_what_is_said_before_the_study_is_said_at_once(tmp_path):
+    """Into a pipe, too, where Python writes late."""
+    code = TINY.format(before="").replace("max_iter=2", "max_iter=10**7")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert "almond study" in process.stdout.readline()
+        assert "almond_crosses.png" in process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_ctrl_c_ends_the_whole_study(tmp_path):
