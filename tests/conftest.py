@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from dcnfast.cpu import available_isas
-from dcnfast.testing import assert_within_rounding, central_difference, force_isa
+from dcnfast.testing import (
+    assert_close_in_norm,
+    assert_within_rounding,
+    central_difference,
+    force_isa,
+)
 
 FORCED = os.environ.get("DCNFAST_ISA")
 
@@ -133,12 +138,18 @@ def check_gradients(rng):
 
 @pytest.fixture
 def check_rounding():
-    """check_rounding(actuals, expecteds, magnitudes, n_roundings) for arrays or tuples of them."""
+    """check_rounding(actuals, expecteds, magnitudes, n_roundings) for arrays or tuples of them.
 
-    def check(actual, expected, magnitude, n_roundings):
+    Number by number no more than rounding is allowed. Where there are many roundings that may be
+    more than the number itself, so the whole array has to be right to ``norm`` roundings, too:
+    roundings cancel, and zeros, a lost term or a wrong factor do not pass.
+    """
+
+    def check(actual, expected, magnitude, n_roundings, norm=256):
         if isinstance(expected, np.ndarray):
             actual, expected, magnitude = (actual,), (expected,), (magnitude,)
-        for triple in zip(actual, expected, magnitude, strict=True):
-            assert_within_rounding(*triple, n_roundings)
+        for got, want, size in zip(actual, expected, magnitude, strict=True):
+            assert_within_rounding(got, want, size, n_roundings)
+            assert_close_in_norm(got, want, norm * float(np.finfo(got.dtype).eps))
 
     return check

@@ -76,6 +76,39 @@ def assert_within_rounding(
         )
 
 
+def assert_close_in_norm(actual: npt.ArrayLike, expected: npt.ArrayLike, rtol: float) -> None:
+    """Fail unless the error of the whole array is at most ``rtol`` of the whole array.
+
+    A bound of this kind cannot be passed by zeros, nor by anything that leaves out more than that
+    share, however small the expected numbers are.
+
+    Parameters
+    ----------
+    actual, expected : array-like
+        Where all expected numbers are 0, the actual ones have to be 0, too.
+    rtol : float
+        Of the root of the sum of squares; below 0.1, or it would say little.
+
+    Raises
+    ------
+    AssertionError
+        If shapes differ or the error is larger, or not a number.
+    ValueError
+        If rtol is not below 0.1.
+    """
+    if not 0 <= rtol < 0.1:
+        raise ValueError(f"rtol is {rtol!r}, want at least 0 and less than 0.1")
+    got, want = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    if got.shape != want.shape:
+        raise AssertionError(f"shape {got.shape}, want {want.shape}")
+    # by the largest number, so that no square leaves the range
+    largest = float(np.abs(want).max(initial=0)) or 1.0
+    error, size = (float(np.linalg.norm(a / largest)) for a in (got - want, want))
+    if not error <= rtol * size:  # this way round NaN fails
+        share = error / size if size else np.inf
+        raise AssertionError(f"the error is {share:.3g} of what is expected, allowed {rtol:.3g}")
+
+
 def central_difference(
     f: Callable[[npt.NDArray[np.float64]], Any],
     x: npt.NDArray[np.float64],

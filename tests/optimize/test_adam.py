@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dcnfast import _core, reference
+from dcnfast.testing import assert_close_in_norm
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("isa")
 def test_three_steps(n, l2, dtype, rng, check_rounding):
     kernels = _core.ops_f32 if dtype == "float32" else _core.ops_f64
     p, g = rng.normal(size=(2, n)).astype(dtype)
-    m, v = np.zeros_like(p), np.zeros_like(p)
+    m, v, start = np.zeros_like(p), np.zeros_like(p), p.astype(np.float64)
     want = [a.astype(np.float64) for a in (p, m, v)]
     rate, beta_1, beta_2, epsilon = 0.01, 0.9, 0.999, 1e-7
     for step in (1, 2, 3):
@@ -28,3 +29,6 @@ def test_three_steps(n, l2, dtype, rng, check_rounding):
     # 3 steps of a dozen operations; beta_2 to float32 is good to u / (1 - beta_2) of its rest
     magnitude = (np.abs(want[0]) + 3, np.abs(want[1]) + 3, np.abs(want[2]) + 3)
     check_rounding((p, m, v), tuple(want), magnitude, 60)
+    # and of each, what training has changed: a step that is not taken is no rounding
+    for got, expected, before in zip((p, m, v), want, (start, 0, 0), strict=True):
+        assert_close_in_norm(got - before, expected - before, 1e3 * float(np.finfo(dtype).eps))
