@@ -171,6 +171,11 @@ def test_both_ends_of_the_floating_point_range(scale, dtype, estimator):
         np.zeros((1, 3)),
     ):
         assert np.isfinite(estimator.answer(model, table)).all()
+    if 1e-300 < scale < 1e308:  # predictions are made finite: see that they are right as well
+        plain = estimator.make(dtype=dtype).fit(small, y)
+        answer = estimator.answer(plain, small)
+        np.testing.assert_allclose(estimator.answer(model, scale * small), answer, atol=1e-3)
+        assert answer.std(axis=0).min() > 0.01
     if estimator.make.func is DCNRegressor:
         assert np.isfinite(estimator.make(dtype=dtype).fit(X, scale * small[:, 0]).predict(X)).all()
 
@@ -180,6 +185,7 @@ def test_far_outliers(estimator):
     table.flat[1] = -1e308
     model = estimator.make().fit(table, Y > 0)
     assert np.isfinite(estimator.answer(model, table)).all()
+    assert estimator.answer(model, table)[2:].std(axis=0).min() > 0.01  # the others are told apart
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
@@ -204,7 +210,11 @@ def test_constant_columns_say_nothing(table, estimator):
 def test_deep_crosses_far_from_the_training_rows(parameters, table, estimator):
     """A polynomial of degree 51 overflows outside; the border of the training rows answers."""
     model = estimator.make(max_iter=2, **parameters).fit(table.X, estimator.y)
-    assert np.isfinite(estimator.answer(model, 1e5 * table.X)).all()
+    border = np.clip(1e5 * table.X, table.X.min(axis=0), table.X.max(axis=0))
+    answer = estimator.answer(model, border)
+    np.testing.assert_allclose(estimator.answer(model, 1e5 * table.X), answer, rtol=1e-4)
+    # what is not finite would be answered as 0: so many corners, so many answers
+    assert len(np.unique(answer, axis=0)) == len(np.unique(border, axis=0)) == 16
 
 
 def test_neither_crosses_nor_hidden_layers_is_a_linear_model(table, regressor):

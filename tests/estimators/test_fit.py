@@ -17,6 +17,7 @@ def test_raw_units_just_work(dtype, table, regressor):
     plain = regressor(dtype=dtype).fit(table.X, table.y).predict(table.X)
     raw = regressor(dtype=dtype).fit(table.X * units + 5 * units, 1e9 * table.y - 1e10)
     predicted = (raw.predict(table.X * units + 5 * units) + 1e10) / 1e9
+    assert plain.std() > 0.1
     np.testing.assert_allclose(predicted, plain, atol=1e-3)
 
 
@@ -37,9 +38,10 @@ def test_weight_is_repetition(table, estimator):
     repeated = estimator.make(**FULL_BATCH).fit(
         np.repeat(table.X, times, axis=0), np.repeat(estimator.y, times)
     )
-    np.testing.assert_allclose(
-        estimator.answer(weighted, table.X), estimator.answer(repeated, table.X), rtol=1e-9
-    )
+    answer = estimator.answer(weighted, table.X)
+    np.testing.assert_allclose(answer, estimator.answer(repeated, table.X), rtol=1e-9)
+    without = estimator.answer(estimator.make(**FULL_BATCH).fit(table.X, estimator.y), table.X)
+    assert np.abs(answer - without).mean() > 0.01
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.7e308])
@@ -47,9 +49,10 @@ def test_scale_of_weights_does_not_matter(scale, table, estimator):
     weight = 2.0 ** -(np.arange(300) % 3)
     one = estimator.make().fit(table.X, estimator.y, sample_weight=weight)
     other = estimator.make().fit(table.X, estimator.y, sample_weight=weight * scale)
-    np.testing.assert_allclose(
-        estimator.answer(one, table.X), estimator.answer(other, table.X), rtol=1e-4, atol=1e-5
-    )
+    answer = estimator.answer(one, table.X)
+    np.testing.assert_allclose(estimator.answer(other, table.X), answer, rtol=1e-4, atol=1e-5)
+    without = estimator.answer(estimator.make().fit(table.X, estimator.y), table.X)
+    assert np.abs(answer - without).mean() > 0.01  # weights matter, only their scale does not
 
 
 def test_several_outputs_each_learn_their_own(table, regressor):
@@ -123,7 +126,9 @@ def test_class_weight_is_sample_weight_in_the_loss(table, classifier):
     y = np.repeat(["no", "yes"], 300)
     by_class = classifier(**FULL_BATCH, class_weight={"no": 1, "yes": 3}).fit(X, y)
     by_row = classifier(**FULL_BATCH).fit(X, y, sample_weight=np.where(y == "yes", 3.0, 1.0))
-    np.testing.assert_allclose(by_class.predict_proba(X), by_row.predict_proba(X), rtol=1e-8)
+    p = by_row.predict_proba(X)
+    np.testing.assert_allclose(by_class.predict_proba(X), p, rtol=1e-8)
+    assert np.abs(p - classifier(**FULL_BATCH).fit(X, y).predict_proba(X)).mean() > 0.01
 
 
 def test_balanced_counts_weights_and_not_rows(table, classifier):

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from dcnfast import DCNClassifier, DCNRegressor
 
@@ -52,6 +53,7 @@ def test_regressor(frame, scaling, dtype):
         assert isinstance(got, float)
         assert got == pytest.approx(expected, rel=1e-6)
         assert predict_row([row[name] for name in frame.columns]) == got
+    assert model.predict(frame).std() > 0.1
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -63,6 +65,7 @@ def test_classifier(frame, n_classes, loss):
     for row in rows_of(frame):
         (expected,) = model.predict_proba(as_frame(row, frame))
         np.testing.assert_allclose(predict_row(row), expected, rtol=1e-6, atol=1e-12)
+    assert model.predict_proba(frame).std(axis=0).min() > 1e-3
 
 
 @pytest.mark.parametrize("scaling", ["auto", "quantile", "standard", None])
@@ -82,12 +85,19 @@ def test_numbers_alone_are_the_same_bits(scaling):
         assert predict_row(row.astype(np.float32)) == model.predict(row[None].astype(np.float32))
 
 
-def test_several_targets_and_rates():
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_several_targets_and_rates(loss):
     rng = np.random.default_rng(3)
-    X, Y = rng.normal(size=(100, 3)), rng.random((100, 2))
-    for loss in ("squared_error", "log_loss"):
-        model = DCNRegressor(loss=loss, **SMALL).fit(X, Y)
-        np.testing.assert_allclose(model.row_predictor()(X[0]), model.predict(X[:1])[0], rtol=1e-7)
+    X = rng.normal(size=(100, 3))
+    Y = expit(np.column_stack([X[:, 0], 3 * X[:, 1], X[:, 0] * X[:, 2]]))
+    model = DCNRegressor(loss=loss, **SMALL | {"max_iter": 20}).fit(X, Y)
+    expected = model.predict(X)
+    got = np.array([model.row_predictor()(row) for row in X])
+    np.testing.assert_allclose(got, expected, rtol=1e-7)
+    assert (expected.std(axis=0) > 0.03).all()  # rows and targets differ: no constant passes
+    assert (np.abs(np.diff(expected, axis=1)).mean(axis=0) > 0.03).all()
+    one = DCNRegressor(loss=loss, **SMALL).fit(X, Y[:, 0])
+    assert [one.row_predictor()(row) for row in X] == pytest.approx(one.predict(X), rel=1e-7)
 
 
 def test_far_away_numbers_are_answered_as_predict_answers_them():

@@ -144,9 +144,12 @@ def test_high_rate(parameters, table, regressor, classifier):
     with pytest.warns(ConvergenceWarning, match="A lower learning_rate_init"):
         model.fit(table.X, table.y)
     assert np.isfinite(model.predict(table.X)).all()
+    # predictions are made finite: of what was learned that says nothing
+    assert all(np.isfinite(p).all() for p in model.parameters_.values())
     # the log-loss grows in proportion to the logits only, and stays a number
     model = classifier(learning_rate_init=1e6, max_iter=50, **parameters)
     assert np.isfinite(model.fit(table.X, table.binary).predict_proba(table.X)).all()
+    assert all(np.isfinite(p).all() for p in model.parameters_.values())
 
 
 def test_divergence_keeps_the_last_good_epoch(table, regressor):
@@ -189,6 +192,7 @@ def test_what_is_kept_of_epochs(keep_best, kept):
 @pytest.mark.parametrize("scale", [1e30, 1e300])
 def test_huge_targets_are_standardised(scale, table, regressor):
     plain, huge = (regressor().fit(table.X, s * table.y).predict(table.X) for s in (1, scale))
+    assert plain.std() > 0.1
     np.testing.assert_allclose(huge / scale, plain, rtol=1e-4, atol=1e-4)
 
 

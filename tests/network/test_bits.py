@@ -28,6 +28,7 @@ def test_threads(structure, kind, dtype, make_case):
         )
     one, *others = results
     assert np.isfinite(one[0]).all()
+    assert all(tensor.any() for tensor in one)
     for other in others:
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -7,6 +7,7 @@ from dcnfast.config import NetworkConfig
 from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.reference_network import State
+from dcnfast.testing import assert_close_in_norm
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -51,7 +52,8 @@ def test_names_shapes_and_number_of_parameters(full_network, make_case):
 def test_twelve_steps(full_network, dtype, make_case, rng):
     """Three epochs of four batches, many rows of tables missing in each, in some order."""
     case = make_case(37, dtype=dtype, **full_network)
-    state, network = State.start(case.parameters()), case.model.network
+    start = case.parameters()
+    state, network = State.start(start), case.model.network
     for _ in range(3):
         order = rng.permutation(37)
         want = case.reference_train(state, batch_size=10, order=order)
@@ -59,6 +61,9 @@ def test_twelve_steps(full_network, dtype, make_case, rng):
         assert (n_batches, finished) == (4, True)
         assert loss == pytest.approx(want, rel=1e-10 if dtype == "float64" else 1e-3)
     assert network.step == state.step == 12
+    for name, before in start.items():  # the way gone, not where it leads: it is short
+        gone, want = (side.parameters[name] - before for side in (network, state))
+        assert_close_in_norm(gone, want, 1e-3 if dtype == "float32" else 1e-9)
     if dtype == "float64":
         assert_close(network.parameters, state.parameters, 1e-9)
         assert_close(network.first_moments, state.first_moments, 1e-9)
@@ -180,6 +185,7 @@ def test_threads(network, dtype, make_case):
         )
     one, *others = results
     assert np.isfinite(one[0]).all()
+    assert all(tensor.any() for tensor in one)
     for other in others:
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -87,7 +87,7 @@ def test_ten_steps_of_other_networks(loss, structure, kind, dtype, make_case):
     rtol = 1e-10 if dtype == "float64" else 2e-4
     want = case.reference_trajectory(10)
     np.testing.assert_allclose(case.trajectory(10), want, rtol=rtol)
-    assert want[-1] < want[0]
+    assert want[-1] < 0.97 * want[0]  # which is far more than what is let pass
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
