@@ -142,7 +142,7 @@ def hash_values(values: npt.NDArray[Any]) -> Words:
 
     Strings: the first 8 bytes, little-endian, of BLAKE2b with a digest of 8 bytes over UTF-8.
     Numbers: splitmix64's finalizer of the integer's 64 bits (two's complement); what is no integer
-    gives the bits of its float64. Equal numbers have equal hashes, whatever their type.
+    of 64 bits gives the bits of its float64. Equal numbers have equal hashes, whatever their type.
     """
     if values.dtype.kind in "biu":
         return _mix(values.astype(np.int64 if values.dtype.kind != "u" else np.uint64))
@@ -167,7 +167,7 @@ def _in_order(values: Iterable[Any]) -> list[Any]:
 
 
 def _bits(value: float) -> int:
-    if isinstance(value, int) or value.is_integer():
+    if -(2**63) <= value < 2**64 and value == int(value):
         return int(value) & 0xFFFFFFFFFFFFFFFF
     return int(struct.unpack("<Q", struct.pack("<d", value))[0])
 

@@ -21,6 +21,7 @@ WORDS = [
 ]
 NUMBERS = [0, 6238072747940578789, 13029008266876403067, 8114628312023455402, 6514504133438201533]
 HALF = 306524380890059637
+FAR = [11545766061922783953, 15041653158032382148]  # of float64 bits
 
 
 def frame(values):
@@ -134,7 +135,25 @@ def test_hashes_are_these_for_ever():
     assert hash_values(np.array([0.0, 1.0, -1.0, 0.5])).tolist() == [*NUMBERS[:3], HALF]
     mixed = np.array([True, "a", 0.5, 1.0, -1], object)
     assert hash_values(mixed).tolist() == [NUMBERS[1], WORDS[1], HALF, NUMBERS[1], NUMBERS[2]]
+    assert hash_values(np.array([2.0**64, -1e300])).tolist() == FAR
     assert hash_values(np.empty(0, object)).tolist() == []
+
+
+def test_numbers_beyond_64_bits_have_hashes_of_their_own():
+    """Their last 64 bits are 0 from 2**117 on, and in all multiples of 2**64."""
+    powers = 2.0 ** np.arange(64, 1023)
+    multiples = 2.0**64 * np.arange(1, 1000)
+    for numbers in (powers, multiples, -powers, np.float32(2.0) ** np.arange(64, 127)):
+        assert len(set(hash_values(numbers).tolist())) == len(numbers)
+        assert 0 not in hash_values(numbers)
+    ends = np.array([2**63, 2**64 - 1, -(2**63)], object)
+    at_the_ends = np.array([2.0**63, 2.0**64, -(2.0**63), -(2.0**64)])
+    unsigned, signed = np.array([2**63, 2**64 - 1], np.uint64), np.array([-(2**63)])
+    hashes = hash_values(ends).tolist()
+    assert hashes == [*hash_values(unsigned).tolist(), *hash_values(signed).tolist()]
+    floats = hash_values(at_the_ends).tolist()
+    assert (floats[0], floats[2]) == (hashes[0], hashes[2])
+    assert len(set(floats) | {hashes[1]}) == 4  # 2**63 and -2**63 have the same 64 bits
 
 
 def test_hashes_of_another_process():
