@@ -264,6 +264,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_encoder(self, part: Part) -> TableEncoder:
         return TableEncoder(
             numeric_scaling=self.numeric_scaling,
+            numeric_clip=bool(self.numeric_clip),
             min_frequency=self.min_frequency,
             max_categories=self.max_categories,
             hash_buckets=self.hash_buckets,

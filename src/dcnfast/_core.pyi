@@ -348,6 +348,8 @@ class _RowPredictor(Generic[_T]):
         network: _Network[_T],
         names: Sequence[str],
         knots: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
+        low: npt.NDArray[np.float64],
+        high: npt.NDArray[np.float64],
         factor: npt.NDArray[np.float64],
         mean: npt.NDArray[np.float64],
         scale: npt.NDArray[np.float64],

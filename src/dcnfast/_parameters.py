@@ -76,6 +76,12 @@ numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto
     number more than 6 standard deviations from the mean, which a polynomial would make too much of,
     and "standard" for the others. Missing numbers become the mean, and a column of 0 and 1 tells
     where they were.
+numeric_clip : bool, default=True
+    Whether a number beyond the range that its column had in the training rows becomes the border of
+    that range, as for a tree: a polynomial of numbers from outside may answer anything. False
+    extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
+    then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
+    is that of the first fit.
 {loss}
 alpha : "auto", float or dict of str to float, default="auto"
     L2: the objective has alpha / 2 times the sum of squared weights. Biases are free. Of the
@@ -188,6 +194,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
     "numeric_scaling": [one_of(NumericScaling), None],
+    "numeric_clip": ["boolean"],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],

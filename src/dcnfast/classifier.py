@@ -92,6 +92,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
         numeric_scaling: NumericScaling | None = "auto",
+        numeric_clip: bool = True,
         loss: ClassificationLoss = "log_loss",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
         learning_rate_init: float = 1e-3,

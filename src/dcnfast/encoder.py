@@ -70,6 +70,8 @@ class TableEncoder:
     ----------
     numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
         See :class:`dcnfast.scaling.NumericScaler`.
+    numeric_clip : bool, default=True
+        Whether numbers beyond the range of the training rows become its border.
     min_frequency : int, float or None, default=None
         Categories in fewer training rows (int), or in a smaller share of them (float), share one
         row of the table, the last one.
@@ -94,11 +96,13 @@ class TableEncoder:
         self,
         *,
         numeric_scaling: str | None = "auto",
+        numeric_clip: bool = True,
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
     ) -> None:
         self.numeric_scaling = numeric_scaling
+        self.numeric_clip = numeric_clip
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.hash_buckets = hash_buckets
@@ -119,7 +123,7 @@ class TableEncoder:
         """
         names = table.categorical_names
         self._check_parameters(names)
-        self.scaler = NumericScaler(self.numeric_scaling)
+        self.scaler = NumericScaler(self.numeric_scaling, clips=self.numeric_clip)
         self.columns = [self._column(name) for name in names]
         fits: list[Callable[[], Any]] = [partial(self.scaler.fit, table.numbers, weight)]
         for column, factor in zip(self.columns, table.factors, strict=True):

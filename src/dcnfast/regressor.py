@@ -99,6 +99,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
         numeric_scaling: NumericScaling | None = "auto",
+        numeric_clip: bool = True,
         loss: RegressionLoss = "squared_error",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
         learning_rate_init: float = 1e-3,

@@ -146,13 +146,17 @@ def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
     if scaler.scaling is None:  # numbers stay as they are
         factor, mean, scale, missing = np.ones(m), np.zeros(m), np.ones(m), z.mean / z.factor
         constant, farthest = np.zeros(m, bool), float(np.finfo(model.config.dtype).max)
+    low, high = np.full(m, -np.inf), np.full(m, np.inf)
+    if scaler.clips:
+        low, high = z.lowest, z.highest
     single = model.config.dtype == "float32"
     kind: Any = _core.RowPredictorF32 if single else _core.RowPredictorF64
     indicators = scaler.indicators.astype(np.int64)
     knots = scaler.knots()
     return kind(
-        model.network, names, knots, factor, mean, scale, missing, constant, indicators, farthest
-    )
+        model.network, names, knots, low, high, factor, mean, scale, missing, constant, indicators,
+        farthest,
+    )  # fmt: skip
 
 
 def _refuse_unless_sequence(row: Any) -> None:

@@ -5,7 +5,7 @@ Everything is computed in float64, a few rows at a time so that they stay in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -86,8 +86,10 @@ class Standardizer:
             if (missing := np.isnan(block)).any():
                 total -= _weighted_sum(w, rows, missing)
         low, high = np.nan_to_num(low), np.nan_to_num(high)
-        self.lowest, self.highest = low, high
         exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))[1]
+        if w is not None and not w.all():  # rows without weight count as absent
+            low, high = _range(block[w[rows, 0] > 0] for rows, block in read())
+        self.lowest, self.highest = low, high
         self.factor = np.where(
             np.abs(exponent) > 300, np.ldexp(1.0, np.clip(-exponent, -1000, 1000)), 1.0
         )
@@ -168,6 +170,8 @@ class NumericScaler:
         training rows the last value holds. "auto": "quantile" for columns with a training row more
         than ``HEAVY`` standard deviations from the mean, "standard" for the others. "log": first
         sign(x) log(1 + abs(x)). None: as they are, but for what the dtype cannot hold.
+    clips : bool, default=True
+        Whether numbers beyond the range of the training rows become its border.
 
     Attributes
     ----------
@@ -177,8 +181,11 @@ class NumericScaler:
         Range of the training rows.
     """
 
-    def __init__(self, scaling: str | None = "auto") -> None:
+    clips = False  # of a pickle that does not say it
+
+    def __init__(self, scaling: str | None = "auto", *, clips: bool = True) -> None:
         self.scaling = scaling
+        self.clips = clips
 
     def fit(self, X: Any, weight: Floats | None = None) -> NumericScaler:
         """Learn from the training rows.
@@ -232,9 +239,12 @@ class NumericScaler:
         return pairs
 
     def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
+        z = self.standardizer
+        if self.clips:  # training rows stay what they are
+            np.clip(block, z.lowest, z.highest, out=block)
         if self.scaling is not None:
-            return self.standardizer.standardise(block)
-        mean = self.standardizer.mean / self.standardizer.factor
+            return z.standardise(block)
+        mean = z.mean / z.factor
         return _clip_to(dtype, np.where(np.isnan(block), mean, block))
 
     def _read(self, X: Any) -> Iterator[tuple[slice, Floats]]:
@@ -254,6 +264,16 @@ class NumericScaler:
             return np.arange(0)
         z = self.standardizer = Standardizer().fit(X, weight)
         return np.flatnonzero(np.maximum(-z.low, z.high) > HEAVY)
+
+
+def _range(parts: Iterable[Floats]) -> tuple[Floats, Floats]:
+    """Return the least and the largest number of each column, 0 where there is none."""
+    ends = [
+        (np.fmin.reduce(part, initial=np.nan), np.fmax.reduce(part, initial=np.nan))
+        for part in parts
+    ]
+    low, high = (np.array(end) for end in zip(*ends, strict=True))
+    return np.nan_to_num(np.fmin.reduce(low)), np.nan_to_num(np.fmax.reduce(high))
 
 
 def _weighted_sum(w: Floats | None, rows: slice, block: npt.NDArray[Any]) -> Floats:

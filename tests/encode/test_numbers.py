@@ -120,18 +120,45 @@ def test_constant_columns_are_0(scaling):
 def test_finite_at_both_ends(scaling, dtype, end, rng):
     X = end * rng.uniform(-1, 1, (40, 2))
     X[3, 1], X[5, 0] = np.nan, end
-    scaler = NumericScaler(scaling).fit(X)
-    for Y in (X, rng.normal(size=(3, 2)), np.full((1, 2), -np.finfo(float).max)):
-        z = scaler.transform(Y, dtype)
-        assert np.isfinite(z).all()
-        assert scaling is None or np.abs(z).max() <= FARTHEST
+    for scaler in (NumericScaler(scaling, clips=c).fit(X) for c in (True, False)):
+        for Y in (X, rng.normal(size=(3, 2)), np.full((1, 2), -np.finfo(float).max)):
+            z = scaler.transform(Y, dtype)
+            assert np.isfinite(z).all()
+            assert scaling is None or np.abs(z).max() <= FARTHEST
+
+
+@pytest.mark.parametrize("scaling", ["auto", *SCALINGS])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("make", [np.asarray, np.float32, csr_array])
+def test_numbers_beyond_training_are_read_as_its_border(scaling, dtype, make, rng):
+    X = rng.normal(size=(50, 4)) * [1, 1e6, 1e-6, 0] + [0, 5, 0, 3]
+    X[4, 1] = np.nan
+    X[7, 0] = 40  # so that "auto" goes by the ranks of this column
+    X = np.asarray(X, np.float32 if make is np.float32 else float)
+    low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
+    clips, extrapolates = (NumericScaler(scaling, clips=c).fit(make(X)) for c in (True, False))
+    z = clips.transform(make(X), dtype)
+    np.testing.assert_array_equal(z, extrapolates.transform(make(X), dtype))
+    wide = 0.01 * (high - low) + [1e-3, 1, 1e-9, 0.5]
+    for rows, border in ((high + wide, high), (high + 1e9, high), (low - wide, low)):
+        row, border = make(rows[None].astype(X.dtype)), make(border[None])
+        far = clips.transform(row, dtype)
+        np.testing.assert_array_equal(far, clips.transform(border, dtype))
+        if scaling not in ("auto", "quantile"):
+            beyond = extrapolates.transform(row, dtype)[0, :3]
+            assert (np.abs(beyond) > np.abs(far[0, :3])).all()
+    np.testing.assert_array_equal(clips.clip(far), far)
+    gap = np.full((1, 4), np.nan)
+    np.testing.assert_array_equal(
+        clips.transform(gap, dtype), extrapolates.transform(gap, dtype), strict=True
+    )
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_clip_brings_rows_into_the_range_of_training(scaling, rng):
     X = rng.normal(size=(50, 3))
     X[4, 1] = np.nan
-    scaler = NumericScaler(scaling).fit(X)
+    scaler = NumericScaler(scaling, clips=False).fit(X)
     z = scaler.transform(X, "float64")
     np.testing.assert_array_equal(scaler.clip(z), z)
     far = scaler.clip(scaler.transform(1e6 * X, "float64"))

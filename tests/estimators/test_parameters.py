@@ -41,6 +41,7 @@ EFFECTS = {
     "max_categories": (3, {}),
     "hash_buckets": (3, {}),
     "numeric_scaling": ("quantile", {}),
+    "numeric_clip": (False, {"early_stopping": True, "validation_fraction": 0.5}),
     "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
     "learning_rate_init": (0.01, {}),
@@ -309,6 +310,7 @@ NONSENSE = {
         {"town": 3},
     ],
     "numeric_scaling": ["robust", 3],
+    "numeric_clip": ["x", None, 3],
     "loss": ["hinge", None, "squared_error"],
     "alpha": [
         -1e-9,

@@ -43,9 +43,11 @@ def as_frame(row, like):
 
 @pytest.mark.parametrize("scaling", ["auto", "standard", "quantile", "log", None])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_regressor(frame, scaling, dtype):
+@pytest.mark.parametrize("clip", [True, False])
+def test_regressor(frame, scaling, dtype, clip):
     y = frame["clicks"] / 100 + (frame["city"] == "here")
-    model = DCNRegressor(numeric_scaling=scaling, dtype=dtype, **SMALL).fit(frame, y)
+    model = DCNRegressor(numeric_scaling=scaling, numeric_clip=clip, dtype=dtype, **SMALL)
+    model.fit(frame, y)
     predict_row = model.row_predictor()
     for row in rows_of(frame):
         (expected,) = model.predict(as_frame(row, frame))
@@ -69,16 +71,18 @@ def test_classifier(frame, n_classes, loss):
 
 
 @pytest.mark.parametrize("scaling", ["auto", "quantile", "standard", None])
-def test_numbers_alone_are_the_same_bits(scaling):
+@pytest.mark.parametrize("clip", [True, False])
+def test_numbers_alone_are_the_same_bits(scaling, clip):
     rng = np.random.default_rng(2)
     X = rng.normal(size=(200, 7)) * 10.0 ** np.arange(-3, 4)
     X[::9, 2] = np.nan
     X[:, 5] = 3.0
     X[17, 4] = 1e9  # so that "auto" goes by the ranks of this column
-    model = DCNRegressor(numeric_scaling=scaling, **SMALL).fit(
+    model = DCNRegressor(numeric_scaling=scaling, numeric_clip=clip, **SMALL).fit(
         X, np.nan_to_num(X[:, :2]).sum(axis=1)
     )
     predict_row = model.row_predictor()
+    X = np.concatenate([X, 1.01 * X[:50], -3 * X[:50], [[9999.0] * 7]])
     for expected, row in zip(model.predict(X), X, strict=True):
         assert predict_row(row) == expected
         assert predict_row(row.tolist()) == expected
@@ -103,10 +107,12 @@ def test_several_targets_and_rates(loss):
 def test_far_away_numbers_are_answered_as_predict_answers_them():
     rng = np.random.default_rng(4)
     X = rng.normal(size=(300, 3))
-    model = DCNRegressor(cross_layers=12, alpha=0, **SMALL).fit(X, X[:, 0] * X[:, 1])
-    far = np.array([1e30, -1e30, 1e30])
-    assert np.isfinite(model.row_predictor()(far))
-    assert model.row_predictor()(far) == model.predict(far[None])[0]
+    for clip in (True, False):  # without it the network's answer overflows
+        model = DCNRegressor(cross_layers=12, alpha=0, numeric_clip=clip, **SMALL)
+        model.fit(X, X[:, 0] * X[:, 1])
+        far = np.array([1e30, -1e30, 1e30])
+        assert np.isfinite(model.row_predictor()(far))
+        assert model.row_predictor()(far) == model.predict(far[None])[0]
 
 
 def test_it_keeps_its_model(frame):

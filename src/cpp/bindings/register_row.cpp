@@ -7,11 +7,12 @@
 namespace dcn {
 namespace {
 
-// What dcnfast.scaling does to the numeric columns, in the same arithmetic: times factor, minus
-// mean, over scale, cut at `farthest`; constant columns become 0.
+// What dcnfast.scaling does to the numeric columns, in the same arithmetic: clipped to low and
+// high, times factor, minus mean, over scale, cut at `farthest`; constant columns become 0.
 struct ColumnScale {
   std::string name;
   std::vector<double> x, z;  // knots; none where numbers are taken as they are
+  double low, high;
   double factor, mean, scale;
   double missing;  // what stands for NaN
   bool constant;
@@ -34,17 +35,19 @@ template <class T> class RowPredictor {
 
   using Knots = std::vector<std::pair<std::vector<double>, std::vector<double>>>;
 
-  // names, knots, factor, mean, scale, missing, constant (M) and indicators (I) of a scaler; the
-  // network has M + I dense columns
+  // names, knots, low, high, factor, mean, scale, missing, constant (M) and indicators (I) of a
+  // scaler; the network has M + I dense columns
   RowPredictor(py::object network, const std::vector<std::string>& names, const Knots& knots,
-               const Doubles& factor, const Doubles& mean, const Doubles& scale,
-               const Doubles& missing, const Array<bool>& constant,
+               const Doubles& low, const Doubles& high, const Doubles& factor, const Doubles& mean,
+               const Doubles& scale, const Doubles& missing, const Array<bool>& constant,
                const Array<std::int64_t>& indicators, double farthest)
       : owner_(std::move(network)), network_(owner_.cast<PyNetwork<T>&>()),
         workspace_(network_.network().row_workspace()), farthest_(farthest),
         dense_(network_.network().config().n_dense),
         logits_(network_.network().config().n_outputs) {
     const auto M = static_cast<py::ssize_t>(dense_.size()) - indicators.shape(0);
+    check_shape("RowPredictor", "low", low, {{"M", M}});
+    check_shape("RowPredictor", "high", high, {{"M", M}});
     check_shape("RowPredictor", "factor", factor, {{"M", M}});
     check_shape("RowPredictor", "mean", mean, {{"M", M}});
     check_shape("RowPredictor", "scale", scale, {{"M", M}});
@@ -59,8 +62,8 @@ template <class T> class RowPredictor {
     for (py::ssize_t j = 0; j < M; ++j) {
       const auto& [x, z] = knots[static_cast<std::size_t>(j)];
       if (x.size() != z.size()) throw py::value_error("RowPredictor: knots are no pairs");
-      columns_.push_back({names[static_cast<std::size_t>(j)], x, z, factor.at(j), mean.at(j),
-                          scale.at(j), missing.at(j), constant.at(j)});
+      columns_.push_back({names[static_cast<std::size_t>(j)], x, z, low.at(j), high.at(j),
+                          factor.at(j), mean.at(j), scale.at(j), missing.at(j), constant.at(j)});
     }
     for (py::ssize_t i = 0; i < indicators.shape(0); ++i) {
       const std::int64_t column = indicators.at(i);
@@ -92,7 +95,8 @@ template <class T> class RowPredictor {
       const ColumnScale& c = columns_[j];
       if (std::isinf(numbers[j]))
         throw py::value_error("row: '" + c.name + "' is infinite, want a finite number or NaN");
-      const double number = c.x.empty() ? numbers[j] : interpolate(numbers[j], c.x, c.z);
+      double number = c.x.empty() ? numbers[j] : interpolate(numbers[j], c.x, c.z);
+      number = number > c.high ? c.high : number < c.low ? c.low : number;
       double z = (number * c.factor - c.mean) / c.scale;
       z = z > farthest_ ? farthest_ : z < -farthest_ ? -farthest_ : z;
       z = std::isnan(number) ? c.missing : z;
@@ -117,11 +121,11 @@ template <class T> void register_row_of(py::module_& m, const char* name) {
   using Doubles = Array<double>;
   py::class_<Row>(m, name)
       .def(py::init<py::object, const std::vector<std::string>&, const typename Row::Knots&,
-                    const Doubles&, const Doubles&, const Doubles&, const Doubles&,
-                    const Array<bool>&, const Array<std::int64_t>&, double>(),
-           py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("factor"),
-           py::arg("mean"), py::arg("scale"), py::arg("missing"), py::arg("constant"),
-           py::arg("indicators"), py::arg("farthest"))
+                    const Doubles&, const Doubles&, const Doubles&, const Doubles&, const Doubles&,
+                    const Doubles&, const Array<bool>&, const Array<std::int64_t>&, double>(),
+           py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("low"), py::arg("high"),
+           py::arg("factor"), py::arg("mean"), py::arg("scale"), py::arg("missing"),
+           py::arg("constant"), py::arg("indicators"), py::arg("farthest"))
       .def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
 }
 
