@@ -1,15 +1,14 @@
 """Columns of categories, each as codes into the values that occur in it.
 
 A value is a string, a bool, or a number of 64 bits; bools and numbers are the same value where
-Python calls them equal (``1 == 1.0 == True``), a string never equals a number. Missing are None,
-NaN, a null of Arrow, and pandas' NA and NaT. How a backend finds the values does not matter: their
-order has no meaning here, the vocabulary sorts them.
+Python calls them equal (``1 == 1.0 == True``), a string never equals a number. pandas' intervals
+are their text. Missing are None, NaN, a null of Arrow, and pandas' NA and NaT. How a backend finds
+the values does not matter: their order has no meaning here, the vocabulary sorts them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,6 +18,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
+
+from dcnfast.objects import interval_text, is_interval_type, is_missing_type, refuse_types
 
 Codes = npt.NDArray[np.int32]
 Column = Any  # a Series of narwhals, whose stable types are not its types
@@ -59,16 +60,10 @@ def find_pyarrow() -> ModuleType | None:
         return None
 
 
-def is_missing_type(kind: type) -> bool:
-    """Return whether all values of the type mean that there is none."""
-    pandas = kind.__module__.partition(".")[0] == "pandas"
-    return kind is type(None) or (pandas and kind.__name__ in ("NAType", "NaTType"))
-
-
 def factor_series(series: Column, name: object) -> Factor:
     """Find the values in a column of a frame."""
     dtype = series.dtype
-    if is_object(series) or _has_object_categories(series):
+    if is_object(series):
         return factor_objects(series.to_list(), name)
     if not (dtype.is_numeric() or dtype in KINDS):  # read as there is nothing in it
         return Factor(np.full(len(series), -1, np.int32), np.empty(0, object))
@@ -92,11 +87,32 @@ def is_object(series: Column) -> bool:
     return series.dtype == nw.Object or (isinstance(native, np.dtype) and native.kind == "O")
 
 
-def _has_object_categories(series: Column) -> bool:
-    """Return whether pandas' categories are objects, of which Arrow would make one type."""
-    categories = getattr(getattr(series.to_native(), "dtype", None), "categories", None)
-    dtype = getattr(categories, "dtype", None)
-    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+def factor_categories(array: Any, name: object) -> Factor:
+    """Find the values in pandas' categorical array; those that do not occur may be of any type."""
+    codes, categories = array.codes.astype(np.int32), array.categories
+    if len(codes) < len(categories):  # the time of a row does not depend on the categories
+        used, places = np.unique(codes, return_inverse=True)
+        used = used[used >= 0]
+        codes = (places - (len(codes) and codes.min() < 0)).astype(np.int32)
+        categories = categories[used]
+    else:
+        used = Factor(codes, categories).counts()[:-1] > 0
+        if not used.all():
+            codes, categories = _renumber(codes, used), categories[used]
+    dtype = categories.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biu":
+        return Factor(codes, categories.to_numpy())
+    if type(dtype).__name__ == "StringDtype":
+        return Factor(codes, categories.to_numpy(dtype=object))
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":  # a list of them may be one of integers
+        refuse_types([dtype.type], name, ())
+    return _of_objects(codes, categories.tolist(), name)
+
+
+def _of_objects(codes: Codes, values: list[Any], name: object) -> Factor:
+    """Return a factor whose values are objects, some of which may be equal or missing."""
+    seen = factor_objects(values, name)
+    return Factor(np.append(seen.codes, -1).astype(np.int32)[codes], seen.values)
 
 
 def factor_array(
@@ -123,7 +139,11 @@ def factor_array(
 
 def factor_objects(column: list[Any], name: object) -> Factor:
     """Find the values among Python objects."""
-    refuse_types(set(map(type, column)), name, (str, bool, np.bool_, int, float, np.number))
+    kinds = set(map(type, column))
+    intervals = {kind for kind in kinds if is_interval_type(kind)}
+    refuse_types(kinds - intervals, name, (str, bool, np.bool_, int, float, np.number))
+    if intervals:
+        column = [interval_text(value) if type(value) in intervals else value for value in column]
     places: defaultdict[Any, int] = defaultdict()
     places.default_factory = places.__len__
     codes = np.fromiter(map(places.__getitem__, column), np.int32, len(column))
@@ -135,21 +155,6 @@ def factor_objects(column: list[Any], name: object) -> Factor:
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
             raise ValueError(f"X: column {name!r} has the integer {value}, want at most 64 bits")
     return Factor(_renumber(codes, present), kept)
-
-
-def refuse_types(kinds: Iterable[type], name: object, allowed: tuple[type, ...]) -> None:
-    """Raise TypeError unless all values are missing or of an allowed type."""
-    bad = [
-        kind.__name__
-        for kind in kinds
-        if not (issubclass(kind, allowed) or is_missing_type(kind))
-        or issubclass(kind, (complex, np.complexfloating, np.timedelta64))
-    ]
-    if bad:
-        raise TypeError(
-            f"X: column {name!r} has values of type {', '.join(sorted(bad))}; "
-            "every argument must be a string, a real number, a bool or missing"
-        )
 
 
 def _is_present(value: Any) -> bool:
@@ -191,8 +196,7 @@ def _factor_arrow(pa: ModuleType, array: Any, name: object) -> Factor:
         return Factor(codes, found)
     if found.dtype.kind in "mM":  # a list of them may be one of integers
         refuse_types([found.dtype.type], name, ())
-    seen = factor_objects(found.tolist(), name)
-    return Factor(np.append(seen.codes, -1).astype(np.int32)[codes], seen.values)
+    return _of_objects(codes, found.tolist(), name)
 
 
 def _one_chunk(pa: ModuleType, array: Any) -> Any:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.encoder import Encoded, Field
-from dcnfast.factor import factor_objects, is_missing_type
+from dcnfast.factor import factor_objects
 from dcnfast.model import Model
+from dcnfast.objects import is_missing_type
 from dcnfast.scaling import FARTHEST, NumericScaler
 from dcnfast.vocabulary import MISSING, Buckets, Vocabulary
 

@@ -213,7 +213,7 @@ def _chosen(categorical_features: Any, source: Source) -> Mask:
 
 
 def _named(chosen: list[str], source: Source, mask: Mask) -> Mask:
-    if not hasattr(source, "columns"):
+    if not source.is_named:
         raise ValueError(
             "categorical_features should be passed as an array of integers or as a boolean mask "
             "when the model is fitted on data without feature names."

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.factor import Factor
+from dcnfast.objects import texts_of_interval
 
 UNKNOWN, MISSING, FIRST = 0, 1, 2
 Ids = npt.NDArray[np.int32]
@@ -42,7 +43,8 @@ class Vocabulary:
     infrequent : list
         The values that share the last row.
     rows_by_value : dict
-        The row of each value, of the infrequent ones too.
+        The row of each value, of the infrequent ones too, and of the other way to write an
+        interval: "(0.0, 30.0]" is "(0, 30]".
     counts : ndarray of shape (size,)
         Training rows of each row of the table.
     """
@@ -93,6 +95,10 @@ class Vocabulary:
     def _index_values(self) -> None:
         self.rows_by_value = {value: row for row, value in enumerate(self.values, FIRST)}
         self.rows_by_value |= dict.fromkeys(self.infrequent, FIRST + len(self.values))
+        for value, row in list(self.rows_by_value.items()):
+            if isinstance(value, str) and value.startswith(("(", "[")):
+                for text in texts_of_interval(value):
+                    self.rows_by_value.setdefault(text, row)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key != "rows_by_value"}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from dcnfast import factor
+from dcnfast import factor, frames
 from dcnfast.encoder import TableEncoder
 from dcnfast.schema import read_table, read_training_table
 
@@ -38,9 +38,11 @@ def reader():
     return Reader
 
 
-@pytest.fixture(params=[True, False], ids=["pyarrow", "no pyarrow"])
+@pytest.fixture(params=["few rows", "pyarrow", "no pyarrow"])
 def arrow(request, monkeypatch):
-    """Find the values of columns with and without pyarrow."""
-    if not request.param:
+    """Find the values of columns as in few rows, and as in many with and without pyarrow."""
+    if request.param != "few rows":
+        monkeypatch.setattr(frames, "FEW_ROWS", 0)
+    if request.param == "no pyarrow":
         monkeypatch.setattr(factor, "find_pyarrow", lambda: None)
     return request.param

@@ -78,6 +78,7 @@ def as_pandas_nullable():
 
 FRAMES = {
     "pyarrow": as_arrow,
+    "pyarrow RecordBatch": lambda: as_arrow().to_batches()[0],
     "pyarrow in chunks": as_chunks,
     "pyarrow, a null in the dictionary": null_in_the_dictionary,
     "pyarrow, views": views,
@@ -100,6 +101,10 @@ def test_codes_are_the_same(kind, dtype, reader):
     named = CATEGORICAL if hasattr(X, "columns") else PLACES
     model = reader().fit(X, named)
     encoded = model.encode(X, dtype)
+    for i in range(10):
+        alone = model.encode(X.iloc[[i]] if hasattr(X, "iloc") else X[i : i + 1], dtype)
+        np.testing.assert_array_equal(alone.ids[0], encoded.ids[i])
+        np.testing.assert_array_equal(alone.dense[0], encoded.dense[i])
     expected = reader().fit(as_arrow(), CATEGORICAL).encode(as_arrow(), dtype)
     np.testing.assert_array_equal(encoded.ids.T, list(CODES.values()))
     np.testing.assert_array_equal(encoded.dense, expected.dense)

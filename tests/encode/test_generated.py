@@ -61,6 +61,11 @@ MAKERS = {
     "pandas objects": lambda t: pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in t.items()}),
     "polars": lambda t: pl.DataFrame({k: pl.Series(k, v, strict=False) for k, v in t.items()}),
     "pyarrow": lambda t: pa.table(t),
+    "record batch": lambda t: pa.table(t).to_batches()[0],
+    "sparse": lambda t: pd.DataFrame(t).astype(pd.SparseDtype(float, 0)),
+    "nullable": lambda t: pd.DataFrame(t).convert_dtypes(),
+    "pandas of Arrow": lambda t: pd.DataFrame(t).convert_dtypes(dtype_backend="pyarrow"),
+    "intervals": lambda t: pd.DataFrame({k: pd.cut(pd.Series(v), 2) for k, v in t.items()}),
     "objects": as_objects,
     "lists": lambda t: as_objects(t).tolist(),
 }
