@@ -95,6 +95,7 @@ constexpr std::size_t kLarge = std::numeric_limits<std::size_t>::max();
 }  // namespace
 
 Memory::Memory(std::size_t bytes, Contents contents) : bytes_(bytes + kAlign) {
+  if (bytes_ < kAlign || (memory_ends != nullptr && memory_ends())) throw std::bad_alloc();
 #if defined(__linux__)
   if (bytes_ >= kLarge) {
     const std::size_t wanted = bytes_;

@@ -15,6 +15,9 @@ namespace dcn {
 
 enum class Contents { zeros, anything };
 
+// Tests make memory end: where set, it is asked before each allocation whether this one fails.
+inline bool (*memory_ends)() noexcept = nullptr;
+
 // 64-byte aligned; throws std::bad_alloc.
 class Memory {
  public:

@@ -1,5 +1,6 @@
 #include "cpu.hpp"
 
+#include <array>
 #include <atomic>
 #include <stdexcept>
 
@@ -61,25 +62,30 @@ bool has_avx512() {
 [[maybe_unused]] bool has_avx512() { return false; }
 #endif
 
-std::vector<const IsaKernels*> list(bool only_available) {
-  std::vector<const IsaKernels*> isas;
+// No vector: active_isa asks for it where no allocation may fail, and threads that the end of the
+// process finds at work may still ask.
+struct List {
+  std::array<const IsaKernels*, 3> isas{};
+  std::size_t size = 0;
+
+  explicit List(bool only_available) noexcept {
 #ifdef DCNFAST_HAVE_AVX512
-  if (!only_available || has_avx512()) isas.push_back(&avx512::kernels);
+    if (!only_available || has_avx512()) isas[size++] = &avx512::kernels;
 #endif
 #ifdef DCNFAST_HAVE_AVX2
-  if (!only_available || has_avx2()) isas.push_back(&avx2::kernels);
+    if (!only_available || has_avx2()) isas[size++] = &avx2::kernels;
 #endif
-  (void)only_available;
-  isas.push_back(&scalar::kernels);
-  return isas;
-}
+    (void)only_available;
+    isas[size++] = &scalar::kernels;
+  }
+};
 
 std::atomic<const IsaKernels*>& active() noexcept {
   static std::atomic<const IsaKernels*> isa{available_isas().front()};
   return isa;
 }
 
-std::string names(const std::vector<const IsaKernels*>& isas) {
+std::string names(IsaList isas) {
   std::string text;
   for (const IsaKernels* isa : isas)
     text += (text.empty() ? "'" : ", '") + std::string(isa->name) + "'";
@@ -88,14 +94,14 @@ std::string names(const std::vector<const IsaKernels*>& isas) {
 
 }  // namespace
 
-const std::vector<const IsaKernels*>& compiled_isas() {
-  static const std::vector<const IsaKernels*> isas = list(false);
-  return isas;
+IsaList compiled_isas() noexcept {
+  static const List list(false);
+  return {list.isas.data(), list.size};
 }
 
-const std::vector<const IsaKernels*>& available_isas() {
-  static const std::vector<const IsaKernels*> isas = list(true);
-  return isas;
+IsaList available_isas() noexcept {
+  static const List list(true);
+  return {list.isas.data(), list.size};
 }
 
 const IsaKernels& active_isa() noexcept { return *active().load(std::memory_order_acquire); }

@@ -1,17 +1,19 @@
 // Which instruction set runs: detect (CPU and operating system), choose, force, describe.
 #pragma once
 
+#include <span>
 #include <string>
-#include <vector>
 
 #include "kernel_table.hpp"
 
 namespace dcn {
 
+using IsaList = std::span<const IsaKernels* const>;
+
 // Compiled into this build, best first.
-const std::vector<const IsaKernels*>& compiled_isas();
+IsaList compiled_isas() noexcept;
 // Those of them that this CPU and operating system can run, best first.
-const std::vector<const IsaKernels*>& available_isas();
+IsaList available_isas() noexcept;
 // The one in use: the best available, until force_isa.
 const IsaKernels& active_isa() noexcept;
 // The same one with multiply-adds that round once: the vector units have no others, the portable

@@ -26,6 +26,8 @@ EmbeddingPart<T>::EmbeddingPart(const NetworkConfig& config, Layout& layout)
   for (const FieldConfig& field : config.fields) widths.insert(field.width);
   for (const std::size_t K : widths) add_table(layout, config, K, false);
   if (config.wide && F_ > 0) add_table(layout, config, C_, true);
+  fields_.resize(F_);
+  wide_fields_.resize(config.wide ? F_ : 0);
 }
 
 template <class T>
@@ -50,12 +52,10 @@ void EmbeddingPart<T>::add_table(Layout& layout, const NetworkConfig& config, st
   tables_.push_back(std::move(table));
 }
 
-template <class T> void EmbeddingPart<T>::point(const T* parameters) {
-  fields_.resize(F_);
+template <class T> void EmbeddingPart<T>::point(const T* parameters) noexcept {
   for (Table& table : tables_) {
     table.rows = parameters + table.offset;
     std::vector<Field<T>>& to = table.wide ? wide_fields_ : fields_;
-    to.resize(F_);
     for (std::size_t j = 0; j < table.fields.size(); ++j)
       to[table.fields[j].number] = {table.rows + table.fields[j].first_row * table.K, table.K,
                                     table.columns[j]};
@@ -85,6 +85,20 @@ template <class T>
 void EmbeddingPart<T>::touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
                              std::size_t n_threads) {
   for (Table& table : tables_) table.touched.sort(table.fields, ids, F_, rows, n, n_threads);
+  list_chunks(n_threads);
+}
+
+template <class T> void EmbeddingPart<T>::list_chunks(std::size_t n_threads) {
+  chunks_.clear();
+  std::size_t widest = 0;
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    for (std::size_t at = 0; at < tables_[i].touched.rows.size(); at += kRowsPerTask)
+      chunks_.push_back({i, at});
+    widest = std::max(widest, tables_[i].K);
+  }
+  squares_.resize(chunks_.size());
+  const std::size_t slots = most_slots(n_threads, chunks_.size());
+  while (sums_.size() < slots) sums_.emplace_back(kRowsPerTask * widest);
 }
 
 template <class T> std::vector<BatchField<T>> EmbeddingPart<T>::batch_fields() const {
@@ -104,20 +118,11 @@ template <class T> std::vector<BatchField<T>> EmbeddingPart<T>::batch_fields() c
 
 template <class T>
 template <class F>
-void EmbeddingPart<T>::each_chunk(std::size_t n_threads, F&& f) {
-  std::vector<std::pair<Table*, std::size_t>> tasks;
-  std::size_t widest = 0;
-  for (Table& table : tables_) {
-    for (std::size_t at = 0; at < table.touched.rows.size(); at += kRowsPerTask)
-      tasks.emplace_back(&table, at);
-    widest = std::max(widest, table.K);
-  }
-  const std::size_t threads = tasks.size() > 1 ? n_threads : 1;
-  while (sums_.size() < std::max<std::size_t>(threads, 1))
-    sums_.emplace_back(kRowsPerTask * widest);
-  parallel_for(threads, tasks.size(), [&](std::size_t task, std::size_t slot) {
-    const auto [table, first] = tasks[task];
-    f(*table, first, std::min(kRowsPerTask, table->touched.rows.size() - first), slot, task);
+void EmbeddingPart<T>::each_chunk(std::size_t n_threads, F&& f) noexcept {
+  parallel_for(n_threads, chunks_.size(), [&](std::size_t task, std::size_t slot) {
+    const auto [number, first] = chunks_[task];
+    Table& table = tables_[number];
+    f(table, first, std::min(kRowsPerTask, table.touched.rows.size() - first), slot, task);
   });
 }
 
@@ -134,18 +139,15 @@ void EmbeddingPart<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
 template <class T>
 double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                 const TableState<T>& state, const AdamStep<T>& step,
-                                const RowHistory& history, std::size_t n_threads) {
-  std::size_t touched = 0;
-  for (const Table& table : tables_) touched += ceil_div(table.touched.rows.size(), kRowsPerTask);
-  std::vector<double> squares(touched);
+                                const RowHistory& history, std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, first, count);
     const std::uint32_t* rows = table.touched.rows.data() + first;
-    squares[task] = k.adam_update_rows(state.parameters + table.offset, state.m + table.offset,
-                                       state.v + table.offset, g, rows,
-                                       table.touched.counts.data() + first, count, table.K, step);
+    squares_[task] = k.adam_update_rows(state.parameters + table.offset, state.m + table.offset,
+                                        state.v + table.offset, g, rows,
+                                        table.touched.counts.data() + first, count, table.K, step);
     if (!keeps_history_) return;
     const double rest =
         history.ema_decay > 0 ? 1 - average_share(history.ema_decay, history.now) : 0;
@@ -157,13 +159,13 @@ double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>
     }
   });
   double total = 0;
-  for (const double s : squares) total += s;
+  for (const double s : squares_) total += s;
   return 0.5 * static_cast<double>(step.l2) * total;
 }
 
 template <class T>
 void EmbeddingPart<T>::gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
-                                 T* gradients, std::size_t n_threads) {
+                                 T* gradients, std::size_t n_threads) noexcept {
   for (const Table& table : tables_) std::fill_n(gradients + table.offset, table.V * table.K, T(0));
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t) {
@@ -179,7 +181,7 @@ void EmbeddingPart<T>::gradients(const KernelTable<T>& k, const SharedProducts<T
 
 template <class T>
 void EmbeddingPart<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
-                                const RowHistory& history, std::size_t n_threads) {
+                                const RowHistory& history, std::size_t n_threads) noexcept {
   if (!keeps_history_) return;
   each_chunk(n_threads,
              [&](Table& table, std::size_t first, std::size_t count, std::size_t, std::size_t) {
@@ -192,7 +194,7 @@ void EmbeddingPart<T>::catch_up(const KernelTable<T>& k, const TableState<T>& st
 
 template <class T>
 void EmbeddingPart<T>::flush(const KernelTable<T>& k, const TableState<T>& state,
-                             const RowHistory& history, std::size_t n_threads) {
+                             const RowHistory& history, std::size_t n_threads) noexcept {
   if (!keeps_history_) return;
   for (Table& table : tables_) {
     const std::size_t chunk = kChunk, n_chunks = ceil_div(table.V, chunk);

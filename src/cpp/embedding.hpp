@@ -36,7 +36,7 @@ template <class T> class EmbeddingPart {
   EmbeddingPart(const NetworkConfig& config, Layout& layout);
 
   // Forward reads from these flat parameters from now on.
-  void point(const T* parameters);
+  void point(const T* parameters) noexcept;
   // ids (N,F) -> the first columns of x0 (T,D)
   void forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids, const std::int64_t* rows,
                std::size_t n) const;
@@ -46,7 +46,7 @@ template <class T> class EmbeddingPart {
 
   // ---- training: what a batch of n rows leaves for backward
   void reserve(std::size_t n);
-  // Sorts the batch's ids into one run a table row.
+  // Sorts the batch's ids into one run a table row, and makes room for all that follows below.
   void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
              std::size_t n_threads);
   std::vector<BatchField<T>> batch_fields() const;
@@ -56,15 +56,15 @@ template <class T> class EmbeddingPart {
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                 const TableState<T>& state, const AdamStep<T>& step, const RowHistory& history,
-                std::size_t n_threads);
+                std::size_t n_threads) noexcept;
   // Writes the gradients of the touched rows, zero elsewhere, into the flat buffer.
   void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
-                 std::size_t n_threads);
+                 std::size_t n_threads) noexcept;
   // Brings the touched rows, or all, to history.now: what they missed while they were not touched.
   void catch_up(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
-                std::size_t n_threads);
+                std::size_t n_threads) noexcept;
   void flush(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
-             std::size_t n_threads);
+             std::size_t n_threads) noexcept;
   // All rows are as of this step.
   void set_step(std::uint64_t step);
 
@@ -84,11 +84,15 @@ template <class T> class EmbeddingPart {
     std::vector<std::uint32_t> last;   // (V) the step each row is at, where anybody asks
     TouchedRows touched;
   };
+  struct Chunk {
+    std::size_t table, first;  // number of the table, touched row
+  };
   void add_table(Layout& layout, const NetworkConfig& config, std::size_t K, bool wide);
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
                      const Table& table, std::size_t first, std::size_t count);
+  void list_chunks(std::size_t n_threads);
   // f(table, first touched row, how many, slot, task)
-  template <class F> void each_chunk(std::size_t n_threads, F&& f);
+  template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
 
   std::size_t F_ = 0, C_ = 1, width_ = 0, D_ = 0;
   double alpha_ = 0;
@@ -96,6 +100,8 @@ template <class T> class EmbeddingPart {
   std::vector<Table> tables_;
   std::vector<Field<T>> fields_, wide_fields_;
   Buffer<T> dx_, dlogits_;
+  std::vector<Chunk> chunks_;    // of the batch's touched rows, one a task
+  std::vector<double> squares_;  // one a chunk
   std::vector<Buffer<T>> sums_;  // one a thread
 };
 

@@ -37,6 +37,7 @@ Network<T>::Network(const NetworkConfig& config)
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
   penalties_.resize(chunks_.size());
+  list_packings(kernels(), averages());
   use(kernels(), averages(), 1);
 }
 
@@ -58,16 +59,20 @@ template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::u
   embedding_.set_step(step);
 }
 
+template <class T> void Network<T>::list_packings(const KernelTable<T>& k, const T* parameters) {
+  packings_.clear();
+  cross_.pack(k, packings_, parameters);
+  deep_.pack(packings_, parameters);
+  beside_.pack(packings_, parameters);
+  head_.pack(packings_, parameters);
+}
+
 template <class T>
-void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) {
+void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) noexcept {
   const FlushDenormals flush;
   in_use_ = parameters;
-  Packings<T> packings;
-  cross_.pack(k, packings, parameters);
-  deep_.pack(packings, parameters);
-  beside_.pack(packings, parameters);
-  head_.pack(packings, parameters);
-  pack_all(k, packings, worth_threads() ? n_threads : 1);
+  list_packings(k, parameters);
+  pack_all(k, packings_, worth_threads() ? n_threads : 1);
   embedding_.point(parameters);
 }
 
@@ -217,7 +222,7 @@ template <class F>
 void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const {
   const KernelTable<T>& k = kernels();
   std::vector<Workspace<T>> slots;
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, std::min(n_threads, cut.tiles)); ++i)
+  for (std::size_t i = 0; i < most_slots(n_threads, cut.tiles); ++i)
     slots.push_back(make_workspace(std::min(cut.rows, cut.batch), false));
   parallel_for(n_threads, cut.tiles, [&](std::size_t tile, std::size_t slot) {
     f(k, slots[slot], tile, cut.first_row(tile), cut.n_rows(tile));

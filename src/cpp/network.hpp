@@ -111,21 +111,29 @@ template <class T> class Network {
     const std::int64_t* numbers;
     std::size_t first, count;
   };
-  // Forward and backward at the parameters, until the end of the scope; predictions are then made
-  // from the averages again, whatever happened.
+  // Forward and backward at the parameters, until the end of the scope. Then, whatever happened,
+  // and without an allocation that could fail: rows that missed steps of this optimizer (null: no
+  // steps were taken) take them, and predictions are made from the averages again.
   class Training {
    public:
-    explicit Training(Network& network) : network_(network) {
+    explicit Training(Network& network, const AdamOptions* adam = nullptr,
+                      std::size_t n_threads = 1) noexcept
+        : network_(network), adam_(adam), n_threads_(n_threads) {
       network_.use(network_.kernels(), network_.parameters(), 1);
     }
     ~Training() {
-      if (network_.averages_.size() > 0) network_.use(network_.kernels(), network_.averages(), 1);
+      const KernelTable<T>& k = network_.kernels();
+      if (adam_ != nullptr)
+        network_.embedding_.flush(k, network_.state(), network_.history(*adam_), n_threads_);
+      if (network_.averages_.size() > 0) network_.use(k, network_.averages(), 1);
     }
     Training(const Training&) = delete;
     Training& operator=(const Training&) = delete;
 
    private:
     Network& network_;
+    const AdamOptions* adam_;
+    std::size_t n_threads_;
   };
   const KernelTable<T>& kernels() const noexcept {
     const IsaKernels& isa = active_isa();
@@ -139,8 +147,10 @@ template <class T> class Network {
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
   void connect_head(Workspace<T>& ws) const;
 
+  // What is to be packed from these parameters. Allocates the first time, in the constructor.
+  void list_packings(const KernelTable<T>& k, const T* parameters);
   // Forward and backward read weights packed from, and tables in, these parameters.
-  void use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads);
+  void use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) noexcept;
   // of the dense parameters: few of them are sooner moved than threads are woken
   bool worth_threads() const noexcept { return dense_size_ > kChunk; }
   void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table, const Rows& rows,
@@ -159,8 +169,8 @@ template <class T> class Network {
                 std::size_t n_threads);
   // Tells a tile from this row of the batch on what is shared.
   void share(Workspace<T>& ws, std::size_t row);
-  RowHistory history(const AdamOptions& adam) const;
-  TableState<T> state();
+  RowHistory history(const AdamOptions& adam) const noexcept;
+  TableState<T> state() noexcept;
   void reserve(const Tiling& tiling, std::size_t n_threads);
   template <class F> void each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const;
 
@@ -177,6 +187,7 @@ template <class T> class Network {
   const T* in_use_ = nullptr;  // parameters or averages
   std::uint64_t step_ = 0;
   std::vector<Chunk> chunks_;
+  Packings<T> packings_;
   // training only
   std::vector<double> step_sizes_;  // since epoch_start_, for rows that miss steps
   std::uint64_t epoch_start_ = 0;

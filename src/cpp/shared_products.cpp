@@ -99,7 +99,7 @@ template <class T> void SharedProducts<T>::forward(const KernelTable<T>& k, std:
   std::size_t widest = 0;
   for (const BatchField<T>& f : chosen_) widest = std::max(widest, f.K);
   const std::size_t block = kSharedVectors * kLanes<T>;
-  scratch_.resize(std::max(scratch_.size(), n_threads));
+  scratch_.resize(std::max(scratch_.size(), most_slots(n_threads, blocks_.size())));
   for (Buffer<T>& scratch : scratch_)
     grow(scratch, block * std::max(units_, kSharedUnits + padded<T>(widest)));
   parallel_for(n_threads, blocks_.size(), [&](std::size_t i, std::size_t slot) {

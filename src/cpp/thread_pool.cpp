@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -21,7 +22,6 @@ namespace {
 constexpr int kSpins = 4000;  // pauses before parking, some tens of microseconds
 constexpr std::int32_t kClosed =
     INT32_MIN / 2;  // added to the gate when a job takes no more helpers
-constexpr std::size_t kMostThreads = 256;
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -120,18 +120,20 @@ class Pool {
 std::atomic<Pool*> the_pool{nullptr};
 std::atomic<std::size_t> limit{0};
 
-Pool& pool() {
+// Null where there is no memory for it.
+Pool* pool() noexcept {
   Pool* current = the_pool.load(std::memory_order_acquire);
-  if (current != nullptr) return *current;
+  if (current != nullptr) return current;
 #if defined(__unix__) || defined(__APPLE__)
   static const int registered =
       pthread_atfork(nullptr, nullptr, [] { the_pool.store(nullptr, std::memory_order_release); });
-  (void)registered;
+  if (registered != 0) return nullptr;
 #endif
-  auto fresh = std::make_unique<Pool>();
+  std::unique_ptr<Pool> fresh(new (std::nothrow) Pool);
+  if (fresh == nullptr) return nullptr;
   if (the_pool.compare_exchange_strong(current, fresh.get(), std::memory_order_acq_rel))
-    return *fresh.release();
-  return *current;
+    return fresh.release();
+  return current;
 }
 
 }  // namespace
@@ -139,13 +141,13 @@ Pool& pool() {
 std::size_t thread_limit() noexcept { return limit.load(std::memory_order_relaxed); }
 void set_thread_limit(std::size_t most) noexcept { limit.store(most, std::memory_order_relaxed); }
 
-void parallel_run(std::size_t n_threads, std::size_t n_tasks, Task task, void* context) {
+void parallel_run(std::size_t n_threads, std::size_t n_tasks, Task task, void* context) noexcept {
   const FlushDenormals flush;  // the caller works as well, and as all others do
   if (const std::size_t most = thread_limit(); most > 0 && n_threads > most) n_threads = most;
-  if (n_threads > kMostThreads) n_threads = kMostThreads;
-  if (n_threads > n_tasks) n_threads = n_tasks;
-  if (n_threads <= 1) return Pool::run_inline(n_tasks, task, context);
-  pool().run(n_threads, n_tasks, task, context);
+  n_threads = most_slots(n_threads, n_tasks);
+  Pool* helpers = n_threads > 1 ? pool() : nullptr;
+  if (helpers == nullptr) return Pool::run_inline(n_tasks, task, context);
+  helpers->run(n_threads, n_tasks, task, context);
 }
 
 }  // namespace dcn

@@ -14,8 +14,7 @@ template <class T> void Network<T>::reserve(const Tiling& cut, std::size_t n_thr
   lane_losses_.resize(std::max(lane_losses_.size(), cut.lanes));
   embedding_.reserve(cut.batch);
   // a smaller batch may have fewer lanes of larger tiles: keep the most of both
-  const std::size_t wanted_slots =
-      std::max({std::size_t{1}, slots_.size(), std::min(n_threads, cut.lanes)});
+  const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, cut.lanes));
   if (slot_rows_ < cut.rows) slots_.clear();
   slot_rows_ = std::max(slot_rows_, cut.rows);
   while (slots_.size() < wanted_slots) slots_.push_back(make_workspace(slot_rows_, true));
@@ -82,7 +81,7 @@ double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
   return sum;
 }
 
-template <class T> RowHistory Network<T>::history(const AdamOptions& adam) const {
+template <class T> RowHistory Network<T>::history(const AdamOptions& adam) const noexcept {
   return {.step_sizes = step_sizes_.data(),
           .first_step = epoch_start_,
           .now = step_,
@@ -93,11 +92,12 @@ template <class T> RowHistory Network<T>::history(const AdamOptions& adam) const
           .ema_decay = config_.ema_decay};
 }
 
-template <class T> TableState<T> Network<T>::state() {
+template <class T> TableState<T> Network<T>::state() noexcept {
   return {parameters_.data(), m_.data(), v_.data(),
           averages_.size() > 0 ? averages_.data() : nullptr};
 }
 
+// Allocates nothing: once a batch has begun to move parameters, it moves all of them.
 template <class T>
 double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
                           std::size_t n_threads) {
@@ -155,8 +155,9 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
   reserve(tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(tiling(n % batch_size), n_threads);
   step_sizes_.clear();
+  step_sizes_.reserve(ceil_div(n, batch_size));  // what moves parameters must not throw
   epoch_start_ = step_;
-  const Training training(*this);
+  const Training training(*this, &adam, n_threads);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
   Stop stop = Stop::finished;
@@ -184,7 +185,6 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
     seen += count;
     ++n_batches;
   }
-  embedding_.flush(k, state(), history(adam), n_threads);
   return {seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
 }
 

@@ -1,75 +1,11 @@
 // A whole network on each instruction set: it learns, and the number of threads changes no bit.
-#include <algorithm>
 #include <numeric>
 
 #include "check.hpp"
 #include "network.hpp"
+#include "small_networks.hpp"
 
 namespace {
-
-// Numbers in [-1, 1) that every platform draws alike.
-struct Draw {
-  std::uint32_t state = 1;
-
-  double operator()() {
-    state = state * 1664525U + 1013904223U;
-    return static_cast<double>(state >> 8) / (1U << 23) - 1.0;
-  }
-  template <class T> std::vector<T> many(std::size_t n, double scale) {
-    std::vector<T> out(n);
-    for (T& x : out) x = static_cast<T>(scale * (*this)());
-    return out;
-  }
-};
-
-dcn::NetworkConfig small_network(dcn::CrossKind cross, dcn::Structure structure) {
-  dcn::NetworkConfig config;
-  config.n_dense = 9;
-  config.cross = cross;
-  config.cross_layers = 2;
-  config.cross_rank = cross == dcn::CrossKind::lowrank ? 3 : 0;
-  config.hidden = {17, 5};
-  config.activation = dcn::Activation::gelu;
-  config.structure = structure;
-  config.alpha_cross = config.alpha_deep = 1e-3;
-  return config;
-}
-
-// the same with all that a network may have
-dcn::NetworkConfig full_network(dcn::CrossKind cross, dcn::Structure structure) {
-  dcn::NetworkConfig config = small_network(cross, structure);
-  config.fields = {{"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}};
-  config.wide = true;
-  if (cross != dcn::CrossKind::vector) config.preactivation = dcn::Activation::gelu;
-  config.cross_bias = cross == dcn::CrossKind::vector;
-  config.dropout = 0.1;
-  config.layer_norm = true;
-  config.alpha_embedding = 1e-3;
-  config.ema_decay = 0.9;
-  config.sparse_adam =
-      structure == dcn::Structure::parallel ? dcn::SparseAdam::exact : dcn::SparseAdam::lazy;
-  return config;
-}
-
-constexpr std::size_t kRows = 200;  // two batches, the second of them a part
-
-template <class T> struct Data {
-  std::vector<std::int32_t> ids;
-  std::vector<T> dense, target;
-  std::vector<std::int64_t> order;
-
-  Data(const dcn::NetworkConfig& config, Draw& draw)
-      : dense(draw.many<T>(kRows * config.n_dense, 1.0)), target(kRows), order(kRows) {
-    for (std::size_t t = 0; t < kRows; ++t) {
-      target[t] = dense[t * config.n_dense] * dense[t * config.n_dense + 1];
-      for (const dcn::FieldConfig& field : config.fields)
-        ids.push_back(static_cast<std::int32_t>((draw() + 1) / 2 *
-                                                static_cast<double>(t % 2 == 0 ? field.rows : 3)));
-    }
-    std::iota(order.rbegin(), order.rend(), 0);
-  }
-  dcn::Table<T> table() const { return {ids.data(), dense.data(), target.data(), nullptr, kRows}; }
-};
 
 template <class T> struct Trained {
   std::vector<double> losses;
@@ -77,16 +13,6 @@ template <class T> struct Trained {
 
   bool operator==(const Trained&) const = default;
 };
-
-template <class T> void initialize(dcn::Network<T>& network, Draw& draw) {
-  std::vector<T> values(network.layout().size());
-  for (const dcn::Tensor& tensor : network.layout().tensors()) {
-    const bool scale = tensor.name.find("_scale_") != std::string::npos;
-    for (std::size_t i = 0; i < tensor.size; ++i)
-      values[tensor.offset + i] = scale ? T(1) : static_cast<T>(0.3 * draw());
-  }
-  network.set_parameters(values.data());
-}
 
 template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_t n_threads) {
   dcn::Network<T> network(config);
