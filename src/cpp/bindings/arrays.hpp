@@ -5,9 +5,11 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <initializer_list>
 #include <limits>
 #include <memory>
@@ -15,18 +17,29 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "gil.hpp"
+#include "thread_pool.hpp"
 
 namespace dcn {
 
 namespace py = pybind11;
 
-template <class T> using Array = py::array_t<T, py::array::c_style>;
+// What does not lie in memory as its type wants it is copied.
+inline constexpr int kArrayFlags = static_cast<int>(py::array::c_style) |
+                                   static_cast<int>(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+template <class T> using Array = py::array_t<T, kArrayFlags>;
 
 inline std::string shape_text(const py::array& a) {
   std::string text = "(";
   for (py::ssize_t i = 0; i < a.ndim(); ++i)
     text += (i > 0 ? ", " : "") + std::to_string(a.shape(i));
   return text + (a.ndim() == 1 ? ",)" : ")");
+}
+
+inline std::string number_text(double value) {
+  std::string text(32, ' ');
+  text.resize(static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.6g", value)));
+  return text;
 }
 
 // One dimension of a wanted shape: its letter and, where it is known already, its size.
@@ -54,6 +67,25 @@ inline void check_shape(const char* function, const char* argument, const py::ar
   }
   throw py::value_error(std::string(function) + ": " + argument + " has shape " + shape_text(a) +
                         ", want (" + letters + (want.size() == 1 ? ",)" : ")") + sizes);
+}
+
+// "train_epoch: beta_1 is nan, want at least 0 and less than 1"
+inline void check_number(const char* function, const char* argument, double value, bool ok,
+                         const char* want) {
+  if (!ok)
+    throw py::value_error(std::string(function) + ": " + argument + " is " + number_text(value) +
+                          ", want " + want);
+}
+
+inline void check_finite(const char* function, const char* argument, double value) {
+  check_number(function, argument, value, std::isfinite(value), "a finite number");
+}
+
+// No call has more threads than the pool.
+inline std::size_t check_threads(const char* function, std::size_t n_threads) {
+  if (n_threads == 0)
+    throw py::value_error(std::string(function) + ": n_threads is 0, want at least 1");
+  return std::min(n_threads, kMostThreads);
 }
 
 // Whether a number that came as floating point is one of 0 to n_classes - 1.

@@ -5,10 +5,9 @@
 #include <pybind11/stl.h>
 
 #include <chrono>
-#include <mutex>
 #include <optional>
-#include <stdexcept>
 
+#include "access.hpp"
 #include "arrays.hpp"
 #include "network.hpp"
 
@@ -19,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 // Asks Python for signals now and then: taking the GIL for every batch of a small model would cost
 // more than the batch.
 struct SignalCheck {
+  GilRelease& nogil;
   Clock::time_point last = Clock::now();
   bool raised = false;
 
@@ -27,32 +27,26 @@ struct SignalCheck {
     const Clock::time_point now = Clock::now();
     if (now - self->last < std::chrono::milliseconds(20)) return false;
     self->last = now;
-    const py::gil_scoped_acquire gil;
-    const KeepDenormals python;  // handlers of signals are no part of the engine
-    self->raised = PyErr_CheckSignals() != 0;
+    self->nogil.pause([self] {
+      const KeepDenormals python;  // handlers of signals are no part of the engine
+      self->raised = PyErr_CheckSignals() != 0;
+    });
     return self->raised;
   }
 };
 
 template <class T> class PyNetwork {
  public:
-  // Training changes the network: a second writer at the same time is a mistake of the caller.
-  class Writer {
-   public:
-    explicit Writer(PyNetwork& self) : lock_(self.writing_, std::try_to_lock) {
-      if (!lock_.owns_lock())
-        throw std::runtime_error("this network is being trained in another thread");
-    }
-
-   private:
-    std::unique_lock<std::mutex> lock_;
-  };
+  using Reader = Access::Reader;
+  using Writer = Access::Writer;
 
   explicit PyNetwork(const NetworkConfig& config) : network_(config) {
     for (const FieldConfig& field : config.fields) fields_.push_back({field.name, field.rows});
   }
 
   Network<T>& network() noexcept { return network_; }
+  // Who calls the network says so first: what is in use does not change.
+  Access& access() const noexcept { return access_; }
 
   // name -> read-only view; `self` keeps the memory alive
   static py::dict views(const py::object& self, const T* base) {
@@ -73,62 +67,71 @@ template <class T> class PyNetwork {
     return view;
   }
 
+  std::size_t n_fields() const noexcept { return fields_.size(); }
   // ids (F) of one row
-  void check_row(const Array<std::int32_t>& ids) const {
-    const auto F = static_cast<py::ssize_t>(fields_.size());
-    if (ids.ndim() != 1 || ids.shape(0) != F) check_shape("row", "ids", ids, {{"F", F}});
-    check_row_of_ids("row", ids.data(), 0, fields_);
-  }
+  void check_row(const std::int32_t* ids) const { check_row_of_ids("row", ids, 0, fields_); }
 
   void set_parameters(const Array<T>& values) {
     check_shape("set_parameters", "values", values, {size_dim()});
     const T* p = values.data();
-    const Writer writer(*this);
+    const GilRelease nogil;
+    const Writer writer(access_);
     network_.set_parameters(p);
   }
 
   void set_averages(const Array<T>& values) {
     check_shape("set_averages", "values", values, {size_dim()});
-    const Writer writer(*this);
-    network_.set_averages(values.data());
+    const T* p = values.data();
+    const GilRelease nogil;
+    const Writer writer(access_);
+    network_.set_averages(p);
   }
 
   void set_optimizer(const Array<T>& m, const Array<T>& v, std::uint64_t step) {
     check_shape("set_optimizer", "m", m, {size_dim()});
     check_shape("set_optimizer", "v", v, {size_dim()});
-    const Writer writer(*this);
-    network_.set_optimizer(m.data(), v.data(), step);
+    check_steps("set_optimizer", step, 0);
+    const T *mean = m.data(), *square = v.data();
+    const GilRelease nogil;
+    const Writer writer(access_);
+    network_.set_optimizer(mean, square, step);
   }
 
   using Ids = Array<std::int32_t>;
 
   Array<T> predict(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+    n_threads = check_threads("predict", n_threads);
     const Table<T> table = rows_of("predict", ids, dense);
     Array<T> logits =
         empty<T>({dense.shape(0), static_cast<py::ssize_t>(network_.config().n_outputs)});
     T* out = logits.mutable_data();
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
+    const Reader reader(access_);
     network_.predict(out, table, n_threads);
     return logits;
   }
 
   double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
                   const std::optional<Array<T>>& weight, std::size_t n_threads) const {
+    n_threads = check_threads("evaluate", n_threads);
     const Table<T> table = table_of_rows("evaluate", ids, dense, target, weight);
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
+    const Reader reader(access_);
     return network_.evaluate(table, n_threads);
   }
 
   double compute_gradients(const Ids& ids, const Array<T>& dense, const Array<T>& target,
                            const std::optional<Array<T>>& weight, const Array<std::int64_t>& rows,
                            std::uint64_t seed, std::size_t n_threads) {
+    n_threads = check_threads("compute_gradients", n_threads);
     const Table<T> table = table_of_rows("compute_gradients", ids, dense, target, weight);
     check_rows("compute_gradients", rows, table.size);
     const std::int64_t* order = rows.data();
     const auto n = static_cast<std::size_t>(rows.shape(0));
+    if (n == 0) throw py::value_error("compute_gradients: rows are none, want at least 1");
     check_batch("compute_gradients", n, fields_.size());
-    const Writer writer(*this);
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
+    const Writer writer(access_);
     return network_.compute_gradients(table, order, n, seed, n_threads);
   }
 
@@ -136,26 +139,49 @@ template <class T> class PyNetwork {
                         const std::optional<Array<T>>& weight, const Array<std::int64_t>& order,
                         std::size_t batch_size, double learning_rate, double beta_1, double beta_2,
                         double epsilon, std::uint64_t seed, std::size_t n_threads) {
+    n_threads = check_threads("train_epoch", n_threads);
+    const AdamOptions adam{learning_rate, beta_1, beta_2, epsilon};
+    check_adam(adam);
     const Table<T> table = table_of_rows("train_epoch", ids, dense, target, weight);
     check_rows("train_epoch", order, table.size);
     if (batch_size == 0) throw py::value_error("train_epoch: batch_size is 0, want at least 1");
     const std::int64_t* rows = order.data();
     const auto n = static_cast<std::size_t>(order.shape(0));
     check_batch("train_epoch", std::min(n, batch_size), fields_.size());
-    SignalCheck check;
+    bool raised = false;
     EpochResult result{};
-    const Writer writer(*this);
     {
-      const py::gil_scoped_release nogil;
-      result =
-          network_.train_epoch(table, rows, n, batch_size, {learning_rate, beta_1, beta_2, epsilon},
-                               seed, n_threads, &SignalCheck::ask, &check);
+      GilRelease nogil;
+      const Writer writer(access_);
+      check_steps("train_epoch", network_.step(), n / batch_size + 1);
+      SignalCheck check{nogil};
+      result = network_.train_epoch(table, rows, n, batch_size, adam, seed, n_threads,
+                                    &SignalCheck::ask, &check);
+      raised = check.raised;
     }
-    if (check.raised) throw py::error_already_set();
+    if (raised) throw py::error_already_set();
     return py::make_tuple(result.loss, result.n_batches, result.stop == Stop::finished);
   }
 
  private:
+  // Each row of a table notes its step in 32 bits.
+  static void check_steps(const char* function, std::uint64_t step, std::size_t more) {
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+    if (step > most || more > most - step)
+      throw py::value_error(std::string(function) + ": step is " + std::to_string(step) +
+                            (more > 0 ? " and " + std::to_string(more) + " may follow" : "") +
+                            ", want less than 2^32");
+  }
+
+  static void check_adam(const AdamOptions& adam) {
+    const char* name = "train_epoch";
+    check_finite(name, "learning_rate", adam.learning_rate);
+    for (const auto& [argument, beta] : {std::pair{"beta_1", adam.beta_1}, {"beta_2", adam.beta_2}})
+      check_number(name, argument, beta, beta >= 0 && beta < 1, "at least 0 and less than 1");
+    check_number(name, "epsilon", adam.epsilon, adam.epsilon > 0 && std::isfinite(adam.epsilon),
+                 "a finite number above 0");
+  }
+
   Dim size_dim() const {
     return {"n_parameters", static_cast<py::ssize_t>(network_.layout().size())};
   }
@@ -204,7 +230,7 @@ template <class T> class PyNetwork {
 
   Network<T> network_;
   std::vector<FieldRows> fields_;
-  std::mutex writing_;
+  mutable Access access_;
 };
 
 }  // namespace dcn

@@ -30,7 +30,7 @@ py::dict describe(const IsaKernels& isa) {
                   "tile_rows"_a = isa.tile_rows, "tile_vectors"_a = isa.tile_vectors);
 }
 
-py::list describe_all(const std::vector<const IsaKernels*>& isas) {
+py::list describe_all(IsaList isas) {
   py::list out;
   for (const IsaKernels* isa : isas) out.append(describe(*isa));
   return out;
@@ -41,15 +41,22 @@ double now() {
   return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
+// Nothing interrupts a measurement.
+void check_seconds(const char* function, double seconds) {
+  check_number(function, "seconds", seconds, seconds >= 0 && seconds <= 60, "0 to 60");
+}
+
 // flops a second of n_threads threads that do nothing but multiply-adds in registers
 double measure_fma_peak(bool double_precision, std::size_t n_threads, double seconds) {
   const IsaKernels& isa = active_isa();
   const auto kernel = double_precision ? isa.peak_f64 : isa.peak_f32;
-  const py::gil_scoped_release nogil;
+  n_threads = check_threads("measure_fma_peak", n_threads);
+  check_seconds("measure_fma_peak", seconds);
+  const GilRelease nogil;
+  std::vector<double> flops(n_threads);
   double best = 0;
   const double end = now() + seconds;
   do {
-    std::vector<double> flops(n_threads);
     const double start = now();
     parallel_for(n_threads, n_threads,
                  [&](std::size_t i, std::size_t) { flops[i] = kernel(1 << 16); });
@@ -64,10 +71,12 @@ double measure_fma_peak(bool double_precision, std::size_t n_threads, double sec
 // bytes a second read and written by y += x over arrays that fit no cache
 double measure_bandwidth(std::size_t n_threads, double seconds) {
   constexpr std::size_t kSize = std::size_t{1} << 24;  // 64 MB each
+  n_threads = check_threads("measure_bandwidth", n_threads);
+  check_seconds("measure_bandwidth", seconds);
+  const GilRelease nogil;
   Buffer<float> x(kSize), y(kSize);
   std::fill_n(x.data(), kSize, 1.0F);  // pages never written would all be read from one
   std::fill_n(y.data(), kSize, 1.0F);
-  const py::gil_scoped_release nogil;
   double best = 0;
   const double end = now() + seconds;
   do {
@@ -83,15 +92,19 @@ double measure_bandwidth(std::size_t n_threads, double seconds) {
 
 // bytes a second read, again and again, from an array that a cache holds if it can
 double measure_read_bandwidth(std::size_t bytes, std::size_t n_threads, double seconds) {
-  if (n_threads == 0 || bytes < sizeof(float) * n_threads)
-    throw py::value_error("bytes is " + std::to_string(bytes) + " for " +
-                          std::to_string(n_threads) + " threads, want one float for each at least");
+  constexpr std::size_t kMostBytes = std::size_t{1} << 32;
+  n_threads = check_threads("measure_read_bandwidth", n_threads);
+  check_seconds("measure_read_bandwidth", seconds);
+  if (bytes < sizeof(float) * n_threads || bytes > kMostBytes)
+    throw py::value_error("measure_read_bandwidth: bytes is " + std::to_string(bytes) + " for " +
+                          std::to_string(n_threads) +
+                          " threads, want one float for each at least, and at most 2^32");
+  const GilRelease nogil;
   const std::size_t size = bytes / sizeof(float);
   const IsaKernels& isa = active_isa();
   Buffer<float> x(size);
   std::fill_n(x.data(), size, 1.0F);
   std::vector<float> sums(n_threads);
-  const py::gil_scoped_release nogil;
   double best = 0;
   const double end = now() + seconds;
   do {

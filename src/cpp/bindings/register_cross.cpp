@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "arrays.hpp"
 #include "cpu.hpp"
 #include "cross.hpp"
+#include "padded.hpp"
 #include "thread_pool.hpp"
 #include "tiling.hpp"
 
@@ -15,16 +15,24 @@ Activation activation_of(const std::string& name);  // register_network.cpp
 
 namespace {
 
+// Where parameters lie, and how many numbers each has.
+template <class T> struct Numbers {
+  const T* data;
+  std::size_t size;
+
+  explicit Numbers(const Array<T>& a) : data(a.data()), size(static_cast<std::size_t>(a.size())) {}
+};
+
 // A stack of cross layers on arrays of the caller: the same part that a network has, which needs no
 // parameters once they are packed.
 template <class T> class CrossOp {
  public:
-  CrossOp(const NetworkConfig& config, std::initializer_list<const Array<T>*> parameters)
+  CrossOp(const NetworkConfig& config, const std::vector<Numbers<T>>& parameters)
       : k_(table_of<T>(active_isa())), D_(config.width()), rank_(config.cross_rank),
         part_(config, layout_) {
     Buffer<T> flat(layout_.size());
     T* out = flat.data();
-    for (const Array<T>* p : parameters) out = std::copy_n(p->data(), p->size(), out);
+    for (const Numbers<T>& p : parameters) out = std::copy_n(p.data, p.size, out);
     Packings<T> packings;
     part_.pack(k_, packings, flat.data());
     pack_all(k_, packings, 1);
@@ -89,7 +97,7 @@ template <class T> class CrossOp {
     return dcn::most_rows(bytes_per_row(), D_ * inputs * sizeof(T));
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
-    std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));
+    std::vector<Slot> slots(most_slots(n_threads, tiling.tiles));
     for (Slot& slot : slots) {
       Carver<T> count;
       carve(slot, count, tiling.rows);
@@ -109,11 +117,10 @@ template <class T> class CrossOp {
 // The vector form needs neither copies nor padding: it works on the caller's rows where they are.
 template <class T> class VectorOp {
  public:
-  VectorOp(const Array<T>& w, const Array<T>& b)
-      : k_(table_of<T>(active_isa())), L_(static_cast<std::size_t>(w.shape(0))),
-        D_(static_cast<std::size_t>(w.shape(1))), w_(w.data()), c_((L_ + 1) * padded<T>(D_)),
-        q_(L_) {
-    k_.cross_vector_prepare(c_.data(), q_.data(), w_, b.data(), L_, D_);
+  VectorOp(const Matrix<T>& w, const T* b)
+      : k_(table_of<T>(active_isa())), L_(w.rows), D_(w.width), w_(w.data),
+        c_((L_ + 1) * padded<T>(D_)), q_(L_) {
+    k_.cross_vector_prepare(c_.data(), q_.data(), w_, b, L_, D_);
   }
 
   std::size_t n_parameters() const { return 2 * L_ * D_; }
@@ -163,7 +170,7 @@ template <class T> class VectorOp {
     return whole_lines && B * D_ * sizeof(T) >= kPast;
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
-    std::vector<Slot> slots(std::max<std::size_t>(1, std::min(n_threads, tiling.tiles)));
+    std::vector<Slot> slots(most_slots(n_threads, tiling.tiles));
     const auto carve = [&](Slot& s, T* base) {
       Carver<T> carver(base);
       s.p = carver.take(L_ * tiling.rows);
@@ -186,32 +193,29 @@ template <class T> class VectorOp {
   Buffer<T> c_, q_;
 };
 
-template <class T, class Op>
-Array<T> run_forward(Op& op, const Array<T>& x0, std::size_t n_threads) {
-  Array<T> xL = empty<T>({x0.shape(0), x0.shape(1)});
+// `make` packs the parameters, which takes a while: without the GIL, as all that follows.
+template <class T, class Make>
+Array<T> run_forward(Make make, const Array<T>& x0, std::size_t n_threads) {
+  Array<T> xL = empty_like(x0);
   T* out = xL.mutable_data();
   const T* in = x0.data();
   const auto B = static_cast<std::size_t>(x0.shape(0));
-  const py::gil_scoped_release nogil;
-  op.forward(out, in, B, n_threads);
+  without_gil([&] { make().forward(out, in, B, n_threads); });
   return xL;
 }
 
 // (dx0, one gradient for each of the parameters, in their order)
-template <class T, class Op>
-py::tuple run_backward(Op& op, const char* function, const Array<T>& dxL, const Array<T>& x0,
+template <class T, class Make>
+py::tuple run_backward(const char* function, Make make, const Array<T>& dxL, const Array<T>& x0,
                        std::initializer_list<const Array<T>*> parameters, std::size_t n_threads) {
   check_shape(function, "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
-  Array<T> dx0 = empty<T>({x0.shape(0), x0.shape(1)});
-  Array<T> gradients = empty<T>({static_cast<py::ssize_t>(op.n_parameters())});
-  T* from = gradients.mutable_data();
-  {
-    T* out = dx0.mutable_data();
-    const T *in = x0.data(), *dout = dxL.data();
-    const auto B = static_cast<std::size_t>(x0.shape(0));
-    const py::gil_scoped_release nogil;
-    op.backward(out, from, dout, in, B, n_threads);
-  }
+  py::ssize_t size = 0;
+  for (const Array<T>* p : parameters) size += p->size();
+  Array<T> dx0 = empty_like(x0), gradients = empty<T>({size});
+  T *out = dx0.mutable_data(), *from = gradients.mutable_data();
+  const T *in = x0.data(), *dout = dxL.data();
+  const auto B = static_cast<std::size_t>(x0.shape(0));
+  without_gil([&] { make().backward(out, from, dout, in, B, n_threads); });
   py::tuple result(parameters.size() + 1);
   result[0] = dx0;
   std::size_t i = 1;
@@ -230,6 +234,7 @@ NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>&
   const py::ssize_t D = x0.shape(1);
   check_shape(function, "b", b, {{"L"}, {"D", D}});
   NetworkConfig config;
+  check_finite(function, "diag_scale", diag_scale);
   config.n_dense = static_cast<std::size_t>(D);
   config.cross = kind;
   config.cross_layers = static_cast<std::size_t>(b.shape(0));
@@ -240,64 +245,80 @@ NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>&
 }
 
 template <class T>
-VectorOp<T> vector_op(const char* function, const Array<T>& x0, const Array<T>& w,
-                      const Array<T>& b) {
+void check_vector(const char* function, const Array<T>& x0, const Array<T>& w, const Array<T>& b) {
   check_shape(function, "x0", x0, {{"B"}, {"D"}});
   check_shape(function, "b", b, {{"L"}, {"D", x0.shape(1)}});
   check_shape(function, "w", w, {{"L", b.shape(0)}, {"D", x0.shape(1)}});
-  return VectorOp<T>(w, b);
+}
+
+// Each of these checks, and returns what makes the stack of layers.
+
+template <class T>
+auto vector_op(const char* function, const Array<T>& x0, const Array<T>& w, const Array<T>& b) {
+  check_vector(function, x0, w, b);
+  return [w = Matrix<T>(w), b = b.data()] { return VectorOp<T>(w, b); };
 }
 
 template <class T>
-CrossOp<T> matrix_op(const char* function, const Array<T>& x0, const Array<T>& W, const Array<T>& b,
-                     double diag_scale, const std::string& preactivation) {
-  const NetworkConfig config =
+auto matrix_op(const char* function, const Array<T>& x0, const Array<T>& W, const Array<T>& b,
+               double diag_scale, const std::string& preactivation) {
+  NetworkConfig config =
       cross_config(function, CrossKind::matrix, x0, b, 0, diag_scale, preactivation);
   check_shape(function, "W", W, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"D", x0.shape(1)}});
-  return CrossOp<T>(config, {&W, &b});
+  return [config = std::move(config),
+          parameters = std::vector<Numbers<T>>{Numbers<T>(W), Numbers<T>(b)}] {
+    return CrossOp<T>(config, parameters);
+  };
 }
 
 template <class T>
-CrossOp<T> lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U,
-                      const Array<T>& V, const Array<T>& b, double diag_scale,
-                      const std::string& preactivation) {
+auto lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U, const Array<T>& V,
+                const Array<T>& b, double diag_scale, const std::string& preactivation) {
   const py::ssize_t R = U.ndim() == 3 ? U.shape(2) : 0;
-  const NetworkConfig config =
+  NetworkConfig config =
       cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale, preactivation);
   check_shape(function, "U", U, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"R"}});
   check_shape(function, "V", V, {{"L", b.shape(0)}, {"R", R}, {"D", x0.shape(1)}});
-  return CrossOp<T>(config, {&U, &V, &b});
+  return [config = std::move(config),
+          parameters = std::vector<Numbers<T>>{Numbers<T>(U), Numbers<T>(V), Numbers<T>(b)}] {
+    return CrossOp<T>(config, parameters);
+  };
 }
 
 template <class T> void register_cross_of(py::module_& m) {
   using A = const Array<T>&;
   m.def("cross_vector", [](A x0, A w, A b, std::size_t n_threads) {
-    VectorOp<T> op = vector_op<T>("cross_vector", x0, w, b);
-    return run_forward<T>(op, x0, n_threads);
+    const char* name = "cross_vector";
+    return run_forward<T>(vector_op<T>(name, x0, w, b), x0, check_threads(name, n_threads));
   });
   m.def("cross_vector_backward", [](A dxL, A x0, A w, A b, std::size_t n_threads) {
-    VectorOp<T> op = vector_op<T>("cross_vector_backward", x0, w, b);
-    return run_backward<T>(op, "cross_vector_backward", dxL, x0, {&w, &b}, n_threads);
+    const char* name = "cross_vector_backward";
+    return run_backward<T>(name, vector_op<T>(name, x0, w, b), dxL, x0, {&w, &b},
+                           check_threads(name, n_threads));
   });
   m.def("cross_matrix", [](A x0, A W, A b, double diag_scale, const std::string& preactivation,
                            std::size_t n_threads) {
-    CrossOp<T> op = matrix_op<T>("cross_matrix", x0, W, b, diag_scale, preactivation);
-    return run_forward<T>(op, x0, n_threads);
+    const char* name = "cross_matrix";
+    return run_forward<T>(matrix_op<T>(name, x0, W, b, diag_scale, preactivation), x0,
+                          check_threads(name, n_threads));
   });
   m.def("cross_matrix_backward", [](A dxL, A x0, A W, A b, double diag_scale,
                                     const std::string& preactivation, std::size_t n_threads) {
-    CrossOp<T> op = matrix_op<T>("cross_matrix_backward", x0, W, b, diag_scale, preactivation);
-    return run_backward<T>(op, "cross_matrix_backward", dxL, x0, {&W, &b}, n_threads);
+    const char* name = "cross_matrix_backward";
+    return run_backward<T>(name, matrix_op<T>(name, x0, W, b, diag_scale, preactivation), dxL, x0,
+                           {&W, &b}, check_threads(name, n_threads));
   });
   m.def("cross_lowrank", [](A x0, A U, A V, A b, double diag_scale,
                             const std::string& preactivation, std::size_t n_threads) {
-    CrossOp<T> op = lowrank_op<T>("cross_lowrank", x0, U, V, b, diag_scale, preactivation);
-    return run_forward<T>(op, x0, n_threads);
+    const char* name = "cross_lowrank";
+    return run_forward<T>(lowrank_op<T>(name, x0, U, V, b, diag_scale, preactivation), x0,
+                          check_threads(name, n_threads));
   });
   m.def("cross_lowrank_backward", [](A dxL, A x0, A U, A V, A b, double diag_scale,
                                      const std::string& preactivation, std::size_t n_threads) {
-    CrossOp<T> op = lowrank_op<T>("cross_lowrank_backward", x0, U, V, b, diag_scale, preactivation);
-    return run_backward<T>(op, "cross_lowrank_backward", dxL, x0, {&U, &V, &b}, n_threads);
+    const char* name = "cross_lowrank_backward";
+    return run_backward<T>(name, lowrank_op<T>(name, x0, U, V, b, diag_scale, preactivation), dxL,
+                           x0, {&U, &V, &b}, check_threads(name, n_threads));
   });
 }
 

@@ -12,9 +12,16 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
     return [getter](const py::object& self) { return getter(self, self.cast<Net&>().network()); };
   };
   py::class_<Net>(m, name)
-      .def(py::init<const NetworkConfig&>(), py::arg("config"))
+      .def(py::init([](const NetworkConfig& config) {
+             return without_gil([&] { return std::make_unique<Net>(config); });
+           }),
+           py::arg("config"))
       .def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().count(); })
-      .def_property_readonly("step", [](Net& s) { return s.network().step(); })
+      .def_property_readonly("step",
+                             [](Net& s) {
+                               const typename Net::Reader reader(s.access());
+                               return s.network().step();
+                             })
       .def_property_readonly(
           "tensors",
           [](Net& s) {
@@ -52,6 +59,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def(
           "tiling",
           [](Net& s, std::size_t batch) {
+            check_batch("tiling", batch, 1);
             const Tiling cut = s.network().tiling(batch);
             return py::make_tuple(cut.rows, cut.tiles, cut.lanes);
           },
@@ -59,19 +67,28 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def(
           "set_sharing",
           [](Net& s, std::size_t least_repeats, std::size_t least_width, double least_saved) {
-            const typename Net::Writer writer(s);
+            check_number("set_sharing", "least_saved", least_saved, !std::isnan(least_saved),
+                         "a number");
+            const typename Net::Writer writer(s.access());
             s.network().set_sharing({least_repeats, least_width, least_saved});
           },
           py::arg("least_repeats"), py::arg("least_width"), py::arg("least_saved"))
-      .def_property_readonly("shared_fields", [](Net& s) { return s.network().shared_fields(); })
+      .def_property_readonly("shared_fields",
+                             [](Net& s) {
+                               const typename Net::Reader reader(s.access());
+                               return s.network().shared_fields();
+                             })
       .def("start_timing",
            [](Net& s) {
-             const typename Net::Writer writer(s);
+             const typename Net::Writer writer(s.access());
              s.network().start_timing();
            })
       .def_property_readonly("stage_seconds",
                              [](Net& s) {
-                               const StageSeconds seconds = s.network().stage_seconds();
+                               const auto seconds = [&s]() -> StageSeconds {
+                                 const typename Net::Reader reader(s.access());
+                                 return s.network().stage_seconds();
+                               }();
                                py::dict out;
                                for (std::size_t i = 0; i < kStages; ++i)
                                  out[kStageNames[i]] = seconds[i];
@@ -122,6 +139,56 @@ namespace {
 
 using FieldTuple = std::tuple<std::string, std::size_t, std::size_t>;
 
+// No network that fits a machine has more; products of two such numbers do not overflow.
+constexpr std::size_t kMostWidth = std::size_t{1} << 31, kMostLayers = std::size_t{1} << 20;
+constexpr std::size_t kMostRows = std::numeric_limits<std::uint32_t>::max();  // of the tables
+constexpr double kMostParameters = static_cast<double>(std::size_t{1} << 42);
+
+void check_size(const std::string& name, std::size_t size, std::size_t least, std::size_t most) {
+  if (size < least || size > most)
+    throw py::value_error(name + " is " + std::to_string(size) + ", want " + std::to_string(least) +
+                          " to " + std::to_string(most));
+}
+
+// In floating point, where nothing overflows.
+double count_parameters(const NetworkConfig& c) {
+  const auto number = [](std::size_t size) { return static_cast<double>(size); };
+  const double D = number(c.width()), C = number(c.n_outputs);
+  double tables = 0, deep = 0, inputs = D;
+  for (const FieldConfig& f : c.fields) tables += number(f.rows) * (number(f.width) + C);
+  for (const std::size_t O : c.hidden) {
+    deep += (inputs + 3) * number(O);
+    inputs = number(O);
+  }
+  const double layer = c.cross == CrossKind::matrix    ? D * D
+                       : c.cross == CrossKind::lowrank ? 2 * D * number(c.cross_rank)
+                                                       : D;
+  return tables + number(c.cross_layers) * (layer + D) + 2 * deep + C * (2 * D + 2 * inputs + 1);
+}
+
+void check_config(const NetworkConfig& c) {
+  check_size("n_dense", c.n_dense, 0, kMostWidth);
+  check_size("cross_layers", c.cross_layers, 0, kMostLayers);
+  const bool ranked = c.cross == CrossKind::lowrank && c.cross_layers > 0;
+  check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
+  check_size("n_outputs", c.n_outputs, 1, kMostWidth);
+  check_size("the number of hidden layers", c.hidden.size(), 0, kMostLayers);
+  for (std::size_t i = 0; i < c.hidden.size(); ++i)
+    check_size("hidden[" + std::to_string(i) + "]", c.hidden[i], 1, kMostWidth);
+  if (count_parameters(c) > kMostParameters)
+    throw py::value_error("the network would have more than 2^42 parameters");
+  const char* name = "NetworkConfig";
+  check_finite(name, "diag_scale", c.diag_scale);
+  for (const auto& [argument, share] :
+       {std::pair{"dropout", c.dropout}, {"ema_decay", c.ema_decay}})
+    check_number(name, argument, share, share >= 0 && share < 1, "at least 0 and less than 1");
+  for (const auto& [argument, alpha] : {std::pair{"alpha_embedding", c.alpha_embedding},
+                                        {"alpha_cross", c.alpha_cross},
+                                        {"alpha_deep", c.alpha_deep}})
+    check_number(name, argument, alpha, alpha >= 0 && std::isfinite(alpha),
+                 "a finite number, not negative");
+}
+
 NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense, bool wide,
                           const std::string& cross, std::size_t cross_layers,
                           std::size_t cross_rank, double diag_scale, bool cross_bias,
@@ -132,17 +199,20 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           double alpha_deep, double ema_decay, const std::string& sparse_adam,
                           const std::string& deterministic) {
   NetworkConfig c;
-  std::size_t total = 0;
+  std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
     if (rows == 0 || width == 0)
       throw py::value_error("field '" + name + "' has " + std::to_string(rows) + " rows of width " +
                             std::to_string(width) + ", want at least 1 of each");
+    check_size("the width of field '" + name + "'", width, 1, kMostWidth);
     c.fields.push_back({name, rows, width});
-    total += rows;
+    total = rows > kMostRows - total ? kMostRows + 1 : total + rows;
+    columns += width;  // at most 2^31 each
+    check_size("the width of all fields", columns, 1, kMostWidth);
+    if (total > kMostRows)
+      throw py::value_error("the fields have more than " + std::to_string(kMostRows) +
+                            " rows together, want less than 2^32");
   }
-  if (total > std::numeric_limits<std::uint32_t>::max())
-    throw py::value_error("the fields have " + std::to_string(total) +
-                          " rows together, want less than 2^32");
   c.n_dense = n_dense;
   c.wide = wide;
   c.cross = choice<CrossKind>("cross", cross,
@@ -176,6 +246,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.deterministic =
       choice<Deterministic>("deterministic", deterministic,
                             {{"threads", Deterministic::threads}, {"isa", Deterministic::isa}});
+  check_config(c);
   return c;
 }
 

@@ -32,35 +32,74 @@ template <class T> void register_loss(py::module_& m, const char* name, Loss whi
                               std::to_string(target.data()[i]) + ", want 0 to " +
                               std::to_string(C - 1));
     if (weight.has_value()) check_shape(name, "weight", *weight, {{"B", logits.shape(0)}});
-    const KernelTable<T>& k = table_of<T>(active_isa());
-    const T* w = weight.has_value() ? weight->data() : nullptr;
-    Padded<T> z(k, logits), dz(B, C);
-    const LossKernels<T>& kernels = k.losses[static_cast<std::size_t>(which)];
-    const double loss = kernels.forward(z.data(), target.data(), w, nullptr, B, C);
-    kernels.backward(dz.data(), z.data(), target.data(), w, nullptr, B, C, T(1));
-    return py::make_tuple(loss, dz.to_array(k));
+    const Matrix<T> in(logits);
+    const T *y = target.data(), *w = weight.has_value() ? weight->data() : nullptr;
+    Array<T> dlogits = empty_like(logits);
+    T* out = dlogits.mutable_data();
+    const double loss = without_gil([&] {
+      const KernelTable<T>& k = table_of<T>(active_isa());
+      Padded<T> z(k, in), dz(B, C);
+      const LossKernels<T>& kernels = k.losses[static_cast<std::size_t>(which)];
+      const double sum = kernels.forward(z.data(), y, w, nullptr, B, C);
+      kernels.backward(dz.data(), z.data(), y, w, nullptr, B, C, T(1));
+      dz.copy_to(k, out);
+      return sum;
+    });
+    return py::make_tuple(loss, dlogits);
   });
 }
 
+// Written where they are: a copy would be moved in their place.
+template <class T> using Written = py::array_t<T, py::array::c_style>;
+
+template <class T> T* written(const char* argument, Written<T>& array, py::ssize_t n) {
+  check_shape("adam_update", argument, array, {{"n", n}});
+  T* data = array.mutable_data();
+  if (reinterpret_cast<std::uintptr_t>(data) % alignof(T) != 0)
+    throw py::value_error(std::string("adam_update: ") + argument +
+                          " is not aligned, want an array that NumPy made");
+  return data;
+}
+
+template <class T>
+AdamStep<T> checked_step(double step_size, double beta_1, double beta_2, double epsilon,
+                         double l2) {
+  const char* name = "adam_update";
+  check_finite(name, "step_size", step_size);
+  check_number(name, "beta_1", beta_1, beta_1 >= 0 && beta_1 < 1, "at least 0 and less than 1");
+  check_number(name, "beta_2", beta_2, beta_2 >= 0 && beta_2 < 1, "at least 0 and less than 1");
+  check_number(name, "epsilon", epsilon, epsilon >= 0 && std::isfinite(epsilon),
+               "a finite number, not negative");
+  check_number(name, "l2", l2, l2 >= 0 && std::isfinite(l2), "a finite number, not negative");
+  return {.step_size = static_cast<T>(step_size),
+          .beta_1 = static_cast<T>(beta_1),
+          .beta_2 = static_cast<T>(beta_2),
+          .epsilon = static_cast<T>(epsilon),
+          .rest_1 = static_cast<T>(1 - beta_1),
+          .rest_2 = static_cast<T>(1 - beta_2),
+          .l2 = static_cast<T>(l2)};
+}
+
 template <class T> void register_optimizer(py::module_& m) {
-  m.def("adam_update",
-        [](Array<T>& parameters, Array<T>& mean, Array<T>& square, const Array<T>& g,
-           double step_size, double beta_1, double beta_2, double epsilon, double l2) {
-          check_shape("adam_update", "parameters", parameters, {{"n"}});
-          check_shape("adam_update", "m", mean, {{"n", parameters.shape(0)}});
-          check_shape("adam_update", "v", square, {{"n", parameters.shape(0)}});
-          check_shape("adam_update", "g", g, {{"n", parameters.shape(0)}});
+  m.def(
+      "adam_update",
+      [](Written<T>& parameters, Written<T>& mean, Written<T>& square, const Array<T>& g,
+         double step_size, double beta_1, double beta_2, double epsilon, double l2) {
+        check_shape("adam_update", "parameters", parameters, {{"n"}});
+        const py::ssize_t n = parameters.shape(0);
+        T* p = written("parameters", parameters, n);
+        T *m_ = written("m", mean, n), *v = written("v", square, n);
+        check_shape("adam_update", "g", g, {{"n", n}});
+        const T* gradient = g.data();
+        const AdamStep<T> step = checked_step<T>(step_size, beta_1, beta_2, epsilon, l2);
+        return without_gil([&] {
           return table_of<T>(active_isa())
-              .adam_update(parameters.mutable_data(), mean.mutable_data(), square.mutable_data(),
-                           g.data(), static_cast<std::size_t>(parameters.shape(0)),
-                           {.step_size = static_cast<T>(step_size),
-                            .beta_1 = static_cast<T>(beta_1),
-                            .beta_2 = static_cast<T>(beta_2),
-                            .epsilon = static_cast<T>(epsilon),
-                            .rest_1 = static_cast<T>(1 - beta_1),
-                            .rest_2 = static_cast<T>(1 - beta_2),
-                            .l2 = static_cast<T>(l2)});
+              .adam_update(p, m_, v, gradient, static_cast<std::size_t>(n), step);
         });
+      },
+      py::arg("parameters").noconvert(), py::arg("m").noconvert(), py::arg("v").noconvert(),
+      py::arg("g"), py::arg("step_size"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
+      py::arg("l2"));
 }
 
 template <class T> void register_ops_of(py::module_& m) {

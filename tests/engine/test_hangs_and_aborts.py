@@ -1,0 +1,91 @@
+"""Neither a finalizer nor the end of the interpreter stops the process or aborts it."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+START = """
+import gc, sys, threading, time, warnings
+import numpy as np
+from dcnfast import DCNClassifier, DCNRegressor
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(4000, 20))
+"""
+
+# Python 3.11 collects garbage wherever an object with references is made, also the list that the
+# engine answers with. A finalizer that gives up the GIL, as all input and output does, lets another
+# thread go on from there.
+FINALIZERS = """
+score = DCNClassifier(max_iter=1, n_jobs=1).fit(X, np.arange(4000) % 3).row_predictor()._logits.__call__
+ids = np.empty(0, np.int32)
+want = score(ids, X[0])
+class Slow:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        time.sleep(0.001)
+def serve():
+    # The first object that the collector knows should be the answer: a list, of which none is there
+    # to be used again, and tuples of all lengths are.
+    kept = []
+    for _ in range(100):
+        gc.disable()
+        Slow()
+        for n in range(1, 6): [tuple(range(n)) for _ in range(50)]
+        for _ in range(100): kept.append([])
+        row = X[0]
+        gc.enable()
+        kept.append(score(ids, row))
+        assert kept[-1] == want
+threads = [threading.Thread(target=serve) for _ in range(4)]
+gc.set_threshold(1, 1, 1)
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("done")
+"""
+
+
+def test_finalizers_that_give_up_the_gil_inside_a_shared_row_predictor():
+    done = subprocess.run(
+        [sys.executable, "-c", START + FINALIZERS],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr
+
+
+# A daemon thread is in the engine, or about to enter or leave it, when the interpreter ends.
+WORK = {
+    "fit": "DCNRegressor(max_iter=10**6, tol=None, n_jobs={jobs}).fit(X, X[:, 0])",
+    "predict": "model.predict(X)",
+    "row": "row(X[0])",
+    "ops": "ops.dense(X, X[:20], X[0], activation='relu')",
+}
+AT_EXIT = """
+from dcnfast import ops
+model = DCNRegressor(max_iter=1, n_jobs={jobs}).fit(X, X[:, 0])
+row = model.row_predictor()
+running = threading.Event()
+def work():
+    running.set()
+    while True:
+        {work}
+threading.Thread(target=work, daemon=True).start()
+running.wait()
+time.sleep({seconds})
+"""
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.campaign)])
+def test_interpreter_ends_while_a_daemon_thread_works(work, times):
+    codes = Counter()
+    for i in range(times):
+        jobs = 1 + i % 2
+        code = AT_EXIT.format(work=WORK[work].format(jobs=jobs), jobs=jobs, seconds=0.02 * (i % 5))
+        done = subprocess.run(
+            [sys.executable, "-c", START + code], capture_output=True, timeout=120, check=False
+        )
+        codes[done.returncode, done.stderr[-300:]] += 1
+    assert codes == {(0, b""): times}
