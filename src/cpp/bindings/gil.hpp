@@ -15,6 +15,8 @@
 #include <chrono>
 #include <thread>
 
+#include "denormals.hpp"
+
 namespace dcn {
 
 [[noreturn]] inline void sleep_until_the_process_ends() noexcept {
@@ -30,8 +32,8 @@ template <class F> void with_python(F&& f) noexcept {
   }
 }
 
-// The GIL is free until the end of the scope. What is used inside was checked and pointed to
-// before; exceptions may leave it.
+// The GIL is free until the end of the scope, and denormal numbers are 0. What is used inside was
+// checked and pointed to before; exceptions may leave it.
 class GilRelease {
  public:
   GilRelease() : state_(PyEval_SaveThread()) {}
@@ -45,6 +47,7 @@ class GilRelease {
   template <class F> void pause(F&& f) noexcept {
     with_python([&] {
       PyEval_RestoreThread(state_);
+      const KeepDenormals python;
       f();
       state_ = PyEval_SaveThread();
     });
@@ -52,6 +55,7 @@ class GilRelease {
 
  private:
   PyThreadState* state_;
+  FlushDenormals flush_;
 };
 
 // f() without the GIL

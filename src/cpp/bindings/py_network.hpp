@@ -27,10 +27,7 @@ struct SignalCheck {
     const Clock::time_point now = Clock::now();
     if (now - self->last < std::chrono::milliseconds(20)) return false;
     self->last = now;
-    self->nogil.pause([self] {
-      const KeepDenormals python;  // handlers of signals are no part of the engine
-      self->raised = PyErr_CheckSignals() != 0;
-    });
+    self->nogil.pause([self] { self->raised = PyErr_CheckSignals() != 0; });
     return self->raised;
   }
 };
