@@ -21,7 +21,7 @@ from dcnfast.cpu import effective_threads
 from dcnfast.encoder import Encoded, TableEncoder
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.row_predictor import RowPredictor
+from dcnfast.row_predictor import RowPredictor, finite_logits
 from dcnfast.schema import Table, read_table, read_validation_table
 from dcnfast.timing import Timing
 from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
@@ -324,8 +324,14 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- predict
 
-    def row_predictor(self) -> RowPredictor:
+    def row_predictor(self, *, missing_columns: str = "error") -> RowPredictor:
         """Prepare to predict single rows in microseconds.
+
+        Parameters
+        ----------
+        missing_columns : {"error", "allow"}, default="error"
+            What happens to a dict without some of the columns: a ValueError that names them, or
+            they are missing in this row, as None is.
 
         Returns
         -------
@@ -334,7 +340,28 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             ``predict_proba`` of a classifier says of it.
         """
         check_is_fitted(self)
-        return RowPredictor(self)
+        return RowPredictor(
+            self.encoder_, self._model, self._columns, self._target(),
+            missing_columns=missing_columns,
+        )  # fmt: skip
+
+    def count_unknown(self, X: Any) -> dict[str, int]:
+        """Count the values of a table that training has not seen, to watch what is served.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``.
+
+        Returns
+        -------
+        counts : dict of str to int
+            For each categorical column the rows with such a value; missing ones do not count. Of a
+            column with ``hash_buckets`` only values in buckets that training left empty are known
+            to be new.
+        """
+        check_is_fitted(self)
+        return self.encoder_.count_unknown(self._encode(X))
 
     def _logits(self, X: Any) -> Array:
         """Return finite logits (N, C), whatever the table."""
@@ -343,13 +370,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         rows = X if isinstance(X, Encoded) else self._encode(X)
         # to ask the system takes longer than to predict a few rows
         threads = effective_threads(self.n_jobs) if len(rows) > FEW_ROWS else 1
-        logits = self._model.logits(rows.ids, rows.dense, threads)
-        wild = ~np.isfinite(logits).all(axis=1)
-        if wild.any():  # a polynomial of far-away numbers overflows: ask at the border of the known
-            far = rows.take(wild)
-            logits[wild] = self._model.logits(far.ids, self.encoder_.clip(far.dense), threads)
-            logits = np.nan_to_num(logits, nan=0.0)
-        return logits
+        return finite_logits(self.encoder_, self._model, rows, threads)
 
     def _encode(self, X: Any) -> Encoded:
         return self.encoder_.transform(read_table(self, X), self._model.config.dtype, self.n_jobs)

@@ -24,6 +24,7 @@ from dcnfast._parameters import (
 )
 from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.schema import read_training_table
+from dcnfast.targets import ClassTarget
 from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -255,13 +256,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             return np.asarray(softmax(logits, axis=1))
         return np.column_stack([expit(-logits), expit(logits)])
 
-    def _answer(self, logits: list[float]) -> Array:
-        """Return the probabilities that the logits of one row say."""
-        if len(self.classes_) > 2:
-            raised = np.exp(np.array(logits) - max(logits))
-            return np.asarray(raised / raised.sum())
-        z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
-        return np.asarray(expit(np.array([-z, z])))
+    def _target(self) -> ClassTarget:
+        """Return what the logits of one row say."""
+        return ClassTarget(len(self.classes_))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return logarithms of :meth:`predict_proba`, finite also where those are 0.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dcnfast.parallel import each
 from dcnfast.scaling import NumericScaler, Standardizer
 from dcnfast.schema import Table
-from dcnfast.vocabulary import Buckets, Vocabulary
+from dcnfast.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
 
 __all__ = ["Encoded", "Field", "Standardizer", "TableEncoder"]
 
@@ -61,6 +61,12 @@ class Field:
     name: str
     size: int
     counts: npt.NDArray[np.int64]
+
+    def is_unknown(self) -> npt.NDArray[np.bool_]:
+        """Return which rows of the table stand for values that training has not seen."""
+        unknown: npt.NDArray[np.bool_] = self.counts == 0
+        unknown[MISSING] = False
+        return unknown
 
 
 class TableEncoder:
@@ -141,6 +147,9 @@ class TableEncoder:
     def transform(self, table: Table, dtype: npt.DTypeLike, n_jobs: int | None = 1) -> Encoded:
         """Encode a table of the same columns; what training did not see becomes row 0.
 
+        A column of which no value has a type that training saw there is a TypeError: strings where
+        there were numbers, or the reverse.
+
         Parameters
         ----------
         table : Table
@@ -152,6 +161,8 @@ class TableEncoder:
         n = len(table)
         ids = np.empty((n, len(self.fields)), np.int32)
         dense = np.empty((n, self.n_dense), dtype)
+        for column, field, factor in zip(self.columns, self.fields, table.factors, strict=True):
+            refuse_other_kinds(column, factor.values, f"{table.argument}: column {field.name!r}")
         known = [
             column.rows(factor.values)
             for column, factor in zip(self.columns, table.factors, strict=True)
@@ -164,6 +175,13 @@ class TableEncoder:
 
         each(encode, [slice(i, i + BLOCK) for i in range(0, n, BLOCK)], n, n_jobs)
         return Encoded(ids, dense)
+
+    def count_unknown(self, encoded: Encoded) -> dict[str, int]:
+        """Return for each field how many rows have a value that training has not seen."""
+        return {
+            field.name: int(field.is_unknown()[ids].sum())
+            for field, ids in zip(self.fields, encoded.ids.T, strict=True)
+        }
 
     def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring dense columns into the range of the training rows."""

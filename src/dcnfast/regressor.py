@@ -24,6 +24,7 @@ from dcnfast._parameters import (
 from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.encoder import Standardizer
 from dcnfast.schema import read_training_table
+from dcnfast.targets import NumericTarget
 from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -228,13 +229,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         y = expit(logits.astype(np.float64)) if rates else self._target_scaler.inverse(logits)
         return np.asarray(y[:, 0] if self._one_column else y)
 
-    def _answer(self, logits: list[float]) -> Any:
+    def _target(self) -> NumericTarget:
         """Return what the logits of one row say."""
-        if self._model.config.loss == "log_loss":
-            y = expit(np.array(logits))
-        else:
-            y = self._target_scaler.inverse(np.array([logits]))[0]
-        return float(y[0]) if self._one_column else y
+        rates = self._model.config.loss == "log_loss"
+        return NumericTarget(None if rates else self._target_scaler, self._one_column)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

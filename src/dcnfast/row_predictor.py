@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
-from dcnfast.encoder import Encoded, Field
+from dcnfast.encoder import Encoded, Field, TableEncoder
 from dcnfast.factor import factor_objects
 from dcnfast.model import Model
 from dcnfast.objects import is_missing_type
 from dcnfast.scaling import FARTHEST, NumericScaler
-from dcnfast.vocabulary import MISSING, Buckets, Vocabulary
-
-if TYPE_CHECKING:
-    from dcnfast._base import BaseDCN
+from dcnfast.targets import ClassTarget, NumericTarget
+from dcnfast.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -31,30 +29,71 @@ class RowPredictor:
     """What a fitted estimator predicts for one row, in microseconds.
 
     Made by ``estimator.row_predictor()``. It keeps the model of that moment, also when the
-    estimator is fitted anew. Calls from several threads wait for each other; a predictor for each
-    thread does not.
+    estimator is fitted anew, and may be pickled and copied. Calls from several threads wait for
+    each other; a predictor for each thread does not.
 
     Parameters
     ----------
-    estimator : DCNRegressor or DCNClassifier
-        Fitted.
+    encoder : TableEncoder
+    model : Model
+    columns : tuple of (sequence of str, sequence of bool)
+        Names of all columns, and which of them are categorical.
+    target : NumericTarget or ClassTarget
+    missing_columns : {"error", "allow"}, default="error"
+        Whether a dict must have all columns.
     """
 
-    def __init__(self, estimator: BaseDCN) -> None:
-        self._estimator = copy.copy(estimator)
-        encoder, model = estimator.encoder_, estimator._model
-        names, mask = estimator._columns
+    def __init__(
+        self,
+        encoder: TableEncoder,
+        model: Model,
+        columns: tuple[Sequence[str], Sequence[bool]],
+        target: NumericTarget | ClassTarget,
+        *,
+        missing_columns: str = "error",
+    ) -> None:
+        if missing_columns not in ("error", "allow"):
+            raise ValueError(f"missing_columns is {missing_columns!r}, want 'error' or 'allow'")
+        self._encoder, self._model, self._target = encoder, model, target
+        self._may_lack_columns = missing_columns == "allow"
+        names, mask = columns
         self._places = {name: place for place, name in enumerate(names)}
         self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
-        categorical = [j for j in range(len(names)) if mask[j]]
-        dictionaries = map(_rows_by_value, encoder.columns)
+        self._categorical = [j for j in range(len(names)) if mask[j]]
+        self._unknown = dict.fromkeys((field.name for field in encoder.fields), 0)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what a pickle does not hold."""
+        encoder = self._encoder
         self._fields = list(
-            zip(encoder.fields, encoder.columns, dictionaries, categorical, strict=True)
-        )
-        self._scaler = encoder.scaler
-        self._dtype = model.config.dtype
+            zip(
+                encoder.fields, encoder.columns, map(_rows_by_value, encoder.columns),
+                self._categorical, strict=True,
+            )
+        )  # fmt: skip
         self._no_ids = np.empty(0, np.int32)
-        self._logits = _compiled(model, self._scaler, [name for name, _ in self._numeric])
+        self._lock = RLock()  # a finalizer that runs meanwhile may call this predictor
+        self._logits = _compiled(self._model, encoder.scaler, [name for name, _ in self._numeric])
+
+    def __getstate__(self) -> dict[str, Any]:
+        made_anew = ("_fields", "_no_ids", "_lock", "_logits")
+        state = {name: value for name, value in vars(self).items() if name not in made_anew}
+        return state | {"_unknown": self.n_unknown_}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._prepare()
+
+    @property
+    def n_unknown_(self) -> dict[str, int]:
+        """How many values of each categorical column were new to training, in all calls so far.
+
+        Missing values do not count. Of a column with ``hash_buckets`` only values in buckets that
+        training left empty are known to be new.
+        """
+        with self._lock:
+            return dict(self._unknown)
 
     def __call__(self, row: Mapping[str, Any] | Sequence[Any] | Array) -> Any:
         """Predict one row.
@@ -62,8 +101,8 @@ class RowPredictor:
         Parameters
         ----------
         row : dict, sequence or ndarray of shape (n_features,)
-            The columns by name, or in the order of ``fit``. None and NaN are missing; so is a
-            column that a dict does not have.
+            The columns by name, or in the order of ``fit``. None and NaN are missing; so is, with
+            ``missing_columns="allow"``, a column that a dict does not have.
 
         Returns
         -------
@@ -74,9 +113,10 @@ class RowPredictor:
         Raises
         ------
         ValueError
-            If the row has another length or unknown names, or a number is infinite.
+            If the row has another length or other names, or a number is infinite.
         TypeError
-            If the row is something else, or a value neither a number nor a category.
+            If the row is something else, a value neither a number nor a category, or a category of
+            a type that ``fit`` did not see in its column.
         """
         if isinstance(row, Mapping):
             row = self._by_name(row)
@@ -86,15 +126,17 @@ class RowPredictor:
             ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
         else:
             ids, numbers = self._no_ids, self._read_numbers(row)
-        logged = self._scaler.scaling == "log"
+        scaler = self._encoder.scaler
+        logged = scaler.scaling == "log"
         logits = self._logits(
             ids, np.copysign(np.log1p(np.abs(numbers)), numbers) if logged else numbers
         )
         total = sum(logits)
         if total - total != 0:  # a polynomial of far-away numbers: ask as predict does
-            dense = self._scaler.transform(numbers[None], self._dtype)
-            logits = self._estimator._logits(Encoded(ids[None], dense))[0].tolist()
-        return self._estimator._answer(logits)
+            dense = scaler.transform(numbers[None], self._model.config.dtype)
+            rows = Encoded(ids[None], dense)
+            logits = finite_logits(self._encoder, self._model, rows, 1)[0].tolist()
+        return self._target.answer(logits)
 
     def _by_name(self, row: Mapping[str, Any]) -> list[Any]:
         if type(row) is dict and len(row) == len(self._places):
@@ -106,6 +148,11 @@ class RowPredictor:
             if place is None:
                 raise ValueError(f"row has {name!r}, want columns of fit: {list(self._places)!r}")
             values[place] = value
+        if not self._may_lack_columns and (lacking := [n for n in self._places if n not in row]):
+            raise ValueError(
+                f"row lacks the columns {lacking!r}, want all columns of fit; "
+                "row_predictor(missing_columns='allow') takes them as missing"
+            )
         return values
 
     def _check_length(self, n: int) -> None:
@@ -128,15 +175,50 @@ class RowPredictor:
         """Return the rows of the fields' tables: most are found at once, in dictionaries."""
         return [
             (rows.get(row[j]) if type(row[j]) in _WORDS_AND_NUMBERS else None)
-            or _id(field, column, row[j])
+            or self._id(field, column, row[j])
             for field, column, rows, j in self._fields
         ]
+
+    def _id(self, field: Field, column: Vocabulary | Buckets, value: Any) -> int:
+        """Return the row of the field's table, and count it if training has not seen the value."""
+        if value is None or (isinstance(value, float) and value != value):
+            return MISSING
+        if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
+            row = column.rows_by_value.get(value)
+            if row is not None:
+                return row
+        values = factor_objects([value], field.name).values
+        refuse_other_kinds(column, values, f"row: {field.name!r}")
+        row = int(column.rows(values)[0])
+        if row != MISSING and not field.counts[row]:
+            with self._lock:
+                self._unknown[field.name] += 1
+        return row
 
     def _numbers(self, row: Sequence[Any]) -> Floats:
         numbers = [row[j] for _, j in self._numeric]
         if set(map(type, numbers)) != {float}:
             numbers = [_number(name, row[j]) for name, j in self._numeric]
         return np.array(numbers, np.float64)
+
+
+def finite_logits(encoder: TableEncoder, model: Model, rows: Encoded, n_threads: int) -> Array:
+    """Return logits (N, C); of rows where they overflow those at the border of the known.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+    model : Model
+    rows : Encoded
+    n_threads : int
+    """
+    logits = model.logits(rows.ids, rows.dense, n_threads)
+    wild = ~np.isfinite(logits).all(axis=1)
+    if wild.any():  # a polynomial of far-away numbers
+        far = rows.take(wild)
+        logits[wild] = model.logits(far.ids, encoder.clip(far.dense), n_threads)
+        logits = np.nan_to_num(logits, nan=0.0)
+    return logits
 
 
 def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
@@ -184,13 +266,3 @@ def _number(name: str, value: Any) -> float:
 
 def _rows_by_value(column: Vocabulary | Buckets) -> dict[Any, int]:
     return column.rows_by_value if isinstance(column, Vocabulary) else {}
-
-
-def _id(field: Field, column: Vocabulary | Buckets, value: Any) -> int:
-    """Return the row of the field's table."""
-    if value is None or (isinstance(value, float) and value != value):
-        return MISSING
-    row = None
-    if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
-        row = column.rows_by_value.get(value)
-    return row or int(column.rows(factor_objects([value], field.name).values)[0])

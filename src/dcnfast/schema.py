@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,15 @@ class Table:
         The categorical columns in order.
     numbers : ndarray or sparse matrix of shape (n, n_numeric), float32 or float64
         The other columns in order; finite or NaN, which means missing.
+    argument : str
+        What the table is called in messages.
     """
 
     names: tuple[str, ...]
     is_categorical: Mask
     factors: tuple[Factor, ...]
     numbers: Any
+    argument: str = "X"
 
     def __len__(self) -> int:
         return int(self.numbers.shape[0])
@@ -48,7 +51,7 @@ class Table:
     def take(self, rows: Any) -> Table:
         """Return some of the rows: a slice, a mask or numbers."""
         factors = tuple(factor.take(rows) for factor in self.factors)
-        return Table(self.names, self.is_categorical, factors, self.numbers[rows])
+        return replace(self, factors=factors, numbers=self.numbers[rows])
 
     @property
     def categorical_names(self) -> tuple[str, ...]:
@@ -138,7 +141,7 @@ def read_validation_table(
     y_numeric : bool
         Whether y holds numbers, one or several columns of them.
     """
-    table = read_table(estimator, X_val)
+    table = replace(read_table(estimator, X_val), argument="X_val")
     return table, _read_target(estimator, len(table), y_val, y_numeric)
 
 

@@ -47,7 +47,11 @@ class Vocabulary:
         interval: "(0.0, 30.0]" is "(0, 30]".
     counts : ndarray of shape (size,)
         Training rows of each row of the table.
+    kinds : frozenset of str
+        "strings", "numbers" or both, bools being numbers: what ``fit`` saw.
     """
+
+    kinds: frozenset[str] = frozenset()  # of a pickle that does not say it
 
     def __init__(
         self, min_frequency: float | None = None, max_categories: int | None = None
@@ -57,6 +61,7 @@ class Vocabulary:
 
     def fit(self, column: Factor) -> Vocabulary:
         """Learn the values from the training rows."""
+        self.kinds = kinds_of(column.values)
         counts = column.counts()
         totals: dict[Any, int] = {}
         for value, count in zip(column.values.tolist(), counts.tolist(), strict=False):
@@ -122,13 +127,18 @@ class Buckets:
     ----------
     counts : ndarray of shape (2 + n_buckets,)
         Training rows of each row of the table.
+    kinds : frozenset of str
+        As those of a vocabulary.
     """
+
+    kinds: frozenset[str] = frozenset()
 
     def __init__(self, n_buckets: int) -> None:
         self.n_buckets = n_buckets
 
     def fit(self, column: Factor) -> Buckets:
         """Count the training rows."""
+        self.kinds = kinds_of(column.values)
         self.counts = np.bincount(self.rows(column.values)[column.codes], minlength=self.size)
         return self
 
@@ -141,6 +151,25 @@ class Buckets:
     def size(self) -> int:
         """How many rows the table has."""
         return FIRST + self.n_buckets
+
+
+def kinds_of(values: npt.NDArray[Any]) -> frozenset[str]:
+    """Return whether there are strings, numbers or both; bools are numbers."""
+    if values.dtype.kind in "biuf":
+        return frozenset(["numbers"] if len(values) else [])
+    kinds = set(map(type, values.tolist()))
+    return frozenset("strings" if issubclass(kind, str) else "numbers" for kind in kinds)
+
+
+def refuse_other_kinds(column: Vocabulary | Buckets, values: npt.NDArray[Any], what: str) -> None:
+    """Raise TypeError if no value has a type that ``fit`` saw: all would be unknown."""
+    kinds = kinds_of(values)
+    if kinds and column.kinds and not kinds & column.kinds:
+        (got,), (seen,) = kinds, column.kinds
+        raise TypeError(
+            f"{what} has {got} such as {values.tolist()[0]!r}, want {seen}: fit saw no {got} "
+            "there, all of them would be unknown"
+        )
 
 
 def hash_values(values: npt.NDArray[Any]) -> Words:

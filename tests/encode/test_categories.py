@@ -49,8 +49,7 @@ def test_rows_are_unknown_missing_then_the_categories_in_order(reader):
 def test_what_training_did_not_see_is_unknown(reader):
     model = reader().fit(frame(["x", "y", None]))
     assert model.ids(frame(["z", "y", "X", "", "x", None])) == [0, 3, 0, 0, 2, 1]
-    for other in (pd.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [0.5, 1.5]})):
-        assert model.ids(other) == [0, 0]
+    assert model.ids(frame([1, 0.5, "y", None])) == [0, 0, 3, 1]
     assert model.ids(pl.DataFrame({"a": [None, None]})) == [1, 1]
     assert model.ids(pl.DataFrame({"a": ["y", "q"]})) == [3, 0]
 
@@ -61,13 +60,62 @@ def test_a_number_is_itself_in_every_type_and_never_a_word(reader):
     for values, expected in {
         (1.0, 7.0, 0.5): [3, 4, 0],
         (True, False): [3, 2],
-        ("1", "7"): [0, 0],
+        ("1", "7", 7): [0, 0, 4],
         (2**53 + 1, 2**53, -1): [5, 0, 0],
         (1, None, float("nan")): [3, 1, 1],
     }.items():
         assert model.ids(frame(list(values))) == expected
         assert model.ids(pd.DataFrame({"a": list(values)})) == expected
-    assert reader().fit(frame(["1", "2"])).ids(pd.DataFrame({"a": [1, 2]})) == [0, 0]
+
+
+TYPES = {
+    "strings": [["1", "2"], ["x", None, "y"]],
+    "numbers": [[1, 2], [0.5, None, 2], [True, False], [True, None]],
+}
+
+
+@pytest.mark.usefixtures("arrow")
+@pytest.mark.parametrize("seen", TYPES)
+@pytest.mark.parametrize("buckets", [None, 5])
+def test_a_column_of_another_type_than_in_fit_is_refused(seen, buckets, reader):
+    """All of its values would be unknown, as when a zip code is read as an integer."""
+    (got,) = TYPES.keys() - {seen}
+    for values in TYPES[seen]:
+        model = reader().fit(frame(values), ["a"], hash_buckets=buckets)
+        for others in TYPES[got]:
+            text = f"X: column 'a' has {got} such as "
+            for X in (frame(others), pd.DataFrame({"a": others}), pl.DataFrame({"a": others})):
+                with pytest.raises(TypeError, match=f"{text}.*, want {seen}: fit saw no {got}"):
+                    model.encode(X)
+            with pytest.raises(TypeError, match="X: column 'a' has"):
+                model.encode(pd.DataFrame({"a": pd.Categorical(others)}))
+        for alike in TYPES[seen]:
+            assert len(model.ids(frame(alike))) == len(alike)
+        assert model.ids(frame([None, None])) == [1, 1]
+        assert len(model.ids(frame([TYPES[got][0][0], TYPES[seen][0][0]]))) == 2
+
+
+def test_a_column_that_was_empty_or_mixed_takes_every_type(reader):
+    for values in ([None, None], ["x", 1]):
+        model = reader().fit(frame(values))
+        for others in (["z"], [7], [None]):
+            assert model.ids(frame(others)) == [1 if others == [None] else 0]
+
+
+def test_rows_of_one_table_are_of_the_types_of_all_of_it(reader):
+    """Rows that are held out may have only values of a type that those of training have not."""
+    X = frame(["x", "y", 7])
+    model = reader().fit(X)
+    encoder = model.encoder.fit(model.table.take([0, 1]))
+    assert encoder.transform(model.table.take([2]), "f8").ids.tolist() == [[0]]
+
+
+def test_values_that_training_has_not_seen_are_counted(reader):
+    X = pd.DataFrame({"a": list("xyx"), "b": [1, 2, None], "n": [1.0, 2.0, 3.0]})
+    model = reader().fit(X, ["a", "b"], hash_buckets={"b": 10**6}, min_frequency=2)
+    later = pd.DataFrame({"a": ["x", "q", None, "y"], "b": [1, 3, None, 2], "n": 9.0})
+    assert model.encoder.count_unknown(model.encode(later)) == {"a": 1, "b": 1}
+    assert model.encoder.count_unknown(model.encode(X)) == {"a": 0, "b": 0}
 
 
 @pytest.mark.parametrize(

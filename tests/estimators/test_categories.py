@@ -80,6 +80,9 @@ def test_categories_matter_and_are_counted(frame, regressor):
     assert model.feature_names_in_.tolist() == [*"abcd", *CATEGORICAL]
 
 
+OF_ANOTHER_TYPE = {"city": (int, float), "user": str, "member": str}  # all of it: an error
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -107,7 +110,11 @@ def test_categories_matter_and_are_counted(frame, regressor):
 def test_what_training_has_not_seen_never_fails(change, options, frame, estimator):
     model = estimator.make(max_iter=2, **options).fit(frame.X, estimator.frame_y)
     rows = frame.X.head(9).assign(**change)
-    assert np.isfinite(estimator.answer(model, rows)).all()
+    if any(isinstance(value, OF_ANOTHER_TYPE.get(name, ())) for name, value in change.items()):
+        with pytest.raises(TypeError, match=r"want (strings|numbers): fit saw no"):
+            estimator.answer(model, rows)
+    else:
+        assert np.isfinite(estimator.answer(model, rows)).all()
     mixed = as_objects(frame.X.head(9))
     for name, value in change.items():
         mixed[::2, list(frame.X.columns).index(name)] = value

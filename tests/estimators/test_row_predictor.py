@@ -1,6 +1,11 @@
 """One row through ``row_predictor`` is that row through ``predict``."""
 
+import copy
 import pickle
+import re
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -132,6 +137,8 @@ def test_it_keeps_its_model(frame):
     [
         ([1.0, "here"], ValueError, "row has 2 values, want 5, the columns of fit"),
         ({"age": 1, "town": "here"}, ValueError, "row has 'town', want columns of fit"),
+        ({"city": 12}, TypeError, "row: 'city' has numbers such as 12, want strings: fit saw no"),
+        ({"member": "yes"}, TypeError, "row: 'member' has strings such as 'yes', want numbers"),
         ({"age": np.inf}, ValueError, "'age' is infinite"),
         ({"age": "12"}, TypeError, "'age' is '12', want a number"),
         ({"city": ["here"]}, TypeError, "city"),
@@ -144,9 +151,77 @@ def test_it_keeps_its_model(frame):
     ],
 )
 def test_bad_rows(frame, row, error, words):
-    predict_row = DCNRegressor(**SMALL).fit(frame, frame["clicks"]).row_predictor()
+    model = DCNRegressor(**SMALL).fit(frame, frame["clicks"])
     with pytest.raises(error, match=words):
-        predict_row(row)
+        model.row_predictor(missing_columns="allow")(row)
+
+
+def test_missing_columns_are_named_or_allowed(frame):
+    model = DCNRegressor(**SMALL).fit(frame, frame["clicks"])
+    row = frame.iloc[0].to_dict()
+    part = {name: row[name] for name in ("city", "age", "id")}
+    strict, lenient = model.row_predictor(), model.row_predictor(missing_columns="allow")
+    words = re.escape("row lacks the columns ['clicks', 'member'], want all columns of fit")
+    with pytest.raises(ValueError, match=words):
+        strict(part)
+    with pytest.raises(ValueError, match=r"row lacks the columns .*'age', 'city'"):
+        strict({})
+    assert lenient(part) == strict(row | {"clicks": None, "member": None})
+    assert lenient({}) == strict(dict.fromkeys(row))
+    for mapping in (MappingProxyType(row), defaultdict(lambda: 1, row)):
+        assert strict(mapping) == strict(row)
+    with pytest.raises(ValueError, match="missing_columns is 'ignore', want 'error' or 'allow'"):
+        model.row_predictor(missing_columns="ignore")
+
+
+def test_values_new_to_training_are_counted(frame):
+    model = DCNRegressor(hash_buckets={"id": 10**6}, **SMALL).fit(frame, frame["clicks"])
+    predict_row, row = model.row_predictor(), frame.iloc[0].to_dict()
+    assert predict_row.n_unknown_ == {"city": 0, "id": 0, "member": 0}
+    for change in ({}, {"city": "new"}, {"city": None}, {"city": "new", "id": -1}, {"member": 7}):
+        predict_row(row | change)
+    assert predict_row.n_unknown_ == {"city": 2, "id": 1, "member": 1}
+    assert model.row_predictor().n_unknown_ == {"city": 0, "id": 0, "member": 0}
+    predict_row.n_unknown_["city"] = 0  # a copy
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(predict_row, [row | {"city": "new"}] * 400))
+    assert predict_row.n_unknown_["city"] == 402
+
+
+@pytest.mark.parametrize("again", [lambda p: pickle.loads(pickle.dumps(p)), copy.deepcopy])
+def test_it_can_be_pickled_and_copied(frame, again):
+    y = frame["clicks"].to_numpy()
+    X = frame[["age", "clicks"]].to_numpy()
+    lone = {"scoring": lambda *_: 1.0, "early_stopping": True}  # no pickle takes it
+    for model, rows in (
+        (DCNRegressor(**SMALL, **lone).fit(frame, y), frame.to_dict("records")),
+        (DCNRegressor(loss="log_loss", **SMALL).fit(frame, y / 1000), frame.to_dict("records")),
+        (DCNRegressor(**SMALL).fit(X, np.column_stack([y, y])), X),
+        (DCNClassifier(**SMALL).fit(frame, y % 3), frame.to_dict("records")),
+        (DCNClassifier(hash_buckets=7, **SMALL).fit(frame, y % 2), frame.to_dict("records")),
+    ):
+        predict_row = model.row_predictor(missing_columns="allow")
+        with ThreadPoolExecutor(2) as pool:  # while others use it
+            calls = pool.map(predict_row, rows[:50])
+            other = again(predict_row)
+            expected = list(calls)
+        np.testing.assert_array_equal([other(row) for row in rows[:50]], expected)
+        if rows is not X:
+            other({"member": 7 if model.hash_buckets is None else None})
+            assert again(other).n_unknown_ == other.n_unknown_
+            if model.hash_buckets is None:
+                assert (other.n_unknown_["member"], predict_row.n_unknown_["member"]) == (1, 0)
+
+
+def test_intervals_and_their_texts(frame):
+    X = frame.assign(band=pd.cut(frame["age"], [0, 30, 45, 99]))
+    model = DCNRegressor(**SMALL).fit(X, X["age"].fillna(0) > 40)
+    predict_row = model.row_predictor()
+    for i in X.dropna().index[:10]:
+        row = X.iloc[i].to_dict()
+        assert predict_row(row) == pytest.approx(model.predict(X[i : i + 1])[0], rel=1e-6)
+        assert predict_row(row | {"band": str(row["band"])}) == predict_row(row)
+    assert sum(predict_row.n_unknown_.values()) == 0
 
 
 def test_bad_arrays():

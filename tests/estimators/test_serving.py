@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
 from dcnfast import DCNClassifier, DCNRegressor
@@ -62,3 +63,37 @@ def test_a_column_that_was_constant_changes_nothing_later():
     for scaling in ("auto", "log", "quantile", None):
         model = DCNRegressor(numeric_scaling=scaling, **SMALL).fit(X, X["a"])
         np.testing.assert_array_equal(model.predict(X.assign(one=50.0)), model.predict(X))
+
+
+@pytest.fixture(scope="module")
+def clicks():
+    rng = np.random.default_rng(2)
+    zips = rng.choice(["10115", "20095", "50667"], 400)
+    return pd.DataFrame({"zip": zips, "n": rng.normal(size=400)}), (zips == "10115").astype(float)
+
+
+@pytest.mark.parametrize("buckets", [None, 50])
+def test_strings_that_come_as_numbers_are_refused(buckets, clicks):
+    X, y = clicks
+    model = DCNClassifier(hash_buckets=buckets, **SMALL).fit(X, y)
+    new = X[:5].astype({"zip": int})
+    text = "column 'zip' has numbers such as [0-9]*, want strings: fit saw no numbers there"
+    for answer in (model.predict, model.predict_proba, model.decision_function):
+        with pytest.raises(TypeError, match=f"X: {text}"):
+            answer(new)
+    with pytest.raises(TypeError, match=f"X_val: {text}"):
+        model.fit(X, y, X_val=new, y_val=y[:5])
+    assert model.predict(X[:5]).shape == (5,)
+    with pytest.raises(TypeError, match="row: 'zip' has numbers such as 10115, want strings"):
+        model.row_predictor()({"zip": 10115, "n": 0.0})
+    assert model.predict(X[:5].assign(zip=None)).shape == (5,)
+
+
+def test_unknown_values_are_counted(clicks):
+    X, y = clicks
+    model = DCNRegressor(**SMALL).fit(X, y)
+    assert model.count_unknown(X) == {"zip": 0}
+    assert model.count_unknown(X[:6].assign(zip=["99999", None, "", *X["zip"][:3]])) == {"zip": 2}
+    assert DCNRegressor(**SMALL).fit(X[["n"]], y).count_unknown(X[["n"]]) == {}
+    with pytest.raises(NotFittedError):
+        DCNRegressor().count_unknown(X)
