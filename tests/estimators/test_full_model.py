@@ -107,7 +107,12 @@ def test_dropout_at_its_ends(dropout, table, estimator):
 def test_layer_norm_does_not_mind_the_size_of_a_row(table, regressor):
     """One hidden layer, no cross: a row and its multiple look the same but for bias and shift."""
     model = regressor(
-        layer_norm=True, cross_layers=0, hidden_layer_sizes=(32,), numeric_scaling=None, max_iter=2
+        layer_norm=True,
+        cross_layers=0,
+        hidden_layer_sizes=(32,),
+        max_iter=2,
+        numeric_scaling=None,
+        numeric_clip=False,
     ).fit(table.X, table.y)
     near, far = model.predict(1e3 * table.X), model.predict(1e4 * table.X)
     np.testing.assert_allclose(near, far, atol=0.02)
