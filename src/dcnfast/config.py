@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 
 from dcnfast import _core
+from dcnfast.memory import check_memory
 
 Cross = Literal["matrix", "vector", "lowrank"]
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
@@ -17,16 +17,6 @@ SparseAdam = Literal["lazy", "exact"]
 Deterministic = Literal["threads", "isa"]
 Loss = Literal["squared_error", "log_loss", "softmax"]
 DType = Literal["float32", "float64"]
-
-COPIES = 8  # parameters, gradient, two moments, packed weights, lanes, initial values, snapshot
-
-
-def physical_memory() -> int:
-    """Return the machine's memory in bytes, or what no machine has where it cannot be asked."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return 2**40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,18 +140,18 @@ class NetworkConfig:
         Raises
         ------
         ValueError
-            If the network would have more parameters than the machine's memory can train. Systems
-            that promise more memory than they have would end the process instead.
+            If a number is not what its description says, or the network would not fit into the
+            memory that this process may use: see :func:`dcnfast.memory.check_memory`.
+        TypeError
+            If something is no number.
         """
-        most = physical_memory() // (COPIES * np.dtype(self.dtype).itemsize)
-        if (n := self.count_parameters()) > most:
-            raise ValueError(
-                f"the network would have {n} parameters, want at most the {most} that fit into "
-                "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim"
-            )
         fields = asdict(self)
-        network = _core.NetworkF64 if fields.pop("dtype") == "float64" else _core.NetworkF32
-        return network(_core.NetworkConfig(**fields))
+        if (dtype := fields.pop("dtype")) not in ("float32", "float64"):
+            raise ValueError(f"dtype is {dtype!r}, want 'float32' or 'float64'")
+        network = _core.NetworkF64 if dtype == "float64" else _core.NetworkF32
+        description = _core.NetworkConfig(**fields)  # numbers only, which it checks
+        check_memory(self)
+        return network(description)
 
 
 def automatic_embedding_dim(n_rows: int) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast.batch import Rows
+from dcnfast.memory import check_memory
 from dcnfast.model import Model
 from dcnfast.optim import Adam
 from dcnfast.reference_network import ReferenceNetwork
@@ -157,6 +158,11 @@ def train(
     on_epoch : callable
         Gets the epoch's number; returns whether to stop.
 
+    Raises
+    ------
+    ValueError
+        If training would not fit into memory.
+
     Warns
     -----
     ConvergenceWarning
@@ -165,6 +171,7 @@ def train(
     UserWarning
         If Ctrl-C was pressed. The model is then as after the last whole batch.
     """
+    check_memory(model.config, settings.batch_size, settings.n_threads)
     watch = Watch(settings, model, keep_best=held_out is not None)
     try:
         for epoch in range(settings.max_iter):

@@ -18,7 +18,8 @@ X = np.random.default_rng(0).normal(size=(4000, 20))
 # engine answers with. A finalizer that gives up the GIL, as all input and output does, lets another
 # thread go on from there.
 FINALIZERS = """
-score = DCNClassifier(max_iter=1, n_jobs=1).fit(X, np.arange(4000) % 3).row_predictor()._logits.__call__
+model = DCNClassifier(max_iter=1, n_jobs=1).fit(X, np.arange(4000) % 3)
+score = model.row_predictor()._logits.__call__  # bound before: to bind it makes an object
 ids = np.empty(0, np.int32)
 want = score(ids, X[0])
 class Slow:

@@ -1,6 +1,7 @@
 // Network and its description.
 #include <tuple>
 
+#include "init.hpp"
 #include "py_network.hpp"
 
 namespace dcn {
@@ -11,12 +12,14 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
   const auto keep = [](auto getter) {
     return [getter](const py::object& self) { return getter(self, self.cast<Net&>().network()); };
   };
-  py::class_<Net>(m, name)
-      .def(py::init([](const NetworkConfig& config) {
-             return without_gil([&] { return std::make_unique<Net>(config); });
-           }),
-           py::arg("config"))
-      .def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().count(); })
+  py::class_<Net> network(m, name);
+  def_init<const NetworkConfig&>(
+      network,
+      [](const NetworkConfig& config) {
+        return without_gil([&] { return std::make_unique<Net>(config); });
+      },
+      py::arg("config"));
+  network.def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().count(); })
       .def_property_readonly("step",
                              [](Net& s) {
                                const typename Net::Reader reader(s.access());
@@ -140,7 +143,7 @@ namespace {
 using FieldTuple = std::tuple<std::string, std::size_t, std::size_t>;
 
 // No network that fits a machine has more; products of two such numbers do not overflow.
-constexpr std::size_t kMostWidth = std::size_t{1} << 31, kMostLayers = std::size_t{1} << 20;
+constexpr std::size_t kMostWidth = (std::size_t{1} << 31) - 1, kMostLayers = std::size_t{1} << 20;
 constexpr std::size_t kMostRows = std::numeric_limits<std::uint32_t>::max();  // of the tables
 constexpr double kMostParameters = static_cast<double>(std::size_t{1} << 42);
 
@@ -250,17 +253,26 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   return c;
 }
 
+template <class... Arguments>
+void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Arguments...)) {
+  def_init<Arguments...>(
+      config,
+      [make](Arguments... arguments) {
+        return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
+      },
+      py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("wide"), py::arg("cross"),
+      py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
+      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
+      py::arg("dropout"), py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"),
+      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
+}
+
 }  // namespace
 
 void register_network(py::module_& m) {
-  py::class_<NetworkConfig>(m, "NetworkConfig")
-      .def(py::init(&make_config), py::kw_only(), py::arg("fields"), py::arg("n_dense"),
-           py::arg("wide"), py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"),
-           py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"),
-           py::arg("hidden"), py::arg("activation"), py::arg("structure"), py::arg("dropout"),
-           py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("alpha_embedding"),
-           py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"),
-           py::arg("sparse_adam"), py::arg("deterministic"));
+  py::class_<NetworkConfig> config(m, "NetworkConfig");
+  def_config(config, &make_config);
   register_network_of<float>(m, "NetworkF32");
   register_network_of<double>(m, "NetworkF64");
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 
+#include "init.hpp"
 #include "lent.hpp"
 #include "py_network.hpp"
 
@@ -189,14 +190,18 @@ template <class T> class RowPredictor {
 template <class T> void register_row_of(py::module_& m, const char* name) {
   using Row = RowPredictor<T>;
   using Doubles = Array<double>;
-  py::class_<Row>(m, name)
-      .def(py::init<py::object, const std::vector<std::string>&, const typename Row::Knots&,
-                    const Doubles&, const Doubles&, const Doubles&, const Doubles&, const Doubles&,
-                    const Doubles&, const Array<bool>&, const Array<std::int64_t>&, double>(),
-           py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("low"), py::arg("high"),
-           py::arg("factor"), py::arg("mean"), py::arg("scale"), py::arg("missing"),
-           py::arg("constant"), py::arg("indicators"), py::arg("farthest"))
-      .def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
+  py::class_<Row> row(m, name);
+  def_init<py::object, const std::vector<std::string>&, const typename Row::Knots&, const Doubles&,
+           const Doubles&, const Doubles&, const Doubles&, const Doubles&, const Doubles&,
+           const Array<bool>&, const Array<std::int64_t>&, double>(
+      row,
+      [](auto&&... arguments) {
+        return std::make_unique<Row>(std::forward<decltype(arguments)>(arguments)...);
+      },
+      py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("factor"), py::arg("mean"),
+      py::arg("scale"), py::arg("missing"), py::arg("constant"), py::arg("indicators"),
+      py::arg("farthest"));
+  row.def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
 }
 
 }  // namespace
