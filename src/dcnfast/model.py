@@ -185,9 +185,45 @@ class Model:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.config = NetworkConfig(**state["config"])
-        self.network = self.config.compile()
-        self.network.set_parameters(state["parameters"])
+        config = _config_of(state)
+        network = config.compile()
+        size = network.flat_parameters.size
+        flat = {
+            name: _checked(state, name, size, config.dtype)
+            for name in ("parameters", "first_moments", "second_moments")
+        }
+        if (flat["second_moments"] < 0).any():
+            raise ValueError("the state's second_moments are negative in places, want squares")
+        step = state.get("step")
+        if type(step) is not int or not 0 <= step < 2**32:
+            raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
+        network.set_parameters(flat["parameters"])
         if "averages" in state:
-            self.network.set_averages(state["averages"])
-        self.network.set_optimizer(state["first_moments"], state["second_moments"], state["step"])
+            network.set_averages(_checked(state, "averages", size, config.dtype))
+        network.set_optimizer(flat["first_moments"], flat["second_moments"], step)
+        self.config, self.network = config, network
+
+
+def _config_of(state: Any) -> NetworkConfig:
+    """Read the description of a pickled network."""
+    if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
+        raise ValueError("the state of a Model is no dict with a config, want one that it pickled")
+    try:
+        return NetworkConfig(**state["config"])
+    except TypeError as error:  # a name that there is not
+        raise ValueError(f"the state's config: {error}") from error
+
+
+def _checked(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
+    """Read one flat buffer of a pickled network: whatever is in it will be computed with."""
+    array = state.get(name)
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"the state's {name} are {type(array).__name__}, want an array")
+    if array.dtype != dtype or array.shape != (size,):
+        raise ValueError(
+            f"the state's {name} have shape {array.shape} and type {array.dtype}, want ({size},) "
+            f"and {dtype}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"the state's {name} are not finite")
+    return np.ascontiguousarray(array)

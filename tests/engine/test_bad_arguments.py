@@ -1,0 +1,342 @@
+"""Whatever comes into the compiled part is checked: bad arguments end in exceptions, never worse.
+
+Each sweep runs in a process of its own, so that a crash is a failure and not the end.
+"""
+
+import json
+import math
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+from dcnfast import _core
+
+REFUSED = (ValueError, TypeError, IndexError, MemoryError)
+HUGE = [2**31, 2**32, 2**62, 2**63, 2**64 - 1, 2**64, 10**30]
+NO_COUNT = [-1, -(2**63), 1.5, math.nan, "1", None]
+THREADS = [0, *NO_COUNT, 10**30]
+NO_RATE = [math.nan, math.inf, -math.inf, "1", None]
+
+CONFIG = {
+    "fields": [("city", 9, 3), ("day", 4, 2)], "n_dense": 3, "wide": True, "cross": "lowrank",
+    "cross_layers": 2, "cross_rank": 2, "diag_scale": 0.1, "cross_bias": True,
+    "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
+    "dropout": 0.1, "layer_norm": True, "n_outputs": 1, "loss": "squared_error",
+    "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
+    "sparse_adam": "exact", "deterministic": "threads",
+}  # fmt: skip
+BAD_CONFIG = {
+    "fields": [
+        None, "abc", [()], [("a", 1)], [("a", 0, 1)], [("a", 1, 0)], [("a", -1, 1)],
+        *([("a", n, 1)] for n in HUGE[1:]), *([("a", 1, n)] for n in HUGE[1:]),
+        [("a", 2**63, 1), ("b", 2**63, 1)], [("a", 2**31, 1), ("b", 2**31, 1)],
+        [("a", 2**32 - 1, 2**31)], [("a", 1, 2**31), ("b", 1, 2**31)],
+    ],
+    "n_dense": [*HUGE, *NO_COUNT],
+    "cross_layers": [*HUGE, *NO_COUNT],
+    "cross_rank": [0, *HUGE, *NO_COUNT],
+    "n_outputs": [0, *HUGE, *NO_COUNT],
+    "hidden": [None, 5, [0], [-1], ["a"], *([5, n] for n in HUGE)],
+    "dropout": [1.0, 1.5, -0.1, *NO_RATE],
+    "ema_decay": [1.0, 1.5, -0.1, *NO_RATE],
+    "diag_scale": NO_RATE,
+    "alpha_embedding": [-0.1, *NO_RATE],
+    "alpha_cross": [-0.1, *NO_RATE],
+    "alpha_deep": [-0.1, *NO_RATE],
+}  # fmt: skip
+CHOICES = ["cross", "preactivation", "activation", "structure", "loss"]
+CHOICES += ["sparse_adam", "deterministic"]
+BAD_CONFIG |= {name: ["", "nothing", None, 1] for name in CHOICES}
+
+
+def network():
+    return _core.NetworkF64(_core.NetworkConfig(**CONFIG))
+
+
+def arrays(*shapes):
+    return [np.full(shape, 0.5) for shape in shapes]
+
+
+def not_an_array_like(good, free_axes):
+    """Return what is none, or has another type, shape or size."""
+    dtype, shape = good.dtype, good.shape
+    yield from (None, "a", 7, [], {}, np.array(None), np.zeros(shape, complex))
+    yield from (np.zeros(shape, "M8[s]"), np.full(shape, "a"), np.zeros((), dtype))
+    yield from (np.zeros((0,) * (good.ndim + 1), dtype), np.zeros((*shape, 1), dtype))
+    for axis in set(range(good.ndim)) - free_axes:
+        longer = list(shape)
+        longer[axis] += 1
+        yield np.zeros(longer, dtype)
+
+
+def strange_but_good(good):
+    """Return the same numbers, lying in memory otherwise."""
+    shifted = np.frombuffer(b"\0" + good.tobytes(), np.uint8)[1:].view(good.dtype)
+    yield shifted.reshape(good.shape)
+    yield np.asfortranarray(good)
+    yield np.repeat(good, 2, axis=0)[::2]
+    yield good.astype(good.dtype.newbyteorder())
+
+
+# name -> (function, good arguments, bad ones by their place)
+
+
+def of_ops():
+    k = _core.ops_f64
+    x0, w, b = arrays((6, 4), (2, 4), (2, 4))
+    W, U, V = arrays((2, 4, 4), (2, 4, 3), (2, 3, 4))
+    h, Wd, bd, dh, s, t = arrays((6, 4), (5, 4), (5,), (6, 5), (4,), (4,))
+    ids = np.zeros((6, 2), np.int32)
+    tables, stacked = arrays((3, 2), (4, 2)), np.ones((6, 4))
+    bad_ids = [ids - 1, ids + 3, ids + (2**31 - 1), np.zeros((6, 2))]
+    bad_tables = [None, 3, [None], [np.ones(3)], arrays((0, 2), (4, 2)), tables * 2]
+    gate, bad_gate = (0.1, "relu", 2), [NO_RATE, ["", "no", None], THREADS]
+    C, c, wide = arrays((3, 8), (3,), (6, 3))
+    weight, classes = np.ones(6), np.zeros((6, 1))
+    no_class = [classes - 1, classes + 3, classes + 0.5, classes * math.nan, classes + math.inf]
+    flat = [np.ones(7) for _ in range(4)]
+    rates = [NO_RATE, [-0.1, 1.0, *NO_RATE], [-0.1, 1.0, *NO_RATE], [-1, *NO_RATE], [-1, *NO_RATE]]
+    return {
+        "cross_vector": (k.cross_vector, (x0, w, b, 2), {3: THREADS}),
+        "cross_vector_backward": (k.cross_vector_backward, (x0, x0, w, b, 2), {4: THREADS}),
+        "cross_matrix": (k.cross_matrix, (x0, W, b, *gate), dict(enumerate(bad_gate, 3))),
+        "cross_matrix_backward": (
+            k.cross_matrix_backward, (x0, x0, W, b, *gate), dict(enumerate(bad_gate, 4)),
+        ),
+        "cross_lowrank": (k.cross_lowrank, (x0, U, V, b, *gate), dict(enumerate(bad_gate, 4))),
+        "cross_lowrank_backward": (
+            k.cross_lowrank_backward, (x0, x0, U, V, b, *gate), dict(enumerate(bad_gate, 5)),
+        ),
+        "embedding": (k.embedding, (ids, tables), {0: bad_ids, 1: bad_tables}),
+        "embedding_backward": (
+            k.embedding_backward, (stacked, ids, tables), {1: bad_ids, 2: bad_tables},
+        ),
+        "dense": (k.dense, (h, Wd, bd, "relu"), {3: ["", "no", None]}),
+        "dense_backward": (k.dense_backward, (dh, h, Wd, bd, "gelu"), {4: ["", "no", None]}),
+        "layer_norm": (k.layer_norm, (h, s, t), {}),
+        "layer_norm_backward": (k.layer_norm_backward, (h, h, s, t), {}),
+        "combine": (k.combine, (x0, h, C, c), {}),
+        "combine_backward": (k.combine_backward, (wide, x0, h, C, c), {}),
+        "squared_error": (k.squared_error, (wide, wide, weight), {}),
+        "log_loss": (k.log_loss, (wide, wide, weight), {}),
+        "softmax_loss": (k.softmax_loss, (wide, classes, weight), {1: no_class}),
+        "adam_update": (
+            k.adam_update, (*flat, 0.1, 0.9, 0.9, 1e-7, 0.0), dict(enumerate(rates, 4)),
+        ),
+    }  # fmt: skip
+
+
+def of_network():
+    net = network()
+    size = net.flat_parameters.size
+    flat, ids, order = np.ones(size), np.zeros((6, 2), np.int32), np.arange(6)
+    dense, target, weight = arrays((6, 3), (6, 1), (6,))
+    bad_ids = [ids - 1, ids + 4, ids + (2**31 - 1), ids.astype(np.int64)]
+    bad_order = [order + 1, order - 1, order + 2**62, order.astype(np.int32), order * 1.0]
+    seeds = [-1, 2**64, 1.5, None]
+    count = [0, *NO_COUNT, 2**64]
+    steps = [2**32, 2**63, 2**64, -1, None, 0.5, math.nan]
+    beta = [-0.1, 1.0, 2.0, *NO_RATE]
+    table, training = (ids, dense, target, weight), (0.1, 0.9, 0.9, 1e-7)
+    return {
+        "set_parameters": (net.set_parameters, (flat,), {}),
+        "set_averages": (net.set_averages, (flat,), {}),
+        "set_optimizer": (net.set_optimizer, (flat, flat, 3), {2: steps}),
+        "tiling": (net.tiling, (100,), {0: [2**32, 2**63, 2**64, -1, None]}),
+        "set_sharing": (
+            net.set_sharing, (3, 8, 1e6),
+            {0: [-1, 2**64, None], 1: [-1, 2**64, None], 2: [math.nan, None, "a"]},
+        ),
+        "predict": (net.predict, (ids, dense, 2), {0: bad_ids, 2: THREADS}),
+        "evaluate": (net.evaluate, (*table, 2), {0: bad_ids, 4: THREADS}),
+        "compute_gradients": (
+            net.compute_gradients, (*table, order, 0, 2),
+            {0: bad_ids, 4: [order[:0], *bad_order], 5: seeds, 6: THREADS},
+        ),
+        "train_epoch": (
+            net.train_epoch, (*table, order, 4, *training, 0, 2),
+            {0: bad_ids, 4: bad_order, 5: count, 6: NO_RATE, 7: beta, 8: beta,
+             9: [0.0, -1, *NO_RATE], 10: seeds, 11: THREADS},
+        ),
+    }  # fmt: skip
+
+
+def of_rows():
+    net = network()
+    names, knots = ["a", "b"], [([0.0, 1.0, 2.0], [-1.0, 0.0, 1.0]), ([], [])]
+    zero, one, no = np.zeros(2), np.ones(2), np.zeros(2, bool)
+    bad = [np.array([1, x]) for x in (math.nan, math.inf)]
+    many = np.zeros(4, np.int64)
+    x, z = knots[0]
+    bad_knots = [
+        None, [], knots * 2, [knots[0]], [(x, z[:2]), ([], [])],
+        *([(k, z), ([], [])] for k in ([0, 2, 1], [0, 0, 1], [0, math.nan, 1], [math.nan] * 3)),
+        *([(k, z), ([], [])] for k in ([-math.inf, 0, 1], [0, 1, math.inf])),
+        *([(x, k), ([], [])] for k in ([0, math.nan, 1], [0, 1, math.inf])),
+    ]  # fmt: skip
+    make = (net, names, knots, one, zero, one, zero, no, np.array([1]), 1e4)
+    predict = _core.RowPredictorF64(*make)
+    ids, numbers = np.zeros(2, np.int32), np.ones(2)
+    return {
+        "RowPredictor": (
+            _core.RowPredictorF64, make,
+            {0: [None, 1, _core.NetworkF32(_core.NetworkConfig(**CONFIG))],
+             1: [None, [], ["a"], names * 2, [1, 2]], 2: bad_knots, 3: bad, 4: bad,
+             5: [zero, *bad], 6: bad, 8: [many - 1, many + 2, many, many[:3] + 2**62],
+             9: [0.0, -1.0, math.nan, None]},
+        ),
+        "row": (
+            predict, (ids, numbers),
+            {0: [ids - 1, ids + 4, ids + (2**31 - 1)], 1: [numbers * math.inf, -numbers / 0.0]},
+        ),
+    }  # fmt: skip
+
+
+def of_module():
+    seconds = [math.nan, math.inf, -1, 1e9, None]
+    return {
+        "force_isa": (_core.force_isa, ("scalar",), {0: ["", "avx1024", None, 1]}),
+        "measure_fma_peak": (
+            _core.measure_fma_peak, (True, 2, 0.0), {1: THREADS, 2: seconds},
+        ),
+        "measure_bandwidth": (_core.measure_bandwidth, (2, 0.0), {0: THREADS, 1: seconds}),
+        "measure_read_bandwidth": (
+            _core.measure_read_bandwidth, (4000, 2, 0.0),
+            {0: [0, 7, *HUGE[2:], *NO_COUNT], 1: THREADS, 2: seconds},
+        ),
+        "Network": (_core.NetworkF64, (_core.NetworkConfig(**CONFIG),), {0: [None, 1, {}, CONFIG]}),
+    }  # fmt: skip
+
+
+SURFACES = {"ops": of_ops, "network": of_network, "rows": of_rows, "module": of_module}
+# by place: arguments that may be None, and axes of arguments that may be as long as they are
+WEIGHTS = {"squared_error": 2, "log_loss": 2, "softmax_loss": 2} | dict.fromkeys(
+    ("evaluate", "compute_gradients", "train_epoch"), 3
+)
+FREE_AXES = dict.fromkeys(("cross_vector", "cross_matrix", "cross_lowrank"), (0, 0)) | {
+    "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
+    "compute_gradients": (4, 0), "train_epoch": (4, 0), "RowPredictor": (8, 0),
+}  # fmt: skip
+
+
+def bad_calls(name, arguments, bad):
+    """Yield a description and arguments, of which one is bad."""
+    free_place, axis = FREE_AXES.get(name, (None, None))
+    for place, good in enumerate(arguments):
+        values = list(bad.get(place, []))
+        if isinstance(good, np.ndarray):
+            values += not_an_array_like(good, {axis} if place == free_place else set())
+        for value in values:
+            if value is None and WEIGHTS.get(name) == place:
+                continue
+            yield (
+                f"{name}, argument {place}: {value!r}"[:200],
+                [value if i == place else argument for i, argument in enumerate(arguments)],
+            )
+
+
+def sweep(surface):
+    """Print what was not refused, or what was refused and should not be."""
+    wrong, n = [], 0
+    for name, (function, arguments, bad) in SURFACES[surface]().items():
+        function(*arguments)  # so that what is refused is refused for what was changed
+        for what, changed in bad_calls(name, arguments, bad):
+            n += 1
+            print(what, file=sys.stderr, flush=True)  # the last line before a crash
+            try:
+                function(*changed)
+            except REFUSED:
+                continue
+            except Exception as error:
+                what += f": {error!r}"
+            wrong.append(what)
+        function(*arguments)
+    print(json.dumps([n, wrong]))
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_bad_arguments(surface):
+    code = f"import runpy; runpy.run_path({__file__!r})['sweep']({surface!r})"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.returncode, done.stderr[-500:])
+    n, wrong = json.loads(done.stdout)
+    assert not wrong, "\n".join(wrong)
+    assert n >= 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD_CONFIG.items() for value in values]
+)
+def test_bad_description_of_a_network(name, value):
+    _core.NetworkConfig(**CONFIG)
+    with pytest.raises(REFUSED):
+        _core.NetworkConfig(**CONFIG | {name: value})
+
+
+@pytest.mark.parametrize("surface", ["ops", "network"])
+def test_threads_are_as_many_as_the_pool_has(surface):
+    """A call that made room for each of 10^9 threads would take all memory."""
+    calls = 0
+    for function, arguments, bad in SURFACES[surface]().values():
+        for place in (place for place, values in bad.items() if values is THREADS):
+            function(*arguments[:place], 10**9, *arguments[place + 1 :])
+            calls += 1
+    assert calls >= 4
+
+
+def as_bytes(result):
+    if isinstance(result, np.ndarray):
+        return result.tobytes()
+    return [as_bytes(part) for part in result] if isinstance(result, tuple | list) else result
+
+
+@pytest.mark.parametrize("name", of_ops())
+def test_arrays_that_lie_otherwise_in_memory(name):
+    function, arguments, _ = of_ops()[name]
+    places = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray)]
+    if name == "adam_update":
+        places = places[3:]
+    want = as_bytes(function(*map(copy, arguments)))
+    for place in places:
+        for same in strange_but_good(arguments[place]):
+            changed = [same if i == place else copy(a) for i, a in enumerate(arguments)]
+            assert as_bytes(function(*changed)) == want
+
+
+def copy(argument):
+    return argument.copy() if isinstance(argument, np.ndarray) else argument
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_what_is_written_is_no_copy(place):
+    function, arguments, _ = of_ops()["adam_update"]
+    good = arguments[place]
+    read_only = good.copy()
+    read_only.setflags(write=False)
+    for bad in (*strange_but_good(good), good.astype(np.float32), read_only, list(good)):
+        if isinstance(bad, np.ndarray) and bad.flags.carray and bad.dtype == good.dtype:
+            continue
+        with pytest.raises((ValueError, TypeError)):
+            function(*[bad if i == place else copy(a) for i, a in enumerate(arguments)])
+
+
+def test_steps_end_before_rows_forget_them():
+    """Exact Adam notes the step of each row in 32 bits."""
+    net = network()
+    flat = np.full(net.flat_parameters.size, 0.1)
+    train = partial(
+        net.train_epoch, np.zeros((6, 2), np.int32), *arrays((6, 3), (6, 1)), None, np.arange(6), 2,
+        0.1, 0.9, 0.9, 1e-7, 0, 2,
+    )  # fmt: skip
+    net.set_optimizer(flat, flat, 2**32 - 1 - 4)
+    train()
+    assert net.step == 2**32 - 1 - 1
+    with pytest.raises(ValueError, match=r"train_epoch: step is 4294967294 and 4 may follow"):
+        train()
+    assert np.isfinite(net.flat_parameters).all()
