@@ -198,9 +198,9 @@ template <class T> void register_row_of(py::module_& m, const char* name) {
       [](auto&&... arguments) {
         return std::make_unique<Row>(std::forward<decltype(arguments)>(arguments)...);
       },
-      py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("factor"), py::arg("mean"),
-      py::arg("scale"), py::arg("missing"), py::arg("constant"), py::arg("indicators"),
-      py::arg("farthest"));
+      py::arg("network"), py::arg("names"), py::arg("knots"), py::arg("low"), py::arg("high"),
+      py::arg("factor"), py::arg("mean"), py::arg("scale"), py::arg("missing"), py::arg("constant"),
+      py::arg("indicators"), py::arg("farthest"));
   row.def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
 }
 
