@@ -94,7 +94,7 @@ def test_a_wrong_kernel_is_noticed(mutant, tmp_path):
     total, failed = outcomes(tmp_path, file, chosen, judges, DCNFAST_MUTANT=mutant)
     assert set(total) == set(judges)
     shares = {name: failed[name] / total[name] for name in judges}
-    assert min(shares.values()) > 0.7, shares
+    assert min(shares.values()) > 0.6, shares
     assert shares.get("test_results_that_fit_no_cache", 1) == 1
 
 
