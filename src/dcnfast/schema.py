@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -14,12 +16,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from dcnfast.factor import Factor
+from dcnfast.factor import Factor, is_missing_type
 from dcnfast.parallel import each
 from dcnfast.readers import Source, open_source
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+TIMES = (np.datetime64, np.timedelta64, date, time, timedelta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,18 +150,62 @@ def read_validation_table(
 
 def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
     name = type(estimator).__name__
-    if isinstance(y, np.ndarray) and y.dtype.kind in "mM":
-        raise ValueError(f"{name}: y has dtype {y.dtype}, want numbers or labels")
-    if y_numeric and np.asarray(y).dtype.kind in "US":
-        raise ValueError(f"{name}: y is not numeric: could not convert string to float")
+    if isinstance(y, str | bytes):
+        raise ValueError(
+            f"{name}: y is the string {y!r}, want an array-like of {n} targets: the column itself "
+            "and not its name"
+        )
+    if issparse(y):
+        raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
+    _refuse_what_is_no_target(name, np.asarray(y), y_numeric)
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
         _, y = check_X_y(
             np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator
         )
         assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
     return np.asarray(y)
+
+
+def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool) -> None:
+    """Raise ValueError for dates, durations, missing values and words, whatever holds them."""
+    wanted = "numbers" if y_numeric else "numbers or labels"
+    hint = "say how many, of which unit, such as (y - y.min()) / numpy.timedelta64(1, 'D')"
+    if y.dtype.kind in "mM":
+        raise ValueError(f"{name}: y has dtype {y.dtype}, want {wanted}: {hint}")
+    for row, value in _one_of_each_type(y):
+        kind = type(value)
+        if is_missing_type(kind) or _is_nan(value):
+            raise ValueError(
+                f"{name}: y has {value!r} in row {row}, want a target for each row: leave out the "
+                "rows that have none"
+            )
+        if isinstance(value, TIMES) or kind.__module__.partition(".")[0] == "pandas":
+            raise ValueError(f"{name}: y has {value!r} in row {row}, want {wanted}: {hint}")
+        if y_numeric and isinstance(value, str | bytes):
+            raise ValueError(
+                f"{name}: y is not numeric: could not convert string to float: {value!r} in row "
+                f"{row}, want numbers: DCNClassifier is for labels, y.astype(float) for numbers in "
+                "strings"
+            )
+
+
+def _one_of_each_type(y: Array) -> list[tuple[int, Any]]:
+    """Return the first value of every type, and the first NaN, among objects; and their rows."""
+    if y.dtype.kind not in "OUS" or not y.size or not y.ndim:
+        return []
+    rows = y.reshape(len(y), -1).tolist()
+    if y.dtype.kind != "O":
+        return [(0, rows[0][0])]
+    first: dict[tuple[type, bool], tuple[int, Any]] = {}
+    for i in reversed(range(len(rows))):
+        first |= {(type(value), _is_nan(value)): (i, value) for value in rows[i]}
+    return list(first.values())
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
 
 
 def _read(estimator: BaseEstimator, source: Source, mask: Mask) -> Table:

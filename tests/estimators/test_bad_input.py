@@ -1,6 +1,9 @@
 """What is no table, no target or no weight is refused in words; a fitted model survives it."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
@@ -50,7 +53,7 @@ NO_TARGET = {
     "complex": (Y + 1j, "Complex data not supported"),
     "not a number": (with_value(Y, np.nan), "Input y contains NaN"),
     "infinity": (with_value(Y, np.inf), "Input y contains infinity"),
-    "None": (with_value(Y, None, object), "NaN|Unknown label type|float"),
+    "None": (with_value(Y, None, object), "y has None in row 4, want a target for each row"),
     "dates": (np.full(ROWS, np.datetime64("2020-01-01")), "y has dtype datetime64"),
     "masked": (np.ma.masked_array(Y, Y > 0), "y is an array with masked values"),
     "an empty list": ([], "inconsistent numbers of samples|y is empty|0 sample"),
@@ -140,9 +143,63 @@ def test_weights_must_leave_two_classes(class_weight, weight, text, classifier):
         )
 
 
-def test_target_of_words_is_refused_by_the_regressor(regressor):
-    with pytest.raises(ValueError, match="y is not numeric: could not convert string to float"):
-        regressor().fit(X, np.where(Y > 0, "yes", "no"))
+@pytest.mark.parametrize("holder", [np.array, list, pd.Series, pd.Categorical, pl.Series])
+@pytest.mark.parametrize("words", [["yes", "no"], ["1.5", "2"]])
+def test_target_of_words_is_refused_by_the_regressor(words, holder, regressor):
+    text = f"could not convert string to float: {words[0]!r} in row 0, want numbers: DCNClassifier"
+    with pytest.raises(ValueError, match=text):
+        regressor().fit(X, holder(words * (ROWS // 2)))
+
+
+DATES = pd.date_range("2020", periods=ROWS)
+TIMES = {
+    "array": DATES.to_numpy(),
+    "DatetimeIndex": DATES,
+    "Series": pd.Series(DATES),
+    "with a time zone": pd.Series(DATES.tz_localize("UTC")),
+    "in a DataFrame": pd.DataFrame({"y": DATES}),
+    "beside numbers": pd.DataFrame({"y": Y, "when": DATES}),
+    "polars": pl.Series(DATES.to_numpy()),
+    "polars dates": pl.Series([day.date() for day in DATES]),
+    "pyarrow": pa.array(DATES.to_pydatetime()),
+    "list of Timestamp": list(DATES),
+    "list of date": [day.date() for day in DATES],
+    "list of time": [day.time() for day in DATES],
+    "Period": pd.Series(DATES.to_period("D")),
+    "timedelta64": (DATES - DATES[0]).to_numpy(),
+    "durations in a Series": pd.Series(DATES - DATES[0]),
+    "polars durations": pl.Series((DATES - DATES[0]).to_numpy()),
+    "list of timedelta": list((DATES - DATES[0]).to_pytimedelta()),
+}
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_dates_and_durations_are_no_targets(case, estimator):
+    with pytest.raises(ValueError, match=r"y has .*want numbers.*: say how many, of which unit"):
+        estimator.make().fit(X, TIMES[case])
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        ("income", "y is the string 'income', want an array-like of 40 targets"),
+        ([None, *Y[1:]], "y has None in row 0, want a target for each row"),
+        (pl.Series([*Y[1:], None]), "y contains NaN"),
+        (pd.Series([1, pd.NA] * 20, dtype="Int64"), "y contains NaN"),
+        (np.array([1.0] * 39 + [pd.NA], object), "y has <NA> in row 39"),
+        (csr_array(np.ones((ROWS, 1))), "y is a sparse matrix, want a dense array"),
+    ],
+)
+def test_targets_that_are_missing_or_no_array(y, text, estimator):
+    with pytest.raises((ValueError, TypeError), match=text):
+        estimator.make().fit(X, y)
+
+
+def test_missing_label_is_named(classifier):
+    labels = ["yes", "no", None, "yes"] * 10
+    for y in (labels, pd.Series(labels), pl.Series(labels), np.array(labels, object)):
+        with pytest.raises(ValueError, match=r"y has (None|nan) in row 2"):
+            classifier().fit(X, y)
 
 
 def test_early_stopping_wants_a_row_for_each_side(regressor):

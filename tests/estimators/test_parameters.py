@@ -151,6 +151,7 @@ def test_every_combination_learns(cross, structure, activation, table, regressor
         ({"cross": "vector", "cross_layers": 2, "hidden_layer_sizes": ()}, 2 * 10 + 6),
         ({"cross": "lowrank", "cross_layers": 2, "cross_rank": 2, "hidden_layer_sizes": ()}, 56),
         ({"cross_layers": 1, "hidden_layer_sizes": (7,)}, 30 + 6 * 7 + 5 + 7 + 1),
+        ({"cross_layers": 1, "hidden_layer_sizes": 7}, 30 + 6 * 7 + 5 + 7 + 1),
         ({"cross_layers": 1, "hidden_layer_sizes": (7,), "structure": "stacked"}, 30 + 42 + 8),
         ({"cross_layers": 0, "hidden_layer_sizes": ()}, 6),
     ],
