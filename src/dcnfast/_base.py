@@ -24,7 +24,7 @@ from dcnfast.optim import Adam
 from dcnfast.row_predictor import RowPredictor, finite_logits
 from dcnfast.schema import Table, read_table, read_validation_table
 from dcnfast.timing import Timing
-from dcnfast.trainer import HeldOut, History, Settings, train, warn_if_constant
+from dcnfast.trainer import HeldOut, History, Settings, takes_weight, train, warn_if_constant
 
 Array = npt.NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -288,7 +288,8 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             return HeldOut(rows, None, seen)
         scorer = check_scoring(self, self.scoring)
         encoded = Encoded(rows.ids, rows.dense)
-        weight = {} if rows.weight is None else {"sample_weight": part.loss_weight}
+        weighted = rows.weight is not None and takes_weight(scorer)
+        weight = {"sample_weight": part.loss_weight} if weighted else {}
         return HeldOut(rows, lambda: scorer(self, encoded, part.y, **weight), seen)
 
     def _run(

@@ -115,7 +115,7 @@ early_stopping : bool or "auto", default="auto"
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
-    methods understand.
+    methods understand, and ``sample_weight`` where it has such a parameter and rows have weights.
 validation_fraction : float, default=0.1
     Of the rows to hold out.
 n_iter_no_change : int, default=10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -100,6 +101,17 @@ class HeldOut:
             return float(score)
         r = self.rows
         return -float(model.network.evaluate(r.ids, r.dense, r.target, r.weight, n_threads))
+
+
+def takes_weight(scorer: Callable[..., Any]) -> bool:
+    """Return whether a scorer, or a function of estimator, X and y, takes sample_weight."""
+    if hasattr(scorer, "_accept_sample_weight"):  # whatever its metric takes
+        return bool(scorer._accept_sample_weight())
+    try:
+        parameters = inspect.signature(scorer).parameters.values()
+    except (TypeError, ValueError):  # compiled functions need not say what they take
+        return False
+    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 class Watch:

@@ -1,12 +1,13 @@
 """Rows to watch: given or held out, judged by the loss or a scorer, and refused in words."""
 
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import get_scorer, make_scorer, mean_pinball_loss
+from sklearn.metrics import get_scorer, make_scorer, max_error, mean_pinball_loss
 from sklearn.model_selection import train_test_split
 
 from dcnfast import DCNRegressor
@@ -161,6 +162,40 @@ def test_a_scorer_that_cannot_judge_is_named(parts, regressor):
     model = regressor(scoring="accuracy", early_stopping=True)
     with pytest.raises(ValueError, match=r"scoring of the held-out rows: .*continuous"):
         model.fit(parts.X, np.arange(len(parts.X)) / 7)
+
+
+def plain(model, X, y):
+    return float(np.mean(model.predict(X) == y))
+
+
+def weighted(model, X, y, sample_weight=None):
+    assert sample_weight is not None
+    return float(np.average(model.predict(X) == y, weights=sample_weight))
+
+
+def with_keywords(model, X, y, **keywords):
+    assert set(keywords) == {"sample_weight"}
+    return plain(model, X, y)
+
+
+class Plain:
+    def __call__(self, model, X, y):
+        return plain(model, X, y)
+
+
+@pytest.mark.parametrize("by", ["class_weight", "sample_weight"])
+@pytest.mark.parametrize(
+    "scoring", [plain, weighted, with_keywords, Plain(), partial(plain), "accuracy",
+                make_scorer(max_error), lambda *_: 1.0]
+)  # fmt: skip
+def test_a_scorer_gets_weights_where_it_takes_them(scoring, by, frame, classifier):
+    y = (frame.y > 0).astype(int)
+    model = classifier(scoring=scoring, early_stopping=True, max_iter=2)
+    if by == "class_weight":
+        model.set_params(class_weight="balanced").fit(frame.X, y)
+    else:
+        model.fit(frame.X, y, sample_weight=1.0 + y)
+    assert len(model.validation_scores_) == 2
 
 
 BAD = {
