@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -21,13 +20,13 @@ from dcnfast.cpu import effective_threads
 from dcnfast.encoder import Encoded, TableEncoder
 from dcnfast.model import Model
 from dcnfast.optim import Adam
+from dcnfast.published import reads_one_fit
 from dcnfast.row_predictor import RowPredictor, finite_logits
 from dcnfast.schema import Table, read_table, read_validation_table
 from dcnfast.timing import Timing
 from dcnfast.trainer import HeldOut, History, Settings, takes_weight, train, warn_if_constant
 
 Array = npt.NDArray[Any]
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 FEW_ROWS = 64  # one tile at most, so one thread
 
@@ -66,22 +65,6 @@ class Part:
         ))  # fmt: skip
 
 
-def fit_or_leave_as_it_was(fit: Method) -> Method:
-    """Make ``fit`` all or nothing: when it raises, the estimator is what it was before."""
-
-    @functools.wraps(fit)
-    def whole_fit(self: BaseEstimator, *args: Any, **kwargs: Any) -> Any:
-        before = dict(self.__dict__)
-        try:
-            return with_callbacks(fit)(self, *args, **kwargs)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
-    return cast(Method, whole_fit)  # type checkers see the arguments and the result of fit
-
-
 class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
@@ -110,6 +93,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     @property
+    @reads_one_fit
     def parameters_(self) -> dict[str, Array]:
         """Learned parameters by name, as read-only views: those that predict."""
         check_is_fitted(self)
@@ -325,6 +309,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- predict
 
+    @reads_one_fit
     def row_predictor(self, *, missing_columns: str = "error") -> RowPredictor:
         """Prepare to predict single rows in microseconds.
 
@@ -346,6 +331,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             missing_columns=missing_columns,
         )  # fmt: skip
 
+    @reads_one_fit
     def count_unknown(self, X: Any) -> dict[str, int]:
         """Count the values of a table that training has not seen, to watch what is served.
 

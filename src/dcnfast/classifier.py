@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
+from dcnfast._base import BaseDCN, Part
 from dcnfast._parameters import (
     ClassificationLoss,
     Initializer,
@@ -23,6 +23,7 @@ from dcnfast._parameters import (
     one_of,
 )
 from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+from dcnfast.published import published_whole, reads_one_fit
 from dcnfast.schema import read_training_table
 from dcnfast.targets import ClassTarget
 from dcnfast.timing import Timing
@@ -121,7 +122,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         self._store(locals())
         self.class_weight = class_weight
 
-    @fit_or_leave_as_it_was
+    @published_whole
     def fit(
         self,
         X: Any,
@@ -220,6 +221,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             )
         return factors
 
+    @reads_one_fit
     def decision_function(self, X: Any) -> Array:
         """Return log-odds of the second class, or one logit for each class.
 
@@ -238,6 +240,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             return logits
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
+    @reads_one_fit
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities.
 
@@ -260,6 +263,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         """Return what the logits of one row say."""
         return ClassTarget(len(self.classes_))
 
+    @reads_one_fit
     def predict_log_proba(self, X: Any) -> Array:
         """Return logarithms of :meth:`predict_proba`, finite also where those are 0.
 
@@ -277,6 +281,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             logits = np.column_stack([np.zeros_like(logits), logits])
         return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
 
+    @reads_one_fit
     def predict(self, X: Any) -> Array:
         """Predict labels.
 

@@ -13,7 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from dcnfast._base import BaseDCN, Part, fit_or_leave_as_it_was
+from dcnfast._base import BaseDCN, Part
 from dcnfast._parameters import (
     Initializer,
     NumericScaling,
@@ -23,6 +23,7 @@ from dcnfast._parameters import (
 )
 from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.encoder import Standardizer
+from dcnfast.published import published_whole, reads_one_fit
 from dcnfast.schema import read_training_table
 from dcnfast.targets import NumericTarget
 from dcnfast.timing import Timing
@@ -126,7 +127,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     ) -> None:
         self._store(locals())
 
-    @fit_or_leave_as_it_was
+    @published_whole
     def fit(
         self,
         X: Any,
@@ -212,6 +213,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             return part
         return replace(part, target=self._target_scaler.transform(part.target, self.dtype))
 
+    @reads_one_fit
     def predict(self, X: Any) -> Array:
         """Predict targets.
 
