@@ -1,9 +1,10 @@
-"""Single calls, one after the other, each with its own time."""
+"""Single calls, one after the other, each with its own time; or by several threads at once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,3 +42,31 @@ class Calls:
         seconds = np.concatenate(self._passes[WARM_UP:] or self._passes)
         p50, p99 = np.quantile(seconds, [0.5, 0.99])
         return {"p50": float(p50), "p99": float(p99)}
+
+
+class Servers:
+    """Threads that answer at the same time, each its share of the rows, row by row.
+
+    Parameters
+    ----------
+    answers : list of callable
+        One a thread; returns the answer for one row.
+    rows : list
+    """
+
+    def __init__(self, answers: list[Callable[[Any], float]], rows: list[Any]) -> None:
+        self._answers = answers
+        self._shares = [rows[i :: len(answers)] for i in range(len(answers))]
+        self._n = len(rows)
+        self._threads = ThreadPoolExecutor(len(answers))
+
+    def __call__(self) -> tuple[Any]:
+        results = np.empty(self._n)
+        shares = self._threads.map(self._serve, self._answers, self._shares)
+        for i, share in enumerate(shares):
+            results[i :: len(self._answers)] = share
+        return (results,)
+
+    @staticmethod
+    def _serve(answer: Callable[[Any], float], rows: list[Any]) -> list[float]:
+        return [answer(row) for row in rows]

@@ -65,6 +65,11 @@ class Served:
         sizes = [rows for _, rows, _ in self.config.fields]
         return np.cumsum([0, *sizes])[:-1].astype(np.int32)
 
+    def rows(self) -> list[Any]:
+        """Return the rows one by one: dicts, or arrays of numbers."""
+        table = self.raw
+        return table.to_dict("records") if hasattr(table, "iloc") else list(table)
+
     def answer(self) -> tuple[Array]:
         p = {name: value.astype(np.float64) for name, value in self.parameters.items()}
         dense = self.dense.astype(np.float64)

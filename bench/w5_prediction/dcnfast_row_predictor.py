@@ -9,5 +9,4 @@ if not hasattr(DCNRegressor, "row_predictor"):
 def prepare(data, threads):  # noqa: ARG001, it has one
     if not data.single:
         return None
-    rows = data.raw if not hasattr(data.raw, "iloc") else data.raw.to_dict("records")
-    return Calls(data.estimator.row_predictor(), list(rows))
+    return Calls(data.estimator.row_predictor(), data.rows())

@@ -16,7 +16,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from dcnfast.factor import Factor, is_missing_type
+from dcnfast.factor import Factor
+from dcnfast.objects import is_missing_type
 from dcnfast.parallel import each
 from dcnfast.readers import Source, open_source
 

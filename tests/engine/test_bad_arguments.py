@@ -177,16 +177,18 @@ def of_rows():
         *([(k, z), ([], [])] for k in ([-math.inf, 0, 1], [0, 1, math.inf])),
         *([(x, k), ([], [])] for k in ([0, math.nan, 1], [0, 1, math.inf])),
     ]  # fmt: skip
-    make = (net, names, knots, one, zero, one, zero, no, np.array([1]), 1e4)
+    low, high = np.full(2, -math.inf), np.full(2, 1.0)
+    make = (net, names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4)
     predict = _core.RowPredictorF64(*make)
     ids, numbers = np.zeros(2, np.int32), np.ones(2)
     return {
         "RowPredictor": (
             _core.RowPredictorF64, make,
             {0: [None, 1, _core.NetworkF32(_core.NetworkConfig(**CONFIG))],
-             1: [None, [], ["a"], names * 2, [1, 2]], 2: bad_knots, 3: bad, 4: bad,
-             5: [zero, *bad], 6: bad, 8: [many - 1, many + 2, many, many[:3] + 2**62],
-             9: [0.0, -1.0, math.nan, None]},
+             1: [None, [], ["a"], names * 2, [1, 2]], 2: bad_knots,
+             3: [bad[0], high + 1, low[:1]], 4: [bad[0], high[:1]], 5: bad, 6: bad,
+             7: [zero, *bad], 8: bad, 10: [many - 1, many + 2, many, many[:3] + 2**62],
+             11: [0.0, -1.0, math.nan, None]},
         ),
         "row": (
             predict, (ids, numbers),
@@ -218,7 +220,7 @@ WEIGHTS = {"squared_error": 2, "log_loss": 2, "softmax_loss": 2} | dict.fromkeys
 )
 FREE_AXES = dict.fromkeys(("cross_vector", "cross_matrix", "cross_lowrank"), (0, 0)) | {
     "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
-    "compute_gradients": (4, 0), "train_epoch": (4, 0), "RowPredictor": (8, 0),
+    "compute_gradients": (4, 0), "train_epoch": (4, 0), "RowPredictor": (10, 0),
 }  # fmt: skip
 
 
