@@ -29,8 +29,9 @@ class RowPredictor:
     """What a fitted estimator predicts for one row, in microseconds.
 
     Made by ``estimator.row_predictor()``. It keeps the model of that moment, also when the
-    estimator is fitted anew. Several threads may call it at the same time, and one does not wait
-    for another: the engine computes without Python's lock, each call in memory of its own.
+    estimator is fitted anew, and may be pickled and copied. Several threads may call it at the same
+    time, and one does not wait for another: the engine computes without Python's lock, each call in
+    memory of its own.
 
     Parameters
     ----------

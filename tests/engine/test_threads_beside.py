@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -215,19 +216,24 @@ def test_a_network_that_predicts_does_not_change():
     ids, dense, _ = table(200_000)
     flat = np.zeros_like(network.flat_parameters)
 
+    over = threading.Event()
+
     def work():
-        for _ in range(5):
+        while not over.is_set():
             with suppress(RuntimeError):  # one of the two is refused
                 network.predict(ids, dense, 1)
 
     thread = threading.Thread(target=work)
     thread.start()
     refused = False
-    while thread.is_alive() and not refused:
+    for _ in range(10_000):
         try:
             network.set_parameters(flat)
         except RuntimeError as error:
             refused = str(error) == "this network is predicting in another thread"
+            break
+        time.sleep(0.001)
+    over.set()
     thread.join()
     assert refused
     network.set_parameters(flat)
