@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,20 +11,31 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from dcnfast._configure import Circumstances, configure
 from dcnfast._parameters import CONSTRAINTS
-from dcnfast.batch import Rows, automatic_batch_size, mean_one, split_for_validation
+from dcnfast.batch import (
+    Part,
+    Rows,
+    automatic_batch_size,
+    mean_one,
+    rows_to_watch,
+    split_for_validation,
+)
 from dcnfast.cpu import effective_threads
 from dcnfast.encoder import Encoded, TableEncoder
+from dcnfast.folds import FOLDS, LARGEST, Choice, Fold, assign_folds, choose_epochs
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.published import reads_one_fit
+from dcnfast.outcome import judge
+from dcnfast.published import private_copy, reads_one_fit
 from dcnfast.row_predictor import RowPredictor, finite_logits
 from dcnfast.schema import Table, read_table, read_validation_table
+from dcnfast.shrinkage import shrink
 from dcnfast.timing import Timing
-from dcnfast.trainer import HeldOut, History, Settings, takes_weight, train, warn_if_constant
+from dcnfast.trainer import HeldOut, History, Settings, takes_weight, train
 
 Array = npt.NDArray[Any]
 
@@ -32,37 +43,26 @@ FEW_ROWS = 64  # one tile at most, so one thread
 
 
 @dataclass(frozen=True)
-class Part:
-    """Rows of a table with their targets, as yet without scales.
+class Task:
+    """What a fit is to do with its rows.
 
     Parameters
     ----------
-    table : Table
-    y : ndarray of shape (n,) or (n, C)
-        As scorers want it.
-    target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
-    loss_weight : ndarray of shape (n,)
-        Of the rows in the loss.
-    column_weight : ndarray of shape (n,)
-        Of the rows in the scales of columns.
+    loss : str
+    n_outputs : int
+        Logits, C.
+    continued : bool
+        Whether it goes on from the last fit.
+    shown : dict
+        What callbacks may see of the data.
+    timing : Timing
     """
 
-    table: Table
-    y: Array
-    target: Array
-    loss_weight: Array
-    column_weight: Array
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def take(self, rows: Array) -> Part:
-        """Return some of the rows."""
-        if len(rows) == len(self):
-            return self
-        return Part(self.table.take(rows), *(
-            a[rows] for a in (self.y, self.target, self.loss_weight, self.column_weight)
-        ))  # fmt: skip
+    loss: str
+    n_outputs: int
+    continued: bool
+    shown: dict[str, Any]
+    timing: Timing
 
 
 class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -136,23 +136,6 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         metadata = None if sample_weight is None else {"sample_weight": weight}
         return {"X": X, "y": y, "metadata": metadata}
 
-    def _split(
-        self,
-        whole: Part,
-        validation: Part | None,
-        random_state: np.random.RandomState,
-        labels: Array | None,
-    ) -> tuple[Part, Part | None]:
-        """Return the rows to train on and to watch; rows without weight count as absent."""
-        rows = np.flatnonzero(whole.loss_weight)
-        n = len(rows)
-        stop_early = n > 10_000 if self.early_stopping == "auto" else self.early_stopping
-        if validation is not None or not stop_early:
-            return whole.take(rows), validation
-        labels = None if labels is None else labels[rows]
-        train_rows, held = split_for_validation(n, self.validation_fraction, random_state, labels)
-        return whole.take(rows[train_rows]), whole.take(rows[held])
-
     def _continued(self, table: Table, attribute: str, value: Any) -> bool:
         """Return whether this fit goes on from the last one, whose columns must be the same."""
         if not (self.warm_start and hasattr(self, "_model")):
@@ -191,32 +174,62 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- fit: training
 
-    def _train(
+    def _learn(
         self,
-        train_part: Part,
-        held_part: Part | None,
-        random_state: np.random.RandomState,
-        continued: bool,
-        *,
-        loss: str,
-        n_outputs: int,
-        shown: dict[str, Any],
-        timing: Timing,
+        whole: Part,
+        given: Part | None,
+        labels: Array | None,
+        task: Task,
     ) -> None:
-        history = History(timing=timing)
-        if continued:
+        """Hold out rows where that is wanted, and train; rows without weight count as absent."""
+        random_state = check_random_state(self.random_state)
+        present = np.flatnonzero(whole.loss_weight)
+        whole, labels = whole.take(present), None if labels is None else labels[present]
+        how, held, choice = rows_to_watch(self, len(whole), given is not None), given, None
+        if how == "folds":
+            with task.timing.measure("validate"):
+                choice = self._cross_validate(whole, labels, task, random_state)
+        if how == "part" or (how == "folds" and choice is None):
+            rows, held_rows = split_for_validation(
+                len(whole), self.validation_fraction, random_state, labels
+            )
+            whole, held = whole.take(rows), whole.take(held_rows)
+        shrinks = held is not given and self.early_stopping == "auto" and not self.warm_start
+        self._train(whole, held, choice, task, random_state, shrinks)
+
+    def _cross_validate(
+        self, whole: Part, labels: Array | None, task: Task, random_state: np.random.RandomState
+    ) -> Choice | None:
+        """Return how long to train; None for a network that is too large to be trained so often."""
+        settings, folds = self._settings(len(whole), random_state), []
+        number = assign_folds(len(whole), random_state, labels)
+        for k in range(FOLDS):
+            part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
+            estimator = private_copy(self)
+            estimator._prepare(part, True, task, random_state)
+            model = estimator._model
+            if model.n_parameters > LARGEST:
+                return None
+            seen = [field.counts for field in estimator.encoder_.fields]
+            rows = estimator._rows(part), estimator._rows(held)
+            folds.append(Fold(model, *rows, held.loss_weight, seen))
+        return choose_epochs(folds, settings, random_state)
+
+    def _prepare(
+        self, part: Part, watched: bool, task: Task, random_state: np.random.RandomState
+    ) -> None:
+        """Make what training needs: scales of targets and columns, categories, and the network."""
+        if task.continued:
             self._model = self._model.copy()
-            history = History(list(self.loss_curve_), list(self.validation_scores_ or []), timing)
         else:
-            with timing.measure("encode"):
-                self.encoder_ = self._fit_encoder(train_part)
+            self._fit_target(part)
+            self.encoder_ = self._fit_encoder(part)
         config = configure(
-            self, self.encoder_, loss, n_outputs,
-            self._model.config if continued
-            else Circumstances(len(train_part), held_part is not None),
+            self, self.encoder_, task.loss, task.n_outputs,
+            self._model.config if task.continued else Circumstances(len(part), watched),
         )  # fmt: skip
-        if not continued:
-            self._columns = train_part.table.names, train_part.table.is_categorical.tolist()
+        if not task.continued:
+            self._columns = part.table.names, part.table.is_categorical.tolist()
             self._model = Model(config).initialize(
                 random_state, self.cross_initializer, self.deep_initializer
             )
@@ -224,24 +237,34 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             before, now = asdict(self._model.config), asdict(config)
             changed = [f"{k} was {before[k]!r}, got {now[k]!r}" for k in now if before[k] != now[k]]
             raise ValueError(f"warm_start: {'; '.join(changed)}, want the same network")
+
+    def _train(
+        self,
+        part: Part,
+        held: Part | None,
+        choice: Choice | None,
+        task: Task,
+        random_state: np.random.RandomState,
+        shrinks: bool,
+    ) -> None:
+        timing, history = task.timing, History(timing=task.timing)
+        if task.continued:
+            history = History(list(self.loss_curve_), list(self.validation_scores_ or []), timing)
+        with timing.measure("encode"):
+            self._prepare(part, held is not None or choice is not None, task, random_state)
+            rows = self._rows(part)
         self.n_parameters_ = self._model.n_parameters
-        self.embedding_dims_ = {name: width for name, _, width in config.fields}
-        with timing.measure("encode"):
-            rows = self._rows(train_part)
+        self.embedding_dims_ = {name: width for name, _, width in self._model.config.fields}
         settings = self._settings(len(rows), random_state)
-        if continued:
-            seen = [s + np.bincount(i, minlength=len(s)) for s, i in self._seen_and(rows)]
+        if choice is not None:
+            settings = replace(settings, max_iter=choice.n_epochs, tol=None)
+        if task.continued:
+            self._seen = [s + np.bincount(i, minlength=len(s)) for s, i in self._seen_and(rows)]
         else:
-            seen = [field.counts for field in self.encoder_.fields]
-        self._seen = seen
+            self._seen = [field.counts for field in self.encoder_.fields]
         with timing.measure("encode"):
-            held_out = None if held_part is None else self._held_out(held_part)
-        self._run(rows, held_out, settings, random_state, history, shown)
-        self._model.settle_unseen(self._seen)
-        self.loss_curve_ = history.loss_curve
-        self.validation_scores_ = history.validation_scores if held_out is not None else None
-        self.n_iter_ = len(history.loss_curve)
-        warn_if_constant(self._model, rows, settings)
+            held_out = None if held is None else self._held_out(held, shrinks)
+        self._run(rows, held_out, choice, settings, random_state, history, task)
         if settings.verbose > 1:
             print(timing.report(self._model, settings.n_threads))
 
@@ -254,7 +277,15 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             hash_buckets=self.hash_buckets,
         ).fit(part.table, part.column_weight, self.n_jobs)
 
+    def _fit_target(self, part: Part) -> None:
+        """Learn the scales of the targets, where they have any."""
+
+    def _scaled(self, part: Part) -> Part:
+        """Return the rows with targets as the network sees them."""
+        return part
+
     def _rows(self, part: Part) -> Rows:
+        part = self._scaled(part)
         encoded = self.encoder_.transform(part.table, self.dtype, self.n_jobs)
         target = np.ascontiguousarray(part.target, dtype=self.dtype)
         return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, self.dtype))
@@ -263,13 +294,13 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Pair, field by field, how often training saw each row of the table with the ids."""
         return zip(self._seen, rows.ids.T, strict=True)
 
-    def _held_out(self, part: Part) -> HeldOut:
+    def _held_out(self, part: Part, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
         rows = self._rows(part)
         unseen = any((s[i] == 0).any() for s, i in self._seen_and(rows))
         seen = self._seen if unseen else None
         if self.scoring is None:
-            return HeldOut(rows, None, seen)
+            return HeldOut(rows, None, seen, shrinks)
         scorer = check_scoring(self, self.scoring)
         encoded = Encoded(rows.ids, rows.dense)
         weighted = rows.weight is not None and takes_weight(scorer)
@@ -280,32 +311,48 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self,
         rows: Rows,
         held_out: HeldOut | None,
+        choice: Choice | None,
         settings: Settings,
         random_state: np.random.RandomState,
         history: History,
-        shown: dict[str, Any],
+        task: Task,
     ) -> None:
         """Train inside scikit-learn's callback context, one task an epoch."""
         context = self._init_callback_context(max_subtasks=settings.max_iter)
-        context.call_on_fit_task_begin(estimator=self, **shown)
+        context.call_on_fit_task_begin(estimator=self, **task.shown)
+
+        def finish(model: Model) -> Array:
+            model.settle_unseen(self._seen)
+            held = held_out.rows if held_out is not None and held_out.shrinks else None
+            factor = None if choice is None else choice.factor
+            return shrink(model, rows, held, factor, settings.n_threads)
 
         def state() -> dict[str, Any]:
             model = self._model.copy()
-            model.settle_unseen(self._seen)
+            finish(model)
             return {"_model": model, "n_iter_": len(history.loss_curve)}
 
         def on_epoch(_: int) -> bool:
-            task = context.subcontext(task_name="epoch")
-            task.call_on_fit_task_begin(estimator=self, **shown)
+            epoch = context.subcontext(task_name="epoch")
+            epoch.call_on_fit_task_begin(estimator=self, **task.shown)
             self.loss_curve_ = history.loss_curve
             return bool(
-                task.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
+                epoch.call_on_fit_task_end(
+                    estimator=self, reconstruction_attributes=state, **task.shown
+                )
             )
 
         if settings.verbose > 1:
             self._model.network.start_timing()
-        train(self._model, rows, held_out, settings, random_state, history, on_epoch)
-        context.call_on_fit_task_end(estimator=self, reconstruction_attributes=state, **shown)
+        best = train(self._model, rows, held_out, settings, random_state, history, on_epoch)
+        judge(self._model, rows, settings, best)
+        self.shrinkage_ = finish(self._model)
+        self.loss_curve_, self.n_iter_ = history.loss_curve, len(history.loss_curve)
+        watched = history.validation_scores if choice is None else choice.scores[: self.n_iter_]
+        self.validation_scores_ = None if held_out is None and choice is None else watched
+        context.call_on_fit_task_end(
+            estimator=self, reconstruction_attributes=lambda: {"_model": self._model}, **task.shown
+        )
 
     # ---- predict
 

@@ -106,12 +106,17 @@ batch_size : int or "auto", default="auto"
     Rows of a batch; "auto" is all rows up to 64; above, a hundredth of the rows, but 64 to 1024,
     and at most a quarter of them, rounded down to a power of two.
 max_iter : int, default=100
-    Most epochs.
+    Most epochs. A ConvergenceWarning says where they were too few.
 shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out rows, stop when they are no longer predicted better, and keep the parameters
-    that were best on them. "auto" does so above 10,000 rows, or with ``X_val``.
+    that were best on them. "auto" does so from 60 rows on, and below 2,000 holds out each row once:
+    it trains a network for each of five folds to find the number of epochs for one on all rows.
+    It then also shrinks the logits towards the best constant, as far as held-out rows do not tell
+    the network from chance, see ``shrinkage_``. With ``warm_start`` "auto" holds out rows above
+    10,000, with ``scoring`` a part and no folds, with ``X_val`` these rows; only without all three
+    it shrinks.
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
@@ -150,6 +155,9 @@ loss_curve_ : list of float
 validation_scores_ : list of float or None
     Score of the held-out rows after every epoch, the negative loss without ``scoring``; None
     without such rows.
+shrinkage_ : ndarray of shape (C,)
+    What the distance of the logits from the best constant was multiplied by: 1 for a network that
+    held-out rows support or that none have judged, 0 where the constant is as good.
 parameters_ : dict of str to ndarray
     Read-only views: cross_W (L, D, D) as (out, in), cross_w, cross_U, cross_V, cross_b, deep_W_i
     (O, I), deep_b_i, head_W (C, D + H), head_b, embedding_K (V, K) and so on.

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from dcnfast._base import BaseDCN, Part
+from dcnfast._base import BaseDCN, Task
 from dcnfast._parameters import (
     ClassificationLoss,
     Initializer,
@@ -22,6 +22,7 @@ from dcnfast._parameters import (
     add_parameters_to_doc,
     one_of,
 )
+from dcnfast.batch import Part
 from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.published import published_whole, reads_one_fit
 from dcnfast.schema import read_training_table
@@ -175,16 +176,11 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         continued = self._continued(table, "classes_", classes)
         held = self._validation_part(X_val, y_val, sample_weight_val, classes, factors)
         self.classes_ = classes
-        random_state = check_random_state(self.random_state)
         whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
-        train, held = self._split(whole, held, random_state, codes)
         one_logit = len(classes) == 2 and self.loss == "log_loss"
-        self._train(
-            train, held, random_state, continued,
-            loss="log_loss" if one_logit else "softmax",
-            n_outputs=1 if one_logit else len(classes),
-            shown=self._shown(X, y, sample_weight, weight), timing=timing,
-        )  # fmt: skip
+        loss, n_outputs = ("log_loss", 1) if one_logit else ("softmax", len(classes))
+        shown = self._shown(X, y, sample_weight, weight)
+        self._learn(whole, held, codes, Task(loss, n_outputs, continued, shown, timing))
         return self
 
     def _validation_part(

@@ -155,6 +155,31 @@ class Model:
                     total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
                 table[counts == 0] = total / max(counts.sum(), 1)
 
+    def shrink(self, factor: Array, constant: Array) -> None:
+        """Move all logits towards a constant: factor * logits + (1 - factor) * constant.
+
+        Parameters
+        ----------
+        factor, constant : ndarray of shape (C,)
+        """
+        averages = self.snapshot() if self.config.ema_decay else None
+        flat: Array = np.array(self.network.flat_parameters)
+        self._shrink(flat, factor, constant)
+        self.network.set_parameters(flat)
+        if averages is not None:
+            self._shrink(averages, factor, constant)
+            self.network.set_averages(averages)
+
+    def _shrink(self, flat: Array, factor: Array, constant: Array) -> None:
+        for name, shape, offset in self.network.tensors:
+            tensor = flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            if name in ("head_W", "wide_W"):  # (C, ...)
+                tensor *= factor[:, None].astype(flat.dtype)
+            elif name == "wide":  # (V, C)
+                tensor *= factor.astype(flat.dtype)
+            elif name == "head_b":
+                tensor[:] = factor * tensor + (1 - factor) * constant
+
     def snapshot(self, out: Array | None = None) -> Array:
         """Copy the flat parameters that predictions use: the averages where they are kept."""
         if out is None:

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from dcnfast._base import BaseDCN, Part
+from dcnfast._base import BaseDCN, Task
 from dcnfast._parameters import (
     Initializer,
     NumericScaling,
@@ -21,6 +20,7 @@ from dcnfast._parameters import (
     add_parameters_to_doc,
     one_of,
 )
+from dcnfast.batch import Part
 from dcnfast.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.encoder import Standardizer
 from dcnfast.published import published_whole, reads_one_fit
@@ -185,17 +185,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
                     f"y_val has {columns.shape[1]} columns, want {n_outputs}, as many as y"
                 )
             held = Part(table_val, targets, columns, weight_val, weight_val)
-        random_state = check_random_state(self.random_state)
-        train, held = self._split(whole, held, random_state, None)
-        if not continued:
-            self._target_scaler = Standardizer().fit(train.target, train.loss_weight)
         self.n_outputs_ = n_outputs
         self._one_column = y.ndim == 1
-        self._train(
-            self._scaled(train), None if held is None else self._scaled(held), random_state,
-            continued, loss=self.loss, n_outputs=n_outputs,
-            shown=self._shown(X, y, sample_weight, weight), timing=timing,
-        )  # fmt: skip
+        shown = self._shown(X, y, sample_weight, weight)
+        self._learn(whole, held, None, Task(self.loss, n_outputs, continued, shown, timing))
         return self
 
     def _targets(self, name: str, y: Array) -> Array:
@@ -206,6 +199,9 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
                 "and 1 with loss='log_loss'"
             )
         return columns
+
+    def _fit_target(self, part: Part) -> None:
+        self._target_scaler = Standardizer().fit(part.target, part.loss_weight)
 
     def _scaled(self, part: Part) -> Part:
         """Return the rows with targets as the network sees them; rates stay what they are."""

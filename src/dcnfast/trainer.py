@@ -1,4 +1,4 @@
-"""Stages 7 and 8, epoch by epoch: batches, early stopping, and what to do when training fails."""
+"""Stages 7 and 8, epoch by epoch: early stopping, and what to do when training fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from dcnfast.batch import Rows
 from dcnfast.memory import check_memory
 from dcnfast.model import Model
 from dcnfast.optim import Adam
-from dcnfast.reference_network import ReferenceNetwork
 from dcnfast.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -81,11 +80,14 @@ class HeldOut:
         Returns the score that the model has on them now; None is the negative loss.
     seen : list of ndarray or None
         See :meth:`Model.settle_unseen`; None where all their categories are those of training.
+    shrinks : bool
+        Whether they also say how far the network is to be trusted.
     """
 
     rows: Rows
     scorer: Callable[[], Any] | None
     seen: list[Array] | None
+    shrinks: bool = False
 
     def score(self, model: Model, n_threads: int) -> float:
         """Return the score, the higher the better."""
@@ -114,29 +116,59 @@ def takes_weight(scorer: Callable[..., Any]) -> bool:
     return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-class Watch:
-    """Follows a loss, and keeps the one copy of the parameters that may be wanted again.
+class Progress:
+    """Whether a loss still gets better, epoch by epoch.
 
-    Of rows held out the best counts, and training on without progress or into trouble ends there.
-    Without such rows it is the last epoch in which all was well.
+    Attributes
+    ----------
+    best_loss : float
+    waited : int
+        Epochs since it got better by ``tol``.
     """
 
-    def __init__(self, settings: Settings, model: Model, keep_best: bool) -> None:
-        self.settings, self.model = settings, model
-        self.keep_best = keep_best
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.best_loss, self.waited = np.inf, 0
-        self.kept = model.snapshot()
 
-    def no_progress(self, loss: float) -> bool:
-        """Take note of a sound epoch's loss; return whether training should stop."""
-        if loss < self.best_loss or not self.keep_best:
-            self.model.snapshot(self.kept)
-        if self.settings.tol is not None and loss > self.best_loss - self.settings.tol:
+    def is_over(self, loss: float) -> bool:
+        """Take note of an epoch's loss; return whether training should stop."""
+        tol = self.settings.tol
+        if tol is not None and not loss <= self.best_loss - tol:
             self.waited += 1
         else:
             self.waited = 0
         self.best_loss = min(self.best_loss, loss)
-        return self.settings.tol is not None and self.waited >= self.settings.n_iter_no_change
+        return tol is not None and self.waited >= self.settings.n_iter_no_change
+
+    def warn_of_the_end(self) -> None:
+        """Warn when all epochs are over and the loss was still getting better."""
+        if self.settings.tol is None:  # as many epochs as were asked for
+            return
+        warnings.warn(
+            f"Maximum iterations ({self.settings.max_iter}) reached and the optimization hasn't "
+            f"converged yet: within the last {self.settings.n_iter_no_change} epochs there was "
+            f"still a gain of more than tol ({self.settings.tol:g}). A higher max_iter may help.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+class Watch(Progress):
+    """Follows a loss, and keeps a copy of the parameters from the end of the best epoch.
+
+    Training that went into trouble goes back to it, and with rows held out any training ends there.
+    """
+
+    def __init__(self, settings: Settings, model: Model) -> None:
+        super().__init__(settings)
+        self.model = model
+        self.kept = model.snapshot()
+
+    def is_over(self, loss: float) -> bool:
+        """Take note of a sound epoch's loss; return whether training should stop."""
+        if loss < self.best_loss:
+            self.model.snapshot(self.kept)
+        return super().is_over(loss)
 
     def go_back(self) -> None:
         """Set the parameters to those kept, and forget the moments that led away from them."""
@@ -153,7 +185,7 @@ def train(
     random_state: np.random.RandomState,
     history: History,
     on_epoch: Callable[[int], bool],
-) -> None:
+) -> Array:
     """Train in place, until ``max_iter``, no progress, divergence, Ctrl-C, or on_epoch says so.
 
     Parameters
@@ -170,6 +202,11 @@ def train(
     on_epoch : callable
         Gets the epoch's number; returns whether to stop.
 
+    Returns
+    -------
+    best : ndarray
+        Flat parameters from the end of the epoch with the best watched score, or the least loss.
+
     Raises
     ------
     ValueError
@@ -178,19 +215,24 @@ def train(
     Warns
     -----
     ConvergenceWarning
-        If the loss or a parameter stops being finite. The model then has the parameters from the
-        end of the last epoch in which all was well, or the best ones.
+        If the loss or a parameter stops being finite; the model then has the best parameters. If
+        the score or the loss still gets better when ``max_iter`` ends.
     UserWarning
         If Ctrl-C was pressed. The model is then as after the last whole batch.
     """
     check_memory(model.config, settings.batch_size, settings.n_threads)
-    watch = Watch(settings, model, keep_best=held_out is not None)
+    watch = Watch(settings, model)
     try:
         for epoch in range(settings.max_iter):
-            if not _run_epoch(model, rows, settings, random_state, history):
+            with history.timing.measure("train"):
+                loss, sound = run_epoch(model, rows, settings, random_state)
+            history.timing.rows += len(rows)
+            if not sound:
                 watch.go_back()
+                _warn_of_divergence(len(history.loss_curve) + 1, settings)
                 break
-            watched = history.loss_curve[-1]
+            history.loss_curve.append(loss)
+            watched = loss
             if held_out is not None:
                 with history.timing.measure("validate"):
                     score = held_out.score(model, settings.n_threads)
@@ -198,51 +240,49 @@ def train(
                 watched = -score
             if settings.verbose:
                 _print_epoch(epoch, settings, history)
-            if on_epoch(epoch) | watch.no_progress(watched):
+            stop = on_epoch(epoch)
+            if watch.is_over(watched) or stop:
                 break
+        else:
+            watch.warn_of_the_end()
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-    if watch.keep_best:
+    if held_out is not None:
         model.restore(watch.kept)
+    return watch.kept
 
 
-def _run_epoch(
-    model: Model,
-    rows: Rows,
-    settings: Settings,
-    random_state: np.random.RandomState,
-    history: History,
-) -> bool:
-    """Run one epoch; return whether the model is still sound."""
+def run_epoch(
+    model: Model, rows: Rows, settings: Settings, random_state: np.random.RandomState
+) -> tuple[float, bool]:
+    """Run one epoch; return its loss and whether the model is still sound."""
     n = len(rows)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
-    with history.timing.measure("train"):
-        loss, _, finished = model.network.train_epoch(
-            rows.ids,
-            rows.dense,
-            rows.target,
-            rows.weight,
-            order.astype(np.int64, copy=False),
-            settings.batch_size,
-            settings.adam.learning_rate,
-            settings.adam.beta_1,
-            settings.adam.beta_2,
-            settings.adam.epsilon,
-            settings.seed,
-            settings.n_threads,
-        )
-    history.timing.rows += n
-    if finished and np.isfinite(loss) and model.is_finite():
-        history.loss_curve.append(loss)
-        return True
+    loss, _, finished = model.network.train_epoch(
+        rows.ids,
+        rows.dense,
+        rows.target,
+        rows.weight,
+        order.astype(np.int64, copy=False),
+        min(settings.batch_size, n),
+        settings.adam.learning_rate,
+        settings.adam.beta_1,
+        settings.adam.beta_2,
+        settings.adam.epsilon,
+        settings.seed,
+        settings.n_threads,
+    )
+    return loss, bool(finished and np.isfinite(loss) and model.is_finite())
+
+
+def _warn_of_divergence(epoch: int, settings: Settings) -> None:
     warnings.warn(
-        f"Training diverged in epoch {len(history.loss_curve) + 1}: the loss or a parameter is no "
-        "longer finite. The model keeps parameters from before that epoch. A lower "
-        f"learning_rate_init (now {settings.adam.learning_rate:g}) may help.",
+        f"Training diverged in epoch {epoch}: the loss or a parameter is no longer finite. The "
+        "model keeps the parameters of the best epoch before. A lower learning_rate_init (now "
+        f"{settings.adam.learning_rate:g}) may help.",
         ConvergenceWarning,
         stacklevel=2,
     )
-    return False
 
 
 def _print_epoch(epoch: int, settings: Settings, history: History) -> None:
@@ -250,41 +290,3 @@ def _print_epoch(epoch: int, settings: Settings, history: History) -> None:
     if history.validation_scores:
         line += f", score of held-out rows {history.validation_scores[-1]:.6g}"
     print(line)
-
-
-def warn_if_constant(model: Model, rows: Rows, settings: Settings) -> bool:
-    """Warn when a network gives the same answer to different rows; return whether it did.
-
-    That is where too high a learning rate ends: every ReLU of a layer is negative for every row, no
-    gradient passes, and what is left is the last bias, which learns the mean.
-    """
-    step = max(1, len(rows) // 512)
-    ids, dense = np.ascontiguousarray(rows.ids[::step]), np.ascontiguousarray(rows.dense[::step])
-    same_rows = (ids == ids[:1]).all() and (dense == dense[:1]).all()
-    if same_rows or (rows.target == rows.target[0]).all():
-        return False
-    logits = model.logits(ids, dense, 1)
-    if not (logits == logits[0]).all():
-        return False
-    parameters = {name: np.asarray(p, np.float64) for name, p in model.averages.items()}
-    results = ReferenceNetwork(model.config).forward(parameters, ids, dense.astype(np.float64))
-    layers = ", ".join(
-        f"{int((h == h[0]).all(axis=0).sum())} of {h.shape[1]} in hidden layer {i + 1}"
-        + (" beside" if part == "beside" else "")
-        for part in ("deep", "beside")
-        for i, h in enumerate(results[part][1:])
-    )
-    warnings.warn(
-        "The network's outputs no longer depend on its inputs: it gives the same answer to every "
-        "row. "
-        + (f"Units that are dead, the same for every row: {layers}. " if layers else "")
-        + f"A lower learning_rate_init (now {settings.adam.learning_rate:g})"
-        + (
-            f" or alpha (now {model.config.alpha_deep:g}) may help."
-            if model.config.alpha_deep
-            else " may help."
-        ),
-        ConvergenceWarning,
-        stacklevel=2,
-    )
-    return True

@@ -15,6 +15,7 @@ FAST = {
     "batch_size": 50,
     "alpha": 0.0,  # "auto" would depend on the number of rows
     "ema_decay": 0.0,  # and this on whether rows are watched
+    "early_stopping": False,  # "auto" would hold out rows
     "random_state": 0,
     "n_jobs": 1,
 }

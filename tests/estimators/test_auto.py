@@ -6,7 +6,10 @@ import pytest
 from dcnfast import DCNRegressor
 from dcnfast.batch import automatic_batch_size
 
-FEW = {"max_iter": 2, "hidden_layer_sizes": (4,), "random_state": 0, "n_jobs": 1}
+FEW = {
+    "max_iter": 2, "hidden_layer_sizes": (4,), "early_stopping": False, "random_state": 0,
+    "n_jobs": 1,
+}  # fmt: skip
 
 
 def fit(n, **changes):

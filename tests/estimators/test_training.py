@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 
 from dcnfast import DCNRegressor
 from dcnfast.config import NetworkConfig
@@ -59,13 +60,6 @@ def test_training_stops_without_progress(early_stopping, table, estimator):
     assert model.fit(table.X, estimator.y).n_iter_ == 4  # the first epoch is progress
     assert model.set_params(tol=None).fit(table.X, estimator.y).n_iter_ == 50
     assert (model.validation_scores_ is None) == (not early_stopping)
-
-
-@pytest.mark.parametrize(("rows", "held_out"), [(10_000, False), (10_001, True)])
-def test_early_stopping_is_for_many_rows(rows, held_out, regressor):
-    X = np.random.default_rng(0).normal(size=(rows, 1))
-    model = regressor(max_iter=1, batch_size=1000).fit(X, X[:, 0])
-    assert (model.validation_scores_ is not None) == held_out
 
 
 def test_held_out_rows_keep_the_proportions_of_the_classes(table, classifier):
@@ -146,10 +140,11 @@ def test_high_rate(parameters, table, regressor, classifier):
     assert np.isfinite(model.predict(table.X)).all()
     # predictions are made finite: of what was learned that says nothing
     assert all(np.isfinite(p).all() for p in model.parameters_.values())
-    # the log-loss grows in proportion to the logits only, and stays a number
+    # the log-loss grows in proportion to the logits only, and stays a number, but what a number
     model = classifier(learning_rate_init=1e6, max_iter=50, **parameters)
-    assert np.isfinite(model.fit(table.X, table.binary).predict_proba(table.X)).all()
-    assert all(np.isfinite(p).all() for p in model.parameters_.values())
+    with pytest.warns(ConvergenceWarning, match="Training went astray"):
+        model.fit(table.X, table.binary)
+    assert log_loss(table.binary, model.predict_proba(table.X)) < 0.7
 
 
 def test_divergence_keeps_the_last_good_epoch(table, regressor):
@@ -171,20 +166,18 @@ def test_training_goes_on_after_divergence(table, regressor):
     assert model.loss_curve_[-1] < before
 
 
-@pytest.mark.parametrize(("keep_best", "kept"), [(False, 3.0), (True, 1.0)])
-def test_what_is_kept_of_epochs(keep_best, kept):
-    """Rows held out: the best epoch. None held out: the last one, better or not."""
+def test_the_best_epoch_is_kept():
     model = Model(NetworkConfig(n_dense=2, cross_layers=1))
     settings = Settings(Adam(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, 1e-4, 10, 1, 0)
-    watch = Watch(settings, model, keep_best)
+    watch = Watch(settings, model)
     for loss, value in ((0.5, 1.0), (0.7, 2.0), (0.6, 3.0)):
         model.restore(np.full_like(model.snapshot(), value))
-        assert not watch.no_progress(loss)
+        assert not watch.is_over(loss)
     astray = np.full_like(model.snapshot(), np.nan)
     model.restore(astray)
     model.network.set_optimizer(astray, astray, 7)
     watch.go_back()
-    assert set(model.snapshot()) == {kept}
+    assert set(model.snapshot()) == {1.0}
     assert set(model.network.flat_first_moments) == set(model.network.flat_second_moments) == {0}
     assert model.network.step == 0
 
@@ -199,7 +192,7 @@ def test_huge_targets_are_standardised(scale, table, regressor):
 def test_dead_network_is_named(regressor):
     X, y = make_almond_clicks(2000).data, make_almond_clicks(2000).target
     model = regressor(
-        cross_layers=0, hidden_layer_sizes=(128, 64, 32), learning_rate_init=2.0, max_iter=30,
+        cross_layers=0, hidden_layer_sizes=(128, 64, 32), learning_rate_init=0.5, max_iter=30,
         batch_size=100, tol=None,
     )  # fmt: skip
     with pytest.warns(

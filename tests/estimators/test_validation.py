@@ -15,6 +15,23 @@ from dcnfast.batch import split_for_validation
 
 
 @pytest.fixture
+def estimator(estimator):
+    return SimpleNamespace(
+        **vars(estimator) | {"make": partial(estimator.make, early_stopping="auto")}
+    )
+
+
+@pytest.fixture
+def regressor(regressor):
+    return partial(regressor, early_stopping="auto")
+
+
+@pytest.fixture
+def classifier(classifier):
+    return partial(classifier, early_stopping="auto")
+
+
+@pytest.fixture
 def parts(frame, estimator):
     X, X_val, y, y_val = train_test_split(frame.X, estimator.frame_y, test_size=0.3, random_state=0)
     return SimpleNamespace(X=X, y=y, val={"X_val": X_val, "y_val": y_val}, X_val=X_val, y_val=y_val)
@@ -32,7 +49,7 @@ def test_given_rows_are_watched_whatever_their_number(parts, estimator):
     )
     assert len(model.validation_scores_) == model.n_iter_ < 60
     assert np.argmax(model.validation_scores_) == model.n_iter_ - 4  # and three without a gain
-    plain = estimator.make().fit(parts.X, parts.y)
+    plain = estimator.make(early_stopping=False).fit(parts.X, parts.y)
     assert plain.validation_scores_ is None
 
 
@@ -60,9 +77,9 @@ def test_best_epoch_wins(parts, estimator):
     )
     best = int(np.argmax(model.validation_scores_))
     assert best < 39
-    short = estimator.make(learning_rate_init=0.05, max_iter=best + 1, tol=None).fit(
-        parts.X, parts.y
-    )
+    short = estimator.make(
+        learning_rate_init=0.05, max_iter=best + 1, tol=None, early_stopping=False
+    ).fit(parts.X, parts.y)
     np.testing.assert_array_equal(
         estimator.answer(model, frame_of(parts)), estimator.answer(short, frame_of(parts))
     )
@@ -105,7 +122,7 @@ def test_scoring_decides_when_to_stop_and_what_to_keep(parts, estimator):
         scoring=lambda *_: next(scores), n_iter_no_change=3, tol=1e-3, max_iter=50
     ).fit(parts.X, parts.y, **parts.val)
     assert model.validation_scores_ == [0.1, 0.5, 0.3, 0.2, 0.5]
-    second = estimator.make(max_iter=2).fit(parts.X, parts.y)
+    second = estimator.make(max_iter=2, early_stopping=False).fit(parts.X, parts.y)
     np.testing.assert_array_equal(
         estimator.answer(model, parts.X), estimator.answer(second, parts.X)
     )
