@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -152,7 +153,8 @@ class NetworkConfig:
         try:
             description = _core.NetworkConfig(**fields)  # numbers only, which it checks
         except TypeError:
-            check_memory(self)  # of a number beyond 64 bits pybind11 says that it is none
+            with suppress(TypeError, KeyError):
+                check_memory(self)  # of a number beyond 64 bits pybind11 says that it is none
             raise
         check_memory(self)
         return network(description)

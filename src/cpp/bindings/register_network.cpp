@@ -179,7 +179,9 @@ void check_config(const NetworkConfig& c) {
   for (std::size_t i = 0; i < c.hidden.size(); ++i)
     check_size("hidden[" + std::to_string(i) + "]", c.hidden[i], 1, kMostWidth);
   if (count_parameters(c) > kMostParameters)
-    throw py::value_error("the network would have more than 2^42 parameters");
+    throw py::value_error(
+        "the network would have more than 2^42 parameters, want at most what fits into "
+        "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim");
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
   for (const auto& [argument, share] :
