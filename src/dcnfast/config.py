@@ -150,14 +150,9 @@ class NetworkConfig:
         if (dtype := fields.pop("dtype")) not in ("float32", "float64"):
             raise ValueError(f"dtype is {dtype!r}, want 'float32' or 'float64'")
         network = _core.NetworkF64 if dtype == "float64" else _core.NetworkF32
-        try:
-            description = _core.NetworkConfig(**fields)  # numbers only, which it checks
-        except TypeError:
-            with suppress(TypeError, KeyError):
-                check_memory(self)  # of a number beyond 64 bits pybind11 says that it is none
-            raise
-        check_memory(self)
-        return network(description)
+        with suppress(KeyError, TypeError):  # of what is no number: that is told below
+            check_memory(self)
+        return network(_core.NetworkConfig(**fields))
 
 
 def automatic_embedding_dim(n_rows: int) -> int:

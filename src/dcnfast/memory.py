@@ -100,10 +100,9 @@ def check_memory(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1)
     n_bytes, most = count_bytes(config, batch_size, n_threads), memory_limit()
     if n_bytes > most:
         raise ValueError(
-            f"the network would have {config.count_parameters()} parameters and take "
-            f"{n_bytes / 2**30:.3g} GiB, want at most the {most / 2**30:.3g} GiB that this process "
-            "may use: see hidden_layer_sizes, cross_layers, cross_rank, embedding_dim and "
-            "batch_size"
+            f"the network would have {config.count_parameters()} parameters, want at most what "
+            f"fits into the {most >> 20} MiB that this process may use, not {n_bytes >> 20} MiB: "
+            "see hidden_layer_sizes, cross_layers, cross_rank, embedding_dim and batch_size"
         )
 
 

@@ -85,7 +85,7 @@ def _loss_of_zeros(model: Model, rows: Rows) -> float:
 def _went_back(model: Model, rows: Rows, settings: Settings, best: Array) -> bool:
     """Warn and set what is best, unless the network may just not have arrived yet."""
     config, zeros, loss = model.config, _loss_of_zeros(model, rows), _loss(model, rows, settings)
-    at_best = model.copy()
+    at_best = Model(config)  # not a copy: moments may have gone to infinity
     at_best.restore(best)
     best_loss = _loss(at_best, rows, settings)
     if loss <= FAR_OUT * zeros and best_loss > loss / 2:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+COMPILER = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or shutil.which("g++")]
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not COMPILER, reason="wants a C++ compiler, and what Linux preloads"
+    sys.platform != "linux" or not COMPILER[0],
+    reason="wants a C++ compiler, and what Linux preloads",
 )
 
 # The first run says how many allocations there are; then each, or some of them, fails.
@@ -99,7 +101,7 @@ def preload(tmp_path_factory):
     source = Path(__file__).with_name("failing_allocations.cpp")
     subprocess.run(
         [
-            COMPILER,
+            *COMPILER,
             "-std=c++17",
             "-O1",
             "-fPIC",

@@ -88,6 +88,7 @@ LARGE = {
     "hidden layers": (X, {"hidden_layer_sizes": (1,) * 300_000}),
     "one hidden layer": (X, {"hidden_layer_sizes": (2 * 10**8,)}),
     "embedding_dim": (WORDS, {"embedding_dim": 10**8, "cross": "vector"}),
+    "columns": (X, {"cross": "lowrank", "cross_rank": 10**300}),
     "hash_buckets": (WORDS, {"hash_buckets": 10**7, "embedding_dim": 64}),
 }  # fmt: skip
 
@@ -101,7 +102,9 @@ def test_too_large_networks_are_refused_before_memory_is_taken(name, monkeypatch
     before, peak = dict(model.__dict__), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model.set_params(**options)
     parameters = dict(model.__dict__)
-    with pytest.raises(ValueError, match=r"want at most the 2 GiB that this process may use"):
+    with pytest.raises(
+        ValueError, match=r"want at most what fits into the 2048 MiB that this process"
+    ):
         model.fit(table, X[:, 0])
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
     assert taken < 500_000  # kB; names and tuples of 300,000 layers
@@ -125,7 +128,7 @@ def test_training_that_does_not_fit_is_refused(monkeypatch):
     most = memory.count_bytes(before.config, 1, 1)
     assert most < memory.count_bytes(before.config, len(X), 1)
     monkeypatch.setattr(memory, "memory_limit", lambda: most)
-    with pytest.raises(ValueError, match=r"GiB that this process may use: see .* batch_size"):
+    with pytest.raises(ValueError, match=r"MiB that this process may use, .* and batch_size"):
         model.fit(WORDS, X[:, 0])
     assert model._model is before
 

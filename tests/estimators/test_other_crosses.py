@@ -40,7 +40,7 @@ def test_a_search_over_crosses_with_their_options(table, regressor):
         "diag_scale": [0.0, 0.5],
         "preactivation": ["identity", "tanh"],
     }
-    search = GridSearchCV(regressor(max_iter=6), grid, cv=2, error_score="raise")
+    search = GridSearchCV(regressor(max_iter=6, cross_layers=2), grid, cv=2, error_score="raise")
     search.fit(table.X, table.y)
     assert len(search.cv_results_["params"]) == 24
     scores = search.cv_results_["mean_test_score"]

@@ -53,6 +53,8 @@ def as_frame(row, like):
 @pytest.mark.parametrize("clip", [True, False])
 def test_regressor(frame, scaling, dtype, clip):
     y = frame["clicks"] / 100 + (frame["city"] == "here")
+    if scaling is None:  # three epochs lead nowhere with numbers of hundreds
+        frame = frame.assign(age=frame["age"] / 100, clicks=frame["clicks"] / 300)
     model = DCNRegressor(numeric_scaling=scaling, numeric_clip=clip, dtype=dtype, **SMALL)
     model.fit(frame, y)
     predict_row = model.row_predictor()
@@ -196,7 +198,7 @@ def test_it_can_be_pickled_and_copied(frame, again):
     X = frame[["age", "clicks"]].to_numpy()
     lone = {"scoring": lambda *_: 1.0, "early_stopping": True}  # no pickle takes it
     for model, rows in (
-        (DCNRegressor(**SMALL, **lone).fit(frame, y), frame.to_dict("records")),
+        (DCNRegressor(**SMALL | lone).fit(frame, y), frame.to_dict("records")),
         (DCNRegressor(loss="log_loss", **SMALL).fit(frame, y / 1000), frame.to_dict("records")),
         (DCNRegressor(**SMALL).fit(X, np.column_stack([y, y])), X),
         (DCNClassifier(**SMALL).fit(frame, y % 3), frame.to_dict("records")),
