@@ -17,7 +17,8 @@ from dcnfast import DCNClassifier, DCNRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SMALL = {
-    "hidden_layer_sizes": (8,), "max_iter": 3, "early_stopping": False, "random_state": 0, "n_jobs": 1
+    "hidden_layer_sizes": (8,), "max_iter": 3, "early_stopping": False, "random_state": 0,
+    "n_jobs": 1,
 }  # fmt: skip
 
 
