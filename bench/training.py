@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from bench.harness import Array, Work
-from dcnfast.config import NetworkConfig
-from dcnfast.optim import Adam
-from dcnfast.reference_network import ReferenceNetwork, State
+from dcnfast.network.config import NetworkConfig
+from dcnfast.reference.network import ReferenceNetwork, State
+from dcnfast.training.optimizers import Adam
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 import numpy as np
 
 from dcnfast import DCNRegressor
-from dcnfast.encoder import TableEncoder
-from dcnfast.schema import read_training_table
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.table.schema import read_training_table
 
 
 def prepare(data, threads):

@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 from bench.examples import report
 from bench.examples.data import read_adult, read_california, read_hflights
 from dcnfast import DCNClassifier, DCNRegressor
-from dcnfast.model import Model
+from dcnfast.network.model import Model
 
 SEEDS = range(3)
 UNSEEN = {"adult": ("occupation", "education"), "hflights": ("Dest", "FlightNum", "TailNum")}

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from bench.harness import Array, Work
-from dcnfast.config import NetworkConfig
+from dcnfast.commands.study import MODELS, Size
 from dcnfast.cpu import effective_threads
 from dcnfast.datasets import make_almond_clicks
-from dcnfast.encoder import Standardizer
-from dcnfast.model import Model
-from dcnfast.optim import Adam
-from dcnfast.reference_network import ReferenceNetwork, State
-from dcnfast.study import MODELS, Size
+from dcnfast.encode.encoder import Standardizer
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.reference.network import ReferenceNetwork, State
+from dcnfast.training.optimizers import Adam
 
 TITLE = "W0: the almond study, fit on 70,000 rows in batches of 1000, cross 20 epochs, deep one"
 SEED = 42

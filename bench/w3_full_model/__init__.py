@@ -10,8 +10,8 @@ import numpy as np
 from bench import training
 from bench.harness import Array, Work
 from bench.training import Training
-from dcnfast.config import NetworkConfig
 from dcnfast.cpu import effective_threads
+from dcnfast.network.config import NetworkConfig
 
 TITLE = (
     "W3: full model, 26 fields with 1 M ids in all (Zipf), K = 16, 13 dense columns, 3 cross "

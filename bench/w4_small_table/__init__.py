@@ -9,7 +9,7 @@ import numpy as np
 from bench import training
 from bench.harness import Work
 from bench.training import Training
-from dcnfast.config import NetworkConfig
+from dcnfast.network.config import NetworkConfig
 
 TITLE = (
     "W4: 40 numeric columns, 2 matrix cross layers, deep (64, 32), B = 256, Adam, 64 steps a turn; "

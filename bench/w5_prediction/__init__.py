@@ -15,10 +15,10 @@ from bench import w3_full_model, w4_small_table
 from bench.harness import Array, Work
 from bench.training import Training, multiply_adds
 from dcnfast import DCNRegressor
-from dcnfast.config import NetworkConfig
 from dcnfast.cpu import effective_threads
-from dcnfast.reference_network import ReferenceNetwork
-from dcnfast.schema import read_table
+from dcnfast.network.config import NetworkConfig
+from dcnfast.reference.network import ReferenceNetwork
+from dcnfast.table.schema import read_table
 
 TITLE = (
     "W5: prediction with the models of W3 (its table as large as 65,536 rows fill it) and W4; one "

@@ -9,8 +9,8 @@ import numpy as np
 from bench import training
 from bench.harness import Work
 from bench.training import Training
-from dcnfast.config import NetworkConfig
 from dcnfast.cpu import effective_threads
+from dcnfast.network.config import NetworkConfig
 
 TITLE = (
     "W6: large tables, 8 fields, K = 16, uniform ids, 2 cross layers, deep (64, 32), B = 4096, "

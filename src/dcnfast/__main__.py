@@ -1,5 +1,5 @@
 """``python -m dcnfast``: the almond study."""
 
-from dcnfast.cli import main
+from dcnfast.commands.cli import main
 
 raise SystemExit(main())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dcnfast
-from dcnfast import cli, study
+from dcnfast.commands import cli, study
 from dcnfast.datasets import make_almond_clicks
 
 PARAMETERS = {
@@ -72,7 +72,8 @@ def test_picture(quick):
 TINY = """
 import sys
 {before}
-from dcnfast import cli, study
+from dcnfast.commands import cli
+from dcnfast.commands import study
 study.QUICK = study.Size(n_train=300, n_evaluate=100, batch_size=100, max_iter=2)
 sys.exit(cli.main(["--quick"]))
 """

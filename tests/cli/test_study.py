@@ -7,8 +7,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from dcnfast import DCNRegressor
+from dcnfast.commands.study import MODELS, Size, run
 from dcnfast.datasets import make_almond_clicks
-from dcnfast.study import MODELS, Size, run
 
 TRAIN = 70_000
 

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "network.hpp"
+#include "network/network.hpp"
 
 // Numbers in [-1, 1) that every platform draws alike.
 struct Draw {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "check.hpp"
-#include "cpu.hpp"
+#include "dispatch/cpu.hpp"
 
 namespace {
 

@@ -6,10 +6,10 @@
 #include <memory>
 #include <new>
 
-#include "buffer.hpp"
+#include "base/buffer.hpp"
 #include "check.hpp"
 #include "failing.hpp"
-#include "network.hpp"
+#include "network/network.hpp"
 #include "small_networks.hpp"
 
 namespace {

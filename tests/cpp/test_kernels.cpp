@@ -1,6 +1,6 @@
 // Each instruction set's kernels against a naive double loop, on sizes with tails.
-#include "bits.hpp"
-#include "optimizer.hpp"
+#include "base/bits.hpp"
+#include "training/optimizer.hpp"
 #include "watched.hpp"
 
 namespace {

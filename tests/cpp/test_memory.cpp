@@ -4,9 +4,9 @@
 #include <limits>
 #include <new>
 
-#include "buffer.hpp"
+#include "base/buffer.hpp"
 #include "check.hpp"
-#include "tiling.hpp"
+#include "base/tiling.hpp"
 
 namespace {
 

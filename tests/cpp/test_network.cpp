@@ -2,7 +2,7 @@
 #include <numeric>
 
 #include "check.hpp"
-#include "network.hpp"
+#include "network/network.hpp"
 #include "small_networks.hpp"
 
 namespace {

@@ -1,8 +1,8 @@
 // Tables of embeddings: looked up, their gradients added up, and moved a row at a time.
 #include <numeric>
 
-#include "optimizer.hpp"
-#include "touched_rows.hpp"
+#include "training/optimizer.hpp"
+#include "network/coalesced_ids.hpp"
 #include "watched.hpp"
 
 namespace {

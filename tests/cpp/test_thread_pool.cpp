@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "check.hpp"
-#include "thread_pool.hpp"
+#include "base/thread_pool.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/wait.h>

@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdio>
 
-#include "buffer.hpp"
+#include "base/buffer.hpp"
 #include "check.hpp"
-#include "cpu.hpp"
+#include "dispatch/cpu.hpp"
 
 using dcn::ld;
 using dcn::padded;

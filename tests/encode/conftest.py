@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from dcnfast import factor, frames
-from dcnfast.encoder import TableEncoder
-from dcnfast.schema import read_table, read_training_table
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.table import factor, frames
+from dcnfast.table.schema import read_table, read_training_table
 
 
 class Reader(BaseEstimator):

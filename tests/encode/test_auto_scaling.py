@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from dcnfast.scaling import NumericScaler
+from dcnfast.encode.scaling import NumericScaler
 
 
 @pytest.fixture

@@ -163,8 +163,8 @@ WITHOUT_ARROW = """
 import sys
 sys.modules["pyarrow"] = None
 import numpy as np, pandas as pd, polars as pl
-from dcnfast.encoder import TableEncoder
-from dcnfast.schema import read_training_table
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.table.schema import read_training_table
 from dcnfast import DCNRegressor
 columns = {"a": ["b", "a", None, "b"], "n": [1.0, None, 2.0, 3.0]}
 columns["i"] = [2**53 + 1, -1, None, 2**53]

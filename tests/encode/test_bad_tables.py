@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 
-from dcnfast.schema import read_validation_table
+from dcnfast.table.schema import read_validation_table
 
 DAY = datetime.date(2020, 1, 1)
 GOOD = pd.DataFrame({"a": ["x", "y"], "n": [1.0, 2.0]})

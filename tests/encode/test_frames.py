@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import issparse
 
-from dcnfast import frames, readers
-from dcnfast.frames import FrameSource
+from dcnfast.table import frames, readers
+from dcnfast.table.frames import FrameSource
 
 GOOD = pd.DataFrame({"a": ["x", "y", None], "n": [1.0, 2.0, 4.0], "flag": [True, False, True]})
 

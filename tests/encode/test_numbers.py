@@ -7,8 +7,8 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from dcnfast.encoder import Standardizer
-from dcnfast.scaling import BLOCK, FARTHEST, QUANTILE_ROWS, NumericScaler
+from dcnfast.encode.encoder import Standardizer
+from dcnfast.encode.scaling import BLOCK, FARTHEST, QUANTILE_ROWS, NumericScaler
 
 SCALINGS = ["standard", "quantile", "log", None]
 

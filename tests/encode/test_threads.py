@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from dcnfast.encoder import TableEncoder
+from dcnfast.encode.encoder import TableEncoder
 from dcnfast.parallel import FEW_ROWS, each
-from dcnfast.schema import read_table, read_training_table
+from dcnfast.table.schema import read_table, read_training_table
 
 N = 2 * FEW_ROWS + 7
 

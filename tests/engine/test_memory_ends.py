@@ -133,9 +133,9 @@ def test_memory_may_end_anywhere(preload, most):
 COUNT = """
 import ctypes, json, sys
 import numpy as np
-from dcnfast.config import NetworkConfig
-from dcnfast.memory import count_bytes
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.memory import count_bytes
+from dcnfast.network.model import Model
 shim = ctypes.CDLL(None)
 shim.allocated.restype = ctypes.c_ulonglong
 results = []

@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from dcnfast import DCNRegressor, memory
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
+from dcnfast import DCNRegressor
+from dcnfast.network import memory
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 
 resource = pytest.importorskip("resource")
 GB = 2**30
@@ -66,7 +67,7 @@ def test_limit_of_this_process():
 def test_address_space():
     code = """
 import resource, sys
-from dcnfast.memory import memory_limit
+from dcnfast.network.memory import memory_limit
 resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
 assert memory_limit() <= 3 * 2**30
 """

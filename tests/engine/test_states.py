@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNClassifier, DCNRegressor, parallel
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 from dcnfast.parallel import FEW_ROWS, each
 
 CONFIG = {"fields": (("city", 3, 2),), "n_dense": 4, "cross_layers": 1, "ema_decay": 0.9}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNRegressor, _core
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 
 WIDE = NetworkConfig(n_dense=700, cross_layers=2, hidden=(700,), ema_decay=0.9, dtype="float64")
 

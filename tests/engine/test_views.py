@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 
 KINDS = ["parameters", "averages", "gradients", "first_moments", "second_moments"]
 CONFIG = {
@@ -186,7 +186,7 @@ def test_large_tables_are_drawn_as_small_ones(monkeypatch):
     """Block by block they need no float64 copy, and the numbers are those of one call."""
     config = NetworkConfig(fields=(("user", 1000, 7),), dtype="float64")
     once = Model(config).initialize(np.random.RandomState(3))
-    monkeypatch.setattr("dcnfast.model.BLOCK", 999)
+    monkeypatch.setattr("dcnfast.network.model.BLOCK", 999)
     often = Model(config).initialize(np.random.RandomState(3))
     np.testing.assert_array_equal(once.snapshot(), often.snapshot())
     assert 0.048 < once.parameters["embedding_7"].std() < 0.052

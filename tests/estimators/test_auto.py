@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNRegressor
-from dcnfast.batch import automatic_batch_size
+from dcnfast.training.batches import automatic_batch_size
 
 FEW = {
     "max_iter": 2, "hidden_layer_sizes": (4,), "early_stopping": False, "random_state": 0,

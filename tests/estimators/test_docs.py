@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNClassifier, DCNRegressor, ops
-from dcnfast._parameters import CONSTRAINTS
+from dcnfast.estimators.parameters import CONSTRAINTS
 
 CLASSES = [DCNRegressor, DCNClassifier]
 
@@ -79,7 +79,7 @@ def test_kernels_are_described(function):
     assert re.search(r"^Returns\n-+\n", doc, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["regressor", "classifier", "ops.cross"])
+@pytest.mark.parametrize("module", ["estimators.regressor", "estimators.classifier", "ops.cross"])
 def test_examples(module):
     with np.printoptions(legacy=False):
         failed, tried = doctest.testmod(import_module(f"dcnfast.{module}"))

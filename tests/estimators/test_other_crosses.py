@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 
-from dcnfast._parameters import PARAMETERS
+from dcnfast.estimators.parameters import PARAMETERS
 
 OF_OTHER_CROSSES = [
     {"cross": "matrix", "cross_rank": 2},

@@ -5,12 +5,12 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
-from dcnfast.batch import Rows
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
-from dcnfast.optim import Adam
-from dcnfast.outcome import judge
-from dcnfast.trainer import Settings
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.training.batches import Rows
+from dcnfast.training.optimizers import Adam
+from dcnfast.training.outcome import judge
+from dcnfast.training.trainer import Settings
 
 SETTINGS = Settings(Adam(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, None, 10, 1, 0)
 UNSCALED = {"numeric_scaling": None, "max_iter": 5, "tol": None}

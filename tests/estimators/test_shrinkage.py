@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import minimize
 
 from dcnfast import reference
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
-from dcnfast.shrinkage import best_constant, row_losses, shrinkage
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
 
 LOSSES = [("squared_error", 1), ("squared_error", 3), ("log_loss", 1), ("log_loss", 2),
           ("softmax", 4)]  # fmt: skip

@@ -12,11 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
 from dcnfast import DCNRegressor
-from dcnfast.config import NetworkConfig
 from dcnfast.datasets import make_almond_clicks
-from dcnfast.model import Model
-from dcnfast.optim import Adam
-from dcnfast.trainer import Settings, Watch
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.training.optimizers import Adam
+from dcnfast.training.trainer import Settings, Watch
 
 
 class Recorder:

@@ -5,10 +5,10 @@ from dataclasses import astuple, dataclass, replace
 import numpy as np
 import pytest
 
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
-from dcnfast.optim import Adam
-from dcnfast.reference_network import ReferenceNetwork, State
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.reference.network import ReferenceNetwork, State
+from dcnfast.training.optimizers import Adam
 
 KINDS = {
     "vector": {"cross": "vector"},

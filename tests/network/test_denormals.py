@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNClassifier
-from dcnfast.config import NetworkConfig
 from dcnfast.cpu import available_isas
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
 
 # A long training makes them; so does a short one with rates that kill units, and with penalties and

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
-from dcnfast.optim import Adam
-from dcnfast.reference_network import State
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.reference.network import State
 from dcnfast.testing import assert_close_in_norm
+from dcnfast.training.optimizers import Adam
 
 pytestmark = pytest.mark.usefixtures("isa")
 

@@ -9,9 +9,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from dcnfast.config import NetworkConfig
 from dcnfast.cpu import available_isas
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
 
 FIELDS = (("city", 11, 3), ("user", 60, 16), ("day", 7, 3))

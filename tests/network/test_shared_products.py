@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcnfast.reference_network import State
+from dcnfast.reference.network import State
 from dcnfast.testing import force_isa
 
 pytestmark = pytest.mark.usefixtures("isa")

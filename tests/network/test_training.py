@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dcnfast.config import NetworkConfig
-from dcnfast.model import Model
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 
 pytestmark = pytest.mark.usefixtures("isa")
 

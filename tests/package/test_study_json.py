@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench import almond_table
-from dcnfast import cli, study
+from dcnfast.commands import cli, study
 from dcnfast.datasets import make_almond_clicks
 
 SMALL = study.Size(n_train=300, n_evaluate=200, batch_size=100, max_iter=2)

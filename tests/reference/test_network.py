@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dcnfast.config import NetworkConfig
-from dcnfast.reference_network import ReferenceNetwork, State
+from dcnfast.network.config import NetworkConfig
+from dcnfast.reference.network import ReferenceNetwork, State
 from dcnfast.testing import central_difference
 
 FIELDS = (("city", 6, 3), ("day", 4, 1), ("user", 30, 3))

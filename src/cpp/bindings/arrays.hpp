@@ -16,9 +16,9 @@
 #include <string>
 #include <vector>
 
-#include "buffer.hpp"
-#include "gil.hpp"
-#include "thread_pool.hpp"
+#include "base/buffer.hpp"
+#include "bindings/gil.hpp"
+#include "base/thread_pool.hpp"
 
 namespace dcn {
 

@@ -15,7 +15,7 @@
 #include <chrono>
 #include <thread>
 
-#include "denormals.hpp"
+#include "base/denormals.hpp"
 
 namespace dcn {
 

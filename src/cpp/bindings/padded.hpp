@@ -1,9 +1,9 @@
 // Arrays of the caller as the kernels want them: padded rows.
 #pragma once
 
-#include "arrays.hpp"
-#include "buffer.hpp"
-#include "kernel_table.hpp"
+#include "bindings/arrays.hpp"
+#include "base/buffer.hpp"
+#include "dispatch/kernel_table.hpp"
 
 namespace dcn {
 

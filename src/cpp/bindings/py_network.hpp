@@ -7,9 +7,9 @@
 #include <chrono>
 #include <optional>
 
-#include "access.hpp"
-#include "arrays.hpp"
-#include "network.hpp"
+#include "bindings/access.hpp"
+#include "bindings/arrays.hpp"
+#include "network/network.hpp"
 
 namespace dcn {
 

@@ -4,10 +4,10 @@
 
 #include <chrono>
 
-#include "arrays.hpp"
-#include "buffer.hpp"
-#include "cpu.hpp"
-#include "thread_pool.hpp"
+#include "bindings/arrays.hpp"
+#include "base/buffer.hpp"
+#include "dispatch/cpu.hpp"
+#include "base/thread_pool.hpp"
 
 #if defined(_WIN32)
 #define DCNFAST_EXPORT extern "C" __declspec(dllexport)

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 
-#include "cpu.hpp"
-#include "cross.hpp"
-#include "padded.hpp"
-#include "thread_pool.hpp"
-#include "tiling.hpp"
+#include "dispatch/cpu.hpp"
+#include "network/cross/cross.hpp"
+#include "bindings/padded.hpp"
+#include "base/thread_pool.hpp"
+#include "base/tiling.hpp"
 
 namespace dcn {
 

@@ -2,10 +2,10 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "cpu.hpp"
-#include "packed.hpp"
-#include "padded.hpp"
-#include "touched_rows.hpp"
+#include "dispatch/cpu.hpp"
+#include "network/packed.hpp"
+#include "bindings/padded.hpp"
+#include "network/coalesced_ids.hpp"
 
 namespace dcn {
 

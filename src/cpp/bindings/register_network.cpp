@@ -1,8 +1,8 @@
 // Network and its description.
 #include <tuple>
 
-#include "init.hpp"
-#include "py_network.hpp"
+#include "bindings/init.hpp"
+#include "bindings/py_network.hpp"
 
 namespace dcn {
 namespace {

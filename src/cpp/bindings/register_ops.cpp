@@ -4,8 +4,8 @@
 
 #include <optional>
 
-#include "cpu.hpp"
-#include "padded.hpp"
+#include "dispatch/cpu.hpp"
+#include "bindings/padded.hpp"
 
 namespace dcn {
 

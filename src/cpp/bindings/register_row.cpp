@@ -3,15 +3,15 @@
 #include <cmath>
 #include <functional>
 
-#include "init.hpp"
-#include "lent.hpp"
-#include "py_network.hpp"
+#include "bindings/init.hpp"
+#include "bindings/lent.hpp"
+#include "bindings/py_network.hpp"
 
 namespace dcn {
 namespace {
 
-// What dcnfast.scaling does to the numeric columns, in the same arithmetic: clipped to low and
-// high, times factor, minus mean, over scale, cut at `farthest`; constant columns become 0.
+// What dcnfast.encode.scaling does to the numeric columns, in the same arithmetic: clipped to low
+// and high, times factor, minus mean, over scale, cut at `farthest`; constant columns become 0.
 struct ColumnScale {
   std::string name;
   std::vector<double> x, z;  // knots; none where numbers are taken as they are

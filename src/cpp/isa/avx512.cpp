@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernel_table.hpp"
-#include "shapes.hpp"
+#include "dispatch/kernel_table.hpp"
+#include "base/shapes.hpp"
 
 namespace dcn::avx512 {
 namespace {

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
-from dcnfast.config import Activation
+from dcnfast.network.config import Activation
 
 Array = npt.NDArray[Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from dcnfast.config import Activation
 from dcnfast.cpu import effective_threads
+from dcnfast.network.config import Activation
 from dcnfast.ops._arrays import Array, check_activation, check_scale, prepare
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy.typing as npt
 
-from dcnfast.config import Activation
+from dcnfast.network.config import Activation
 from dcnfast.ops._arrays import Array, check_activation, prepare, prepare_ids
 
 # ---- 2: embed

@@ -1,0 +1,266 @@
+// The table of contents: every kernel pair, in the order in which data flows.
+//
+// Rules for all of them. Order of arguments: outputs, workspace, inputs, parameters, sizes,
+// options. A backward repeats its forward's arguments behind its own, with a `d` in front.
+// Parameter gradients are added to; activation gradients are overwritten unless the name ends in
+// `_acc`. Tile buffers have 64-byte aligned rows of stride ld(width) and may be written up to
+// padded(width). Parameters and their gradients are dense, unpadded. Kernels never allocate, throw,
+// or read outside.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bits.hpp"
+
+namespace dcn {
+
+inline constexpr double kLayerNormEpsilon = 1e-5;  // PyTorch's
+
+enum class Activation : int { identity, relu, tanh, sigmoid, gelu };
+enum class Loss : int { squared_error, log_loss, softmax };
+inline constexpr std::size_t kLosses = 3;
+inline constexpr int kSharedVectors = 4;
+inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept before they are used
+
+// One categorical field: where its rows are, and where they go in x0.
+template <class T> struct Field {
+  const T* rows;       // (V_f,K)
+  std::size_t K;       // width of a row
+  std::size_t column;  // of x0 (or of the logits)
+};
+
+struct Span {
+  std::size_t begin, end;
+};
+
+// What a product with x0 has not to do: some columns were multiplied once for every distinct row of
+// their tables (shared_products.hpp).
+template <class T> struct Shared {
+  const Span* left;  // columns of x0 that are left to multiply, ascending
+  std::size_t n_left;
+  const T* keep;  // (padded(D)) 1 for these columns, 0 for the others
+  const T* sums;  // (T,O) the share of the others, and the bias
+  T* dz;          // (T,O) where backward leaves the gradient of the product, for the others
+};
+
+// W (O,I) in the two orders in which it is multiplied, and its bias padded; made by pack_weights.
+template <class T> struct Packed {
+  const T* by_output;                 // (vectors(O), I, lanes): x (T,I) -> x W^T (T,O)
+  const T* by_input;                  // (vectors(I), O, lanes): dz (T,O) -> dz W (T,I)
+  const T* bias;                      // (padded(O))
+  const Shared<T>* shared = nullptr;  // null where the whole product is to do
+};
+
+// A field whose rows are shared: its distinct rows in a batch, and where they occur.
+template <class T> struct SharedField {
+  const T* rows;                // (U,ld(K)), a copy
+  std::size_t K, column;        // of x0
+  std::size_t first, U;         // its units among those of all shared fields
+  const std::uint32_t* starts;  // (U+1) of the runs, from starts[0] on
+  const std::uint32_t* places;  // (n) rows of the batch, run after run
+};
+
+// What the backward of a cross layer does for the layer below it, once that one's dxn is known:
+// dz = dxn * x0, which may be z itself; dx0 += dxn * z, or null.
+template <class T> struct CrossBelow {
+  const T *z = nullptr, *x0 = nullptr;  // null where there is no layer below
+  T *dz = nullptr, *dx0 = nullptr;
+};
+
+template <class T> struct AdamStep {
+  T step_size;  // learning rate with both bias corrections folded in
+  T beta_1, beta_2, epsilon;
+  T rest_1, rest_2;  // 1 - beta, subtracted in double: in float 1 - 0.999 is off by 1e-5
+  T l2;              // gradient gets l2 * parameter
+};
+
+// What happened to the rows of a table while nobody looked at them.
+struct RowHistory {
+  const double* step_sizes;  // of the steps first_step + 1, first_step + 2, ...
+  std::uint64_t first_step, now;
+  double beta_1, beta_2, epsilon;
+  bool exact;        // dense Adam: the moments of a row decay and move it in every step
+  double ema_decay;  // 0 without averages
+};
+
+template <class T> struct LossKernels {
+  // Sum over the tile, weighted. target (N,C), for softmax (N) with class numbers; weight (N) or
+  // null; rows as in stack_forward
+  double (*forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
+                    std::size_t Trows, std::size_t C);
+  // -> dlogits (T,C), times `scale`
+  void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
+                   const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
+};
+
+template <class T> struct KernelTable {
+  // ---- weights: once a step
+  // W (O,I) with row stride w_ld -> by_output, by_input; either may be null
+  void (*pack_weights)(T* by_output, T* by_input, const T* W, std::size_t w_ld, std::size_t O,
+                       std::size_t I);
+  // w, b (L,D) -> c (L+1, padded(D)): c_l = sum of b below l;  q (L): c_l . w_l
+  void (*cross_vector_prepare)(T* c, T* q, const T* w, const T* b, std::size_t L, std::size_t D);
+
+  // ---- 2: embed and stack. rows (T) are numbers of rows of the table, null for the first T
+  // ids (N,F), fields (F) -> the embedded columns of x0 (T,D)
+  void (*embedding_forward)(T* x0, const Field<T>* fields, const std::int32_t* ids,
+                            const std::int64_t* rows, std::size_t Trows, std::size_t F,
+                            std::size_t D);
+  // Occurrence i * F + f is the f-th field in row i of dx (B,dx_ld), at columns[f]. occurrences,
+  // cut at starts (U+1) into one run a table row -> g (U,K), each run added up in its order
+  void (*embedding_backward)(T* g, const T* dx, std::size_t dx_ld, const std::size_t* columns,
+                             const std::uint32_t* occurrences, const std::uint32_t* starts,
+                             std::size_t U, std::size_t F, std::size_t K);
+  // dense (N,M) -> the last M columns of x0 (T,D), and zeros in the padding
+  void (*stack_forward)(T* x0, const T* dense, const std::int64_t* rows, std::size_t Trows,
+                        std::size_t M, std::size_t D);
+  // the first W columns of x (T, row stride x_ld) -> out (T,W), out without padding
+  void (*unstack)(T* out, const T* x, std::size_t x_ld, std::size_t Trows, std::size_t W);
+
+  // ---- 3 and 4: products with x0 that are shared by equal ids; kSharedVectors vectors of the
+  // O outputs, from vector v on, at a time
+  // fields (H), index (n,H) units -> sums (n,O) = bias + what the fields come to. products (units,
+  // kSharedVectors vectors) is scratch
+  void (*shared_forward)(T* sums, T* products, const SharedField<T>* fields,
+                         const std::uint32_t* index, Packed<T> W, std::size_t n, std::size_t H,
+                         std::size_t D, std::size_t O, std::size_t v);
+  // dz (n,O) and W (O,D) -> g (units,ld(K)), the block's share of the gradients of the rows; dW
+  // (O,D) of the fields' columns. scratch (kSharedVectors vectors, kSharedUnits + K of the
+  // widest field)
+  void (*shared_backward)(T* g, T* dW, T* scratch, const T* dz, const SharedField<T>* fields,
+                          const T* W, std::size_t H, std::size_t D, std::size_t O, std::size_t v);
+
+  // ---- 3: cross, vector form (2017, eq. 3), all layers at once by the closed form. Rows of x0,
+  // xL, dxL and dx0 are `stride` apart and need no padding
+  // x0 (T,D), w (L,D) -> xL (T,D); keeps p (L,T) = x0 . w_l and a (L+1,T). past: the result goes
+  // past the caches, D and stride are whole vectors
+  void (*cross_vector_forward)(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
+                               std::size_t Trows, std::size_t L, std::size_t D, std::size_t stride,
+                               bool past);
+  // dxL (T,D) -> dx0 (T,D); dw, db (L,D) added to. dp (L,T), dq (L), dc (D) are scratch
+  void (*cross_vector_backward)(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* dxL, const T* p,
+                                const T* a, const T* x0, const T* w, const T* c, std::size_t Trows,
+                                std::size_t L, std::size_t D, std::size_t stride);
+  // the same from x0 and dxL alone; p and a are scratch. past: as above
+  void (*cross_vector_gradients)(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T* dc,
+                                 const T* dxL, const T* x0, const T* w, const T* c, const T* q,
+                                 std::size_t Trows, std::size_t L, std::size_t D,
+                                 std::size_t stride, bool past);
+
+  // ---- 3: cross, matrix form (2020, eq. 1), one layer
+  // x0, x (T,D) -> xn = x0 * z + x (T,D); keeps z = W x + b + diag x (T,D)
+  void (*cross_matrix_forward)(T* xn, T* z, const T* x0, const T* x, Packed<T> W, std::size_t Trows,
+                               std::size_t D, T diag);
+  // The backward runs from the topmost layer down. Its elementwise half comes first: dz = dxn * x0,
+  // which may be z itself, and dx0 = dxn * z, or null
+  void (*cross_start_backward)(T* dz, T* dx0, const T* dxn, const T* z, const T* x0,
+                               std::size_t Trows, std::size_t D);
+  // The rest, and with dx in registers the elementwise half of the layer below.
+  // dz, dxn (T,D) -> dx (T,D), which may be dxn, or null; dW (D,D), db (D). In the first layer,
+  // which has none below, dx is the gradient of x0 and added to. scratch (T,D)
+  void (*cross_matrix_backward)(T* dx, T* dW, T* db, T* scratch, const T* dz, const T* dxn,
+                                const T* x, Packed<T> W, CrossBelow<T> below, std::size_t Trows,
+                                std::size_t D, T diag);
+
+  // ---- 3: cross, low rank: W = U V; U (D,R), V (R,D), one layer
+  // as the matrix form; keeps t = V x (T,R) as well
+  void (*cross_lowrank_forward)(T* xn, T* z, T* t, const T* x0, const T* x, Packed<T> U,
+                                Packed<T> V, std::size_t Trows, std::size_t D, std::size_t R,
+                                T diag);
+  // dU (D,R), dV (R,D), db (D). dt (T,R) and scratch (T,D)
+  void (*cross_lowrank_backward)(T* dx, T* dU, T* dV, T* db, T* dt, T* scratch, const T* dz,
+                                 const T* dxn, const T* t, const T* x, Packed<T> U, Packed<T> V,
+                                 CrossBelow<T> below, std::size_t Trows, std::size_t D,
+                                 std::size_t R, T diag);
+
+  // ---- 3: cross with a preactivation: xn = x0 * (g + diag x) + x, g = act(W x + b) from the dense
+  // kernels below
+  void (*cross_gate_forward)(T* xn, const T* g, const T* x0, const T* x, std::size_t Trows,
+                             std::size_t D, T diag);
+  // dxn -> dg, dx (T,D); dx0_acc (T,D) or null
+  void (*cross_gate_backward)(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, const T* x0,
+                              const T* x, std::size_t Trows, std::size_t D, T diag);
+
+  // ---- 4: deep. h (T,I) -> hn = act(z) (T,O), z = W h + b (T,O) kept only for gelu, else null
+  void (*dense_forward)(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
+                        std::size_t O, Activation activation);
+  // dhn (T,O) -> dh (T,I) or null, added to where `add`; dW (O,I), db (O). dz (T,O) is scratch,
+  // and so is `scratch` (T,O), which may be hn, or null
+  void (*dense_backward)(T* dh, T* dW, T* db, T* dz, T* scratch, const T* dhn, const T* hn,
+                         const T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
+                         std::size_t O, Activation activation, bool add);
+
+  // Layer normalisation between product and activation: z (T,O) -> xhat (T,O), which may be z,
+  // inv (T) = 1 / sqrt(var + kLayerNormEpsilon), y = scale xhat + shift (T,O) kept only for gelu,
+  // hn = act(y) (T,O)
+  void (*layer_norm_forward)(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale,
+                             const T* shift, std::size_t Trows, std::size_t O,
+                             Activation activation);
+  // dhn (T,O) -> dz (T,O); dscale, dshift (O)
+  void (*layer_norm_backward)(T* dz, T* dscale, T* dshift, const T* dhn, const T* hn, const T* y,
+                              const T* xhat, const T* inv, const T* scale, std::size_t Trows,
+                              std::size_t O, Activation activation);
+  // out = h times the mask of the rows first_row, first_row + 1, ... of the batch (T,W). It is
+  // linear, so it is its own backward; out may be h
+  void (*dropout)(T* out, const T* h, std::uint64_t stream, std::uint32_t threshold,
+                  std::size_t first_row, std::size_t Trows, std::size_t W);
+
+  // ---- 5: combine, one part of the head's input after the other
+  // x (T,D; row stride x_ld) -> logits (T,C) = x W^T + bias, or added to them
+  void (*combine_forward)(T* logits, const T* x, std::size_t x_ld, Packed<T> W, std::size_t Trows,
+                          std::size_t D, std::size_t C, bool add);
+  // dlogits (T,C) -> dx (T,D) or null; dW (C,D; row stride dw_ld), db (C) or null
+  void (*combine_backward)(T* dx, T* dW, std::size_t dw_ld, T* db, const T* dlogits, const T* x,
+                           std::size_t x_ld, Packed<T> W, std::size_t Trows, std::size_t D,
+                           std::size_t C);
+  // the linear part: the F rows of C numbers that ids (N,F) name are added to logits (T,C); its
+  // backward is embedding_backward
+  void (*wide_forward)(T* logits, const Field<T>* fields, const std::int32_t* ids,
+                       const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t C);
+
+  // ---- 6: loss, by enum Loss
+  LossKernels<T> losses[kLosses];
+
+  // ---- 8: optimize
+  // lanes (n_lanes, stride) -> g (n): the sum, always in the order of the lanes
+  void (*reduce_lanes)(T* g, const T* lanes, std::size_t stride, std::size_t n_lanes,
+                       std::size_t n);
+  // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
+  double (*adam_update)(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep<T> step);
+  // average += rest (parameters - average), (n)
+  void (*average_update)(T* average, const T* parameters, std::size_t n, T rest);
+  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U): adam_update with l2 times
+  // the row's count; returns the sum of count times squares before the step
+  double (*adam_update_rows)(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
+                             const std::uint32_t* counts, std::size_t U, std::size_t K,
+                             AdamStep<T> step);
+  // Makes up for the steps since last[row] (V): rows (U), or null for the first U
+  void (*catch_up_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
+                        const std::uint32_t* rows, std::size_t U, std::size_t K,
+                        RowHistory history);
+};
+
+struct IsaKernels {
+  const char* name;
+  const char* description;
+  std::size_t tile_rows;     // rows of the register tile, for show_config
+  std::size_t tile_vectors;  // 64-byte vectors of the register tile
+  // runs `n` rounds of independent fused multiply-adds and returns the flops: the machine's ceiling
+  double (*peak_f32)(std::size_t n);
+  double (*peak_f64)(std::size_t n);
+  // reads x (n) and returns its sum
+  float (*read)(const float* x, std::size_t n);
+  KernelTable<float> f32;
+  KernelTable<double> f64;
+};
+
+template <class T> const KernelTable<T>& table_of(const IsaKernels& isa);
+template <> inline const KernelTable<float>& table_of<float>(const IsaKernels& isa) {
+  return isa.f32;
+}
+template <> inline const KernelTable<double>& table_of<double>(const IsaKernels& isa) {
+  return isa.f64;
+}
+
+}  // namespace dcn

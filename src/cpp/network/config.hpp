@@ -1,0 +1,55 @@
+// What a network is, in numbers; made by dcnfast.network.config and validated there and in the
+// bindings.
+#pragma once
+
+#include <cstddef>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "dispatch/kernel_table.hpp"
+
+namespace dcn {
+
+enum class CrossKind : int { vector, matrix, lowrank };
+enum class Structure : int { parallel, stacked, stacked_parallel };
+enum class SparseAdam : int { lazy, exact };
+enum class Deterministic : int { threads, isa };
+
+struct FieldConfig {
+  std::string name;
+  std::size_t rows = 0;   // V_f
+  std::size_t width = 0;  // K_f
+};
+
+struct NetworkConfig {
+  std::vector<FieldConfig> fields;  // F
+  std::size_t n_dense = 0;          // M
+  bool wide = false;
+  CrossKind cross = CrossKind::matrix;
+  std::size_t cross_layers = 0;  // L
+  std::size_t cross_rank = 0;    // R
+  double diag_scale = 0;
+  bool cross_bias = true;
+  Activation preactivation = Activation::identity;
+  std::vector<std::size_t> hidden;
+  Activation activation = Activation::relu;
+  Structure structure = Structure::parallel;
+  double dropout = 0;
+  bool layer_norm = false;
+  std::size_t n_outputs = 1;  // C
+  Loss loss = Loss::squared_error;
+  // the objective has alpha / 2 times the sum of squared weights
+  double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
+  double ema_decay = 0;
+  SparseAdam sparse_adam = SparseAdam::lazy;
+  Deterministic deterministic = Deterministic::threads;
+
+  std::size_t embedding_width() const noexcept {
+    return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
+                           [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
+  }
+  std::size_t width() const noexcept { return embedding_width() + n_dense; }  // D
+};
+
+}  // namespace dcn

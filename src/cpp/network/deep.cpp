@@ -1,0 +1,105 @@
+#include "network/deep.hpp"
+
+#include <algorithm>
+
+#include "base/bits.hpp"
+
+namespace dcn {
+
+template <class T>
+DeepPart<T>::DeepPart(const NetworkConfig& config, Layout& layout, const std::string& prefix,
+                      std::size_t first_stream)
+    : activation_(config.activation), layer_norm_(config.layer_norm), first_stream_(first_stream),
+      widths_{config.width()} {
+  threshold_ =
+      std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(config.dropout * 65536 + 0.5));
+  for (const std::size_t O : config.hidden) {
+    const std::size_t I = widths_.back();
+    const std::string index = std::to_string(packed_.size());
+    w_.push_back(layout.add(prefix + "_W_" + index, {O, I}, config.alpha_deep));
+    b_.push_back(layout.add(prefix + "_b_" + index, {O}, 0));
+    if (layer_norm_) {
+      scale_.push_back(layout.add(prefix + "_scale_" + index, {O}, 0));
+      shift_.push_back(layout.add(prefix + "_shift_" + index, {O}, 0));
+    }
+    packed_.emplace_back(O, I);
+    widths_.push_back(O);
+  }
+}
+
+template <class T> void DeepPart<T>::pack(Packings<T>& packings, const T* parameters) {
+  for (std::size_t i = 0; i < layers(); ++i)
+    packings.push_back({&packed_[i], parameters + w_[i], widths_[i], parameters + b_[i]});
+}
+
+template <class T>
+DeepTile<T> DeepPart<T>::carve(Carver<T>& carver, T* h0, std::size_t rows) const {
+  DeepTile<T> tile;
+  tile.h.push_back(h0);
+  if (layers() == 0) return tile;
+  for (std::size_t i = 0; i < layers(); ++i) {
+    const std::size_t size = rows * ld<T>(widths_[i + 1]);
+    tile.a.push_back(carver.take(size));
+    tile.h.push_back(threshold_ > 0 ? carver.take(size) : tile.a[i]);
+    tile.z.push_back(activation_ == Activation::gelu ? carver.take(size) : nullptr);
+    tile.xhat.push_back(layer_norm_ ? carver.take(size) : nullptr);
+    tile.inv.push_back(layer_norm_ ? carver.take(rows) : nullptr);
+  }
+  const std::size_t widest = rows * ld<T>(*std::max_element(widths_.begin() + 1, widths_.end()));
+  tile.dz = carver.take(widest);
+  tile.dh = carver.take(widest);
+  tile.dh_other = carver.take(widest);
+  return tile;
+}
+
+template <class T>
+std::uint64_t DeepPart<T>::stream(std::size_t layer, const DropoutAt& at) const noexcept {
+  return mix_bits(mix_bits(at.seed + at.step * kGolden) + (first_stream_ + layer) * kGolden);
+}
+
+template <class T>
+void DeepPart<T>::forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* parameters,
+                          std::size_t rows, const DropoutAt& at) const {
+  for (std::size_t i = 0; i < layers(); ++i) {
+    const std::size_t I = widths_[i], O = widths_[i + 1];
+    const bool drops = threshold_ > 0 && at.active;
+    T* a = drops ? tile.a[i] : tile.h[i + 1];
+    if (layer_norm_) {
+      k.dense_forward(tile.xhat[i], nullptr, tile.h[i], weights(tile, i), rows, I, O,
+                      Activation::identity);
+      k.layer_norm_forward(a, tile.z[i], tile.xhat[i], tile.inv[i], tile.xhat[i],
+                           parameters + scale_[i], parameters + shift_[i], rows, O, activation_);
+    } else {
+      k.dense_forward(a, tile.z[i], tile.h[i], weights(tile, i), rows, I, O, activation_);
+    }
+    if (drops) k.dropout(tile.h[i + 1], a, stream(i, at), threshold_, at.first_row, rows, O);
+  }
+}
+
+template <class T>
+void DeepPart<T>::backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, bool add,
+                           T* gradients, const T* parameters, std::size_t rows,
+                           const DropoutAt& at) const {
+  T *dhn = tile.dh, *dh = tile.dh_other;
+  for (std::size_t i = layers(); i-- > 0; std::swap(dh, dhn)) {
+    const std::size_t I = widths_[i], O = widths_[i + 1];
+    const bool drops = threshold_ > 0 && at.active;
+    if (drops) k.dropout(dhn, dhn, stream(i, at), threshold_, at.first_row, rows, O);
+    T* a = drops ? tile.a[i] : tile.h[i + 1];
+    Activation activation = activation_;
+    if (layer_norm_) {
+      k.layer_norm_backward(dhn, gradients + scale_[i], gradients + shift_[i], dhn, a, tile.z[i],
+                            tile.xhat[i], tile.inv[i], parameters + scale_[i], rows, O,
+                            activation_);
+      activation = Activation::identity;  // dhn is the gradient of the product now
+    }
+    const Packed<T> W = weights(tile, i);
+    k.dense_backward(i > 0 ? dh : dh0, gradients + w_[i], gradients + b_[i], kept(W, tile.dz), a,
+                     dhn, a, tile.z[i], tile.h[i], W, rows, I, O, activation, i == 0 && add);
+  }
+}
+
+template class DeepPart<float>;
+template class DeepPart<double>;
+
+}  // namespace dcn

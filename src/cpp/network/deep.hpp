@@ -1,0 +1,78 @@
+// Stage 4: the dense layers of one tile. h0 (T,I) -> hN (T,H), and back.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "network/config.hpp"
+#include "network/packed.hpp"
+#include "network/parameters.hpp"
+
+namespace dcn {
+
+template <class T> struct DeepTile {
+  std::vector<T*> h;     // N+1 pointers to (T, width of the layer); h[0] is given
+  std::vector<T*> a;     // N pointers, act(..) before dropout; h[i+1] itself without dropout
+  std::vector<T*> z;     // N pointers, what gelu's slope needs, else null
+  std::vector<T*> xhat;  // N pointers, normalised z; null without layer normalisation
+  std::vector<T*> inv;   // N pointers to (T)
+  T *dz = nullptr, *dh = nullptr, *dh_other = nullptr;  // scratch, (T, widest layer)
+  const Shared<T>* shared = nullptr;                    // of the first product, set for a tile
+
+  T* hN() const { return h.back(); }
+};
+
+// Which numbers dropout draws: a new stream every step, a new row of it for every row of the batch.
+struct DropoutAt {
+  bool active = false;
+  std::uint64_t seed = 0, step = 0;
+  std::size_t first_row = 0;
+};
+
+template <class T> class DeepPart {
+ public:
+  DeepPart() = default;
+  // Adds PREFIX_W_i (O,I), PREFIX_b_i (O) and, with layer normalisation, PREFIX_scale_i and
+  // PREFIX_shift_i (O) for every hidden layer. The part's dropout streams start at first_stream.
+  DeepPart(const NetworkConfig& config, Layout& layout, const std::string& prefix,
+           std::size_t first_stream);
+
+  void pack(Packings<T>& packings, const T* parameters);
+  DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
+
+  void forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* parameters, std::size_t rows,
+               const DropoutAt& at) const;
+  // tile.dh holds dhN on entry. dh0 (T,I) becomes the gradient of h0, or has it added to; null
+  // where nobody asks for it.
+  void backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, bool add, T* gradients,
+                const T* parameters, std::size_t rows, const DropoutAt& at) const;
+
+  std::size_t layers() const noexcept { return packed_.size(); }
+  FirstLayer<T> first_layer() const {
+    if (layers() == 0) return {};
+    return {&packed_[0], w_[0], widths_[1]};
+  }
+  std::size_t width() const noexcept { return layers() > 0 ? widths_.back() : 0; }  // H
+
+ private:
+  // W of a layer; the first may be shared
+  Packed<T> weights(const DeepTile<T>& tile, std::size_t i) const {
+    Packed<T> packed = packed_[i].view();
+    if (i == 0) packed.shared = tile.shared;
+    return packed;
+  }
+  std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
+
+  Activation activation_ = Activation::relu;
+  bool layer_norm_ = false;
+  std::uint32_t threshold_ = 0;  // of 65536; 0 without dropout
+  std::size_t first_stream_ = 0;
+  std::vector<std::size_t> widths_;                 // N+1
+  std::vector<std::size_t> w_, b_, scale_, shift_;  // offsets
+  std::vector<PackedMatrix<T>> packed_;
+};
+
+extern template class DeepPart<float>;
+extern template class DeepPart<double>;
+
+}  // namespace dcn

@@ -1,0 +1,279 @@
+#include "network/network.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/thread_pool.hpp"
+
+namespace dcn {
+
+namespace {
+
+NetworkConfig beside(NetworkConfig config) {
+  if (config.structure != Structure::stacked_parallel) config.hidden.clear();
+  return config;
+}
+
+// What comes from outside, an old file say, may have been made without FlushDenormals.
+template <class T> void copy_without_denormals(Buffer<T>& to, const T* from) {
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to.data()[i] = std::abs(from[i]) < std::numeric_limits<T>::min() ? T(0) : from[i];
+}
+
+}  // namespace
+
+template <class T>
+Network<T>::Network(const NetworkConfig& config)
+    : config_(config), cross_(config_, layout_), deep_(config_, layout_, "deep", 0),
+      beside_(beside(config_), layout_, "beside", config_.hidden.size()),
+      head_(config_, layout_, head_widths(), config_.wide ? config_.n_dense : 0),
+      dense_size_(layout_.size()), embedding_(config_, layout_),
+      shared_(config_.width(), first_layers()),
+      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
+      parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0),
+      gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
+  for (const Tensor& tensor : layout_.tensors())
+    for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
+      chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
+  penalties_.resize(chunks_.size());
+  list_packings(kernels(), averages());
+  use(kernels(), averages(), 1);
+}
+
+template <class T> void Network<T>::set_parameters(const T* values) {
+  copy_without_denormals(parameters_, values);
+  if (averages_.size() > 0) copy_without_denormals(averages_, values);
+  use(kernels(), averages(), 1);
+}
+
+template <class T> void Network<T>::set_averages(const T* values) {
+  if (averages_.size() > 0) copy_without_denormals(averages_, values);
+  use(kernels(), averages(), 1);
+}
+
+template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
+  copy_without_denormals(m_, m);
+  copy_without_denormals(v_, v);
+  step_ = step;
+  embedding_.set_step(step);
+}
+
+template <class T> void Network<T>::list_packings(const KernelTable<T>& k, const T* parameters) {
+  packings_.clear();
+  cross_.pack(k, packings_, parameters);
+  deep_.pack(packings_, parameters);
+  beside_.pack(packings_, parameters);
+  head_.pack(packings_, parameters);
+}
+
+template <class T>
+void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) noexcept {
+  const FlushDenormals flush;
+  in_use_ = parameters;
+  list_packings(k, parameters);
+  pack_all(k, packings_, worth_threads() ? n_threads : 1);
+  embedding_.point(parameters);
+}
+
+// ---- what a tile needs
+
+template <class T> std::array<FirstLayer<T>, 3> Network<T>::first_layers() const {
+  const bool parallel = config_.structure == Structure::parallel;
+  return {cross_.first_layer(), parallel ? deep_.first_layer() : FirstLayer<T>{},
+          beside_.first_layer()};
+}
+
+template <class T> std::vector<std::size_t> Network<T>::head_widths() const {
+  if (deep_.layers() == 0) return {config_.width()};
+  std::vector<std::size_t> widths;
+  if (config_.structure == Structure::parallel && cross_.layers() > 0)
+    widths.push_back(config_.width());
+  widths.push_back(deep_.width());
+  if (beside_.layers() > 0) widths.push_back(beside_.width());
+  return widths;
+}
+
+template <class T> void Network<T>::connect_head(Workspace<T>& ws) const {
+  const std::size_t D = config_.width();
+  const bool direct = config_.structure == Structure::parallel && cross_.layers() > 0;
+  ws.head.clear();
+  if (deep_.layers() == 0 || direct)
+    ws.head.push_back({ws.cross.xL(), cross_.layers() > 0 ? ws.dxL : ws.dx0, ld<T>(D)});
+  if (deep_.layers() > 0) ws.head.push_back({ws.deep.hN(), ws.deep.dh, ld<T>(deep_.width())});
+  if (beside_.layers() > 0)
+    ws.head.push_back({ws.beside.hN(), ws.beside.dh, ld<T>(beside_.width())});
+  if (config_.wide && config_.n_dense > 0)
+    ws.head.push_back({ws.x0 + embedding_.width(), nullptr, ld<T>(D)});
+}
+
+template <class T>
+void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const {
+  const std::size_t wide = rows * ld<T>(config_.width()), narrow = rows * ld<T>(config_.n_outputs);
+  ws.x0 = carver.take(wide);
+  ws.cross = cross_.carve(carver, ws.x0, rows);
+  ws.deep =
+      deep_.carve(carver, config_.structure == Structure::parallel ? ws.x0 : ws.cross.xL(), rows);
+  ws.beside = beside_.carve(carver, ws.x0, rows);
+  ws.logits = carver.take(narrow);
+  if (backward) {
+    ws.dlogits = carver.take(narrow);
+    ws.dxL = carver.take(wide);
+    ws.dx0 = embedding_.width() > 0 ? carver.take(wide) : nullptr;
+  }
+  connect_head(ws);
+}
+
+template <class T> std::size_t Network<T>::bytes_per_row() const {
+  Workspace<T> ws;
+  Carver<T> count;
+  carve(ws, count, kRowStep, true);
+  return count.used() * sizeof(T) / kRowStep;
+}
+
+template <class T> std::size_t Network<T>::largest_weights() const {
+  std::size_t I = config_.width(), most = 0;
+  if (cross_.layers() > 0 && config_.cross != CrossKind::vector)
+    most = I * (config_.cross == CrossKind::matrix ? I : config_.cross_rank);
+  for (const std::size_t O : config_.hidden) {
+    most = std::max(most, I * O);
+    I = O;
+  }
+  return most;
+}
+
+template <class T> Workspace<T> Network<T>::make_workspace(std::size_t rows, bool backward) const {
+  Workspace<T> ws;
+  Carver<T> count;
+  carve(ws, count, rows, backward);
+  ws.memory = Buffer<T>(count.used());
+  Carver<T> carver(ws.memory.data());
+  carve(ws, carver, rows, backward);
+  return ws;
+}
+
+// ---- one tile: stages 2 to 6, and back
+
+template <class T>
+void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
+                         const Rows& rows, const DropoutAt& dropout) const {
+  const std::size_t n = rows.count;
+  Stopwatch watch(ws.seconds);
+  embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);  // ids -> x0 (T,D)
+  k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
+  watch.lap(Stage::embed);
+  cross_.forward(k, ws.cross, in_use_, n);  // x0 -> xL (T,D)
+  watch.lap(Stage::cross);
+  deep_.forward(k, ws.deep, in_use_, n, dropout);      // x0 or xL -> hN (T,H)
+  beside_.forward(k, ws.beside, in_use_, n, dropout);  // x0 -> hN (T,H)
+  watch.lap(Stage::deep);
+  head_.forward(k, ws.logits, ws.head, n);  // -> logits (T,C)
+  embedding_.forward_wide(k, ws.logits, table.ids, rows.numbers, n);
+  watch.lap(Stage::combine);
+}
+
+template <class T>
+double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
+                        const Rows& rows) const {
+  Stopwatch watch(ws.seconds);
+  const double sum = k.losses[static_cast<std::size_t>(config_.loss)].forward(
+      ws.logits, table.target, table.weight, rows.numbers, rows.count, config_.n_outputs);
+  watch.lap(Stage::loss);
+  return sum;
+}
+
+// Null stands for a gradient that nobody asks for: of x0 where all columns are data, of xL where
+// that is x0 itself.
+template <class T>
+void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
+                          const Table<T>& table, const Rows& rows, const DropoutAt& dropout,
+                          T scale) {
+  const std::size_t n = rows.count, C = config_.n_outputs, D = config_.width();
+  const std::size_t stride = ld<T>(D);
+  Stopwatch watch(ws.seconds);
+  k.losses[static_cast<std::size_t>(config_.loss)].backward(
+      ws.dlogits, ws.logits, table.target, table.weight, rows.numbers, n, C, scale);
+  watch.lap(Stage::loss_backward);
+  if (embedding_.wide()) k.unstack(embedding_.dlogits(rows.first), ws.dlogits, ld<T>(C), n, C);
+  head_.backward(k, gradients, ws.dlogits, ws.head, n);
+  watch.lap(Stage::combine_backward);
+
+  const bool parallel = config_.structure == Structure::parallel;
+  const bool crosses = cross_.layers() > 0;
+  T* dxL = crosses ? ws.dxL : ws.dx0;
+  // the deep part reads xL; in parallel x0, whose gradient waits until the cross part has begun it
+  if (!parallel) deep_.backward(k, ws.deep, dxL, false, gradients, in_use_, n, dropout);
+  watch.lap(Stage::deep_backward);
+  if (crosses) cross_.backward(k, ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
+  watch.lap(Stage::cross_backward);
+  if (parallel) deep_.backward(k, ws.deep, ws.dx0, crosses, gradients, in_use_, n, dropout);
+  beside_.backward(k, ws.beside, ws.dx0, true, gradients, in_use_, n, dropout);
+  watch.lap(Stage::deep_backward);
+  if (ws.dx0 != nullptr)
+    k.unstack(embedding_.dx(rows.first), ws.dx0, stride, n, embedding_.width());
+  watch.lap(Stage::embed_backward);
+}
+
+// ---- many tiles
+
+// f(kernels, workspace, tile's number, first row, rows)
+template <class T>
+template <class F>
+void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const {
+  const KernelTable<T>& k = kernels();
+  std::vector<Workspace<T>> slots;
+  for (std::size_t i = 0; i < most_slots(n_threads, cut.tiles); ++i)
+    slots.push_back(make_workspace(std::min(cut.rows, cut.batch), false));
+  parallel_for(n_threads, cut.tiles, [&](std::size_t tile, std::size_t slot) {
+    f(k, slots[slot], tile, cut.first_row(tile), cut.n_rows(tile));
+  });
+}
+
+template <class T>
+Table<T> slice(const Table<T>& table, const NetworkConfig& config, std::size_t first) {
+  const std::size_t target_width = config.loss == Loss::softmax ? 1 : config.n_outputs;
+  return {table.ids + first * config.fields.size(), table.dense + first * config.n_dense,
+          table.target == nullptr ? nullptr : table.target + first * target_width,
+          table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
+}
+
+template <class T>
+void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads) const {
+  const std::size_t C = config_.n_outputs;
+  each_tile(tiling(table.size), n_threads,
+            [&](const KernelTable<T>& k, Workspace<T>& ws, std::size_t, std::size_t first,
+                std::size_t n) {
+              forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
+              k.unstack(logits + first * C, ws.logits, ld<T>(C), n, C);
+            });
+}
+
+template <class T>
+void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
+                             const T* dense) const {
+  const FlushDenormals flush;
+  const KernelTable<T>& k = kernels();
+  forward(k, workspace, {ids, dense, nullptr, nullptr, 1}, {nullptr, 0, 1}, {});
+  k.unstack(logits, workspace.logits, ld<T>(config_.n_outputs), 1, config_.n_outputs);
+}
+
+template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {
+  const Tiling cut = tiling(table.size);
+  std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);
+  each_tile(cut, n_threads,
+            [&](const KernelTable<T>& k, Workspace<T>& ws, std::size_t tile, std::size_t first,
+                std::size_t n) {
+              const Table<T> part = slice(table, config_, first);
+              forward(k, ws, part, {nullptr, first, n}, {});
+              losses[tile] = loss(k, ws, part, {nullptr, first, n});
+              for (std::size_t t = 0; t < n; ++t)
+                weights[tile] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
+            });
+  return std::accumulate(losses.begin(), losses.end(), 0.0) /
+         std::accumulate(weights.begin(), weights.end(), 0.0);
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace dcn

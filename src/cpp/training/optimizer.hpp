@@ -1,0 +1,38 @@
+// Stage 8: the numbers of one step, in double; the arithmetic on parameters is in kernels/adam.inl.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "dispatch/kernel_table.hpp"
+
+namespace dcn {
+
+struct AdamOptions {
+  double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
+
+  // the learning rate of step t with both bias corrections folded in
+  double step_size(std::uint64_t t) const {
+    const double n = static_cast<double>(t);
+    return learning_rate * std::sqrt(1 - std::pow(beta_2, n)) / (1 - std::pow(beta_1, n));
+  }
+  template <class T> AdamStep<T> step(std::uint64_t t, double l2) const {
+    return {.step_size = static_cast<T>(step_size(t)),
+            .beta_1 = static_cast<T>(beta_1),
+            .beta_2 = static_cast<T>(beta_2),
+            .epsilon = static_cast<T>(epsilon),
+            .rest_1 = static_cast<T>(1 - beta_1),
+            .rest_2 = static_cast<T>(1 - beta_2),
+            .l2 = static_cast<T>(l2)};
+  }
+};
+
+// The share of the old average after step t: TensorFlow's warm-up, so that the first steps, which
+// are far from where training ends, are forgotten.
+inline double average_share(double decay, std::uint64_t t) {
+  const double n = static_cast<double>(t);
+  return std::min(decay, (1 + n) / (10 + n));
+}
+
+}  // namespace dcn

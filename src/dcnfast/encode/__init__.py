@@ -1,0 +1,1 @@
+"""Stage 1: columns -> what the network reads, ids and dense columns."""

@@ -1,0 +1,256 @@
+"""Stage 1: columns -> what the network reads: a row number for each category, dense columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.encode.scaling import NumericScaler, Standardizer
+from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
+from dcnfast.parallel import each
+from dcnfast.table.schema import Table
+
+__all__ = ["Encoded", "Field", "Standardizer", "TableEncoder"]
+
+BLOCK = 8192  # rows that are encoded at a time, and stay in the cache
+SCALINGS = ("auto", "standard", "quantile", "log", None)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A table as the network reads it.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n, F), int32
+        Rows of the fields' tables, counted in each field from 0. C-contiguous.
+    dense : ndarray of shape (n, M)
+        Finite, C-contiguous.
+    """
+
+    ids: npt.NDArray[np.int32]
+    dense: npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.dense)
+
+    def take(self, rows: Any) -> Encoded:
+        """Return some of the rows: a slice, a mask or numbers."""
+        return Encoded(np.ascontiguousarray(self.ids[rows]), np.ascontiguousarray(self.dense[rows]))
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A categorical field.
+
+    Parameters
+    ----------
+    name : str
+    size : int
+        Rows of its table: row 0 for unknown, row 1 for missing, then the categories.
+    counts : ndarray of shape (size,), int
+        Training rows of each.
+    """
+
+    name: str
+    size: int
+    counts: npt.NDArray[np.int64]
+
+    def is_unknown(self) -> npt.NDArray[np.bool_]:
+        """Return which rows of the table stand for values that training has not seen."""
+        unknown: npt.NDArray[np.bool_] = self.counts == 0
+        unknown[MISSING] = False
+        return unknown
+
+
+class TableEncoder:
+    """Learns the categories and the scales of a table.
+
+    Parameters
+    ----------
+    numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
+        See :class:`dcnfast.encode.scaling.NumericScaler`.
+    numeric_clip : bool, default=True
+        Whether numbers beyond the range of the training rows become its border.
+    min_frequency : int, float or None, default=None
+        Categories in fewer training rows (int), or in a smaller share of them (float), share one
+        row of the table, the last one.
+    max_categories : int or None, default=None
+        Most rows for categories in a table, the shared one included; the most frequent keep theirs.
+    hash_buckets : int, dict of str to int, or None, default=None
+        That many rows in place of a vocabulary, for all categorical fields or those named.
+
+    Attributes
+    ----------
+    fields : list of Field
+        In the order of the columns.
+    n_dense : int
+        Dense columns, indicators of missing numbers included.
+    columns : list of Vocabulary or Buckets
+        How each field finds its rows.
+    scaler : NumericScaler
+        Of the numeric columns.
+    """
+
+    def __init__(
+        self,
+        *,
+        numeric_scaling: str | None = "auto",
+        numeric_clip: bool = True,
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+    ) -> None:
+        self.numeric_scaling = numeric_scaling
+        self.numeric_clip = numeric_clip
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.hash_buckets = hash_buckets
+
+    def fit(
+        self, table: Table, weight: npt.NDArray[Any] | None = None, n_jobs: int | None = 1
+    ) -> TableEncoder:
+        """Learn from the training rows.
+
+        Parameters
+        ----------
+        table : Table
+        weight : ndarray of shape (n,) or None
+            Of the rows in means, standard deviations and quantiles; not negative, not all zero.
+            Categories are counted in rows.
+        n_jobs : int or None, default=1
+            Threads that share the columns of a large table.
+        """
+        names = table.categorical_names
+        self._check_parameters(names)
+        self.scaler = NumericScaler(self.numeric_scaling, clips=self.numeric_clip)
+        self.columns = [self._column(name) for name in names]
+        fits: list[Callable[[], Any]] = [partial(self.scaler.fit, table.numbers, weight)]
+        for column, factor in zip(self.columns, table.factors, strict=True):
+            fits.append(partial(column.fit, factor))
+        each(lambda fit: fit(), fits, len(table), n_jobs)
+        numeric = table.numeric_names
+        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self.scaler.indicators)]
+        self.n_dense = len(self._dense_names)
+        self.fields = [
+            Field(name, column.size, column.counts)
+            for name, column in zip(names, self.columns, strict=True)
+        ]
+        return self
+
+    def transform(self, table: Table, dtype: npt.DTypeLike, n_jobs: int | None = 1) -> Encoded:
+        """Encode a table of the same columns; what training did not see becomes row 0.
+
+        A column of which no value has a type that training saw there is a TypeError: strings where
+        there were numbers, or the reverse.
+
+        Parameters
+        ----------
+        table : Table
+        dtype : dtype
+            Of the dense columns.
+        n_jobs : int or None, default=1
+            Threads that share the rows of a large table.
+        """
+        n = len(table)
+        ids = np.empty((n, len(self.fields)), np.int32)
+        dense = np.empty((n, self.n_dense), dtype)
+        for column, field, factor in zip(self.columns, self.fields, table.factors, strict=True):
+            refuse_other_kinds(column, factor.values, f"{table.argument}: column {field.name!r}")
+        known = [
+            column.rows(factor.values)
+            for column, factor in zip(self.columns, table.factors, strict=True)
+        ]
+
+        def encode(rows: slice) -> None:
+            for j, (of_value, factor) in enumerate(zip(known, table.factors, strict=True)):
+                ids[rows, j] = of_value[factor.codes[rows]]  # -1 is the last, which is missing
+            dense[rows] = self.scaler.transform(table.numbers[rows], dtype)
+
+        each(encode, [slice(i, i + BLOCK) for i in range(0, n, BLOCK)], n, n_jobs)
+        return Encoded(ids, dense)
+
+    def count_unknown(self, encoded: Encoded) -> dict[str, int]:
+        """Return for each field how many rows have a value that training has not seen."""
+        return {
+            field.name: int(field.is_unknown()[ids].sum())
+            for field, ids in zip(self.fields, encoded.ids.T, strict=True)
+        }
+
+    def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring dense columns into the range of the training rows."""
+        return self.scaler.clip(dense)
+
+    def get_feature_names_out(self) -> npt.NDArray[np.object_]:
+        """Return the names of fields, numeric columns and indicators, as the network reads them."""
+        return np.array([*(field.name for field in self.fields), *self._dense_names], dtype=object)
+
+    def by_name(self) -> dict[str, Field]:
+        """Return the fields by name."""
+        return {field.name: field for field in self.fields}
+
+    def categories(self, name: str) -> list[Any]:
+        """Return the categories of a field, from row 2 on; the infrequent ones are not listed."""
+        column = self.columns[[field.name for field in self.fields].index(name)]
+        if isinstance(column, Buckets):
+            raise ValueError(f"categories: field {name!r} is hashed, want one with a vocabulary")
+        return list(column.values)
+
+    def _column(self, name: str) -> Vocabulary | Buckets:
+        if buckets := self._buckets(name):
+            return Buckets(buckets)
+        return Vocabulary(self.min_frequency, self.max_categories)
+
+    def _buckets(self, name: str) -> int | None:
+        if isinstance(self.hash_buckets, Mapping):
+            return self.hash_buckets.get(name)
+        return self.hash_buckets
+
+    def _check_parameters(self, names: tuple[str, ...]) -> None:
+        if self.numeric_scaling not in SCALINGS:
+            raise ValueError(
+                f"numeric_scaling is {self.numeric_scaling!r}, want one of {SCALINGS!r}"
+            )
+        least = self.min_frequency
+        if least is not None and not (
+            _is_integer(least, 1) or (isinstance(least, Real) and 0 < least < 1)
+        ):
+            raise ValueError(
+                f"min_frequency is {least!r}, want an integer of at least 1, a float between 0 and "
+                "1, or None"
+            )
+        if self.max_categories is not None and not _is_integer(self.max_categories, 1):
+            raise ValueError(
+                f"max_categories is {self.max_categories!r}, want an integer of at least 1, or None"
+            )
+        self._check_buckets(names)
+
+    def _check_buckets(self, names: tuple[str, ...]) -> None:
+        buckets = self.hash_buckets
+        if buckets is None:
+            return
+        if isinstance(buckets, Mapping):
+            if unknown := [name for name in buckets if name not in names]:
+                raise ValueError(
+                    f"hash_buckets names {unknown!r}, want categorical fields: {list(names)!r}"
+                )
+        elif self.min_frequency is not None or self.max_categories is not None:
+            raise ValueError(
+                f"hash_buckets is {buckets!r} for all fields, want min_frequency and "
+                "max_categories None then: there are no categories to count"
+            )
+        for size in buckets.values() if isinstance(buckets, Mapping) else [buckets]:
+            if not _is_integer(size, 1) or size > 2**31 - 3:
+                raise ValueError(
+                    f"hash_buckets is {buckets!r}, want integers between 1 and {2**31 - 3}"
+                )
+
+
+def _is_integer(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

@@ -1,0 +1,6 @@
+"""scikit-learn estimators: the only layer that knows scikit-learn's conventions."""
+
+from dcnfast.estimators.classifier import DCNClassifier
+from dcnfast.estimators.regressor import DCNRegressor
+
+__all__ = ["DCNClassifier", "DCNRegressor"]

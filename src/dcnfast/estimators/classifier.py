@@ -1,0 +1,295 @@
+"""DCNClassifier: labels in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from dcnfast.estimators.base import BaseDCN, Task
+from dcnfast.estimators.parameters import (
+    ClassificationLoss,
+    Initializer,
+    NumericScaling,
+    add_parameters_to_doc,
+    one_of,
+)
+from dcnfast.estimators.published import published_whole, reads_one_fit
+from dcnfast.estimators.targets import ClassTarget
+from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+from dcnfast.table.schema import read_training_table
+from dcnfast.training.batches import Part
+from dcnfast.training.timing import Timing
+
+Array = npt.NDArray[Any]
+Scorer = Callable[[Any, Any, Any], float]
+ClassWeight = dict[Any, float] | dict[Any, int] | Literal["balanced"] | None
+
+
+@add_parameters_to_doc
+class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
+    """Deep & Cross Network for two classes or more.
+
+    Takes tables as they are: numbers in any unit, categories, and gaps in both.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss; "balanced" makes all classes weigh the same.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    {attributes}
+
+    References
+    ----------
+    R. Wang et al., "Deep & Cross Network for Ad Click Predictions", 2017.
+    R. Wang et al., "DCN V2: Improved Deep & Cross Network", 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dcnfast import DCNClassifier
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+    >>> DCNClassifier(random_state=0).fit(X, y).predict([[1, 1], [1, -1]])
+    array(['same', 'other'], dtype='<U5')
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
+        "loss": [one_of(ClassificationLoss)],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        cross: Cross = "matrix",
+        cross_layers: int = 3,
+        cross_rank: int | None = None,
+        diag_scale: float = 0.0,
+        cross_bias: bool = True,
+        preactivation: Activation = "identity",
+        hidden_layer_sizes: Sequence[int] | int = (128, 64),
+        activation: Activation = "relu",
+        structure: Structure = "parallel",
+        wide: bool = False,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        cross_initializer: Initializer = "truncated_normal",
+        deep_initializer: Initializer = "glorot_uniform",
+        categorical_features: npt.ArrayLike | None = "from_dtype",
+        embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        hash_buckets: int | Mapping[str, int] | None = None,
+        numeric_scaling: NumericScaling | None = "auto",
+        numeric_clip: bool = True,
+        loss: ClassificationLoss = "log_loss",
+        alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
+        learning_rate_init: float = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        sparse_adam: SparseAdam = "lazy",
+        ema_decay: float | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        scoring: str | Scorer | None = None,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        warm_start: bool = False,
+        dtype: DType = "float32",
+        deterministic: Deterministic = "threads",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        class_weight: ClassWeight = None,
+    ) -> None:
+        self._store(locals())
+        self.class_weight = class_weight
+
+    @published_whole
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit to a table.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Numbers and categories; what is missing is NaN, None or null.
+        y : array-like of shape (n_samples,)
+            Labels of two classes at least.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Rows for early stopping to watch, in place of a part of X.
+
+        Returns
+        -------
+        self : DCNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = read_training_table(
+                self, X, y, categorical_features=self.categorical_features, y_numeric=False
+            )
+        check_classification_targets(y)
+        weight = self._check_weight(sample_weight, table)
+        classes, codes = np.unique(y, return_inverse=True)
+        factors = self._class_factors(classes, codes, weight)
+        loss_weight = weight * factors[codes]
+        seen = classes[np.bincount(codes[loss_weight > 0], minlength=len(classes)) > 0]
+        if len(seen) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes with a positive weight, "
+                f"got {len(seen)} class(es): {seen.tolist()}"
+            )
+        continued = self._continued(table, "classes_", classes)
+        held = self._validation_part(X_val, y_val, sample_weight_val, classes, factors)
+        self.classes_ = classes
+        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        one_logit = len(classes) == 2 and self.loss == "log_loss"
+        loss, n_outputs = ("log_loss", 1) if one_logit else ("softmax", len(classes))
+        shown = self._shown(X, y, sample_weight, weight)
+        self._learn(whole, held, codes, Task(loss, n_outputs, continued, shown, timing))
+        return self
+
+    def _validation_part(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Array, factors: Array
+    ) -> Part | None:
+        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=False)
+        if validation is None:
+            return None
+        table, y, weight = validation
+        if unknown := sorted(set(y.tolist()) - set(classes.tolist()), key=repr):
+            raise ValueError(
+                f"y_val has the labels {unknown!r}, want those of y: {classes.tolist()!r}"
+            )
+        codes = np.searchsorted(classes, y)
+        loss_weight = weight * factors[codes]
+        if not loss_weight.any():
+            raise ValueError("X_val has only rows of classes whose class_weight is 0, want others")
+        return Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+
+    def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
+        """Return by how much the rows of each class count more than their own weight."""
+        factors = np.ones(len(classes))
+        if self.class_weight is None:
+            return factors
+        present = weight > 0
+        seen = np.unique(codes[present])
+        factors[seen] = compute_class_weight(
+            self.class_weight, classes=classes[seen], y=classes[codes[present]],
+            sample_weight=weight[present],
+        )  # fmt: skip
+        if not (np.isfinite(factors) & (factors >= 0)).all():
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, want finite weights that are not negative"
+            )
+        return factors
+
+    @reads_one_fit
+    def decision_function(self, X: Any) -> Array:
+        """Return log-odds of the second class, or one logit for each class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        logits = self._logits(X).astype(np.float64)
+        if len(self.classes_) > 2:
+            return logits
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+    @reads_one_fit
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        logits = self.decision_function(X)
+        if logits.ndim == 2:
+            return np.asarray(softmax(logits, axis=1))
+        return np.column_stack([expit(-logits), expit(logits)])
+
+    def _target(self) -> ClassTarget:
+        """Return what the logits of one row say."""
+        return ClassTarget(len(self.classes_))
+
+    @reads_one_fit
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return logarithms of :meth:`predict_proba`, finite also where those are 0.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+        """
+        logits = self.decision_function(X)
+        if logits.ndim == 1:
+            logits = np.column_stack([np.zeros_like(logits), logits])
+        return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+
+    @reads_one_fit
+    def predict(self, X: Any) -> Array:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``. Categories that are new there are fine.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        logits = self.decision_function(X)
+        codes = (logits > 0).astype(np.intp) if logits.ndim == 1 else logits.argmax(axis=1)
+        return np.asarray(self.classes_[codes])

@@ -1,0 +1,138 @@
+"""From an estimator's parameters to the network they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from dcnfast.encode.encoder import Field, TableEncoder
+from dcnfast.estimators.parameters import PARTS
+from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
+
+AS_THEY_ARE = (
+    "wide", "cross", "cross_layers", "cross_bias", "activation", "structure", "dropout",
+    "layer_norm", "sparse_adam", "dtype", "deterministic",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What "auto" depends on.
+
+    Parameters
+    ----------
+    n_rows : int
+        To train on.
+    watched : bool
+        Whether early stopping watches rows.
+    """
+
+    n_rows: int
+    watched: bool
+
+
+def configure(
+    estimator: Any,
+    encoder: TableEncoder,
+    loss: str,
+    n_outputs: int,
+    circumstances: Circumstances | NetworkConfig,
+) -> NetworkConfig:
+    """Return the network for an encoder's columns.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+        Its parameters have passed scikit-learn's validation.
+    encoder : TableEncoder
+        Fitted.
+    loss : str
+    n_outputs : int
+    circumstances : Circumstances or NetworkConfig
+        Of this fit, or the network of the fit that this one goes on from: what "auto" was there.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has a value without meaning.
+    """
+    fields = encoder.fields
+    widths = _embedding_widths(estimator.embedding_dim, fields)
+    D = sum(widths.values()) + encoder.n_dense
+    described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    described |= _cross_options(estimator, D)
+    described |= _alphas(estimator.alpha, circumstances)
+    described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
+    described |= {"loss": loss, "n_outputs": n_outputs}
+    return NetworkConfig(
+        **described,
+        fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
+        n_dense=encoder.n_dense,
+        hidden=_hidden(estimator),
+    )
+
+
+def _hidden(estimator: Any) -> tuple[int, ...]:
+    given, hidden = estimator.hidden_layer_sizes, list[int]()
+    for width in (given,) if isinstance(given, Integral) else given:
+        if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+            raise ValueError(
+                f"hidden_layer_sizes has the width {width!r}, want integers of at least 1"
+            )
+        hidden.append(int(width))
+    return tuple(hidden)
+
+
+def _cross_options(estimator: Any, width: int) -> dict[str, Any]:
+    """Return what the cross has: options of other crosses are ignored, so that a search may mix."""
+    lowrank, vector = estimator.cross == "lowrank", estimator.cross == "vector"
+    return {
+        "cross_rank": int(estimator.cross_rank or max(1, width // 4)) if lowrank else 0,
+        "diag_scale": 0.0 if vector else estimator.diag_scale,
+        "preactivation": "identity" if vector else estimator.preactivation,
+    }
+
+
+def _alphas(given: Any, circumstances: Circumstances | NetworkConfig) -> dict[str, float]:
+    names = {f"alpha_{part}": part for part in PARTS}
+    if isinstance(given, str):  # "auto"
+        if isinstance(circumstances, NetworkConfig):
+            return {name: getattr(circumstances, name) for name in names}
+        return dict.fromkeys(names, min(0.01, 10 / circumstances.n_rows))
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(names, float(given))
+    for part, value in given.items():
+        if part not in PARTS:
+            raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < np.inf:
+            raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
+    return {name: float(given.get(part, 0.0)) for name, part in names.items()}
+
+
+def _ema_decay(given: float | str, circumstances: Circumstances | NetworkConfig) -> float:
+    if not isinstance(given, str):
+        return given
+    if isinstance(circumstances, NetworkConfig):
+        return circumstances.ema_decay
+    return 0.999 if circumstances.watched else 0.0
+
+
+def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
+    names = [field.name for field in fields]
+    if isinstance(given, Mapping):
+        if unknown := [name for name in given if name not in names]:
+            raise ValueError(f"embedding_dim names {unknown!r}, want categorical fields: {names!r}")
+        for name, width in given.items():
+            if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+                raise ValueError(
+                    f"embedding_dim has {width!r} for {name!r}, want integers of at least 1"
+                )
+    elif given != "auto":
+        given = dict.fromkeys(names, given)
+    else:
+        given = {}
+    return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}

@@ -1,0 +1,250 @@
+"""The parameters of both estimators: what each means, and what it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, Literal, TypeVar, get_args
+
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+
+C = TypeVar("C", bound=type)
+
+Initializer = Literal["truncated_normal", "glorot_uniform", "he_normal"]
+NumericScaling = Literal["auto", "standard", "quantile", "log"]
+RegressionLoss = Literal["squared_error", "log_loss"]
+ClassificationLoss = Literal["log_loss", "softmax"]
+
+PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
+
+PARAMETERS = """
+cross : {"matrix", "vector", "lowrank"}, default="matrix"
+    Form of the cross layers: x0 * (W x + b) + x with a full W, x0 (x . w) + b + x, or the first
+    with W = U V of rank ``cross_rank``.
+cross_layers : int, default=3
+    With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
+    deep network.
+cross_rank : int or None, default=None
+    Rank R of the low-rank form; None is a quarter of the width, at least 1. The other forms have no
+    rank and ignore it.
+diag_scale : float, default=0.0
+    Added to the diagonal of every W; "vector" has none and ignores it.
+cross_bias : bool, default=True
+    Whether cross layers have a bias.
+preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, default="identity"
+    Applied to W x + b, before ``diag_scale`` and the product with x0. "vector", whose closed form
+    has no place for it, ignores it.
+hidden_layer_sizes : sequence of int, or int, default=(128, 64)
+    Widths of the deep part; a number is one layer. () leaves a plain cross network.
+activation : {"relu", "tanh", "sigmoid", "identity", "gelu"}, default="relu"
+    Of the deep part; gelu in its tanh form.
+structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
+    Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
+    both, with a deep part of its own for each.
+wide : bool, default=False
+    Whether to add a linear part, one weight for every category and every number.
+dropout : float, default=0.0
+    Share of the hidden units left out in each step of training.
+layer_norm : bool, default=False
+    Whether hidden layers normalise each row before the activation.
+cross_initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
+    How cross weights are drawn. The first has the standard deviation 0.05 and is cut at two of
+    them, as in TensorFlow Recommenders; the others are those of Glorot and Bengio (2010) and He et
+    al. (2015).
+deep_initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="glorot_uniform"
+    How the weights of the deep part are drawn.
+categorical_features : "from_dtype", array-like or None, default="from_dtype"
+    Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
+    categories, an Enum, strings, bools or objects. Or a mask, indices or names; None for no column.
+embedding_dim : "auto", int or dict of str to int, default="auto"
+    Width of the categories' embeddings, one for all fields or by name; fields not named have
+    "auto", the power of two next to the square root of the number of categories, 2 to 16.
+min_frequency : int, float or None, default=None
+    Categories in fewer training rows (int), or in a smaller share of them (float), share one
+    embedding.
+max_categories : int or None, default=None
+    Most categories of a field with an embedding of their own; the others share one.
+hash_buckets : int, dict of str to int, or None, default=None
+    That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
+    among them. Fields not named keep a vocabulary.
+numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
+    What happens to numbers: mean 0 and standard deviation 1; a normal distribution by their ranks;
+    the first of sign(x) log(1 + |x|), for counts; nothing. "auto" is "quantile" for columns with a
+    number more than 6 standard deviations from the mean, which a polynomial would make too much of,
+    and "standard" for the others. Missing numbers become the mean, and a column of 0 and 1 tells
+    where they were.
+numeric_clip : bool, default=True
+    Whether a number beyond the range that its column had in the training rows becomes the border of
+    that range, as for a tree: a polynomial of numbers from outside may answer anything. False
+    extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
+    then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
+    is that of the first fit.
+{loss}
+alpha : "auto", float or dict of str to float, default="auto"
+    L2: the objective has alpha / 2 times the sum of squared weights. Biases are free. Of the
+    embeddings only those of the batch's rows count, as the mean over these rows, so that the size
+    of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
+    have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
+    takes to believe in large weights.
+learning_rate_init : float, default=0.001
+    Adam's learning rate.
+beta_1, beta_2 : float, default=0.9, 0.999
+    Decay of Adam's first and second moment.
+epsilon : float, default=1e-7
+    Added to the root of Adam's second moment.
+sparse_adam : {"lazy", "exact"}, default="lazy"
+    Embeddings whose category is not in the batch stay where they are, or move on with their first
+    moment, as dense Adam moves them.
+ema_decay : "auto" or float, default="auto"
+    Decay of running averages of all parameters, which then predict; 0 keeps none. After t steps it
+    is at most (1 + t) / (10 + t). "auto" is 0.999 where rows are watched (see ``early_stopping``),
+    else 0.
+batch_size : int or "auto", default="auto"
+    Rows of a batch; "auto" is all rows up to 64; above, a hundredth of the rows, but 64 to 1024,
+    and at most a quarter of them, rounded down to a power of two.
+max_iter : int, default=100
+    Most epochs. A ConvergenceWarning says where they were too few.
+shuffle : bool, default=True
+    Whether to draw a new order of the rows for every epoch.
+early_stopping : bool or "auto", default="auto"
+    Whether to hold out rows, stop when they are no longer predicted better, and keep the parameters
+    that were best on them. "auto" does so from 60 rows on, and below 2,000 holds out each row once:
+    it trains a network for each of five folds to find the number of epochs for one on all rows.
+    It then also shrinks the logits towards the best constant, as far as held-out rows do not tell
+    the network from chance, see ``shrinkage_``. With ``warm_start`` "auto" holds out rows above
+    10,000, with ``scoring`` a part and no folds, with ``X_val`` these rows; only without all three
+    it shrinks.
+scoring : str, callable or None, default=None
+    What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
+    ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
+    methods understand, and ``sample_weight`` where it has such a parameter and rows have weights.
+validation_fraction : float, default=0.1
+    Of the rows to hold out.
+n_iter_no_change : int, default=10
+    Epochs without progress before training stops.
+tol : float or None, default=1e-4
+    Least gain (of the held-out rows' score, or of the training loss) that is progress; None never
+    stops.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from where the last one ended.
+dtype : {"float32", "float64"}, default="float32"
+    Of parameters and arithmetic.
+deterministic : {"threads", "isa"}, default="threads"
+    The same data and ``random_state`` give the same bits for any number of threads; with "isa" on
+    every CPU as well. AVX2 and AVX-512 agree anyway, the portable code becomes several times
+    slower.
+n_jobs : int or None, default=None
+    Threads; None is all that the process may use. The result does not depend on it, to the bit.
+random_state : int, RandomState or None, default=None
+    Draws weights, shuffles, dropout and held-out rows.
+verbose : int, default=0
+    1 prints a line an epoch; 2 also where the time went, and what share of the CPU's multiply-adds
+    was used.
+"""
+
+ATTRIBUTES = """
+n_parameters_ : int
+    How many numbers are learned.
+n_iter_ : int
+    Epochs run.
+loss_curve_ : list of float
+    Mean objective of every epoch, in standardised units.
+validation_scores_ : list of float or None
+    Score of the held-out rows after every epoch, the negative loss without ``scoring``; None
+    without such rows.
+shrinkage_ : ndarray of shape (C,)
+    What the distance of the logits from the best constant was multiplied by: 1 for a network that
+    held-out rows support or that none have judged, 0 where the constant is as good.
+parameters_ : dict of str to ndarray
+    Read-only views: cross_W (L, D, D) as (out, in), cross_w, cross_U, cross_V, cross_b, deep_W_i
+    (O, I), deep_b_i, head_W (C, D + H), head_b, embedding_K (V, K) and so on.
+encoder_ : TableEncoder
+    Categories, their counts and the scales of the numbers.
+embedding_dims_ : dict of str to int
+    Width of each categorical field.
+is_categorical_ : ndarray of shape (n_features_in_,), bool
+    Which columns are categorical.
+n_features_in_ : int
+    Columns seen in ``fit``.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Their names, where all are strings.
+"""
+
+_POSITIVE = Interval(Integral, 1, None, closed="left")
+
+
+def one_of(names: Any) -> StrOptions:
+    """Return the constraint that a Literal means."""
+    return StrOptions(set(get_args(names)))
+
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "cross": [one_of(Cross)],
+    "cross_layers": [Interval(Integral, 0, None, closed="left")],
+    "cross_rank": [_POSITIVE, None],
+    "diag_scale": [Interval(Real, 0, None, closed="left")],
+    "cross_bias": ["boolean"],
+    "preactivation": [one_of(Activation)],
+    "hidden_layer_sizes": ["array-like", _POSITIVE],
+    "activation": [one_of(Activation)],
+    "structure": [one_of(Structure)],
+    "wide": ["boolean"],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "layer_norm": ["boolean"],
+    "cross_initializer": [one_of(Initializer)],
+    "deep_initializer": [one_of(Initializer)],
+    "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+    "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
+    "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
+    "max_categories": [_POSITIVE, None],
+    "hash_buckets": [_POSITIVE, Mapping, None],
+    "numeric_scaling": [one_of(NumericScaling), None],
+    "numeric_clip": ["boolean"],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "sparse_adam": [one_of(SparseAdam)],
+    "ema_decay": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+    "batch_size": [_POSITIVE, StrOptions({"auto"})],
+    "max_iter": [_POSITIVE],
+    "shuffle": ["boolean"],
+    "early_stopping": ["boolean", StrOptions({"auto"})],
+    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [_POSITIVE],
+    "tol": [Interval(Real, 0, None, closed="left"), None],
+    "warm_start": ["boolean"],
+    "dtype": [one_of(DType)],
+    "deterministic": [one_of(Deterministic)],
+    "n_jobs": [Integral, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+LOSSES = {
+    "DCNRegressor": """
+loss : {"squared_error", "log_loss"}, default="squared_error"
+    Squared error of standardised targets; or, for targets that are rates between 0 and 1, such as
+    clicks over impressions, the log-loss.
+""",
+    "DCNClassifier": """
+loss : {"log_loss", "softmax"}, default="log_loss"
+    Two classes have one logit with "log_loss" and one each with "softmax"; more than two have one
+    each with both.
+""",
+}
+
+
+def add_parameters_to_doc(cls: C) -> C:
+    """Put the shared descriptions into the class's docstring."""
+    parameters = PARAMETERS.replace("{loss}", LOSSES[cls.__name__].strip())
+    for key, text in (("{parameters}", parameters), ("{attributes}", ATTRIBUTES)):
+        indented = text.strip().replace("\n", "\n    ")
+        cls.__doc__ = (cls.__doc__ or "").replace(key, indented)
+    return cls

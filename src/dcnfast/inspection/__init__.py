@@ -1,0 +1,6 @@
+"""Reading what was learned. Drawing needs matplotlib, the extra ``plot``."""
+
+from dcnfast.inspection.displays import CrossWeightsDisplay, need_matplotlib
+from dcnfast.inspection.weights import cross_weights
+
+__all__ = ["CrossWeightsDisplay", "cross_weights", "need_matplotlib"]

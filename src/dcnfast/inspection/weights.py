@@ -1,0 +1,68 @@
+"""What the cross layers learned, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+Array = npt.NDArray[Any]
+
+
+def cross_weights(estimator: Any, layer: int = 0) -> Array:
+    """Return W of one cross layer: how strongly column j, in standardised units, drives column i.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+        Fitted, with at least one cross layer.
+    layer : int, default=0
+        From 0 to ``cross_layers - 1``.
+
+    Returns
+    -------
+    W : ndarray of shape (D, D)
+        ``W[i, j]`` multiplies x0_i x_j. The low-rank form gives U V; the vector form gives 1 w^T,
+        whose rows are all the same.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no such layer.
+    """
+    check_is_fitted(estimator)
+    parameters = estimator.parameters_
+    n_layers = max(
+        (len(p) for name, p in parameters.items() if name.startswith("cross_")), default=0
+    )
+    if n_layers == 0:
+        raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
+    if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
+        raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
+    if "cross_W" in parameters:
+        return np.array(parameters["cross_W"][layer])
+    if "cross_U" in parameters:
+        return np.asarray(parameters["cross_U"][layer] @ parameters["cross_V"][layer])
+    w = parameters["cross_w"][layer]
+    return np.tile(w, (len(w), 1))
+
+
+def fields_of_input(estimator: Any) -> tuple[list[str], list[int]]:
+    """Return a name and the number of columns of x0 for each field, categories first."""
+    names: list[str] = estimator.encoder_.get_feature_names_out().tolist()
+    widths = list(estimator.embedding_dims_.values())
+    return names, widths + [1] * (len(names) - len(widths))
+
+
+def block_norms(weights: Array, widths: Sequence[int]) -> Array:
+    """Return the Frobenius norm of each block; a block of one number keeps it, to the bit."""
+    if all(width == 1 for width in widths):
+        return np.abs(weights)
+    starts = np.cumsum([0, *widths[:-1]])
+    squares = np.square(weights, dtype=np.float64)
+    sums = np.add.reduceat(np.add.reduceat(squares, starts, axis=0), starts, axis=1)
+    return np.asarray(np.sqrt(sums))

@@ -1,0 +1,163 @@
+"""What a network is, in numbers and names: the one description that all stages share."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from dcnfast import _core
+from dcnfast.network.memory import check_memory
+
+Cross = Literal["matrix", "vector", "lowrank"]
+Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
+Structure = Literal["parallel", "stacked", "stacked_parallel"]
+SparseAdam = Literal["lazy", "exact"]
+Deterministic = Literal["threads", "isa"]
+Loss = Literal["squared_error", "log_loss", "softmax"]
+DType = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shape and mathematics of a network.
+
+    Parameters
+    ----------
+    fields : tuple of (str, int, int)
+        Name, rows V_f and width K_f of each categorical field's embedding, in the order of ids.
+    n_dense : int
+        Dense columns, M.
+    wide : bool
+        Whether a linear part, on ids and dense columns, is added to the logits.
+    cross : {"matrix", "vector", "lowrank"}
+        Form of the cross layers.
+    cross_layers : int
+        L; 0 leaves the cross part out.
+    cross_rank : int
+        R of the low-rank form, else 0.
+    diag_scale : float
+        Added to the diagonal of W_l.
+    cross_bias : bool
+        Whether cross layers learn a bias.
+    preactivation : str
+        Activation of W_l x + b_l, before ``diag_scale`` and the product with x0.
+    hidden : tuple of int
+        Widths of the deep part; () leaves it out.
+    activation, structure, loss : str
+        See :class:`dcnfast.DCNRegressor`.
+    dropout : float
+        Share of hidden units left out in training.
+    layer_norm : bool
+        Whether the deep part normalises before its activations.
+    n_outputs : int
+        C.
+    alpha_embedding, alpha_cross, alpha_deep : float
+        The objective has alpha / 2 times the sum of squared weights, biases excepted; for tables
+        only the rows that a batch names, in the mean over its rows.
+    ema_decay : float
+        Of the running averages that predictions use; 0 keeps none.
+    sparse_adam : {"lazy", "exact"}
+        Whether rows of a table that a batch does not name stand still or move as dense Adam moves
+        them.
+    deterministic : {"threads", "isa"}
+        Whether the same bits come out for every number of threads, or on every CPU as well.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    """
+
+    fields: tuple[tuple[str, int, int], ...] = ()
+    n_dense: int = 0
+    wide: bool = False
+    cross: Cross = "matrix"
+    cross_layers: int = 0
+    cross_rank: int = 0
+    diag_scale: float = 0.0
+    cross_bias: bool = True
+    preactivation: Activation = "identity"
+    hidden: tuple[int, ...] = ()
+    activation: Activation = "relu"
+    structure: Structure = "parallel"
+    dropout: float = 0.0
+    layer_norm: bool = False
+    n_outputs: int = 1
+    loss: Loss = "squared_error"
+    alpha_embedding: float = 0.0
+    alpha_cross: float = 0.0
+    alpha_deep: float = 0.0
+    ema_decay: float = 0.0
+    sparse_adam: SparseAdam = "lazy"
+    deterministic: Deterministic = "threads"
+    dtype: DType = "float32"
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of all embeddings side by side."""
+        return sum(width for _, _, width in self.fields)
+
+    @property
+    def width(self) -> int:
+        """Width of the stacked input, D."""
+        return self.embedding_width + self.n_dense
+
+    def count_parameters(self) -> int:
+        """Count without allocating; Python integers do not overflow."""
+        D, L, R = self.width, self.cross_layers, self.cross_rank
+        rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
+        cross = {"vector": D, "matrix": D * D, "lowrank": 2 * D * R}[self.cross]
+        deep, inputs = 0, D
+        for width in self.hidden:
+            deep += (inputs + (3 if self.layer_norm else 1)) * width
+            inputs = width
+        parts = 2 if self.structure == "stacked_parallel" else 1
+        direct = not self.hidden or (self.structure == "parallel" and L > 0)
+        head = (D if direct else 0) + (parts * inputs if self.hidden else 0) + 1
+        wide = self.n_dense if self.wide else 0
+        return (
+            rows
+            + L * (cross + (D if self.cross_bias else 0))
+            + parts * deep
+            + self.n_outputs * (head + wide)
+        )
+
+    def multiply_adds(self) -> int:
+        """Count the products of the weight matrices for one row, forward."""
+        D, L, R = self.width, self.cross_layers, self.cross_rank
+        cross = {"vector": 2 * D, "matrix": D * D, "lowrank": 2 * D * R}[self.cross]
+        deep, inputs = 0, D
+        for width in self.hidden:
+            deep += inputs * width
+            inputs = width
+        parts = 2 if self.structure == "stacked_parallel" else 1
+        direct = not self.hidden or (self.structure == "parallel" and L > 0)
+        head = (D if direct else 0) + (parts * inputs if self.hidden else 0)
+        return L * cross + parts * deep + self.n_outputs * head
+
+    def compile(self) -> _core.NetworkF32 | _core.NetworkF64:
+        """Build the compiled network, all parameters zero.
+
+        Raises
+        ------
+        ValueError
+            If a number is not what its description says, or the network would not fit into the
+            memory that this process may use: see :func:`dcnfast.network.memory.check_memory`.
+        TypeError
+            If something is no number.
+        """
+        fields = asdict(self)
+        if (dtype := fields.pop("dtype")) not in ("float32", "float64"):
+            raise ValueError(f"dtype is {dtype!r}, want 'float32' or 'float64'")
+        network = _core.NetworkF64 if dtype == "float64" else _core.NetworkF32
+        with suppress(KeyError, TypeError):  # of what is no number: that is told below
+            check_memory(self)
+        return network(_core.NetworkConfig(**fields))
+
+
+def automatic_embedding_dim(n_rows: int) -> int:
+    """Resolve ``embedding_dim="auto"``: the power of two next to the root of the rows, 2 to 16.
+
+    Equal widths share a table, and so a kernel call; powers of two fill vectors.
+    """
+    return int(2 ** np.clip(np.round(np.log2(np.sqrt(n_rows))), 1, 4))

@@ -1,0 +1,203 @@
+"""What a network takes in memory, counted before any of it is taken, and what there is.
+
+Systems that promise more memory than they have do not refuse: they end the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dcnfast.network.config import NetworkConfig
+
+NO_LIMIT = 2**60
+
+# numbers for each parameter of a table: parameters, two moments, averages, initial values,
+# snapshot, a copy while rows are settled, a copy for a warm start
+TABLE_COPIES = 8
+# of a weight: the same and its gradient, and float64 while it is drawn, or what follows below
+WEIGHT_COPIES = 10
+FEWEST_LANES, MOST_LANES, ROWS_OF_A_LANE, FEW_WEIGHTS = 4, 16, 1024, 2**16  # as in tiling.hpp
+TILE_BYTES, TILE_ROWS = 2**20, 288  # the larger of the two, for a thread
+SHARED_UNITS, SHARED_VECTORS = 8192, 4  # as in shared_products.cpp and kernel_table.hpp
+CROSS_LAYER_BYTES, HIDDEN_LAYER_BYTES, FIELD_BYTES = 1024, 4096, 2048  # objects, names, pointers
+ID_BYTES = 32  # of an id of a batch, while rows are sorted
+
+
+def memory_limit(root: Path = Path("/")) -> int:
+    """Return how many bytes this process may use at most.
+
+    The least of the machine's memory, of what the control groups of this process, and all groups
+    above them, may have, and of the address space that its own limit leaves.
+
+    Parameters
+    ----------
+    root : Path
+        Where the system's files are.
+    """
+    return min(NO_LIMIT, _physical_memory(), _address_space(), *_control_groups(root))
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return NO_LIMIT
+
+
+def _address_space() -> int:
+    try:
+        import resource
+    except ImportError:  # no such limits on this system
+        return NO_LIMIT
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return NO_LIMIT if soft == resource.RLIM_INFINITY else int(soft)
+
+
+def _control_groups(root: Path) -> Iterator[int]:
+    """Yield the limits of the groups of this process and of those that they lie in."""
+    text = ""
+    with suppress(OSError):
+        text = (root / "proc/self/cgroup").read_text()
+    base = root / "sys/fs/cgroup"
+    for line in text.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers == "":
+            mounts, name = (base, base / "unified"), "memory.max"
+        elif "memory" in controllers.split(","):
+            mounts, name = (base / "memory", base / controllers), "memory.limit_in_bytes"
+        else:
+            continue
+        group = PurePosixPath(path.lstrip("/"))
+        for mount in mounts:
+            for folder in (group, *group.parents):
+                with suppress(OSError, ValueError):  # no such group, or the limit is "max"
+                    yield int((mount / folder / name).read_text())
+
+
+def check_memory(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1) -> None:
+    """Refuse a network that does not fit.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    batch_size, n_threads : int
+        Of training.
+
+    Raises
+    ------
+    ValueError
+        If the network and what training takes beside it are more than the memory that this process
+        may use.
+    """
+    n_bytes, most = count_bytes(config, batch_size, n_threads), memory_limit()
+    if n_bytes > most:
+        raise ValueError(
+            f"the network would have {config.count_parameters()} parameters, want at most what "
+            f"fits into the {most >> 20} MiB that this process may use, not {n_bytes >> 20} MiB: "
+            "see hidden_layer_sizes, cross_layers, cross_rank, embedding_dim and batch_size"
+        )
+
+
+def count_bytes(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1) -> int:
+    """Count, without allocating, what a network takes while it is trained.
+
+    All that grows with its numbers is in it; Python integers do not overflow.
+    """
+    counter = _Counter(config)
+    rows = sum(V for _, V, _ in config.fields)
+    last = 4 * rows * (2 if config.wide else 1)
+    return (
+        counter.size * (counter.parameters(batch_size) + counter.batch(batch_size))
+        + n_threads * counter.workspace()
+        + last
+        + ID_BYTES * batch_size * len(config.fields) * (2 if config.wide else 1)
+        + CROSS_LAYER_BYTES * config.cross_layers
+        + HIDDEN_LAYER_BYTES * counter.parts * len(config.hidden)
+        + FIELD_BYTES * len(config.fields)
+        + 64 * n_threads * (config.cross_layers + counter.parts * len(config.hidden))
+    )
+
+
+class _Counter:
+    """Numbers, not bytes; letters as everywhere."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        self.config = config
+        self.size = np.dtype(config.dtype).itemsize
+        self.D, self.C = config.width, config.n_outputs
+        self.L, self.R = config.cross_layers, config.cross_rank
+        self.parts = 2 if config.structure == "stacked_parallel" else 1
+
+    def padded(self, width: int) -> int:
+        lanes = 64 // self.size
+        return -(-width // lanes) * lanes
+
+    def stride(self, width: int) -> int:
+        return self.padded(width) + 64 // self.size
+
+    def packed(self, outputs: int, inputs: int) -> int:
+        """Count both orders of a matrix, and its bias."""
+        return self.padded(outputs) * (inputs + 1) + self.padded(inputs) * outputs
+
+    def parameters(self, batch_size: int) -> int:
+        c = self.config
+        tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.fields)
+        weights = c.count_parameters() - tables
+        lanes = MOST_LANES
+        if weights > FEW_WEIGHTS:
+            lanes = min(MOST_LANES, max(FEWEST_LANES, batch_size // ROWS_OF_A_LANE))
+        return TABLE_COPIES * tables + max(WEIGHT_COPIES, 6 + lanes) * weights + self.matrices()
+
+    def matrices(self) -> int:
+        """Count the weights once more, as they are packed."""
+        D, L, R = self.D, self.L, self.R
+        layer = {
+            "vector": self.padded(D),
+            "matrix": self.packed(D, D),
+            "lowrank": self.packed(D, R) + self.packed(R, D),
+        }[self.config.cross]
+        total, inputs, deep = L * (layer + (0 if self.config.cross_bias else D)), D, 0
+        for width in self.config.hidden:
+            deep += self.packed(width, inputs)
+            inputs = width
+        return total + self.parts * deep + self.packed(self.C, 2 * D + self.parts * inputs)
+
+    def workspace(self) -> int:
+        """Count the bytes of one tile of activations, forward and backward."""
+        c, D, L = self.config, self.stride(self.D), self.L
+        gated = c.preactivation != "identity"
+        cross = {
+            "vector": 2 * D + 3 * L + 1,
+            "matrix": (3 if gated else 2) * L * D,
+            "lowrank": L * ((3 if gated else 2) * D + self.stride(self.R)) + self.stride(self.R),
+        }[c.cross]
+        arrays = 1 + (c.dropout > 0) + (c.activation == "gelu") + bool(c.layer_norm)
+        deep = sum(arrays * self.stride(width) + 1 for width in c.hidden)
+        deep += 3 * self.stride(max(c.hidden, default=0))
+        row = 3 * D + (4 * D if gated else 0) + cross + self.parts * deep + 2 * self.stride(self.C)
+        no_bias = 0 if c.cross_bias else L * self.D
+        return max(TILE_BYTES, self.size * (TILE_ROWS * row + no_bias))
+
+    def batch(self, batch_size: int) -> int:
+        """Count what a batch leaves for the tables, and the products that equal ids share."""
+        c = self.config
+        if not c.fields:
+            return 0
+        cross = {"vector": 0, "matrix": self.D, "lowrank": self.R}[c.cross] if self.L else 0
+        first = [cross, *[c.hidden[0] if c.hidden else 0] * self.parts]
+        widest = max(width for _, _, width in c.fields)
+        units = min(SHARED_UNITS, batch_size * len(c.fields))
+        blocks = sum(-(-width // (SHARED_VECTORS * 64 // self.size)) for width in first)
+        return (
+            batch_size * (c.embedding_width + (self.C if c.wide else 0))
+            + batch_size * sum(self.stride(width) for width in first)
+            + units * self.stride(widest) * (1 + blocks)
+        )

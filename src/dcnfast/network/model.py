@@ -1,0 +1,254 @@
+"""Stages 2 to 6: the compiled network with its initial values, its copies and its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from dcnfast.network.config import NetworkConfig
+
+Array = npt.NDArray[Any]
+
+
+def _truncated_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
+    low, high = ndtr(-2.0), ndtr(2.0)
+    return np.asarray(0.05 * ndtri(random_state.uniform(low, high, size=shape)))
+
+
+def _glorot_uniform(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
+    limit = np.sqrt(6.0 / (shape[-1] + shape[-2]))
+    return np.asarray(random_state.uniform(-limit, limit, size=shape))
+
+
+def _he_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
+    return np.asarray(np.sqrt(2.0 / shape[-1]) * random_state.normal(size=shape))
+
+
+INITIALIZERS = {
+    "truncated_normal": _truncated_normal,
+    "glorot_uniform": _glorot_uniform,
+    "he_normal": _he_normal,
+}
+
+
+BLOCK = 65536  # numbers of a table that are float64 at a time
+
+
+def _in_blocks(array: Array, size: int) -> Iterator[Array]:
+    return (array[start : start + size] for start in range(0, len(array), size))
+
+
+class Model:
+    """A network and its parameters. Copies and pickles by value.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+
+    Attributes
+    ----------
+    config : NetworkConfig
+    network : compiled network
+        Has ``parameters``, ``gradients``, ``first_moments`` and ``second_moments``: dicts from name
+        to read-only view of one flat buffer.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        self.config = config
+        self.network = config.compile()
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are learned."""
+        return int(self.network.n_parameters)
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Read-only views by name."""
+        return dict(self.network.parameters)
+
+    @property
+    def averages(self) -> dict[str, Array]:
+        """What predictions use: the running averages where they are kept, else the parameters."""
+        return dict(self.network.averages)
+
+    def initialize(
+        self,
+        random_state: np.random.RandomState,
+        cross: str = "truncated_normal",
+        deep: str = "glorot_uniform",
+    ) -> Model:
+        """Draw the weights; biases and the linear part are 0, the scales of normalisation 1.
+
+        Embeddings are normal with the standard deviation 0.05. All is drawn in float64 and in the
+        order of the tensors, so that both dtypes start from the same values.
+
+        Parameters
+        ----------
+        random_state : RandomState
+        cross, deep : {"truncated_normal", "glorot_uniform", "he_normal"}
+            How to draw the weights of the cross layers; of hidden layers and head.
+        """
+        flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
+        for name, shape, offset in self.network.tensors:
+            to = flat[offset : offset + int(np.prod(shape))]
+            kind = name.rstrip("0123456789").rstrip("_")
+            if kind.endswith("_scale"):
+                to[:] = 1
+            elif kind == "embedding":
+                for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
+                    block[:] = 0.05 * random_state.normal(size=len(block))
+            elif not kind.endswith(("_b", "_shift")) and kind not in ("wide", "wide_W"):
+                draw = INITIALIZERS[cross if kind.startswith("cross") else deep]
+                to[:] = draw(random_state, shape).ravel()
+        self.network.set_parameters(flat)
+        return self
+
+    def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
+        """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
+        return np.asarray(self.network.predict(ids, dense, n_threads))
+
+    def is_finite(self) -> bool:
+        """Return whether all parameters are."""
+        flat = self.network.flat_parameters
+        with np.errstate(invalid="ignore"):  # minimum and maximum of NaN are NaN, without an array
+            return bool(np.isfinite(flat.min()) and np.isfinite(flat.max()))
+
+    def settle_unseen(self, seen: list[npt.NDArray[np.int64]]) -> None:
+        """Give rows of the tables that training never saw the mean of those that it saw.
+
+        That is what is known about a category nobody has seen: it is one of its field.
+
+        Parameters
+        ----------
+        seen : list of ndarray of shape (V_f,)
+            For each field how often training saw each row.
+        """
+        if not self.config.fields:
+            return
+        averages = self.snapshot() if self.config.ema_decay else None
+        flat: Array = np.array(self.network.flat_parameters)
+        self._settle(flat, seen)
+        self.network.set_parameters(flat)
+        if averages is not None:
+            self._settle(averages, seen)
+            self.network.set_averages(averages)
+
+    def _settle(self, flat: Array, seen: list[npt.NDArray[np.int64]]) -> None:
+        offsets = {name: (offset, shape) for name, shape, offset in self.network.tensors}
+        first: dict[str, int] = {}
+        for (_, rows, width), counts in zip(self.config.fields, seen, strict=True):
+            for name in (f"embedding_{width}", "wide"):
+                if name not in offsets:
+                    continue
+                offset, (V, K) = offsets[name]
+                at = first.get(name, 0)
+                first[name] = at + rows
+                table = flat[offset : offset + V * K].reshape(V, K)[at : at + rows]
+                total = np.zeros(K)
+                for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
+                    total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
+                table[counts == 0] = total / max(counts.sum(), 1)
+
+    def shrink(self, factor: Array, constant: Array) -> None:
+        """Move all logits towards a constant: factor * logits + (1 - factor) * constant.
+
+        Parameters
+        ----------
+        factor, constant : ndarray of shape (C,)
+        """
+        averages = self.snapshot() if self.config.ema_decay else None
+        flat: Array = np.array(self.network.flat_parameters)
+        self._shrink(flat, factor, constant)
+        self.network.set_parameters(flat)
+        if averages is not None:
+            self._shrink(averages, factor, constant)
+            self.network.set_averages(averages)
+
+    def _shrink(self, flat: Array, factor: Array, constant: Array) -> None:
+        for name, shape, offset in self.network.tensors:
+            tensor = flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            if name in ("head_W", "wide_W"):  # (C, ...)
+                tensor *= factor[:, None].astype(flat.dtype)
+            elif name == "wide":  # (V, C)
+                tensor *= factor.astype(flat.dtype)
+            elif name == "head_b":
+                tensor[:] = factor * tensor + (1 - factor) * constant
+
+    def snapshot(self, out: Array | None = None) -> Array:
+        """Copy the flat parameters that predictions use: the averages where they are kept."""
+        if out is None:
+            return np.array(self.network.flat_averages)
+        np.copyto(out, self.network.flat_averages)
+        return out
+
+    def restore(self, flat: Array) -> None:
+        """Set the flat parameters, and start the averages from them."""
+        self.network.set_parameters(flat)
+
+    def copy(self) -> Model:
+        """Copy parameters and optimizer state."""
+        other = Model.__new__(Model)
+        other.__setstate__(self.__getstate__())
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {
+            "config": asdict(self.config),
+            "parameters": np.array(self.network.flat_parameters),
+            "first_moments": np.array(self.network.flat_first_moments),
+            "second_moments": np.array(self.network.flat_second_moments),
+            "step": int(self.network.step),
+        }
+        if self.config.ema_decay:
+            state["averages"] = np.array(self.network.flat_averages)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        config = _config_of(state)
+        network = config.compile()
+        size = network.flat_parameters.size
+        flat = {
+            name: _checked(state, name, size, config.dtype)
+            for name in ("parameters", "first_moments", "second_moments")
+        }
+        if (flat["second_moments"] < 0).any():
+            raise ValueError("the state's second_moments are negative in places, want squares")
+        step = state.get("step")
+        if type(step) is not int or not 0 <= step < 2**32:
+            raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
+        network.set_parameters(flat["parameters"])
+        if "averages" in state:
+            network.set_averages(_checked(state, "averages", size, config.dtype))
+        network.set_optimizer(flat["first_moments"], flat["second_moments"], step)
+        self.config, self.network = config, network
+
+
+def _config_of(state: Any) -> NetworkConfig:
+    """Read the description of a pickled network."""
+    if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
+        raise ValueError("the state of a Model is no dict with a config, want one that it pickled")
+    try:
+        return NetworkConfig(**state["config"])
+    except TypeError as error:  # a name that there is not
+        raise ValueError(f"the state's config: {error}") from error
+
+
+def _checked(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
+    """Read one flat buffer of a pickled network: whatever is in it will be computed with."""
+    array = state.get(name)
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"the state's {name} are {type(array).__name__}, want an array")
+    if array.dtype != dtype or array.shape != (size,):
+        raise ValueError(
+            f"the state's {name} have shape {array.shape} and type {array.dtype}, want ({size},) "
+            f"and {dtype}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"the state's {name} are not finite")
+    return np.ascontiguousarray(array)

@@ -1,0 +1,4 @@
+"""The specification: every kernel, and the whole network, in float64 NumPy."""
+
+from dcnfast.reference.kernels import *  # noqa: F403  all of them, by their own names
+from dcnfast.reference.kernels import LOSSES as LOSSES

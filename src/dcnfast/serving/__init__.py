@@ -1,0 +1,1 @@
+"""What answers without an estimator: one row at a time."""

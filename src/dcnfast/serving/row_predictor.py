@@ -1,0 +1,269 @@
+"""One row at a time, for servers: no table is made, nothing is allocated but the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from threading import RLock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast import _core
+from dcnfast.encode.encoder import Encoded, Field, TableEncoder
+from dcnfast.encode.scaling import FARTHEST, NumericScaler
+from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
+from dcnfast.estimators.targets import ClassTarget, NumericTarget
+from dcnfast.network.model import Model
+from dcnfast.table.factor import factor_objects
+from dcnfast.table.objects import is_missing_type
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+_WORDS_AND_NUMBERS = {str, int, float}  # and nothing that is derived from them
+
+
+class RowPredictor:
+    """What a fitted estimator predicts for one row, in microseconds.
+
+    Made by ``estimator.row_predictor()``. It keeps the model of that moment, also when the
+    estimator is fitted anew, and may be pickled and copied. Several threads may call it at the same
+    time, and one does not wait for another: the engine computes without Python's lock, each call in
+    memory of its own.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+    model : Model
+    columns : tuple of (sequence of str, sequence of bool)
+        Names of all columns, and which of them are categorical.
+    target : NumericTarget or ClassTarget
+    missing_columns : {"error", "allow"}, default="error"
+        Whether a dict must have all columns.
+    """
+
+    def __init__(
+        self,
+        encoder: TableEncoder,
+        model: Model,
+        columns: tuple[Sequence[str], Sequence[bool]],
+        target: NumericTarget | ClassTarget,
+        *,
+        missing_columns: str = "error",
+    ) -> None:
+        if missing_columns not in ("error", "allow"):
+            raise ValueError(f"missing_columns is {missing_columns!r}, want 'error' or 'allow'")
+        self._encoder, self._model, self._target = encoder, model, target
+        self._may_lack_columns = missing_columns == "allow"
+        names, mask = columns
+        self._places = {name: place for place, name in enumerate(names)}
+        self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
+        self._categorical = [j for j in range(len(names)) if mask[j]]
+        self._unknown = dict.fromkeys((field.name for field in encoder.fields), 0)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what a pickle does not hold."""
+        encoder = self._encoder
+        self._fields = list(
+            zip(
+                encoder.fields, encoder.columns, map(_rows_by_value, encoder.columns),
+                self._categorical, strict=True,
+            )
+        )  # fmt: skip
+        self._no_ids = np.empty(0, np.int32)
+        self._lock = RLock()  # a finalizer that runs meanwhile may call this predictor
+        self._logits = _compiled(self._model, encoder.scaler, [name for name, _ in self._numeric])
+
+    def __getstate__(self) -> dict[str, Any]:
+        made_anew = ("_fields", "_no_ids", "_lock", "_logits")
+        state = {name: value for name, value in vars(self).items() if name not in made_anew}
+        return state | {"_unknown": self.n_unknown_}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._prepare()
+
+    @property
+    def n_unknown_(self) -> dict[str, int]:
+        """How many values of each categorical column were new to training, in all calls so far.
+
+        Missing values do not count. Of a column with ``hash_buckets`` only values in buckets that
+        training left empty are known to be new.
+        """
+        with self._lock:
+            return dict(self._unknown)
+
+    def __call__(self, row: Mapping[str, Any] | Sequence[Any] | Array) -> Any:
+        """Predict one row.
+
+        Parameters
+        ----------
+        row : dict, sequence or ndarray of shape (n_features,)
+            The columns by name, or in the order of ``fit``. None and NaN are missing; so is, with
+            ``missing_columns="allow"``, a column that a dict does not have.
+
+        Returns
+        -------
+        float or ndarray
+            As ``predict`` of a regressor: a number, or one for each target, shape (n_outputs,). Of
+            a classifier the probabilities, as ``predict_proba``, shape (n_classes,).
+
+        Raises
+        ------
+        ValueError
+            If the row has another length or other names, or a number is infinite.
+        TypeError
+            If the row is something else, a value neither a number nor a category, or a category of
+            a type that ``fit`` did not see in its column.
+        """
+        if isinstance(row, Mapping):
+            row = self._by_name(row)
+        elif not isinstance(row, list | tuple | np.ndarray):
+            _refuse_unless_sequence(row)
+        if self._fields:
+            ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
+        else:
+            ids, numbers = self._no_ids, self._read_numbers(row)
+        scaler = self._encoder.scaler
+        logged = scaler.scaling == "log"
+        logits = self._logits(
+            ids, np.copysign(np.log1p(np.abs(numbers)), numbers) if logged else numbers
+        )
+        total = sum(logits)
+        if total - total != 0:  # a polynomial of far-away numbers: ask as predict does
+            dense = scaler.transform(numbers[None], self._model.config.dtype)
+            rows = Encoded(ids[None], dense)
+            logits = finite_logits(self._encoder, self._model, rows, 1)[0].tolist()
+        return self._target.answer(logits)
+
+    def _by_name(self, row: Mapping[str, Any]) -> list[Any]:
+        if type(row) is dict and len(row) == len(self._places):
+            with suppress(KeyError):
+                return [row[name] for name in self._places]
+        values: list[Any] = [None] * len(self._places)
+        for name, value in row.items():
+            place = self._places.get(name)
+            if place is None:
+                raise ValueError(f"row has {name!r}, want columns of fit: {list(self._places)!r}")
+            values[place] = value
+        if not self._may_lack_columns and (lacking := [n for n in self._places if n not in row]):
+            raise ValueError(
+                f"row lacks the columns {lacking!r}, want all columns of fit; "
+                "row_predictor(missing_columns='allow') takes them as missing"
+            )
+        return values
+
+    def _check_length(self, n: int) -> None:
+        if n != len(self._places):
+            raise ValueError(f"row has {n} values, want {len(self._places)}, the columns of fit")
+
+    def _read_numbers(self, row: Any) -> Floats:
+        if not isinstance(row, np.ndarray) or row.dtype.kind not in "fiub":
+            return self._read(row)[1]
+        if row.ndim != 1:
+            raise ValueError(f"row has shape {row.shape}, want (n_features,)")
+        self._check_length(len(row))
+        return np.ascontiguousarray(row, np.float64)
+
+    def _read(self, row: Sequence[Any]) -> tuple[npt.NDArray[np.int32], Floats]:
+        self._check_length(len(row))
+        return np.array(self._ids(row), np.int32), self._numbers(row)
+
+    def _ids(self, row: Sequence[Any]) -> list[int]:
+        """Return the rows of the fields' tables: most are found at once, in dictionaries."""
+        return [
+            (rows.get(row[j]) if type(row[j]) in _WORDS_AND_NUMBERS else None)
+            or self._id(field, column, row[j])
+            for field, column, rows, j in self._fields
+        ]
+
+    def _id(self, field: Field, column: Vocabulary | Buckets, value: Any) -> int:
+        """Return the row of the field's table, and count it if training has not seen the value."""
+        if value is None or (isinstance(value, float) and value != value):
+            return MISSING
+        if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
+            row = column.rows_by_value.get(value)
+            if row is not None:
+                return row
+        values = factor_objects([value], field.name).values
+        refuse_other_kinds(column, values, f"row: {field.name!r}")
+        row = int(column.rows(values)[0])
+        if row != MISSING and not field.counts[row]:
+            with self._lock:
+                self._unknown[field.name] += 1
+        return row
+
+    def _numbers(self, row: Sequence[Any]) -> Floats:
+        numbers = [row[j] for _, j in self._numeric]
+        if set(map(type, numbers)) != {float}:
+            numbers = [_number(name, row[j]) for name, j in self._numeric]
+        return np.array(numbers, np.float64)
+
+
+def finite_logits(encoder: TableEncoder, model: Model, rows: Encoded, n_threads: int) -> Array:
+    """Return logits (N, C); of rows where they overflow those at the border of the known.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+    model : Model
+    rows : Encoded
+    n_threads : int
+    """
+    logits = model.logits(rows.ids, rows.dense, n_threads)
+    wild = ~np.isfinite(logits).all(axis=1)
+    if wild.any():  # a polynomial of far-away numbers
+        far = rows.take(wild)
+        logits[wild] = model.logits(far.ids, encoder.clip(far.dense), n_threads)
+        logits = np.nan_to_num(logits, nan=0.0)
+    return logits
+
+
+def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
+    """Return the function of the engine: ids (F), numbers (M) -> list of logits."""
+    z, m = scaler.standardizer, len(names)
+    factor, mean, scale, missing = z.factor, z.mean, z.scale, np.zeros(m)
+    constant, farthest = z.constant, FARTHEST
+    if scaler.scaling is None:  # numbers stay as they are
+        factor, mean, scale, missing = np.ones(m), np.zeros(m), np.ones(m), z.mean / z.factor
+        constant, farthest = np.zeros(m, bool), float(np.finfo(model.config.dtype).max)
+    low, high = np.full(m, -np.inf), np.full(m, np.inf)
+    if scaler.clips:
+        low, high = z.lowest, z.highest
+    single = model.config.dtype == "float32"
+    kind: Any = _core.RowPredictorF32 if single else _core.RowPredictorF64
+    indicators = scaler.indicators.astype(np.int64)
+    knots = scaler.knots()
+    return kind(
+        model.network, names, knots, low, high, factor, mean, scale, missing, constant, indicators,
+        farthest,
+    )  # fmt: skip
+
+
+def _refuse_unless_sequence(row: Any) -> None:
+    if isinstance(row, str | bytes) or not isinstance(row, Sequence):
+        hint = ": give row.to_dict()" if type(row).__name__ == "Series" else ""
+        raise TypeError(
+            f"row is a {type(row).__name__}, want a dict, or a sequence or array of shape "
+            f"(n_features,){hint}"
+        )
+
+
+def _number(name: str, value: Any) -> float:
+    if value is None or is_missing_type(type(value)):
+        return math.nan
+    if isinstance(value, str | bytes):
+        raise TypeError(f"row: {name!r} is {value!r}, want a number")
+    try:
+        return float(value)
+    except TypeError:
+        raise TypeError(f"row: {name!r} is {value!r}, want a number") from None
+    except OverflowError:
+        raise ValueError(f"row: {name!r} is an integer too large for a float64") from None
+
+
+def _rows_by_value(column: Vocabulary | Buckets) -> dict[Any, int]:
+    return column.rows_by_value if isinstance(column, Vocabulary) else {}

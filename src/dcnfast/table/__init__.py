@@ -1,0 +1,1 @@
+"""Stage 0: tables of any kind -> columns, numeric and categorical."""

@@ -1,0 +1,166 @@
+"""What may be a table: a frame, an array, an array of objects, lists, a sparse matrix.
+
+Each has a source, which gives columns of categories as a
+:class:`~dcnfast.table.factor.Factor` and the numeric columns as one array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array
+
+from dcnfast.table.factor import Factor, factor_array, factor_objects, find_pyarrow
+from dcnfast.table.frames import FrameSource
+from dcnfast.table.objects import objects_are_categories, objects_to_floats
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Source(Protocol):
+    """Columns of a table."""
+
+    native: Any  # what scikit-learn looks at: shape and names
+    names: list[Any]
+    is_named: bool  # by the table itself
+
+    def categorical_by_type(self) -> Mask:
+        """Return which columns are categorical if nobody says so."""
+
+    def factor(self, j: int) -> Factor:
+        """Return a column of categories."""
+
+    def numbers(self, columns: Sequence[int]) -> Any:
+        """Return numeric columns (n, M), an array or CSR, in float32 or float64."""
+
+
+def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
+    """Find out what kind of a table it is.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Named in messages.
+    X : array-like, sparse matrix or DataFrame of shape (n, n_features)
+    exact : bool
+        Whether numbers in lists may be categories, which float64 could round.
+    """
+    name = type(estimator).__name__
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        raise ValueError(f"{name}: X has dtype {X.dtype}, want numbers or categories")
+    if type(X) is dict:  # a DOK matrix is one too
+        raise TypeError(f"{name}: X is a dict, want an array or a DataFrame")
+    if np.ma.is_masked(X):
+        raise ValueError(f"{name}: X is an array with masked values, want one without")
+    frame = nw.from_native(_as_table(name, X), pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError(f"{name}: X is a LazyFrame, want a DataFrame: collect it first")
+    if isinstance(frame, nw.DataFrame):
+        return FrameSource(name, frame)
+    if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "US"):
+        X = np.asarray(X, dtype=object)  # else one word makes all columns words
+    X = check_array(
+        X, accept_sparse="csr", dtype=None, ensure_all_finite=False, estimator=estimator,
+        input_name="X",
+    )  # fmt: skip
+    if issparse(X):
+        return SparseSource(X)
+    if X.dtype.kind in "biuf":
+        return ArraySource(X)
+    return ObjectSource(X)
+
+
+class ArraySource:
+    """Columns of an array of numbers or bools: nothing says that one is categorical."""
+
+    is_named = False
+
+    def __init__(self, X: Any) -> None:
+        self.native = X
+        self.names = [f"x{j}" for j in range(X.shape[1])]
+
+    def categorical_by_type(self) -> Mask:
+        """Return that no column is."""
+        return np.zeros(len(self.names), np.bool_)
+
+    def factor(self, j: int) -> Factor:
+        """Find the values in a column."""
+        return factor_array(self.native[:, j], self.names[j])
+
+    def numbers(self, columns: Sequence[int]) -> Any:
+        """Return the columns without a copy if all are wanted and float."""
+        X = self.native if len(columns) == len(self.names) else self.native[:, columns]
+        with np.errstate(over="ignore"):  # of a longdouble; the check for infinity says it
+            return X.astype(_float_type([X.dtype]), copy=False)
+
+
+class SparseSource(ArraySource):
+    """Columns of a CSR matrix, all numeric."""
+
+    def factor(self, j: int) -> Factor:
+        """Refuse: a matrix of zeros and numbers holds no categories."""
+        raise ValueError(
+            f"categorical_features has column {self.names[j]!r} of a sparse X, want numeric "
+            "columns only in a sparse matrix"
+        )
+
+
+class ObjectSource(ArraySource):
+    """Columns of an array of strings or objects."""
+
+    def categorical_by_type(self) -> Mask:
+        """Look at the values."""
+        columns = [(self._list(j), name) for j, name in enumerate(self.names)]
+        return np.array([objects_are_categories(*column) for column in columns], dtype=np.bool_)
+
+    def factor(self, j: int) -> Factor:
+        """Find the values in a column."""
+        return factor_objects(self._list(j), self.names[j])
+
+    def numbers(self, columns: Sequence[int]) -> Any:
+        """Return the columns as float64."""
+        parts = [objects_to_floats(self._list(j), self.names[j]) for j in columns]
+        return _stack(parts, len(self.native))
+
+    def _list(self, j: int) -> list[Any]:
+        column: list[Any] = self.native[:, j].tolist()
+        return column
+
+
+def _as_table(name: str, X: Any) -> Any:
+    """Return a table of pyarrow for other tables of Arrow's, as a RecordBatch; else X."""
+    if not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
+        return X
+    known = nw.from_native(X, pass_through=True, allow_series=True)
+    if isinstance(known, nw.DataFrame | nw.LazyFrame):
+        return X
+    if isinstance(known, nw.Series) and known.dtype != nw.Struct:
+        return X
+    pa = find_pyarrow()
+    if pa is None:
+        raise TypeError(
+            f"{name}: X is a {type(X).__name__}, want a DataFrame, or pyarrow installed"
+        )
+    try:
+        return pa.table(X)
+    except (pa.ArrowException, TypeError, ValueError):  # one column, which is no table
+        return X
+
+
+def _float_type(dtypes: Iterable[np.dtype[Any]]) -> type:
+    small = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in dtypes)
+    return np.float32 if small else np.float64
+
+
+def _stack(parts: list[npt.NDArray[Any]], n: int) -> npt.NDArray[Any]:
+    """Put columns side by side; each stays in one piece of memory."""
+    stacked: npt.NDArray[Any] = np.empty((len(parts), n), _float_type(part.dtype for part in parts))
+    for row, part in zip(stacked, parts, strict=True):
+        row[:] = part
+    return stacked.T

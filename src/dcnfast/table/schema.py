@@ -1,0 +1,279 @@
+"""Stage 0: raw table -> columns, numeric and categorical, checked against what ``fit`` saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_X_y,
+    validate_data,
+)
+
+from dcnfast.parallel import each
+from dcnfast.table.factor import Factor
+from dcnfast.table.objects import is_missing_type
+from dcnfast.table.readers import Source, open_source
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+TIMES = (np.datetime64, np.timedelta64, date, time, timedelta)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table, column by column.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of all columns; x0, x1, ... where they have none.
+    is_categorical : ndarray of shape (n_features,), bool
+    factors : tuple of Factor
+        The categorical columns in order.
+    numbers : ndarray or sparse matrix of shape (n, n_numeric), float32 or float64
+        The other columns in order; finite or NaN, which means missing.
+    argument : str
+        What the table is called in messages.
+    """
+
+    names: tuple[str, ...]
+    is_categorical: Mask
+    factors: tuple[Factor, ...]
+    numbers: Any
+    argument: str = "X"
+
+    def __len__(self) -> int:
+        return int(self.numbers.shape[0])
+
+    def take(self, rows: Any) -> Table:
+        """Return some of the rows: a slice, a mask or numbers."""
+        factors = tuple(factor.take(rows) for factor in self.factors)
+        return replace(self, factors=factors, numbers=self.numbers[rows])
+
+    @property
+    def categorical_names(self) -> tuple[str, ...]:
+        """Names of the categorical columns."""
+        return self._some(self.is_categorical)
+
+    @property
+    def numeric_names(self) -> tuple[str, ...]:
+        """Names of the numeric columns."""
+        return self._some(~self.is_categorical)
+
+    def _some(self, mask: Mask) -> tuple[str, ...]:
+        return tuple(name for name, chosen in zip(self.names, mask, strict=True) if chosen)
+
+
+def read_training_table(
+    estimator: BaseEstimator, X: Any, y: Any, *, categorical_features: Any, y_numeric: bool
+) -> tuple[Table, Array]:
+    """Validate X and y of ``fit``.
+
+    Sets ``n_features_in_``, ``feature_names_in_`` and ``is_categorical_``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``n_jobs`` threads share the columns.
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    categorical_features : "from_dtype", array-like or None
+        "from_dtype": columns of a frame that hold categories, an Enum, strings or bools; columns of
+        objects with a string or a bool in them, or with nothing but missing; in arrays of strings
+        all. Else a mask, indices or names of the categorical columns, or None for no column.
+    y_numeric : bool
+        Whether y holds numbers, one or several columns of them.
+
+    Returns
+    -------
+    table : Table
+    y : ndarray
+    """
+    by_type = isinstance(categorical_features, str) and categorical_features == "from_dtype"
+    source = open_source(estimator, X, exact=not (by_type or categorical_features is None))
+    validate_data(estimator, source.native, skip_check_array=True, y=y)
+    y = _read_target(estimator, source.native.shape[0], y, y_numeric)
+    mask = source.categorical_by_type() if by_type else _chosen(categorical_features, source)
+    table = _read(estimator, source, mask)
+    estimator.is_categorical_ = mask
+    return table, y
+
+
+def read_table(estimator: BaseEstimator, X: Any) -> Table:
+    """Validate X of ``predict`` against what ``fit`` saw."""
+    mask: Mask = estimator.is_categorical_
+    if _is_plain(estimator, X) and np.isfinite(X).all():
+        return Table(tuple(f"x{j}" for j in range(len(mask))), mask, (), X)
+    source = open_source(estimator, X, exact=bool(mask.any()))
+    validate_data(estimator, source.native, skip_check_array=True, reset=False)
+    return _read(estimator, source, mask)
+
+
+def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
+    """Return whether X is an array that all checks pass, but for what is not finite.
+
+    A server predicts one row at a time, and the checks cost more than the prediction.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.shape[1:] == (estimator.n_features_in_,)
+        and len(X) > 0
+        and X.dtype.isnative
+        and not estimator.is_categorical_.any()
+        and not hasattr(estimator, "feature_names_in_")
+    )
+
+
+def read_validation_table(
+    estimator: BaseEstimator, X_val: Any, y_val: Any, *, y_numeric: bool
+) -> tuple[Table, Array]:
+    """Validate X_val and y_val of ``fit``, after X and y.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X_val : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+    y_val : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y_numeric : bool
+        Whether y holds numbers, one or several columns of them.
+    """
+    table = replace(read_table(estimator, X_val), argument="X_val")
+    return table, _read_target(estimator, len(table), y_val, y_numeric)
+
+
+def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
+    name = type(estimator).__name__
+    if isinstance(y, str | bytes):
+        raise ValueError(
+            f"{name}: y is the string {y!r}, want an array-like of {n} targets: the column itself "
+            "and not its name"
+        )
+    if issparse(y):
+        raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
+    if np.ma.is_masked(y):
+        raise ValueError(f"{name}: y is an array with masked values, want one without")
+    _refuse_what_is_no_target(name, np.asarray(y), y_numeric)
+    with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
+        _, y = check_X_y(
+            np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator
+        )
+        assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
+    return np.asarray(y)
+
+
+def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool) -> None:
+    """Raise ValueError for dates, durations, missing values and words, whatever holds them."""
+    wanted = "numbers" if y_numeric else "numbers or labels"
+    hint = "say how many, of which unit, such as (y - y.min()) / numpy.timedelta64(1, 'D')"
+    if y.dtype.kind in "mM":
+        raise ValueError(f"{name}: y has dtype {y.dtype}, want {wanted}: {hint}")
+    for row, value in _one_of_each_type(y):
+        kind = type(value)
+        if is_missing_type(kind) or _is_nan(value):
+            raise ValueError(
+                f"{name}: y has {value!r} in row {row}, want a target for each row: leave out the "
+                "rows that have none"
+            )
+        if isinstance(value, TIMES) or kind.__module__.partition(".")[0] == "pandas":
+            raise ValueError(f"{name}: y has {value!r} in row {row}, want {wanted}: {hint}")
+        if y_numeric and isinstance(value, str | bytes):
+            raise ValueError(
+                f"{name}: y is not numeric: could not convert string to float: {value!r} in row "
+                f"{row}, want numbers: DCNClassifier is for labels, y.astype(float) for numbers in "
+                "strings"
+            )
+
+
+def _one_of_each_type(y: Array) -> list[tuple[int, Any]]:
+    """Return the first value of every type, and the first NaN, among objects; and their rows."""
+    if y.dtype.kind not in "OUS" or not y.size or not y.ndim:
+        return []
+    rows = y.reshape(len(y), -1).tolist()
+    if y.dtype.kind != "O":
+        return [(0, rows[0][0])]
+    first: dict[tuple[type, bool], tuple[int, Any]] = {}
+    for i in reversed(range(len(rows))):
+        first |= {(type(value), _is_nan(value)): (i, value) for value in rows[i]}
+    return list(first.values())
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _read(estimator: BaseEstimator, source: Source, mask: Mask) -> Table:
+    columns, n = np.flatnonzero(mask).tolist(), source.native.shape[0]
+    factors = tuple(each(source.factor, columns, n, estimator.n_jobs))
+    numbers = source.numbers(np.flatnonzero(~mask).tolist())
+    names = getattr(estimator, "feature_names_in_", None)
+    names = tuple(f"x{j}" for j in range(len(mask))) if names is None else tuple(names)
+    _refuse_infinity(numbers, [name for name, c in zip(source.names, mask, strict=True) if not c])
+    return Table(names, mask, factors, numbers)
+
+
+def _refuse_infinity(numbers: Any, names: list[Any]) -> None:
+    """Raise ValueError in scikit-learn's words, and say which columns."""
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            assert_all_finite(numbers, allow_nan=True, input_name="X")
+    except ValueError as error:
+        infinite = abs(numbers) == np.inf
+        columns = np.unique(infinite.nonzero()[1])
+        listed = ", ".join(repr(names[j]) for j in columns)
+        raise ValueError(f"{error}\nColumns with infinity: {listed}") from None
+
+
+def _chosen(categorical_features: Any, source: Source) -> Mask:
+    """Return the mask, with HistGradientBoosting's meaning and messages."""
+    mask = np.zeros(len(source.names), bool)
+    if categorical_features is None:
+        return mask
+    chosen = np.asarray(categorical_features)
+    if chosen.size == 0:
+        return mask
+    kinds = {type(item).__name__ for item in chosen.tolist()} if chosen.ndim == 1 else {"no list"}
+    if len(kinds) != 1 or not kinds <= {"bool", "int", "str"}:
+        raise ValueError(
+            "categorical_features must be an array-like of bool, int or str, got: "
+            f"{categorical_features!r}"
+        )
+    if kinds == {"str"}:
+        return _named(chosen.tolist(), source, mask)
+    if kinds == {"bool"}:
+        if len(chosen) != len(mask):
+            raise ValueError(
+                "categorical_features set as a boolean mask must have shape (n_features,), got: "
+                f"{chosen.shape}"
+            )
+        return chosen.astype(bool)
+    if chosen.max() >= len(mask) or chosen.min() < 0:
+        raise ValueError(
+            "categorical_features set as integer indices must be in [0, n_features - 1], got: "
+            f"{categorical_features!r} with {len(mask)} features"
+        )
+    mask[chosen] = True
+    return mask
+
+
+def _named(chosen: list[str], source: Source, mask: Mask) -> Mask:
+    if not source.is_named:
+        raise ValueError(
+            "categorical_features should be passed as an array of integers or as a boolean mask "
+            "when the model is fitted on data without feature names."
+        )
+    for name in chosen:
+        if name not in source.names:
+            raise ValueError(
+                f"categorical_features has an item value '{name}' which is not a valid feature "
+                f"name of the training data. Observed feature names: {source.names}"
+            )
+        mask[source.names.index(name)] = True
+    return mask

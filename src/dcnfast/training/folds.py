@@ -1,0 +1,145 @@
+"""How long to train on few rows, by cross-validation: every row is held out once.
+
+A tenth of few rows says little about when to stop, and is missed in training. So a network for each
+fold is trained on the other folds, all of them epoch by epoch, and what they say of the rows they
+have not seen is judged together. The estimator's own network then trains on all rows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.network.model import Model
+from dcnfast.training.batches import Rows
+from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
+from dcnfast.training.trainer import Progress, Settings, run_epoch
+
+Floats = npt.NDArray[np.float64]
+
+FOLDS = 5
+LARGEST = 2**22  # parameters of a network that is trained once for each fold
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A network, the rows it is trained on and those it is judged by.
+
+    Parameters
+    ----------
+    model : Model
+    rows, held : Rows
+    weight : ndarray of shape (n_held,)
+        Of the held rows, in the same unit for all folds.
+    seen : list of ndarray
+        See :meth:`Model.settle_unseen`.
+    """
+
+    model: Model
+    rows: Rows
+    held: Rows
+    weight: Floats
+    seen: list[npt.NDArray[np.int64]]
+
+    def logits(self, n_threads: int) -> Floats:
+        """Return what the network says of the held rows now."""
+        self.model.settle_unseen(self.seen)  # training never reads these rows
+        logits = self.model.logits(self.held.ids, self.held.dense, n_threads)
+        return logits.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What cross-validation chose.
+
+    Parameters
+    ----------
+    n_epochs : int
+    factor : ndarray of shape (C,)
+        See :func:`dcnfast.training.shrinkage.shrinkage`.
+    scores : list of float
+        Negative loss of the held-out rows after each of these epochs.
+    """
+
+    n_epochs: int
+    factor: Floats
+    scores: list[float]
+
+
+def assign_folds(
+    n: int, random_state: np.random.RandomState, labels: npt.NDArray[np.intp] | None
+) -> npt.NDArray[np.intp]:
+    """Return the number of each row's fold; each fold has its share of every class."""
+    order = random_state.permutation(n)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    folds = np.empty(n, np.intp)
+    folds[order] = np.arange(n) % FOLDS
+    return folds
+
+
+def choose_epochs(
+    folds: list[Fold], settings: Settings, random_state: np.random.RandomState
+) -> Choice:
+    """Train the folds' networks until their held-out rows are no longer predicted better.
+
+    Parameters
+    ----------
+    folds : list of Fold
+    settings : Settings
+        Of the fit on all rows.
+    random_state : RandomState
+        Shuffles.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the rows were still predicted better and better when ``max_iter`` ended.
+    UserWarning
+        If Ctrl-C was pressed; what was found until then is returned.
+    """
+    config = folds[0].model.config
+    target = np.concatenate([fold.held.target for fold in folds])
+    weight = np.concatenate([fold.weight for fold in folds])
+    constant = np.concatenate([
+        np.tile(
+            best_constant(config.loss, f.rows.target, f.rows.weight, config.n_outputs),
+            (len(f.held), 1),
+        )
+        for f in folds
+    ])  # fmt: skip
+    progress, scores, kept = Progress(settings), [], constant
+    try:
+        for epoch in range(settings.max_iter):
+            if not all(run_epoch(f.model, f.rows, settings, random_state)[1] for f in folds):
+                break  # the fit on all rows will say so
+            logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
+            loss = _mean_loss(config.loss, logits, target, weight)
+            scores.append(-loss)
+            if settings.verbose:
+                print(
+                    f"Epoch {epoch + 1:>3} of {settings.max_iter}, {len(folds)} folds: score of "
+                    f"held-out rows {-loss:.6g}"
+                )
+            if loss < progress.best_loss:
+                kept = logits
+            if progress.is_over(loss):
+                break
+        else:
+            progress.warn_of_the_end()
+    except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    n_epochs = int(np.argmax(scores)) + 1 if scores else 1
+    factor = shrinkage(config.loss, kept, constant, target, weight)
+    return Choice(n_epochs, factor, scores[:n_epochs])
+
+
+def _mean_loss(
+    loss: str, logits: Floats, target: npt.NDArray[np.floating], weight: Floats
+) -> float:
+    losses = row_losses(loss, logits, target)
+    of_rows = losses.mean(axis=1) if loss == "squared_error" else losses.sum(axis=1)
+    return float(weight @ of_rows / weight.sum())

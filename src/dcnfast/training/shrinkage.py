@@ -1,0 +1,131 @@
+"""The best constant answer, and how far from it held-out rows let a network go.
+
+A network's logits z become c + s (z - c) with c the best constant: s = 1 leaves them, s = 0 is the
+constant. Few rows, or rows of noise, do not support a network, and then it should say less.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax
+
+from dcnfast.network.model import Model
+from dcnfast.training.batches import Rows
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+STEPS = 20  # of s, which held-out rows tell no more exactly
+STANDARD_ERRORS = 2.0  # what chance alone may show as a gain
+
+
+def best_constant(loss: str, target: Array, weight: Array | None, n_outputs: int) -> Floats:
+    """Return the logits (C) of the constant with the least loss.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "log_loss", "softmax"}
+    target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
+    weight : ndarray of shape (n,) or None
+    n_outputs : int
+        C. Probabilities count one row more that is all classes in equal parts, so that they are
+        never 0.
+    """
+    w = np.ones(len(target)) if weight is None else np.asarray(weight, np.float64)
+    w = w * (len(w) / w.sum())
+    if loss == "softmax":
+        counts = np.bincount(target[:, 0].astype(np.intp), weights=w, minlength=n_outputs)
+        return np.asarray(np.log((counts + 1 / n_outputs) / (len(w) + 1)))
+    sums = w @ target.astype(np.float64)
+    if loss == "squared_error":
+        return np.asarray(sums / len(w))
+    p = (sums + 0.5) / (len(w) + 1)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def row_losses(loss: str, logits: Floats, target: Array) -> Floats:
+    """Return the loss of each row and output (n, C), for softmax (n, 1)."""
+    if loss == "softmax":
+        classes = target.astype(np.intp)
+        return np.asarray(-np.take_along_axis(log_softmax(logits, axis=1), classes, axis=1))
+    if loss == "squared_error":
+        return np.asarray((logits - target) ** 2)
+    entropy = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    return np.asarray(entropy)
+
+
+def shrinkage(
+    loss: str, logits: Array, constant: Floats, target: Array, weight: Array | None
+) -> Floats:
+    """Return the factor s of each output, the same for all of softmax.
+
+    The s with the least loss on rows that training has not seen; 1 where the gain over 1 is less
+    than its standard error. Then it is multiplied by 1 - (k SE / gain)^4 where that is positive,
+    else by 0: a gain over the constant of k of its standard errors SE may be chance, one of twice
+    as many hardly is. k is ``STANDARD_ERRORS``.
+
+    Parameters
+    ----------
+    loss : str
+    logits : ndarray of shape (n, C)
+        Of held-out rows.
+    constant : ndarray of shape (C,) or (n, C)
+        The best of the rows that were trained on.
+    target, weight : see :func:`best_constant`
+        Of the held-out rows.
+    """
+    z, t = logits.astype(np.float64), target.astype(np.float64)
+    c = np.broadcast_to(constant, z.shape)
+    w = np.ones(len(z)) if weight is None else np.asarray(weight, np.float64)
+    w = (w / w.sum())[:, None]
+    base = row_losses(loss, c, t)
+
+    def gains(s: Any) -> Floats:
+        return base - row_losses(loss, c + s * (z - c), t)
+
+    def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
+        mean = (w * values).sum(axis=0)
+        return mean, np.sqrt((w**2 * (values - mean) ** 2).sum(axis=0))
+
+    steps = np.arange(1, STEPS + 1) / STEPS
+    with np.errstate(over="ignore", invalid="ignore"):  # a network that is far out gains nothing
+        means = np.nan_to_num([(w * gains(s)).sum(axis=0) for s in steps], nan=-np.inf)
+        factor = steps[means.argmax(axis=0)]
+        more, error = mean_and_error(gains(factor) - gains(1.0))
+        factor = np.where(more > error, factor, 1.0)
+        gain, error = mean_and_error(gains(factor))
+        chance = np.where(gain > 0, STANDARD_ERRORS * error / np.where(gain > 0, gain, 1.0), 1.0)
+    factor = np.round(factor * np.maximum(1 - chance**4, 0) * STEPS) / STEPS
+    return np.asarray(np.broadcast_to(factor, z.shape[1:]))
+
+
+def shrink(
+    model: Model, rows: Rows, held: Rows | None, factor: Floats | None, n_threads: int
+) -> Floats:
+    """Move a trained model's logits towards the best constant; return the factor of each output.
+
+    Parameters
+    ----------
+    model : Model
+    rows : Rows
+        That it was trained on.
+    held : Rows or None
+        That it was not trained on, and that say how far.
+    factor : ndarray of shape (C,) or None
+        Already known, in place of held-out rows. Without both nothing happens.
+    n_threads : int
+    """
+    config = model.config
+    constant = partial(best_constant, config.loss, rows.target, rows.weight, config.n_outputs)
+    if factor is None and held is not None:
+        logits = model.logits(held.ids, held.dense, n_threads)
+        factor = shrinkage(config.loss, logits, constant(), held.target, held.weight)
+    if factor is None:
+        return np.ones(config.n_outputs)
+    if (factor < 1).any():
+        model.shrink(factor, constant())
+    return factor
