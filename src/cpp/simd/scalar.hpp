@@ -31,11 +31,19 @@ template <class T, class F> DCN_INLINE Vec<T> each(F f) {
 }
 
 template <class T> DCN_INLINE Vec<T> load(const T* p) {
-  Vec<T> out;
-  ::memcpy(&out, p, sizeof(out));
-  return out;
+  constexpr std::size_t n = kLanes<T> / kPieces<T>;
+  return each<T>([=](std::size_t i) {
+    Piece<T> piece;
+    ::memcpy(&piece, p + i * n, sizeof(piece));
+    return piece;
+  });
 }
-template <class T> DCN_INLINE void store(T* p, const Vec<T>& a) { ::memcpy(p, &a, sizeof(a)); }
+template <class T> DCN_INLINE void store(T* p, const Vec<T>& a) {
+  constexpr std::size_t n = kLanes<T> / kPieces<T>;
+  DCN_UNROLL
+  for (std::size_t i = 0; i < kPieces<T>; ++i)
+    ::memcpy(p + i * n, &a.piece[i], sizeof(a.piece[i]));
+}
 template <class T> DCN_INLINE void store_past(T* p, const Vec<T>& a) { store(p, a); }
 DCN_INLINE void fence_past() {}
 
