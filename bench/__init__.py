@@ -18,5 +18,5 @@ first are compared.
     pytest bench --benchmark-only            every rival of every case, by pytest-benchmark
     pytest bench --benchmark-only --smoke    each once on little data, to see that it still works
     python -m bench [task ...]               rivals in turn, results/<task>.json
-    python -m bench.tables                   README's table from these
+    python -m bench.tables                   the tables of README.md and RESULTS.md from these
 """

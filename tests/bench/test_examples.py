@@ -1,20 +1,43 @@
-"""README shows what the examples measured, and their data are asked for in plain words."""
+"""README.md and RESULTS.md show what the examples measured, and absent data are named."""
 
 import json
 
 import pytest
 
+from bench import pages
 from bench.examples import data, report, table
 
 
-def test_readme_shows_the_results():
-    readme = table.README.read_text()
-    assert table.insert(readme, table.render()) == readme
+def test_pages_show_the_results():
+    for path, text in {pages.README: table.short(), pages.RESULTS: table.render()}.items():
+        page = path.read_text()
+        assert pages.insert(page, "quality", text) == page
 
 
-def test_markers_are_wanted_once_each():
-    with pytest.raises(ValueError, match="once each"):
-        table.insert(f"# readme\n{table.BEGIN}\n", "new")
+def test_choices_in_the_text_are_the_measured_ones():
+    text, choices = " ".join(pages.RESULTS.read_text().split()), table.load("choices")
+    loss = {
+        row["way"]: f"{row['loss']:.3f}"
+        for row in choices["missing"]
+        if (row["table"], row["missing"]) == ("california", "at random")
+    }
+    assert (
+        f"gives an RMSE of {loss['mean and indicator']}, a learned value {loss['learned value']}, "
+        f"and the mean alone {loss['mean alone']}"
+    ) in text
+    best = {}
+    for row in sorted(choices["unseen"], key=lambda row: -row["log_loss"]):
+        best[row["table"], row["field"]] = row["way"]
+    assert [*best.values()].count("mean of the seen") == 4
+    assert len(best) == 5
+
+
+@pytest.mark.parametrize(("figure", "best"), [("AUC", "0.9000 A"), ("RMSE", "0.7000 B")])
+def test_best_rival_of_each_kind(figure, best):
+    others = [("A", 0.9), ("CatBoost", 0.5), ("B", 0.7)]
+    shown = table._line("t", figure, 0.8, None, others)
+    assert shown == ["t", figure, "0.8000", "", best, "0.5000 CatBoost"]
+    assert table._line("t", figure, 0.8, 0.9, others[:1])[3:] == ["0.9000", "0.9000 A", ""]
 
 
 def test_targets_hold_in_the_stored_results():

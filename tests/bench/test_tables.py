@@ -1,4 +1,4 @@
-"""README shows what bench/results holds, and the harness refuses what it should."""
+"""README.md and RESULTS.md show what bench/results holds; the harness refuses what it should."""
 
 from __future__ import annotations
 
@@ -7,12 +7,35 @@ import json
 import numpy as np
 import pytest
 
-from bench import harness, tables
+from bench import harness, pages, tables
 
 
-def test_readme_shows_the_results():
-    readme = tables.README.read_text()
-    assert tables.insert(readme, tables.render(tables.load())) == readme
+def test_pages_show_the_results():
+    shown = {pages.README: tables.short(tables.load()), pages.RESULTS: tables.render(tables.load())}
+    for path, text in shown.items():
+        page = path.read_text()
+        assert pages.insert(page, "speed", text) == page
+
+
+def test_every_rival_has_a_name_for_people():
+    rivals = {row["rival"] for result in tables.load() for row in result["rows"]}
+    assert {name for name in rivals if not name.startswith(harness.SUBJECT)} <= tables.RIVALS.keys()
+
+
+def row_of(rival, speed, **more):
+    return {"case": "a", "rival": rival, "rows_per_second": speed, "fma_fraction": 0.001} | more
+
+
+def test_short_table_has_the_fastest_rival_and_the_nearest_limit():
+    rows = [
+        row_of("dcnfast", 3e6, bandwidth_fraction=0.4, fma_fraction=0.2),
+        row_of("torch_eager", 1e3), row_of("onnxruntime", 2e6), row_of("dcnfast_one_thread", 9e9),
+    ]  # fmt: skip
+    machine = {"cpu": "C", "threads": 2, "instruction set": "avx2"}
+    result = {"task": "w", "machine": machine, "rows": rows}
+    text = tables.short([result], [tables.Line("w", "a", "what it is")])
+    assert "| what it is | 3 M | 40% memory | ONNX Runtime | 2 M | 1.50 |" in text
+    assert text.endswith("Measured on: C, 2 threads, avx2.")
 
 
 def test_results_are_of_tasks_that_exist_and_have_every_figure():
@@ -26,10 +49,13 @@ def test_results_are_of_tasks_that_exist_and_have_every_figure():
 
 
 def test_insert_wants_both_markers_once():
+    begin, end = "<!-- speed:begin -->", "<!-- speed:end -->"
     with pytest.raises(ValueError, match="once each"):
-        tables.insert(f"# readme\n{tables.BEGIN}\n", "new")
-    text = tables.insert(f"above\n{tables.BEGIN}\nold\n{tables.END}\nbelow\n", "new")
-    assert text == f"above\n{tables.BEGIN}\nnew\n{tables.END}\nbelow\n"
+        pages.insert(f"# page\n{begin}\n", "speed", "new")
+    with pytest.raises(ValueError, match="once each"):
+        pages.insert(f"{begin}\nold\n{end}\n", "quality", "new")
+    text = pages.insert(f"above\n{begin}\nold\n{end}\nbelow\n", "speed", "new")
+    assert text == f"above\n{begin}\nnew\n{end}\nbelow\n"
 
 
 WORK = harness.Work(

@@ -1,4 +1,4 @@
-"""`dcnfast --json PATH` writes what the README's table is made of."""
+"""`dcnfast --json PATH` writes what README's table of the study is made of."""
 
 import json
 
