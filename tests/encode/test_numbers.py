@@ -7,8 +7,7 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from dcnfast.encode.encoder import Standardizer
-from dcnfast.encode.scaling import BLOCK, FARTHEST, QUANTILE_ROWS, NumericScaler
+from dcnfast.encode.scaling import BLOCK, FARTHEST, QUANTILE_ROWS, NumericScaler, Standardizer
 
 SCALINGS = ["standard", "quantile", "log", None]
 

@@ -7,8 +7,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.estimators.splits import FOLDS, assign_folds
 from dcnfast.training import folds
-from dcnfast.training.folds import FOLDS, assign_folds
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def spy(monkeypatch):
         calls.append((parts, choose(parts, settings, random_state)))
         return calls[-1][1]
 
-    monkeypatch.setattr("dcnfast.estimators.base.choose_epochs", choose_epochs)
+    monkeypatch.setattr("dcnfast.estimators.fitting.choose_epochs", choose_epochs)
     return calls
 
 
@@ -180,7 +180,7 @@ def test_callbacks_see_the_shrunk_network(table, regressor):
 
 
 def test_large_network_is_not_trained_for_each_fold(table, regressor, spy, monkeypatch):
-    monkeypatch.setattr("dcnfast.estimators.base.LARGEST", 10)
+    monkeypatch.setattr("dcnfast.estimators.fitting.LARGEST", 10)
     model = regressor(early_stopping="auto").fit(table.X, table.y)
     assert not spy
     assert len(model.validation_scores_) == model.n_iter_

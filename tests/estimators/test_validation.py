@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer, make_scorer, max_error, mean_pinball_los
 from sklearn.model_selection import train_test_split
 
 from dcnfast import DCNRegressor
-from dcnfast.training.batches import split_for_validation
+from dcnfast.estimators.splits import split_for_validation
 
 
 @pytest.fixture

@@ -7,14 +7,11 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
-from dcnfast.estimators.base import BaseDCN, Task
+from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.parameters import (
     ClassificationLoss,
     Initializer,
@@ -23,10 +20,10 @@ from dcnfast.estimators.parameters import (
     one_of,
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
-from dcnfast.estimators.targets import ClassTarget
+from dcnfast.estimators.splits import Part
+from dcnfast.estimators.targets import ClassTarget, class_factors, class_target
 from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.table.schema import read_training_table
-from dcnfast.training.batches import Part
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -165,57 +162,43 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, table)
         classes, codes = np.unique(y, return_inverse=True)
-        factors = self._class_factors(classes, codes, weight)
+        factors = class_factors(self.class_weight, classes, codes, weight)
         loss_weight = weight * factors[codes]
-        seen = classes[np.bincount(codes[loss_weight > 0], minlength=len(classes)) > 0]
+        self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
+        last = self._last_fit(table, "classes_", classes)
+        target = class_target(classes, self.loss)
+        given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
+        self.classes_ = classes
+        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        of_callbacks = shown(X, y, sample_weight, weight)
+        self._learn(whole, given, codes, target, last, of_callbacks, timing)
+        return self
+
+    def _refuse_one_class(self, seen: Array) -> None:
         if len(seen) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes with a positive weight, "
                 f"got {len(seen)} class(es): {seen.tolist()}"
             )
-        continued = self._continued(table, "classes_", classes)
-        held = self._validation_part(X_val, y_val, sample_weight_val, classes, factors)
-        self.classes_ = classes
-        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
-        one_logit = len(classes) == 2 and self.loss == "log_loss"
-        loss, n_outputs = ("log_loss", 1) if one_logit else ("softmax", len(classes))
-        shown = self._shown(X, y, sample_weight, weight)
-        self._learn(whole, held, codes, Task(loss, n_outputs, continued, shown, timing))
-        return self
 
-    def _validation_part(
-        self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Array, factors: Array
+    def _given_part(
+        self,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+        target: ClassTarget,
+        factors: Array,
     ) -> Part | None:
+        """Return the rows to watch that ``fit`` was given."""
         validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=False)
         if validation is None:
             return None
         table, y, weight = validation
-        if unknown := sorted(set(y.tolist()) - set(classes.tolist()), key=repr):
-            raise ValueError(
-                f"y_val has the labels {unknown!r}, want those of y: {classes.tolist()!r}"
-            )
-        codes = np.searchsorted(classes, y)
+        codes = target.codes("y_val", y)
         loss_weight = weight * factors[codes]
         if not loss_weight.any():
             raise ValueError("X_val has only rows of classes whose class_weight is 0, want others")
         return Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
-
-    def _class_factors(self, classes: Array, codes: Array, weight: Array) -> Array:
-        """Return by how much the rows of each class count more than their own weight."""
-        factors = np.ones(len(classes))
-        if self.class_weight is None:
-            return factors
-        present = weight > 0
-        seen = np.unique(codes[present])
-        factors[seen] = compute_class_weight(
-            self.class_weight, classes=classes[seen], y=classes[codes[present]],
-            sample_weight=weight[present],
-        )  # fmt: skip
-        if not (np.isfinite(factors) & (factors >= 0)).all():
-            raise ValueError(
-                f"class_weight is {self.class_weight!r}, want finite weights that are not negative"
-            )
-        return factors
 
     @reads_one_fit
     def decision_function(self, X: Any) -> Array:
@@ -230,11 +213,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         -------
         logits : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
         """
-        check_is_fitted(self)
-        logits = self._logits(X).astype(np.float64)
-        if len(self.classes_) > 2:
-            return logits
-        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+        logits = self._logits(X)
+        decision: Array = self._target.decision(logits)
+        return decision
 
     @reads_one_fit
     def predict_proba(self, X: Any) -> Array:
@@ -250,14 +231,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         p : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        logits = self.decision_function(X)
-        if logits.ndim == 2:
-            return np.asarray(softmax(logits, axis=1))
-        return np.column_stack([expit(-logits), expit(logits)])
-
-    def _target(self) -> ClassTarget:
-        """Return what the logits of one row say."""
-        return ClassTarget(len(self.classes_))
+        decision = self.decision_function(X)
+        p: Array = self._target.probabilities(decision)
+        return p
 
     @reads_one_fit
     def predict_log_proba(self, X: Any) -> Array:
@@ -272,10 +248,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         -------
         log_p : ndarray of shape (n_samples, n_classes)
         """
-        logits = self.decision_function(X)
-        if logits.ndim == 1:
-            logits = np.column_stack([np.zeros_like(logits), logits])
-        return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+        decision = self.decision_function(X)
+        log_p: Array = self._target.log_probabilities(decision)
+        return log_p
 
     @reads_one_fit
     def predict(self, X: Any) -> Array:
@@ -290,6 +265,6 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         -------
         y : ndarray of shape (n_samples,)
         """
-        logits = self.decision_function(X)
-        codes = (logits > 0).astype(np.intp) if logits.ndim == 1 else logits.argmax(axis=1)
-        return np.asarray(self.classes_[codes])
+        decision = self.decision_function(X)
+        labels: Array = self._target.labels(decision)
+        return labels

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dcnfast.encode.encoder import Field, TableEncoder
+from dcnfast.encode.encoded import Field
+from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.parameters import PARTS
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 

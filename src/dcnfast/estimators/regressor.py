@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from dcnfast.encode.encoder import Standardizer
-from dcnfast.estimators.base import BaseDCN, Task
+from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.parameters import (
     Initializer,
     NumericScaling,
@@ -22,10 +19,10 @@ from dcnfast.estimators.parameters import (
     one_of,
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
+from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import NumericTarget
 from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
 from dcnfast.table.schema import read_training_table
-from dcnfast.training.batches import Part
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -169,45 +166,27 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
-        columns = self._targets("y", y)
-        n_outputs = columns.shape[1]
-        continued = self._continued(table, "n_outputs_", n_outputs)
-        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=True)
-        whole = Part(table, y, columns, weight, weight)
-        held = None
-        if validation is not None:
-            table_val, targets, weight_val = validation
-            if targets.ndim == 2 and targets.shape[1] == 1:
-                targets = targets[:, 0]
-            columns = self._targets("y_val", targets)
-            if columns.shape[1] != n_outputs:
-                raise ValueError(
-                    f"y_val has {columns.shape[1]} columns, want {n_outputs}, as many as y"
-                )
-            held = Part(table_val, targets, columns, weight_val, weight_val)
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        target = NumericTarget(self.loss, n_outputs, y.ndim == 1)
+        whole = Part(table, y, target.columns("y", y), weight, weight)
+        last = self._last_fit(table, "n_outputs_", n_outputs)
+        given = self._given_part(X_val, y_val, sample_weight_val, target)
         self.n_outputs_ = n_outputs
-        self._one_column = y.ndim == 1
-        shown = self._shown(X, y, sample_weight, weight)
-        self._learn(whole, held, None, Task(self.loss, n_outputs, continued, shown, timing))
+        of_callbacks = shown(X, y, sample_weight, weight)
+        self._learn(whole, given, None, target, last, of_callbacks, timing)
         return self
 
-    def _targets(self, name: str, y: Array) -> Array:
-        columns = y.reshape(len(y), -1)
-        if self.loss == "log_loss" and not ((columns >= 0) & (columns <= 1)).all():
-            raise ValueError(
-                f"{name} goes from {columns.min():g} to {columns.max():g}, want rates between 0 "
-                "and 1 with loss='log_loss'"
-            )
-        return columns
-
-    def _fit_target(self, part: Part) -> None:
-        self._target_scaler = Standardizer().fit(part.target, part.loss_weight)
-
-    def _scaled(self, part: Part) -> Part:
-        """Return the rows with targets as the network sees them; rates stay what they are."""
-        if self.loss == "log_loss":
-            return part
-        return replace(part, target=self._target_scaler.transform(part.target, self.dtype))
+    def _given_part(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, target: NumericTarget
+    ) -> Part | None:
+        """Return the rows to watch that ``fit`` was given."""
+        validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=True)
+        if validation is None:
+            return None
+        table, y, weight = validation
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        return Part(table, y, target.columns("y_val", y), weight, weight)
 
     @reads_one_fit
     def predict(self, X: Any) -> Array:
@@ -222,15 +201,9 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        logits = self._logits(X)
-        rates = self._model.config.loss == "log_loss"
-        y = expit(logits.astype(np.float64)) if rates else self._target_scaler.inverse(logits)
-        return np.asarray(y[:, 0] if self._one_column else y)
-
-    def _target(self) -> NumericTarget:
-        """Return what the logits of one row say."""
-        rates = self._model.config.loss == "log_loss"
-        return NumericTarget(None if rates else self._target_scaler, self._one_column)
+        logits = self._logits(X)  # which wants a fitted estimator
+        answers: Array = self._target.answers(logits)
+        return answers
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

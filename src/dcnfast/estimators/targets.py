@@ -1,13 +1,15 @@
-"""What the logits of one row say: numbers, rates, or the probabilities of classes."""
+"""Targets on their way in and out: numbers, rates and classes; what the logits say of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, softmax
+from sklearn.utils import compute_class_weight
 
 from dcnfast.encode.scaling import Standardizer
 
@@ -16,42 +18,166 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class NumericTarget:
-    """Numbers, one or several.
+    """Numbers, one or several: any, or rates between 0 and 1.
 
     Parameters
     ----------
-    scaler : Standardizer or None
-        That training saw them through; None for rates, whose logits are log-odds.
+    loss : {"squared_error", "log_loss"}
+        The second for rates, whose logits are log-odds.
+    n_outputs : int
     one_column : bool
-        Whether there is one number, and no array of them.
+        Whether y is one number a row, and no array of them.
+    scaler : Standardizer or None, default=None
+        Through which training sees the numbers; rates stay what they are.
     """
 
-    scaler: Standardizer | None
+    loss: str
+    n_outputs: int
     one_column: bool
+    scaler: Standardizer | None = None
+
+    def columns(self, name: str, y: Array) -> Array:
+        """Return y as (n, n_outputs), checked; its name is for messages."""
+        columns = y.reshape(len(y), -1)
+        if self.loss == "log_loss" and not ((columns >= 0) & (columns <= 1)).all():
+            raise ValueError(
+                f"{name} goes from {columns.min():g} to {columns.max():g}, want rates between 0 "
+                "and 1 with loss='log_loss'"
+            )
+        if columns.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"{name} has {columns.shape[1]} columns, want {self.n_outputs}, as many as y"
+            )
+        return columns
+
+    def fitted(self, columns: Array, weight: Array) -> NumericTarget:
+        """Return the target with the scales of the training rows."""
+        if self.loss == "log_loss":
+            return self
+        return replace(self, scaler=Standardizer().fit(columns, weight))
+
+    def scaled_as(self, other: Any) -> NumericTarget:
+        """Return the target with the scales of another, that of the last fit."""
+        return replace(self, scaler=other.scaler)
+
+    def scaled(self, columns: Array, dtype: npt.DTypeLike) -> Array:
+        """Return targets as the network sees them."""
+        if self.scaler is not None:
+            columns = self.scaler.transform(columns, dtype)
+        return np.ascontiguousarray(columns, dtype=dtype)
+
+    def answers(self, logits: Array) -> Array:
+        """Return what the logits (N, C) say."""
+        rates = self.scaler is None
+        y = expit(logits.astype(np.float64)) if rates else self._inverse(logits)
+        return np.asarray(y[:, 0] if self.one_column else y)
 
     def answer(self, logits: list[float]) -> Any:
         """Return what the logits of one row say."""
         row = np.array(logits)
-        y = expit(row) if self.scaler is None else self.scaler.inverse(row[None])[0]
+        y = expit(row) if self.scaler is None else self._inverse(row[None])[0]
         return float(y[0]) if self.one_column else y
 
+    def _inverse(self, logits: Array) -> Array:
+        assert self.scaler is not None
+        return self.scaler.inverse(logits)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class ClassTarget:
     """One of several classes.
 
     Parameters
     ----------
-    n_classes : int
-        Two may have one logit, the log-odds of the second, or one each.
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    loss : {"log_loss", "softmax"}
+    n_outputs : int
+        Two classes may have one logit, the log-odds of the second, or one each.
     """
 
-    n_classes: int
+    classes: Array
+    loss: str
+    n_outputs: int
+
+    def codes(self, name: str, y: Array) -> Array:
+        """Return the numbers of the classes; the name of y is for messages."""
+        known = self.classes.tolist()
+        if unknown := sorted(set(y.tolist()) - set(known), key=repr):
+            raise ValueError(f"{name} has the labels {unknown!r}, want those of y: {known!r}")
+        return np.searchsorted(self.classes, y)
+
+    def fitted(self, _columns: Array, _weight: Array) -> ClassTarget:
+        """Return the target itself: classes have no scales."""
+        return self
+
+    def scaled_as(self, _other: Any) -> ClassTarget:
+        """Return the target itself."""
+        return self
+
+    def scaled(self, codes: Array, dtype: npt.DTypeLike) -> Array:
+        """Return the classes as the network sees them."""
+        return np.ascontiguousarray(codes, dtype=dtype)
+
+    def decision(self, logits: Array) -> Array:
+        """Return log-odds of the second of two classes (N,), or one logit for each (N, C)."""
+        logits = logits.astype(np.float64)
+        if len(self.classes) > 2:
+            return logits
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+    def labels(self, decision: Array) -> Array:
+        """Return the likeliest label of each row."""
+        two = decision.ndim == 1
+        codes = (decision > 0).astype(np.intp) if two else decision.argmax(axis=1)
+        return np.asarray(self.classes[codes])
+
+    def probabilities(self, decision: Array) -> Array:
+        """Return the probability of each class, shape (N, n_classes)."""
+        if decision.ndim == 2:
+            return np.asarray(softmax(decision, axis=1))
+        return np.column_stack([expit(-decision), expit(decision)])
+
+    def log_probabilities(self, decision: Array) -> Array:
+        """Return the logarithm of each probability, finite also where that is 0."""
+        if decision.ndim == 1:
+            decision = np.column_stack([np.zeros_like(decision), decision])
+        return np.asarray(decision - np.logaddexp.reduce(decision, axis=1, keepdims=True))
 
     def answer(self, logits: list[float]) -> Array:
         """Return the probabilities that the logits of one row say."""
-        if self.n_classes > 2:
+        if len(self.classes) > 2:
             raised = np.exp(np.array(logits) - max(logits))
             return np.asarray(raised / raised.sum())
         z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
         return np.asarray(expit(np.array([-z, z])))
+
+
+Target = NumericTarget | ClassTarget
+
+
+def class_target(classes: Array, loss: str) -> ClassTarget:
+    """Return the target of a classifier with the given ``loss``."""
+    if len(classes) == 2 and loss == "log_loss":
+        return ClassTarget(classes, "log_loss", 1)
+    return ClassTarget(classes, "softmax", len(classes))
+
+
+def class_factors(
+    class_weight: Mapping[Any, float] | str | None, classes: Array, codes: Array, weight: Array
+) -> Array:
+    """Return by how much the rows of each class count more than their own weight."""
+    factors = np.ones(len(classes))
+    if class_weight is None:
+        return factors
+    present = weight > 0
+    seen = np.unique(codes[present])
+    factors[seen] = compute_class_weight(
+        class_weight, classes=classes[seen], y=classes[codes[present]],
+        sample_weight=weight[present],
+    )  # fmt: skip
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise ValueError(
+            f"class_weight is {class_weight!r}, want finite weights that are not negative"
+        )
+    return factors

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.inspection.weights import block_norms, cross_weights, fields_of_input
+from dcnfast.inspection.weights import block_norms, cross_weights, fields_of_input, one_fit
 
 Array = npt.NDArray[Any]
 
@@ -91,6 +91,7 @@ class CrossWeightsDisplay:
         """
         if by not in ("field", "column"):
             raise ValueError(f"by is {by!r}, want 'field' or 'column'")
+        estimator = one_fit(estimator)
         weights = cross_weights(estimator, layer)
         names, widths = fields_of_input(estimator)
         if by == "column":

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from dcnfast.estimators.published import view
+
 Array = npt.NDArray[Any]
 
 
@@ -34,8 +36,7 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
     ValueError
         If the estimator has no such layer.
     """
-    check_is_fitted(estimator)
-    parameters = estimator.parameters_
+    parameters = one_fit(estimator).parameters_
     n_layers = max(
         (len(p) for name, p in parameters.items() if name.startswith("cross_")), default=0
     )
@@ -49,6 +50,12 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
         return np.asarray(parameters["cross_U"][layer] @ parameters["cross_V"][layer])
     w = parameters["cross_w"][layer]
     return np.tile(w, (len(w), 1))
+
+
+def one_fit(estimator: Any) -> Any:
+    """Return an estimator that stays as fitted as it is now, whatever another thread fits."""
+    check_is_fitted(estimator)
+    return view(estimator)
 
 
 def fields_of_input(estimator: Any) -> tuple[list[str], list[int]]:

@@ -139,6 +139,17 @@ class Model:
             self._settle(averages, seen)
             self.network.set_averages(averages)
 
+    def settled_snapshot(self, seen: list[npt.NDArray[np.int64]]) -> Array:
+        """Copy the flat parameters that predictions use as :meth:`settle_unseen` would leave them.
+
+        Parameters
+        ----------
+        seen : list of ndarray of shape (V_f,)
+        """
+        flat = self.snapshot()
+        self._settle(flat, seen)
+        return flat
+
     def _settle(self, flat: Array, seen: list[npt.NDArray[np.int64]]) -> None:
         offsets = {name: (offset, shape) for name, shape, offset in self.network.tensors}
         first: dict[str, int] = {}

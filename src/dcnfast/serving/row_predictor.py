@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import RLock
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
-from dcnfast.encode.encoder import Encoded, Field, TableEncoder
+from dcnfast.encode.encoded import Encoded, Field
+from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.scaling import FARTHEST, NumericScaler
 from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
-from dcnfast.estimators.targets import ClassTarget, NumericTarget
 from dcnfast.network.model import Model
 from dcnfast.table.factor import factor_objects
 from dcnfast.table.objects import is_missing_type
@@ -23,6 +23,13 @@ from dcnfast.table.objects import is_missing_type
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 _WORDS_AND_NUMBERS = {str, int, float}  # and nothing that is derived from them
+
+
+class Target(Protocol):
+    """What was predicted for: knows what logits say of it."""
+
+    def answer(self, logits: list[float]) -> Any:
+        """Return what the logits of one row say."""
 
 
 class RowPredictor:
@@ -39,7 +46,7 @@ class RowPredictor:
     model : Model
     columns : tuple of (sequence of str, sequence of bool)
         Names of all columns, and which of them are categorical.
-    target : NumericTarget or ClassTarget
+    target : Target
     missing_columns : {"error", "allow"}, default="error"
         Whether a dict must have all columns.
     """
@@ -49,7 +56,7 @@ class RowPredictor:
         encoder: TableEncoder,
         model: Model,
         columns: tuple[Sequence[str], Sequence[bool]],
-        target: NumericTarget | ClassTarget,
+        target: Target,
         *,
         missing_columns: str = "error",
     ) -> None:

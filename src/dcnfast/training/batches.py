@@ -1,4 +1,4 @@
-"""Rows as they come and in the network's own types, and how some are held out."""
+"""Rows in the network's own types, and how many of them make a batch."""
 
 from __future__ import annotations
 
@@ -7,49 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
-
-from dcnfast.table.schema import Table
 
 Array = npt.NDArray[Any]
-
-FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to learn them by heart
-FOLDED = 2_000  # rows; a part of more is enough to judge by
-MANY = 10_000  # rows; a part of which even a warm start can do without
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows of a table with their targets, as yet without scales.
-
-    Parameters
-    ----------
-    table : Table
-    y : ndarray of shape (n,) or (n, C)
-        As scorers want it.
-    target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
-    loss_weight : ndarray of shape (n,)
-        Of the rows in the loss.
-    column_weight : ndarray of shape (n,)
-        Of the rows in the scales of columns.
-    """
-
-    table: Table
-    y: Array
-    target: Array
-    loss_weight: Array
-    column_weight: Array
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def take(self, rows: Array) -> Part:
-        """Return some of the rows."""
-        if len(rows) == len(self):
-            return self
-        return Part(self.table.take(rows), *(
-            a[rows] for a in (self.y, self.target, self.loss_weight, self.column_weight)
-        ))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,71 +40,6 @@ def mean_one(weight: Array, dtype: npt.DTypeLike) -> Array | None:
         return None
     weight = weight / weight.max()
     return np.ascontiguousarray(weight / weight.mean(), dtype=dtype)
-
-
-def rows_to_watch(estimator: Any, n: int, given: bool) -> str:
-    """Resolve ``early_stopping``: which rows say when to stop.
-
-    Parameters
-    ----------
-    estimator : DCNRegressor or DCNClassifier
-    n : int
-        Rows to train on.
-    given : bool
-        Whether ``fit`` got rows to watch.
-
-    Returns
-    -------
-    which : {"given", "part", "folds", "none"}
-        Part of the rows, each of some folds in turn, or none at all.
-    """
-    if given:
-        return "given"
-    if estimator.early_stopping != "auto":
-        return "part" if estimator.early_stopping else "none"
-    if estimator.warm_start:  # its rows may have been trained on; only many are worth it
-        return "part" if n > MANY else "none"
-    if n < FEWEST:
-        return "none"
-    return "folds" if n < FOLDED and estimator.scoring is None else "part"
-
-
-def split_for_validation(
-    n: int,
-    fraction: float,
-    random_state: np.random.RandomState,
-    labels: Array | None,
-) -> tuple[Array, Array]:
-    """Return the row numbers to train on and those held out.
-
-    Parameters
-    ----------
-    n : int
-    fraction : float
-        Of the rows to hold out.
-    random_state : RandomState
-    labels : ndarray of shape (n,) or None
-        Class numbers to keep the proportions of, where every class has two rows at least.
-
-    Raises
-    ------
-    ValueError
-        If one of the two parts would be empty.
-    """
-    stratify = None
-    if labels is not None:
-        counts = np.bincount(labels)
-        held_out = int(np.ceil(fraction * n))
-        # stratifying needs room for every class on both sides
-        if counts[counts > 0].min() >= 2 and len(counts) <= min(held_out, n - held_out):
-            # is sorted, and small numbers are sorted faster
-            stratify = labels.astype(np.min_scalar_type(len(counts)))
-    _, held = train_test_split(
-        np.arange(n), test_size=fraction, random_state=random_state, stratify=stratify
-    )
-    watched = np.zeros(n, bool)
-    watched[held] = True
-    return np.flatnonzero(~watched), np.flatnonzero(watched)
 
 
 def automatic_batch_size(n: int) -> int:

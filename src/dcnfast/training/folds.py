@@ -7,24 +7,24 @@ have not seen is judged together. The estimator's own network then trains on all
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
+from dcnfast.training.early_stopping import Progress, Settled
+from dcnfast.training.settings import INTERRUPTED, Notice, Settings
 from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
-from dcnfast.training.trainer import Progress, Settings, run_epoch
+from dcnfast.training.trainer import run_epoch
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
-FOLDS = 5
 LARGEST = 2**22  # parameters of a network that is trained once for each fold
 
 
-@dataclass(frozen=True)
 class Fold:
     """A network, the rows it is trained on and those it is judged by.
 
@@ -38,16 +38,15 @@ class Fold:
         See :meth:`Model.settle_unseen`.
     """
 
-    model: Model
-    rows: Rows
-    held: Rows
-    weight: Floats
-    seen: list[npt.NDArray[np.int64]]
+    def __init__(
+        self, model: Model, rows: Rows, held: Rows, weight: Floats, seen: list[Counts]
+    ) -> None:
+        self.model, self.rows, self.held, self.weight = model, rows, held, weight
+        self.settled = Settled(model, held.ids, seen)
 
     def logits(self, n_threads: int) -> Floats:
         """Return what the network says of the held rows now."""
-        self.model.settle_unseen(self.seen)  # training never reads these rows
-        logits = self.model.logits(self.held.ids, self.held.dense, n_threads)
+        logits = self.settled.update().logits(self.held.ids, self.held.dense, n_threads)
         return logits.astype(np.float64)
 
 
@@ -62,23 +61,15 @@ class Choice:
         See :func:`dcnfast.training.shrinkage.shrinkage`.
     scores : list of float
         Negative loss of the held-out rows after each of these epochs.
+    notices : list of Notice
+        If the rows were still predicted better and better when ``max_iter`` ended; if Ctrl-C was
+        pressed, where this is what was found until then.
     """
 
     n_epochs: int
     factor: Floats
     scores: list[float]
-
-
-def assign_folds(
-    n: int, random_state: np.random.RandomState, labels: npt.NDArray[np.intp] | None
-) -> npt.NDArray[np.intp]:
-    """Return the number of each row's fold; each fold has its share of every class."""
-    order = random_state.permutation(n)
-    if labels is not None:
-        order = order[np.argsort(labels[order], kind="stable")]
-    folds = np.empty(n, np.intp)
-    folds[order] = np.arange(n) % FOLDS
-    return folds
+    notices: list[Notice] = field(default_factory=list)
 
 
 def choose_epochs(
@@ -93,13 +84,6 @@ def choose_epochs(
         Of the fit on all rows.
     random_state : RandomState
         Shuffles.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the rows were still predicted better and better when ``max_iter`` ended.
-    UserWarning
-        If Ctrl-C was pressed; what was found until then is returned.
     """
     config = folds[0].model.config
     target = np.concatenate([fold.held.target for fold in folds])
@@ -111,7 +95,8 @@ def choose_epochs(
         )
         for f in folds
     ])  # fmt: skip
-    progress, scores, kept = Progress(settings), [], constant
+    progress, kept = Progress(settings), constant
+    scores, notices = list[float](), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
             if not all(run_epoch(f.model, f.rows, settings, random_state)[1] for f in folds):
@@ -129,12 +114,12 @@ def choose_epochs(
             if progress.is_over(loss):
                 break
         else:
-            progress.warn_of_the_end()
+            notices += progress.notices_at_the_end()
     except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        notices.append(INTERRUPTED)
     n_epochs = int(np.argmax(scores)) + 1 if scores else 1
     factor = shrinkage(config.loss, kept, constant, target, weight)
-    return Choice(n_epochs, factor, scores[:n_epochs])
+    return Choice(n_epochs, factor, scores[:n_epochs], notices)
 
 
 def _mean_loss(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast.network.model import Model
-from dcnfast.reference.network import ReferenceNetwork
 from dcnfast.training.batches import Rows
+from dcnfast.training.settings import Notice, Settings
 from dcnfast.training.shrinkage import best_constant
-from dcnfast.training.trainer import Settings
 
 Array = npt.NDArray[Any]
 
@@ -23,8 +20,8 @@ ASTRAY = 2.0  # worse, and an epoch had half the loss: not on its way any more
 FAR_OUT = 10.0  # no drawn network begins there, but for one that is too deep for its initializer
 
 
-def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> None:
-    """Warn of a network that is far worse than a constant, or has become one; keep what is best.
+def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
+    """Notice a network that is far worse than a constant, or has become one; keep what is best.
 
     Parameters
     ----------
@@ -37,21 +34,21 @@ def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> None:
     best : ndarray
         Flat parameters from the end of the best epoch.
 
-    Warns
-    -----
-    ConvergenceWarning
+    Returns
+    -------
+    notices : list of Notice
+        Empty for a network that is fine.
     """
     some = _sample(rows)
     if (rows.target == rows.target[0]).all():
-        return
-    if (
-        _is_worse(model, some, settings)
-        and _is_worse(model, rows, settings)
-        and _went_back(model, rows, settings, best)
-    ):
-        return
-    if not ((some.ids == some.ids[:1]).all() and (some.dense == some.dense[:1]).all()):
-        _warn_if_dead(model, some, settings)
+        return []
+    if _is_worse(model, some, settings) and _is_worse(model, rows, settings):
+        notices = _go_back(model, rows, settings, best)
+        if notices:
+            return notices
+    if (some.ids == some.ids[:1]).all() and (some.dense == some.dense[:1]).all():
+        return []
+    return _notice_if_dead(model, some, settings)
 
 
 def _sample(rows: Rows) -> Rows:
@@ -82,14 +79,14 @@ def _loss_of_zeros(model: Model, rows: Rows) -> float:
     return float(np.average(squares, weights=rows.weight))
 
 
-def _went_back(model: Model, rows: Rows, settings: Settings, best: Array) -> bool:
-    """Warn and set what is best, unless the network may just not have arrived yet."""
+def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
+    """Set what is best and say so, unless the network may just not have arrived yet."""
     config, zeros, loss = model.config, _loss_of_zeros(model, rows), _loss(model, rows, settings)
     at_best = Model(config)  # not a copy: moments may have gone to infinity
     at_best.restore(best)
     best_loss = _loss(at_best, rows, settings)
     if loss <= FAR_OUT * zeros and best_loss > loss / 2:
-        return False
+        return []
     model.restore(best)
     if best_loss <= zeros:
         kept = "The parameters of the best epoch"
@@ -99,45 +96,31 @@ def _went_back(model: Model, rows: Rows, settings: Settings, best: Array) -> boo
         kept = "No epoch was better: the parameters of the best constant"
     nothing = np.zeros_like(best)
     model.network.set_optimizer(nothing, nothing, 0)  # the moments led away
-    warnings.warn(
+    text = (
         f"Training went astray: its rows have a loss of {loss:.3g} at the end, and {zeros:.3g} or "
         f"less with one answer to all of them. {kept} are kept. A lower learning_rate_init (now "
         f"{settings.adam.learning_rate:g}), numeric_scaling='auto', fewer layers or the default "
-        "initializers may help.",
-        ConvergenceWarning,
-        stacklevel=2,
+        "initializers may help."
     )
-    return True
+    return [Notice("convergence", text)]
 
 
-def _warn_if_dead(model: Model, some: Rows, settings: Settings) -> None:
-    """Warn when a network gives the same answer to different rows.
+def _notice_if_dead(model: Model, some: Rows, settings: Settings) -> list[Notice]:
+    """Notice a network that gives the same answer to different rows.
 
     That is where too high a learning rate ends: every ReLU of a layer is negative for every row, no
     gradient passes, and what is left is the last bias, which learns the mean.
     """
     logits = model.logits(some.ids, some.dense, 1)
     if not (logits == logits[0]).all():
-        return
-    parameters = {name: np.asarray(p, np.float64) for name, p in model.averages.items()}
-    network = ReferenceNetwork(model.config)
-    results = network.forward(parameters, some.ids, some.dense.astype(np.float64))
-    layers = ", ".join(
-        f"{int((h == h[0]).all(axis=0).sum())} of {h.shape[1]} in hidden layer {i + 1}"
-        + (" beside" if part == "beside" else "")
-        for part in ("deep", "beside")
-        for i, h in enumerate(results[part][1:])
-    )
-    warnings.warn(
+        return []
+    alpha = model.config.alpha_deep
+    text = (
         "The network's outputs no longer depend on its inputs: it gives the same answer to every "
         "row. "
-        + (f"Units that are dead, the same for every row: {layers}. " if layers else "")
+        + ("A hidden layer may have only dead units. " if model.config.hidden else "")
         + f"A lower learning_rate_init (now {settings.adam.learning_rate:g})"
-        + (
-            f" or alpha (now {model.config.alpha_deep:g}) may help."
-            if model.config.alpha_deep
-            else " may help."
-        ),
-        ConvergenceWarning,
-        stacklevel=2,
+        + (f" or alpha (now {alpha:g})" if alpha else "")
+        + " may help."
     )
+    return [Notice("convergence", text)]

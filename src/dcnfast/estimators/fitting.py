@@ -1,0 +1,341 @@
+"""One run of fit: from checked rows to a trained network and what happened on the way.
+
+All of it is local. The estimator is read for its parameters, and shown to scorers and callbacks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from dcnfast.cpu import effective_threads
+from dcnfast.encode.encoded import Encoded
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.configure import Circumstances, configure
+from dcnfast.estimators.scoring import scorer_of_rows
+from dcnfast.estimators.splits import (
+    FOLDS,
+    Part,
+    assign_folds,
+    rows_to_watch,
+    split_for_validation,
+)
+from dcnfast.estimators.targets import Target
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.training.batches import Rows, automatic_batch_size, mean_one
+from dcnfast.training.early_stopping import HeldOut, Settled
+from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
+from dcnfast.training.optimizers import Adam
+from dcnfast.training.outcome import judge
+from dcnfast.training.settings import History, Notice, Settings
+from dcnfast.training.shrinkage import shrink
+from dcnfast.training.timing import Timing
+from dcnfast.training.trainer import train
+
+Array = npt.NDArray[Any]
+Columns = tuple[tuple[str, ...], list[bool]]  # names, and which are categorical
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What predicts: its parts belong together and are published together.
+
+    Parameters
+    ----------
+    columns : tuple of (tuple of str, list of bool)
+        Names of all columns, and which of them are categorical.
+    encoder : TableEncoder
+    target : NumericTarget or ClassTarget
+    model : Model
+    seen : list of ndarray of shape (V_f,)
+        For each field how often training saw each row of its table.
+    """
+
+    columns: Columns
+    encoder: TableEncoder
+    target: Target
+    model: Model
+    seen: list[npt.NDArray[np.int64]]
+
+    def rows(self, part: Part, n_jobs: int | None) -> Rows:
+        """Return rows as the engine reads them."""
+        dtype = self.model.config.dtype
+        encoded = self.encoder.transform(part.table, dtype, n_jobs)
+        target = self.target.scaled(part.target, dtype)
+        return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, dtype))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a fit is to do.
+
+    Parameters
+    ----------
+    whole : Part
+        The rows to train on.
+    given : Part or None
+        The rows to watch, if ``fit`` got some.
+    labels : ndarray of shape (n,) or None
+        Class numbers whose proportions the held-out rows keep.
+    target : NumericTarget or ClassTarget
+        As yet without scales.
+    last : Fitted or None
+        What it goes on from.
+    shown : dict
+        What callbacks may see of the data.
+    history : History
+        Of the fits it goes on from.
+    """
+
+    whole: Part
+    given: Part | None
+    labels: Array | None
+    target: Target
+    last: Fitted | None
+    shown: dict[str, Any]
+    history: History
+
+    @property
+    def timing(self) -> Timing:
+        """Where the time goes."""
+        return self.history.timing
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a fit.
+
+    Parameters
+    ----------
+    loss_curve : list of float
+    validation_scores : list of float or None
+        None where no rows were held out.
+    shrinkage : ndarray of shape (C,)
+    """
+
+    loss_curve: list[float]
+    validation_scores: list[float] | None
+    shrinkage: Array
+
+
+def fit_network(estimator: Any, task: Task) -> None:
+    """Hold out rows where that is wanted, and train; rows without weight count as absent.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+        A private copy. It gets what is to be trained before training begins, by ``_take_fitted``,
+        so that scorers and callbacks can predict with it; and at the end what came of it, by
+        ``_take_result``.
+    task : Task
+    """
+    random_state = check_random_state(estimator.random_state)
+    whole, labels, given, choice = task.whole, task.labels, task.given, None
+    present = np.flatnonzero(whole.loss_weight)
+    whole, labels = whole.take(present), None if labels is None else labels[present]
+    how, held = rows_to_watch(estimator, len(whole), given is not None), given
+    if how == "folds":
+        with task.timing.measure("validate"):
+            choice = _cross_validate(estimator, whole, labels, task, random_state)
+    if how == "part" or (how == "folds" and choice is None):
+        rows, held_rows = split_for_validation(
+            len(whole), estimator.validation_fraction, random_state, labels
+        )
+        whole, held = whole.take(rows), whole.take(held_rows)
+    shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
+    _Run(estimator, task, random_state, choice).train(whole, held, shrinks)
+
+
+class _Run:
+    """The training of the estimator's own network, once the rows are chosen."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        task: Task,
+        random_state: np.random.RandomState,
+        choice: Choice | None,
+    ) -> None:
+        self.estimator, self.task, self.choice = estimator, task, choice
+        self.random_state, self.history = random_state, task.history
+
+    def train(self, part: Part, held: Part | None, shrinks: bool) -> None:
+        estimator, timing, choice = self.estimator, self.task.timing, self.choice
+        with timing.measure("encode"):
+            watched = held is not None or choice is not None
+            fitted = _prepare(estimator, part, watched, self.task, self.random_state)
+            rows = fitted.rows(part, estimator.n_jobs)
+        settings = _settings(estimator, len(rows), self.random_state)
+        if choice is not None:
+            settings = replace(settings, max_iter=choice.n_epochs, tol=None)
+        if self.task.last is not None:
+            pairs = zip(fitted.seen, rows.ids.T, strict=True)
+            seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]
+            fitted = replace(fitted, seen=seen)
+        estimator._take_fitted(fitted)
+        with timing.measure("encode"):
+            held_out = None if held is None else self._held_out(held, fitted, shrinks)
+        self._run_epochs(rows, held_out, fitted, settings)
+        if settings.verbose > 1:
+            print(timing.report(fitted.model, settings.n_threads))
+
+    def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
+        """Return the rows to watch, and how they are judged."""
+        rows = fitted.rows(part, self.estimator.n_jobs)
+        settled = Settled(fitted.model, rows.ids, fitted.seen)
+        if self.estimator.scoring is None:
+            return HeldOut(rows, settled, shrinks=shrinks)
+        encoded = Encoded(rows.ids, rows.dense)
+        weight = None if rows.weight is None else part.loss_weight
+        score = scorer_of_rows(self.estimator, settled.model, encoded, part.y, weight)
+        return HeldOut(rows, settled, score)
+
+    def _run_epochs(
+        self, rows: Rows, held_out: HeldOut | None, fitted: Fitted, settings: Settings
+    ) -> None:
+        """Train inside scikit-learn's callback context, one task an epoch."""
+        estimator, history, shown = self.estimator, self.history, self.task.shown
+        context = estimator._init_callback_context(max_subtasks=settings.max_iter)
+        context.call_on_fit_task_begin(estimator=estimator, **shown)
+        finish = self._finisher(rows, held_out, fitted, settings)
+
+        def state() -> dict[str, Any]:
+            model = fitted.model.copy()
+            finish(model)
+            return {"_model": model, "n_iter_": len(history.loss_curve)}
+
+        def on_epoch(_: int) -> bool:
+            epoch = context.subcontext(task_name="epoch")
+            epoch.call_on_fit_task_begin(estimator=estimator, **shown)
+            estimator.loss_curve_ = history.loss_curve
+            return bool(
+                epoch.call_on_fit_task_end(
+                    estimator=estimator, reconstruction_attributes=state, **shown
+                )
+            )
+
+        if settings.verbose > 1:
+            fitted.model.network.start_timing()
+        best = train(
+            fitted.model, rows, held_out, settings, self.random_state, history, on_epoch
+        )  # fmt: skip
+        _say(history.notices + judge(fitted.model, rows, settings, best))
+        estimator._take_result(self._result(finish(fitted.model), held_out))
+        context.call_on_fit_task_end(
+            estimator=estimator, reconstruction_attributes=lambda: {"_model": fitted.model}, **shown
+        )
+
+    def _finisher(
+        self, rows: Rows, held_out: HeldOut | None, fitted: Fitted, settings: Settings
+    ) -> Callable[[Model], Array]:
+        """Return what is done to a trained model before it predicts; that returns the shrinkage."""
+        held = held_out.rows if held_out is not None and held_out.shrinks else None
+        factor = None if self.choice is None else self.choice.factor
+
+        def finish(model: Model) -> Array:
+            model.settle_unseen(fitted.seen)
+            return shrink(model, rows, held, factor, settings.n_threads)
+
+        return finish
+
+    def _result(self, shrinkage: Array, held_out: HeldOut | None) -> Result:
+        history, choice = self.history, self.choice
+        scores = None if held_out is None else history.validation_scores
+        if choice is not None:
+            scores = choice.scores[: len(history.loss_curve)]
+        return Result(history.loss_curve, scores, shrinkage)
+
+
+def _cross_validate(
+    estimator: Any,
+    whole: Part,
+    labels: Array | None,
+    task: Task,
+    random_state: np.random.RandomState,
+) -> Choice | None:
+    """Return how long to train; None for a network that is too large to be trained so often."""
+    settings, folds = _settings(estimator, len(whole), random_state), []
+    number = assign_folds(len(whole), random_state, labels)
+    for k in range(FOLDS):
+        part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
+        fitted = _prepare(estimator, part, True, task, random_state)
+        if fitted.model.n_parameters > LARGEST:
+            return None
+        rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
+        folds.append(Fold(fitted.model, *rows, held.loss_weight, fitted.seen))
+    choice = choose_epochs(folds, settings, random_state)
+    _say(choice.notices)
+    return choice
+
+
+def _prepare(
+    estimator: Any, part: Part, watched: bool, task: Task, random_state: np.random.RandomState
+) -> Fitted:
+    """Make what training needs: scales of targets and columns, categories, and the network."""
+    last, table = task.last, part.table
+    auto: Circumstances | NetworkConfig
+    if last is not None:
+        target, encoder, auto = task.target.scaled_as(last.target), last.encoder, last.model.config
+    else:
+        target = task.target.fitted(part.target, part.loss_weight)
+        encoder, auto = _fit_encoder(estimator, part), Circumstances(len(part), watched)
+    config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
+    if last is None:
+        model = Model(config).initialize(
+            random_state, estimator.cross_initializer, estimator.deep_initializer
+        )
+        seen = [field.counts for field in encoder.fields]
+        columns = table.names, table.is_categorical.tolist()
+        return Fitted(columns, encoder, target, model, seen)
+    if config != last.model.config:
+        before, now = asdict(last.model.config), asdict(config)
+        changed = [f"{k} was {before[k]!r}, got {now[k]!r}" for k in now if before[k] != now[k]]
+        raise ValueError(f"warm_start: {'; '.join(changed)}, want the same network")
+    return replace(last, target=target, model=last.model.copy())
+
+
+def _fit_encoder(estimator: Any, part: Part) -> TableEncoder:
+    return TableEncoder(
+        numeric_scaling=estimator.numeric_scaling,
+        numeric_clip=bool(estimator.numeric_clip),
+        min_frequency=estimator.min_frequency,
+        max_categories=estimator.max_categories,
+        hash_buckets=estimator.hash_buckets,
+    ).fit(part.table, part.column_weight, estimator.n_jobs)
+
+
+def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
+    # an epsilon that is 0 in the network's own type would divide 0 by 0
+    smallest = float(np.finfo(estimator.dtype).tiny)
+    automatic = estimator.batch_size == "auto"
+    return Settings(
+        adam=Adam(
+            float(estimator.learning_rate_init),
+            float(estimator.beta_1),
+            float(estimator.beta_2),
+            max(float(estimator.epsilon), smallest),
+        ),
+        batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
+        max_iter=int(estimator.max_iter),
+        shuffle=bool(estimator.shuffle),
+        seed=int(random_state.randint(2**31)) if estimator.dropout else 0,
+        tol=None if estimator.tol is None else float(estimator.tol),
+        n_iter_no_change=int(estimator.n_iter_no_change),
+        n_threads=effective_threads(estimator.n_jobs),
+        verbose=int(estimator.verbose),
+    )
+
+
+def _say(notices: list[Notice]) -> None:
+    """Make warnings of what training returned."""
+    for notice in notices:
+        kind = ConvergenceWarning if notice.kind == "convergence" else UserWarning
+        warnings.warn(notice.text, kind, stacklevel=2)

@@ -1,0 +1,34 @@
+"""From a table to the logits of a fitted estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from dcnfast.cpu import effective_threads
+from dcnfast.encode.encoded import Encoded
+from dcnfast.serving.row_predictor import finite_logits
+from dcnfast.table.schema import read_table
+
+Array = npt.NDArray[Any]
+
+FEW_ROWS = 64  # one tile at most, so one thread
+
+
+def encode_table(estimator: Any, X: Any) -> Encoded:
+    """Return a table of the columns of ``fit`` as the network reads it."""
+    table = read_table(estimator, X)
+    encoded: Encoded = estimator.encoder_.transform(
+        table, estimator._model.config.dtype, estimator.n_jobs
+    )
+    return encoded
+
+
+def predict_logits(estimator: Any, X: Any) -> Array:
+    """Return finite logits (N, C), whatever the table."""
+    # early stopping's scorers come with rows that are encoded already
+    rows = X if isinstance(X, Encoded) else encode_table(estimator, X)
+    # to ask the system takes longer than to predict a few rows
+    threads = effective_threads(estimator.n_jobs) if len(rows) > FEW_ROWS else 1
+    return finite_logits(estimator.encoder_, estimator._model, rows, threads)

@@ -1,0 +1,149 @@
+"""Which epoch is the best, and when there is none better to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.network.model import Model
+from dcnfast.training.batches import Rows
+from dcnfast.training.settings import Notice, Settings
+
+Array = npt.NDArray[Any]
+
+
+class Progress:
+    """Whether a loss still gets better, epoch by epoch.
+
+    Attributes
+    ----------
+    best_loss : float
+    waited : int
+        Epochs since it got better by ``tol``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.best_loss, self.waited = np.inf, 0
+
+    def is_over(self, loss: float) -> bool:
+        """Take note of an epoch's loss; return whether training should stop."""
+        tol = self.settings.tol
+        if tol is not None and not loss <= self.best_loss - tol:
+            self.waited += 1
+        else:
+            self.waited = 0
+        self.best_loss = min(self.best_loss, loss)
+        return tol is not None and self.waited >= self.settings.n_iter_no_change
+
+    def notices_at_the_end(self) -> list[Notice]:
+        """Return what to say when all epochs are over and the loss was still getting better."""
+        if self.settings.tol is None:  # as many epochs as were asked for
+            return []
+        text = (
+            f"Maximum iterations ({self.settings.max_iter}) reached and the optimization hasn't "
+            f"converged yet: within the last {self.settings.n_iter_no_change} epochs there was "
+            f"still a gain of more than tol ({self.settings.tol:g}). A higher max_iter may help."
+        )
+        return [Notice("convergence", text)]
+
+
+class Watch(Progress):
+    """Follows a loss, and keeps a copy of the parameters from the end of the best epoch.
+
+    Training that went into trouble goes back to it, and with rows held out any training ends there.
+    """
+
+    def __init__(self, settings: Settings, model: Model) -> None:
+        super().__init__(settings)
+        self.model = model
+        self.kept = model.snapshot()
+
+    def is_over(self, loss: float) -> bool:
+        """Take note of a sound epoch's loss; return whether training should stop."""
+        if loss < self.best_loss:
+            self.model.snapshot(self.kept)
+        return super().is_over(loss)
+
+    def go_back(self) -> None:
+        """Set the parameters to those kept, and forget the moments that led away from them."""
+        self.model.restore(self.kept)
+        nothing = np.zeros_like(self.kept)
+        self.model.network.set_optimizer(nothing, nothing, 0)
+
+
+class Settled:
+    """A network in training as it would predict now, when rows come that training never saw.
+
+    The network itself is not written to: the rows of the tables that training never saw get their
+    values (see :meth:`Model.settle_unseen`) in a copy.
+
+    Parameters
+    ----------
+    model : Model
+        In training.
+    ids : ndarray of shape (n, F)
+        Of the rows that will come.
+    seen : list of ndarray of shape (V_f,)
+        For each field how often training saw each row of its table.
+    """
+
+    def __init__(self, model: Model, ids: Array, seen: list[Array]) -> None:
+        self._model, self._seen = model, seen
+        unseen = any((counts[i] == 0).any() for counts, i in zip(seen, ids.T, strict=True))
+        self._copy = Model(model.config) if unseen else None
+
+    @property
+    def model(self) -> Model:
+        """The model that predicts; its parameters are those of the last :meth:`update`."""
+        return self._model if self._copy is None else self._copy
+
+    def update(self) -> Model:
+        """Return the model that predicts, as training stands now."""
+        if self._copy is not None:
+            self._copy.restore(self._model.settled_snapshot(self._seen))
+        return self.model
+
+
+class HeldOut:
+    """Rows that are watched, and how they are judged.
+
+    Parameters
+    ----------
+    rows : Rows
+    settled : Settled
+        Of the model in training.
+    scorer : callable or None
+        Returns the score that the model of ``settled`` has on the rows now; None is the negative
+        loss.
+    shrinks : bool
+        Whether they also say how far the network is to be trusted.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        settled: Settled,
+        scorer: Callable[[], Any] | None = None,
+        *,
+        shrinks: bool = False,
+    ) -> None:
+        self.rows, self.settled, self.scorer, self.shrinks = rows, settled, scorer, shrinks
+
+    def score(self, n_threads: int) -> float:
+        """Return the score of the network as it is now, the higher the better."""
+        model = self.settled.update()
+        if self.scorer is None:
+            r = self.rows
+            return -float(model.network.evaluate(r.ids, r.dense, r.target, r.weight, n_threads))
+        try:
+            score = self.scorer()
+        except ValueError as error:  # which speaks of y_true
+            raise ValueError(f"scoring of the held-out rows: {error}") from error
+        if not isinstance(score, Real) or np.isnan(float(score)):
+            raise ValueError(f"scoring gave {score!r} for the held-out rows, want a number")
+        return float(score)

@@ -1,0 +1,75 @@
+"""How to train, and what happened: plain records, which the caller says aloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dcnfast.training.optimizers import Adam
+from dcnfast.training.timing import Timing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    adam : Adam
+    batch_size, max_iter : int
+    shuffle : bool
+    seed : int
+        Of dropout.
+    tol : float or None
+        Least improvement of the watched loss that counts; None never stops.
+    n_iter_no_change : int
+        Epochs without such an improvement before training stops.
+    n_threads, verbose : int
+    """
+
+    adam: Adam
+    batch_size: int
+    max_iter: int
+    shuffle: bool
+    seed: int
+    tol: float | None
+    n_iter_no_change: int
+    n_threads: int
+    verbose: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about a training that its user should know. Who called it makes it a warning.
+
+    Parameters
+    ----------
+    kind : {"convergence", "interrupted"}
+    text : str
+    """
+
+    kind: Literal["convergence", "interrupted"]
+    text: str
+
+
+INTERRUPTED = Notice("interrupted", "Training interrupted by user.")
+
+
+@dataclass
+class History:
+    """What happened, one number an epoch.
+
+    Parameters
+    ----------
+    loss_curve : list of float
+        Mean objective over the epoch's batches.
+    validation_scores : list of float
+        Of the rows held out; empty without such rows.
+    timing : Timing
+    notices : list of Notice
+    """
+
+    loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    timing: Timing = field(default_factory=Timing)
+    notices: list[Notice] = field(default_factory=list)
