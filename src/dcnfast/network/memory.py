@@ -23,7 +23,7 @@ NO_LIMIT = 2**60
 TABLE_COPIES = 8
 # of a weight: the same and its gradient, and float64 while it is drawn, or what follows below
 WEIGHT_COPIES = 10
-FEWEST_LANES, MOST_LANES, ROWS_OF_A_LANE, FEW_WEIGHTS = 4, 16, 1024, 2**16  # as in tiling.hpp
+FEWEST_SHARDS, MOST_SHARDS, ROWS_OF_A_SHARD, FEW_WEIGHTS = 4, 16, 1024, 2**16  # as in tiling.hpp
 TILE_BYTES, TILE_ROWS = 2**20, 288  # the larger of the two, for a thread
 SHARED_UNITS, SHARED_VECTORS = 8192, 4  # as in shared_products.cpp and kernel_table.hpp
 CROSS_LAYER_BYTES, HIDDEN_LAYER_BYTES, FIELD_BYTES = 1024, 4096, 2048  # objects, names, pointers
@@ -151,10 +151,10 @@ class _Counter:
         c = self.config
         tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.fields)
         weights = c.count_parameters() - tables
-        lanes = MOST_LANES
+        shards = MOST_SHARDS
         if weights > FEW_WEIGHTS:
-            lanes = min(MOST_LANES, max(FEWEST_LANES, batch_size // ROWS_OF_A_LANE))
-        return TABLE_COPIES * tables + max(WEIGHT_COPIES, 6 + lanes) * weights + self.matrices()
+            shards = min(MOST_SHARDS, max(FEWEST_SHARDS, batch_size // ROWS_OF_A_SHARD))
+        return TABLE_COPIES * tables + max(WEIGHT_COPIES, 6 + shards) * weights + self.matrices()
 
     def matrices(self) -> int:
         """Count the weights once more, as they are packed."""

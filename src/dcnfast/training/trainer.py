@@ -66,13 +66,7 @@ def train(
                 watch.go_back()
                 history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
                 break
-            history.loss_curve.append(loss)
-            watched = loss
-            if held_out is not None:
-                with history.timing.measure("validate"):
-                    score = held_out.score(settings.n_threads)
-                history.validation_scores.append(score)
-                watched = -score
+            watched = _note(loss, held_out, settings, history)
             if settings.verbose:
                 _print_epoch(epoch, settings, history)
             is_over = watch.is_over(watched)
@@ -85,6 +79,17 @@ def train(
     if held_out is not None:
         model.restore(watch.kept)
     return watch.kept
+
+
+def _note(loss: float, held_out: HeldOut | None, settings: Settings, history: History) -> float:
+    """Take note of an epoch; return the loss to watch: its own, or that of the held-out rows."""
+    history.loss_curve.append(loss)
+    if held_out is None:
+        return loss
+    with history.timing.measure("validate"):
+        score = held_out.score(settings.n_threads)
+    history.validation_scores.append(score)
+    return -score
 
 
 def run_epoch(
