@@ -36,15 +36,17 @@ def test_far_out_is_said_and_the_constant_is_kept(
 ):
     X, y = scale * table.X, estimator.y
     model = estimator.make(early_stopping=early_stopping, **parameters)
-    with pytest.warns(ConvergenceWarning, match=r"astray.* numeric_scaling='auto'.* may help"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"worse than a constant.* numeric_scaling='auto'.* may help"
+    ):
         model.fit(X, y)
     assert loss(estimator, model, X, y) <= 1.1 * constant_loss(y)
     assert all(np.isfinite(p).all() for p in model.parameters_.values())
 
 
-def test_what_went_astray_goes_on_from_the_constant(table, regressor):
+def test_a_bad_fit_goes_on_from_the_constant(table, regressor):
     model = regressor(warm_start=True, learning_rate_init=1.0, max_iter=5, tol=None)
-    with pytest.warns(ConvergenceWarning, match="astray"):
+    with pytest.warns(ConvergenceWarning, match="worse than a constant"):
         model.fit(table.X, table.y)
     model.set_params(learning_rate_init=0.01, max_iter=60).fit(table.X, table.y)
     assert model.score(table.X, table.y) > 0.1
@@ -82,10 +84,10 @@ def test_what_is_kept(weight, best, kept):
     notices = judge(model, rows, SETTINGS, linear(best).snapshot())
     assert model.snapshot()[0] == np.float32(kept)
     assert bool(notices) == (weight != kept)
-    assert all(n.kind == "convergence" and "astray" in n.text for n in notices)
+    assert all(n.kind == "convergence" and "worse than a constant" in n.text for n in notices)
 
 
-def test_a_sample_alone_condemns_nobody():
+def test_a_bad_sample_alone_is_no_bad_fit():
     """The rows that are looked at first are all outliers; the others are right."""
     x = np.ones((5_120, 1), np.float32)
     y = np.where(np.arange(5_120)[:, None] % 10 == 0, -30, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What both estimators share: public methods and attributes, and the checks of what comes in."""
+"""What both estimators share: public methods and attributes, and checks of the input."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self._model.averages
 
-    # ---- fit: what comes in
+    # ---- fit: input
 
     def _check_weight(self, sample_weight: Any, table: Table) -> Array:
         weight = _check_sample_weight(
@@ -108,7 +108,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 )
         return Fitted(self._columns, self.encoder_, self._target, self._model, self._seen)
 
-    # ---- fit: what comes out
+    # ---- fit: training and result
 
     def _learn(
         self,
@@ -127,7 +127,7 @@ class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         fit_network(self, Task(whole, given, labels, target, last, shown, history))
 
     def _take_result(self, result: Result) -> None:
-        """Take over what came of training."""
+        """Take over the result of training."""
         self.shrinkage_, self.validation_scores_ = result.shrinkage, result.validation_scores
         self.loss_curve_, self.n_iter_ = result.loss_curve, len(result.loss_curve)
 

@@ -46,7 +46,7 @@ Columns = tuple[tuple[str, ...], list[bool]]  # names, and which are categorical
 
 @dataclass(frozen=True)
 class Fitted:
-    """What predicts: its parts belong together and are published together.
+    """All that a prediction needs; published together.
 
     Parameters
     ----------
@@ -105,13 +105,13 @@ class Task:
 
     @property
     def timing(self) -> Timing:
-        """Where the time goes."""
+        """Time by what it is spent on."""
         return self.history.timing
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a fit.
+    """The result of a fit.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def fit_network(estimator: Any, task: Task) -> None:
     ----------
     estimator : DCNRegressor or DCNClassifier
         A private copy. It gets what is to be trained before training begins, by ``_take_fitted``,
-        so that scorers and callbacks can predict with it; and at the end what came of it, by
+        so that scorers and callbacks can predict with it; and at the end the result, by
         ``_take_result``.
     task : Task
     """
@@ -227,7 +227,7 @@ class _Run:
         best = train(
             fitted.model, rows, held_out, settings, self.random_state, history, on_epoch
         )  # fmt: skip
-        _say(history.notices + judge(fitted.model, rows, settings, best))
+        _warn(history.notices + judge(fitted.model, rows, settings, best))
         estimator._take_result(self._result(finish(fitted.model), held_out))
         context.call_on_fit_task_end(
             estimator=estimator, reconstruction_attributes=lambda: {"_model": fitted.model}, **shown
@@ -272,7 +272,7 @@ def _cross_validate(
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
         folds.append(Fold(fitted.model, *rows, held.loss_weight, fitted.seen))
     choice = choose_epochs(folds, settings, random_state)
-    _say(choice.notices)
+    _warn(choice.notices)
     return choice
 
 
@@ -334,7 +334,7 @@ def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Se
     )
 
 
-def _say(notices: list[Notice]) -> None:
+def _warn(notices: list[Notice]) -> None:
     """Make warnings of what training returned."""
     for notice in notices:
         kind = ConvergenceWarning if notice.kind == "convergence" else UserWarning

@@ -14,9 +14,9 @@ from dcnfast.table.schema import Table
 Array = npt.NDArray[Any]
 
 FOLDS = 5
-FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to learn them by heart
+FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to overfit
 FOLDED = 2_000  # rows; a part of more is enough to judge by
-MANY = 10_000  # rows; a part of which even a warm start can do without
+MANY = 10_000  # rows; of more, a warm start can hold out a part as well
 
 
 @dataclass(frozen=True)

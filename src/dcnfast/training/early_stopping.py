@@ -1,4 +1,4 @@
-"""Which epoch is the best, and when there is none better to come."""
+"""Early stopping: the best epoch so far, and whether to go on."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Progress:
 class Watch(Progress):
     """Follows a loss, and keeps a copy of the parameters from the end of the best epoch.
 
-    Training that went into trouble goes back to it, and with rows held out any training ends there.
+    Training that diverges returns to it, and with rows held out every training ends with it.
     """
 
     def __init__(self, settings: Settings, model: Model) -> None:
@@ -64,13 +64,13 @@ class Watch(Progress):
         self.kept = model.snapshot()
 
     def is_over(self, loss: float) -> bool:
-        """Take note of a sound epoch's loss; return whether training should stop."""
+        """Take note of the loss of an epoch that left finite parameters; return whether to stop."""
         if loss < self.best_loss:
             self.model.snapshot(self.kept)
         return super().is_over(loss)
 
     def go_back(self) -> None:
-        """Set the parameters to those kept, and forget the moments that led away from them."""
+        """Set the parameters to those kept, and reset the optimizer's moments."""
         self.model.restore(self.kept)
         nothing = np.zeros_like(self.kept)
         self.model.network.set_optimizer(nothing, nothing, 0)

@@ -1,4 +1,4 @@
-"""What came of training, and what to do where it is worse than no training at all."""
+"""Checks of a trained network: whether it is worse than a constant, or has become one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Array = npt.NDArray[Any]
 
 SAMPLE = 512  # rows that are looked at first
 # times the loss of a network whose logits are all 0
-ASTRAY = 2.0  # worse, and an epoch had half the loss: not on its way any more
-FAR_OUT = 10.0  # no drawn network begins there, but for one that is too deep for its initializer
+FAR_WORSE = 2.0  # and an epoch had half the loss: training got worse since
+VERY_FAR_WORSE = 10.0  # only networks too deep for their initializer start with such a loss
 
 
 def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
@@ -67,7 +67,7 @@ def _loss(model: Model, rows: Rows, settings: Settings) -> float:
 
 
 def _is_worse(model: Model, rows: Rows, settings: Settings) -> bool:
-    return _loss(model, rows, settings) > ASTRAY * _loss_of_zeros(model, rows)
+    return _loss(model, rows, settings) > FAR_WORSE * _loss_of_zeros(model, rows)
 
 
 def _loss_of_zeros(model: Model, rows: Rows) -> float:
@@ -80,12 +80,12 @@ def _loss_of_zeros(model: Model, rows: Rows) -> float:
 
 
 def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
-    """Set what is best and say so, unless the network may just not have arrived yet."""
+    """Set what is best and say so, unless the network may still be on its way to a lower loss."""
     config, zeros, loss = model.config, _loss_of_zeros(model, rows), _loss(model, rows, settings)
     at_best = Model(config)  # not a copy: moments may have gone to infinity
     at_best.restore(best)
     best_loss = _loss(at_best, rows, settings)
-    if loss <= FAR_OUT * zeros and best_loss > loss / 2:
+    if loss <= VERY_FAR_WORSE * zeros and best_loss > loss / 2:
         return []
     model.restore(best)
     if best_loss <= zeros:
@@ -95,12 +95,12 @@ def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[
         model.shrink(np.zeros(config.n_outputs), constant)
         kept = "No epoch was better: the parameters of the best constant"
     nothing = np.zeros_like(best)
-    model.network.set_optimizer(nothing, nothing, 0)  # the moments led away
+    model.network.set_optimizer(nothing, nothing, 0)  # the moments belong to other parameters
     text = (
-        f"Training went astray: its rows have a loss of {loss:.3g} at the end, and {zeros:.3g} or "
-        f"less with one answer to all of them. {kept} are kept. A lower learning_rate_init (now "
-        f"{settings.adam.learning_rate:g}), numeric_scaling='auto', fewer layers or the default "
-        "initializers may help."
+        f"Training ended worse than a constant: the training rows have a loss of {loss:.3g}, and "
+        f"{zeros:.3g} or less with one answer to all of them. {kept} are kept. A lower "
+        f"learning_rate_init (now {settings.adam.learning_rate:g}), numeric_scaling='auto', fewer "
+        "layers or the default initializers may help."
     )
     return [Notice("convergence", text)]
 

@@ -1,4 +1,4 @@
-"""How to train, and what happened: plain records, which the caller says aloud."""
+"""How to train, and what happened: plain records. The caller makes warnings of notices."""
 
 from __future__ import annotations
 
