@@ -66,10 +66,7 @@ def train(
                 watch.go_back()
                 history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
                 break
-            watched = _note(loss, held_out, settings, history)
-            if settings.verbose:
-                _print_epoch(epoch, settings, history)
-            is_over = watch.is_over(watched)
+            is_over = watch.is_over(_note(epoch, loss, held_out, settings, history))
             if on_epoch(epoch) or is_over:
                 break
         else:
@@ -81,15 +78,17 @@ def train(
     return watch.kept
 
 
-def _note(loss: float, held_out: HeldOut | None, settings: Settings, history: History) -> float:
+def _note(
+    epoch: int, loss: float, held_out: HeldOut | None, settings: Settings, history: History
+) -> float:
     """Take note of an epoch; return the loss to watch: its own, or that of the held-out rows."""
     history.loss_curve.append(loss)
-    if held_out is None:
-        return loss
-    with history.timing.measure("validate"):
-        score = held_out.score(settings.n_threads)
-    history.validation_scores.append(score)
-    return -score
+    if held_out is not None:
+        with history.timing.measure("validate"):
+            history.validation_scores.append(held_out.score(settings.n_threads))
+    if settings.verbose:
+        _print_epoch(epoch, settings, history)
+    return loss if held_out is None else -history.validation_scores[-1]
 
 
 def run_epoch(
