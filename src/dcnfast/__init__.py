@@ -1,6 +1,6 @@
 """dcnfast: Deep & Cross Networks for tables, trained and served on a CPU."""
 
-from dcnfast import datasets, inspection, ops
+from dcnfast import crosses, datasets, inspection, losses, ops, optimizers
 from dcnfast._core import version as __version__
 from dcnfast.cpu import show_config
 from dcnfast.estimators import DCNClassifier, DCNRegressor
@@ -9,8 +9,11 @@ __all__ = [
     "DCNClassifier",
     "DCNRegressor",
     "__version__",
+    "crosses",
     "datasets",
     "inspection",
+    "losses",
     "ops",
+    "optimizers",
     "show_config",
 ]

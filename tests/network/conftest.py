@@ -8,7 +8,7 @@ import pytest
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import ReferenceNetwork, State
-from dcnfast.training.optimizers import Adam
+from dcnfast.training.optimizers import AdamStep
 
 KINDS = {
     "vector": {"cross": "vector"},
@@ -26,7 +26,7 @@ class Case:
     dense: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
-    adam: Adam
+    adam: AdamStep
     seed: int = 5  # of dropout
 
     @property
@@ -137,7 +137,7 @@ def make_case():
         columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields]
         ids = np.array(columns).reshape(len(columns), rows).T.astype(np.int32, order="C")
         table = ids, dense.astype(dtype), target.astype(dtype), weight
-        return Case(model, *table, Adam(0.01))
+        return Case(model, *table, AdamStep(0.01))
 
     return make
 

@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.encode.encoded import Encoded, Field
-from dcnfast.encode.scaling import NumericScaler
+from dcnfast.encode.scaling import SCALINGS, NumericScaler
 from dcnfast.encode.vocabulary import Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.parallel import each
 from dcnfast.table.schema import Table
 
 BLOCK = 8192  # rows that are encoded at a time, and stay in the cache
-SCALINGS = ("auto", "standard", "quantile", "log", None)
 
 
 class TableEncoder:
@@ -164,9 +163,9 @@ class TableEncoder:
         return self.hash_buckets
 
     def _check_parameters(self, names: tuple[str, ...]) -> None:
-        if self.numeric_scaling not in SCALINGS:
+        if self.numeric_scaling not in tuple(SCALINGS):
             raise ValueError(
-                f"numeric_scaling is {self.numeric_scaling!r}, want one of {SCALINGS!r}"
+                f"numeric_scaling is {self.numeric_scaling!r}, want one of {tuple(SCALINGS)!r}"
             )
         least = self.min_frequency
         if least is not None and not (

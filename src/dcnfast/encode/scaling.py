@@ -6,6 +6,7 @@ Everything is computed in float64, a few rows at a time so that they stay in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,37 @@ def blocks(X: Any) -> Iterator[tuple[slice, Floats]]:
         rows = slice(start, min(start + step, n))
         part = X[rows].toarray() if issparse(X) else X[rows]
         yield rows, np.array(part, dtype=np.float64, order="F")
+
+
+@dataclass(frozen=True)
+class ScalingRecord:
+    """What is known about a way to scale numbers.
+
+    Parameters
+    ----------
+    name : str or None
+    summary : str
+        What the documentation says.
+    """
+
+    name: str | None
+    summary: str
+
+
+SCALINGS = {
+    record.name: record
+    for record in (
+        ScalingRecord(
+            "auto",
+            f'"quantile" for columns with a number more than {HEAVY:g} standard deviations from '
+            'the mean, which a polynomial would make too much of, and "standard" for the others',
+        ),
+        ScalingRecord("standard", "mean 0 and standard deviation 1"),
+        ScalingRecord("quantile", "a normal distribution by their ranks"),
+        ScalingRecord("log", 'sign(x) log(1 + |x|), for counts, and then "standard"'),
+        ScalingRecord(None, "they stay as they are"),
+    )
+}
 
 
 class Standardizer:

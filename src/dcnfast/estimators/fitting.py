@@ -33,7 +33,7 @@ from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows, automatic_batch_size, mean_one
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
-from dcnfast.training.optimizers import Adam
+from dcnfast.training.optimizers import AdamStep
 from dcnfast.training.outcome import judge
 from dcnfast.training.settings import History, Notice, Settings
 from dcnfast.training.shrinkage import shrink
@@ -317,7 +317,7 @@ def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Se
     smallest = float(np.finfo(estimator.dtype).tiny)
     automatic = estimator.batch_size == "auto"
     return Settings(
-        adam=Adam(
+        adam=AdamStep(
             float(estimator.learning_rate_init),
             float(estimator.beta_1),
             float(estimator.beta_2),

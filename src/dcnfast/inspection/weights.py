@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.published import view
+from dcnfast.network.crosses import cross_of
 
 Array = npt.NDArray[Any]
 
@@ -37,19 +38,13 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
         If the estimator has no such layer.
     """
     parameters = one_fit(estimator).parameters_
-    n_layers = max(
-        (len(p) for name, p in parameters.items() if name.startswith("cross_")), default=0
-    )
-    if n_layers == 0:
+    cross = cross_of(parameters)
+    if cross is None:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
+    n_layers = len(parameters[cross.weights[0].name])
     if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
-    if "cross_W" in parameters:
-        return np.array(parameters["cross_W"][layer])
-    if "cross_U" in parameters:
-        return np.asarray(parameters["cross_U"][layer] @ parameters["cross_V"][layer])
-    w = parameters["cross_w"][layer]
-    return np.tile(w, (len(w), 1))
+    return cross.dense_weight(parameters, int(layer))
 
 
 def one_fit(estimator: Any) -> Any:

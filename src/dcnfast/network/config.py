@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dcnfast import _core
+from dcnfast.network.crosses import CROSSES
 from dcnfast.network.memory import check_memory
 
 Cross = Literal["matrix", "vector", "lowrank"]
@@ -102,11 +103,16 @@ class NetworkConfig:
         """Width of the stacked input, D."""
         return self.embedding_width + self.n_dense
 
+    @property
+    def cross_sizes(self) -> dict[str, int]:
+        """What the letters in the shapes of the cross's tensors stand for."""
+        return {"L": self.cross_layers, "D": self.width, "R": self.cross_rank}
+
     def count_parameters(self) -> int:
         """Count without allocating; Python integers do not overflow."""
-        D, L, R = self.width, self.cross_layers, self.cross_rank
+        D, L = self.width, self.cross_layers
         rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
-        cross = {"vector": D, "matrix": D * D, "lowrank": 2 * D * R}[self.cross]
+        cross = CROSSES[self.cross].weights_of_a_layer(self.cross_sizes)
         deep, inputs = 0, D
         for width in self.hidden:
             deep += (inputs + (3 if self.layer_norm else 1)) * width
@@ -124,8 +130,8 @@ class NetworkConfig:
 
     def multiply_adds(self) -> int:
         """Count the products of the weight matrices for one row, forward."""
-        D, L, R = self.width, self.cross_layers, self.cross_rank
-        cross = {"vector": 2 * D, "matrix": D * D, "lowrank": 2 * D * R}[self.cross]
+        D, L = self.width, self.cross_layers
+        cross = CROSSES[self.cross].multiply_adds(self.cross_sizes)
         deep, inputs = 0, D
         for width in self.hidden:
             deep += inputs * width

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dcnfast.network.activations import ACTIVATIONS
+from dcnfast.network.crosses import CROSSES
+
 if TYPE_CHECKING:
     from dcnfast.network.config import NetworkConfig
 
@@ -158,12 +161,11 @@ class _Counter:
 
     def matrices(self) -> int:
         """Count the weights once more, as they are packed."""
-        D, L, R = self.D, self.L, self.R
-        layer = {
-            "vector": self.padded(D),
-            "matrix": self.packed(D, D),
-            "lowrank": self.packed(D, R) + self.packed(R, D),
-        }[self.config.cross]
+        D, L = self.D, self.L
+        layer = 0
+        for tensor in CROSSES[self.config.cross].weights:
+            _, *shape = tensor.shape(self.config.cross_sizes)
+            layer += self.packed(*shape) if len(shape) == 2 else self.padded(*shape)
         total, inputs, deep = L * (layer + (0 if self.config.cross_bias else D)), D, 0
         for width in self.config.hidden:
             deep += self.packed(width, inputs)
@@ -174,12 +176,10 @@ class _Counter:
         """Count the bytes of one tile of activations, forward and backward."""
         c, D, L = self.config, self.stride(self.D), self.L
         gated = c.preactivation != "identity"
-        cross = {
-            "vector": 2 * D + 3 * L + 1,
-            "matrix": (3 if gated else 2) * L * D,
-            "lowrank": L * ((3 if gated else 2) * D + self.stride(self.R)) + self.stride(self.R),
-        }[c.cross]
-        arrays = 1 + (c.dropout > 0) + (c.activation == "gelu") + bool(c.layer_norm)
+        strides = {"D": D, "R": self.stride(self.R)}
+        cross = CROSSES[c.cross].activations(strides, L, gated)
+        keeps_input = ACTIVATIONS[c.activation].keeps_input
+        arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
         deep = sum(arrays * self.stride(width) + 1 for width in c.hidden)
         deep += 3 * self.stride(max(c.hidden, default=0))
         row = 3 * D + (4 * D if gated else 0) + cross + self.parts * deep + 2 * self.stride(self.C)
@@ -191,7 +191,8 @@ class _Counter:
         c = self.config
         if not c.fields:
             return 0
-        cross = {"vector": 0, "matrix": self.D, "lowrank": self.R}[c.cross] if self.L else 0
+        letter = CROSSES[c.cross].first_product
+        cross = c.cross_sizes[letter] if self.L and letter else 0
         first = [cross, *[c.hidden[0] if c.hidden else 0] * self.parts]
         widest = max(width for _, _, width in c.fields)
         units = min(SHARED_UNITS, batch_size * len(c.fields))

@@ -8,33 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.initializers import INITIALIZERS
 
 Array = npt.NDArray[Any]
-
-
-def _truncated_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
-    low, high = ndtr(-2.0), ndtr(2.0)
-    return np.asarray(0.05 * ndtri(random_state.uniform(low, high, size=shape)))
-
-
-def _glorot_uniform(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
-    limit = np.sqrt(6.0 / (shape[-1] + shape[-2]))
-    return np.asarray(random_state.uniform(-limit, limit, size=shape))
-
-
-def _he_normal(random_state: np.random.RandomState, shape: tuple[int, ...]) -> Array:
-    return np.asarray(np.sqrt(2.0 / shape[-1]) * random_state.normal(size=shape))
-
-
-INITIALIZERS = {
-    "truncated_normal": _truncated_normal,
-    "glorot_uniform": _glorot_uniform,
-    "he_normal": _he_normal,
-}
-
 
 BLOCK = 65536  # numbers of a table that are float64 at a time
 
@@ -104,7 +82,7 @@ class Model:
                 for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
                     block[:] = 0.05 * random_state.normal(size=len(block))
             elif not kind.endswith(("_b", "_shift")) and kind not in ("wide", "wide_W"):
-                draw = INITIALIZERS[cross if kind.startswith("cross") else deep]
+                draw = INITIALIZERS[cross if kind.startswith("cross") else deep].draw
                 to[:] = draw(random_state, shape).ravel()
         self.network.set_parameters(flat)
         return self

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
-from dcnfast.network.config import Activation
+from dcnfast.network.activations import ACTIVATIONS
 
 Array = npt.NDArray[Any]
 
@@ -73,7 +73,7 @@ def check_scale(function: str, diag_scale: float) -> float:
 
 def check_activation(function: str, argument: str, name: str) -> str:
     """Return the name of an activation that the kernel knows."""
-    if not isinstance(name, str) or name not in get_args(Activation):
-        names = ", ".join(repr(known) for known in get_args(Activation))
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        names = ", ".join(repr(known) for known in ACTIVATIONS)
         raise ValueError(f"{function}: {argument} is {name!r}, want one of {names}")
     return name

@@ -11,12 +11,14 @@ R rank, I and O inputs and outputs of a dense layer, H width of the last one, C 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, log_softmax, softmax
+
+from dcnfast.network.losses import LOSSES as _RECORDS
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.integer[Any]]
@@ -147,32 +149,34 @@ _GELU_C = np.sqrt(2 / np.pi)
 _GELU_K = 0.044715
 
 
+def _gelu(z: Array) -> Array:
+    return np.asarray(0.5 * z * (1 + np.tanh(_GELU_C * (z + _GELU_K * z**3))))
+
+
+def _gelu_slope(z: Array) -> Array:
+    t = np.tanh(_GELU_C * (z + _GELU_K * z**3))
+    inner = _GELU_C * (1 + 3 * _GELU_K * z**2)
+    return np.asarray(0.5 * (1 + t) + 0.5 * z * (1 - t**2) * inner)
+
+
+# value and slope; gelu is the tanh form (Hendrycks and Gimpel, 2016), the slope of relu at 0 is 0
+ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "identity": (np.asarray, np.ones_like),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: np.asarray(z > 0, np.float64)),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "sigmoid": (expit, lambda z: np.asarray(expit(z) * (1 - expit(z)))),
+    "gelu": (_gelu, _gelu_slope),
+}
+
+
 def activate(z: Array, activation: str) -> Array:
-    """Apply the activation of that name; gelu is the tanh form (Hendrycks and Gimpel, 2016)."""
-    if activation == "relu":
-        return np.maximum(z, 0)
-    if activation == "tanh":
-        return np.tanh(z)
-    if activation == "sigmoid":
-        return np.asarray(expit(z))
-    if activation == "gelu":
-        return np.asarray(0.5 * z * (1 + np.tanh(_GELU_C * (z + _GELU_K * z**3))))
-    return z
+    """Apply the activation of that name."""
+    return np.asarray(ACTIVATIONS[activation][0](z))
 
 
 def activate_backward(dh: Array, z: Array, activation: str) -> Array:
-    """Return dz; the slope of relu at 0 is 0."""
-    if activation == "relu":
-        return dh * (z > 0)
-    if activation == "tanh":
-        return np.asarray(dh * (1 - np.tanh(z) ** 2))
-    if activation == "sigmoid":
-        return np.asarray(dh * expit(z) * (1 - expit(z)))
-    if activation == "gelu":
-        t = np.tanh(_GELU_C * (z + _GELU_K * z**3))
-        inner = _GELU_C * (1 + 3 * _GELU_K * z**2)
-        return np.asarray(dh * (0.5 * (1 + t) + 0.5 * z * (1 - t**2) * inner))
-    return dh
+    """Return dz."""
+    return dh * ACTIVATIONS[activation][1](z)
 
 
 def dense(h: Array, W: Array, b: Array, activation: str = "identity") -> Array:
@@ -287,7 +291,7 @@ def softmax_loss(logits: Array, target: Array, weight: Array | None = None) -> t
     return loss, w[:, None] * dlogits
 
 
-LOSSES = {"squared_error": squared_error, "log_loss": log_loss, "softmax": softmax_loss}
+LOSSES = {name: globals()[loss.reference] for name, loss in _RECORDS.items()}
 
 # ---- 8: optimize
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dcnfast.network import crosses
 from dcnfast.reference import (
     LOSSES,
     Array,
@@ -23,26 +24,23 @@ from dcnfast.reference import (
     average_update,
     combine,
     combine_backward,
-    cross_lowrank,
-    cross_lowrank_backward,
-    cross_matrix,
-    cross_matrix_backward,
-    cross_vector,
-    cross_vector_backward,
     dense_backward,
     dropout_mask,
     dropout_stream,
     embedding,
     embedding_backward,
+    kernels,
     layer_norm,
     layer_norm_backward,
 )
 from dcnfast.reference import dense as dense_layer
 
 CROSSES: dict[str, Any] = {
-    "vector": (cross_vector, cross_vector_backward, ("cross_w",)),
-    "matrix": (cross_matrix, cross_matrix_backward, ("cross_W",)),
-    "lowrank": (cross_lowrank, cross_lowrank_backward, ("cross_U", "cross_V")),
+    name: (
+        *(getattr(kernels, function) for function in cross.reference),
+        tuple(tensor.name for tensor in cross.weights),
+    )
+    for name, cross in crosses.CROSSES.items()
 }
 
 
@@ -88,14 +86,11 @@ class ReferenceNetwork:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter by name, in their order."""
         c = self.config
-        D, L, R, C, M = c.width, c.cross_layers, c.cross_rank, c.n_outputs, c.n_dense
+        D, L, C, M = c.width, c.cross_layers, c.n_outputs, c.n_dense
         shapes: dict[str, tuple[int, ...]] = {}
         if L:
-            each = {"cross_W": (L, D, D), "cross_w": (L, D), "cross_U": (L, D, R)}
-            each["cross_V"] = (L, R, D)
-            shapes |= {name: each[name] for name in CROSSES[c.cross][2]}
-            if c.cross_bias:
-                shapes["cross_b"] = (L, D)
+            tensors = crosses.CROSSES[c.cross].tensors(c.cross_bias)
+            shapes |= {tensor.name: tensor.shape(c.cross_sizes) for tensor in tensors}
         for part in ("deep", "beside") if c.structure == "stacked_parallel" else ("deep",):
             for i, (inputs, outputs) in enumerate(zip((D, *c.hidden), c.hidden, strict=False)):
                 shapes[f"{part}_W_{i}"] = (outputs, inputs)
@@ -184,7 +179,8 @@ class ReferenceNetwork:
     def _cross_options(self, p: Mapping[str, Array]) -> tuple[Any, ...]:
         c = self.config
         b = p["cross_b"] if c.cross_bias else np.zeros((c.cross_layers, c.width))
-        return (b,) if c.cross == "vector" else (b, c.diag_scale, c.preactivation)
+        behind = crosses.CROSSES[c.cross].reference_options
+        return (b, *(getattr(c, name) for name in behind))
 
     def _mask(self, part: str, i: int, n_rows: int, seed: int, step: int | None) -> Array:
         c = self.config
@@ -323,7 +319,7 @@ class ReferenceNetwork:
             rows = self._table_rows(ids, None if name == "wide" else int(name.split("_")[1]))
             count = np.bincount(rows.ravel(), minlength=self.shapes()[name][0])
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
-        if name in ("cross_W", "cross_w", "cross_U", "cross_V"):
+        if any(tensor.name == name for tensor in crosses.CROSSES[c.cross].weights):
             return float(c.alpha_cross)
         return float(c.alpha_deep) if "_W" in name else 0.0
 

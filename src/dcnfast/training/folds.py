@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.network.losses import LOSSES
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import Progress, Settled
@@ -126,5 +127,5 @@ def _mean_loss(
     loss: str, logits: Floats, target: npt.NDArray[np.floating], weight: Floats
 ) -> float:
     losses = row_losses(loss, logits, target)
-    of_rows = losses.mean(axis=1) if loss == "squared_error" else losses.sum(axis=1)
+    of_rows = losses.mean(axis=1) if LOSSES[loss].mean_of_outputs else losses.sum(axis=1)
     return float(weight @ of_rows / weight.sum())

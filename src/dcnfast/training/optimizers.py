@@ -1,13 +1,21 @@
-"""Stage 8: the optimizer's settings. The arithmetic is ``adam_update`` in the kernels."""
+"""Stage 8: the optimizers and their options. The arithmetic is ``adam_update`` in the kernels."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dcnfast.network.kinds import DECAY, POSITIVE, Family, Kind, Option, one_of
 
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam in the form at the end of section 2 of Kingma and Ba (2015), which is also Keras'.
+class AdamStep:
+    """What a step of Adam takes.
+
+    In the form at the end of section 2 of Kingma and Ba (2015), which is also Keras'.
 
     Parameters
     ----------
@@ -22,3 +30,68 @@ class Adam:
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
+
+
+class Optimizer(Kind):
+    """Base class of the optimizers.
+
+    Attributes
+    ----------
+    reference : tuple of str
+        Its functions in :mod:`dcnfast.reference`: for dense tensors, for the rows of a table that a
+        batch names, and for rows that catch up with the steps they missed.
+    """
+
+    reference: ClassVar[tuple[str, str, str]]
+    sparse: str
+
+    def step(self, learning_rate: float, dtype: str) -> AdamStep:
+        """Return the numbers of a step, in a network of that dtype."""
+        raise NotImplementedError
+
+
+class Adam(Optimizer):
+    """Adam, of Kingma and Ba (2015). The learning rate is the estimator's.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the first and second moment.
+    epsilon : float, default=1e-7
+        Added to the root of the second moment.
+    sparse : {"lazy", "exact"}, default="lazy"
+        Embeddings whose category is not in the batch stay where they are, or move on with their
+        first moment, as dense Adam moves them.
+    """
+
+    name = "adam"
+    summary = "Adam, of Kingma and Ba (2015)."
+    reference = ("adam_update", "adam_update_rows", "catch_up_rows")
+    options: ClassVar[Mapping[str, Option]] = {
+        "beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE, "sparse": one_of(("lazy", "exact")),
+    }  # fmt: skip
+    shorthands: ClassVar[Mapping[str, str]] = {
+        "beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon", "sparse": "sparse_adam",
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        sparse: str = "lazy",
+    ) -> None:
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.sparse = sparse
+
+    def step(self, learning_rate: float, dtype: str) -> AdamStep:
+        """Return the numbers of a step."""
+        # an epsilon that is 0 in the network's own type would divide 0 by 0
+        epsilon = max(float(self.epsilon), float(np.finfo(dtype).tiny))
+        return AdamStep(float(learning_rate), float(self.beta_1), float(self.beta_2), epsilon)
+
+
+OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.network.losses import LOSSES
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.settings import Notice, Settings
@@ -71,12 +72,10 @@ def _is_worse(model: Model, rows: Rows, settings: Settings) -> bool:
 
 
 def _loss_of_zeros(model: Model, rows: Rows) -> float:
-    if model.config.loss == "softmax":
-        return float(np.log(model.config.n_outputs))
-    if model.config.loss == "log_loss":
-        return float(np.log(2)) * model.config.n_outputs
-    squares = np.mean(rows.target.astype(np.float64) ** 2, axis=1)
-    return float(np.average(squares, weights=rows.weight))
+    loss, zeros = LOSSES[model.config.loss], np.zeros((len(rows), model.config.n_outputs))
+    losses = loss.deviance(zeros, rows.target.astype(np.float64))
+    of_rows = losses.mean(axis=1) if loss.mean_of_outputs else losses.sum(axis=1)
+    return float(np.average(of_rows, weights=rows.weight))
 
 
 def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
 
+from dcnfast.network.losses import LOSSES
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 
@@ -28,7 +28,7 @@ def best_constant(loss: str, target: Array, weight: Array | None, n_outputs: int
 
     Parameters
     ----------
-    loss : {"squared_error", "log_loss", "softmax"}
+    loss : str
     target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
     weight : ndarray of shape (n,) or None
     n_outputs : int
@@ -37,25 +37,12 @@ def best_constant(loss: str, target: Array, weight: Array | None, n_outputs: int
     """
     w = np.ones(len(target)) if weight is None else np.asarray(weight, np.float64)
     w = w * (len(w) / w.sum())
-    if loss == "softmax":
-        counts = np.bincount(target[:, 0].astype(np.intp), weights=w, minlength=n_outputs)
-        return np.asarray(np.log((counts + 1 / n_outputs) / (len(w) + 1)))
-    sums = w @ target.astype(np.float64)
-    if loss == "squared_error":
-        return np.asarray(sums / len(w))
-    p = (sums + 0.5) / (len(w) + 1)
-    return np.asarray(np.log(p / (1 - p)))
+    return LOSSES[loss].best_constant(target, w, n_outputs)
 
 
 def row_losses(loss: str, logits: Floats, target: Array) -> Floats:
     """Return the loss of each row and output (n, C), for softmax (n, 1)."""
-    if loss == "softmax":
-        classes = target.astype(np.intp)
-        return np.asarray(-np.take_along_axis(log_softmax(logits, axis=1), classes, axis=1))
-    if loss == "squared_error":
-        return np.asarray((logits - target) ** 2)
-    entropy = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
-    return np.asarray(entropy)
+    return LOSSES[loss].deviance(logits, target)
 
 
 def shrinkage(

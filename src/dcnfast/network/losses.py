@@ -1,0 +1,167 @@
+"""Losses: what each wants of targets, what it makes of logits, and what a constant loses.
+
+The arithmetic of training is in the kernels; what is here serves what is done a few times a fit.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, log_softmax, softmax
+
+from dcnfast.network.kinds import Family, Kind
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+
+class Loss(Kind):
+    """Base class of the losses.
+
+    Attributes
+    ----------
+    reference : str
+        Its function in :mod:`dcnfast.reference`.
+    regresses, classifies : bool
+        Whether DCNRegressor and DCNClassifier offer it.
+    interval : tuple of float or None
+        The least and the largest target of a regression; None takes every number.
+    targets : str
+        What a regression's targets are, in words.
+    standardises : bool
+        Whether a regression's targets are standardised; else they stay what they are.
+    one_target_a_row : bool
+        Whether the target is one class number a row, however many outputs there are.
+    mean_of_outputs : bool
+        Whether the loss of a row is the mean over its outputs; else it is the sum.
+    """
+
+    reference: ClassVar[str]
+    regresses: ClassVar[bool] = False
+    classifies: ClassVar[bool] = False
+    interval: ClassVar[tuple[float, float] | None] = None
+    targets: ClassVar[str] = "numbers"
+    standardises: ClassVar[bool] = False
+    one_target_a_row: ClassVar[bool] = False
+    mean_of_outputs: ClassVar[bool] = False
+
+    @staticmethod
+    def inverse_link(logits: Floats) -> Floats:
+        """Return what logits (n, C) say: numbers, rates, or probabilities."""
+        return logits
+
+    @staticmethod
+    def of_classes(n_classes: int) -> tuple[str, int]:
+        """Return the name of the loss and the number of outputs that a classifier trains with."""
+        raise NotImplementedError
+
+    @staticmethod
+    @abstractmethod
+    def deviance(logits: Floats, target: Array) -> Floats:
+        """Return the loss of each row and output (n, C), or of each row (n, 1)."""
+
+    @staticmethod
+    @abstractmethod
+    def best_constant(target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return the logits (C) of the constant with the least loss.
+
+        Probabilities count one row more that is all classes in equal parts, so that they are never
+        0. The weights have the mean 1.
+        """
+
+
+class SquaredError(Loss):
+    """Squared error of standardised targets."""
+
+    name = "squared_error"
+    summary = "Squared error of standardised targets."
+    reference = "squared_error"
+    regresses = True
+    standardises = True
+    mean_of_outputs = True
+
+    @staticmethod
+    def deviance(logits: Floats, target: Array) -> Floats:
+        """Return squares (n, C)."""
+        return np.asarray((logits - target) ** 2)
+
+    @staticmethod
+    def best_constant(target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return the means (C)."""
+        del n_outputs  # as many as target has columns
+        return np.asarray(weight @ target.astype(np.float64) / len(weight))
+
+
+class LogLoss(Loss):
+    """Log-loss of rates between 0 and 1, or of two classes by one logit."""
+
+    name = "log_loss"
+    summary = (
+        "For targets that are rates between 0 and 1, such as clicks over impressions; two classes "
+        "have one logit."
+    )
+    reference = "log_loss"
+    regresses = classifies = True
+    interval = (0.0, 1.0)
+    targets = "rates between 0 and 1"
+
+    @staticmethod
+    def inverse_link(logits: Floats) -> Floats:
+        """Return rates."""
+        return np.asarray(expit(logits))
+
+    @staticmethod
+    def of_classes(n_classes: int) -> tuple[str, int]:
+        """Return one logit for two classes, else softmax."""
+        return ("log_loss", 1) if n_classes == 2 else ("softmax", n_classes)
+
+    @staticmethod
+    def deviance(logits: Floats, target: Array) -> Floats:
+        """Return the cross-entropy of each rate (n, C)."""
+        entropy = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+        return np.asarray(entropy)
+
+    @staticmethod
+    def best_constant(target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return the log-odds of the mean rates (C)."""
+        del n_outputs  # as many as target has columns
+        p = (weight @ target.astype(np.float64) + 0.5) / (len(weight) + 1)
+        return np.asarray(np.log(p / (1 - p)))
+
+
+class Softmax(Loss):
+    """Log-loss of classes that have one logit each."""
+
+    name = "softmax"
+    summary = "Every class has one logit."
+    reference = "softmax_loss"
+    classifies = True
+    one_target_a_row = True
+
+    @staticmethod
+    def inverse_link(logits: Floats) -> Floats:
+        """Return probabilities."""
+        return np.asarray(softmax(logits, axis=1))
+
+    @staticmethod
+    def of_classes(n_classes: int) -> tuple[str, int]:
+        """Return softmax."""
+        return "softmax", n_classes
+
+    @staticmethod
+    def deviance(logits: Floats, target: Array) -> Floats:
+        """Return the cross-entropy of each row (n, 1)."""
+        classes = target.astype(np.intp)
+        return np.asarray(-np.take_along_axis(log_softmax(logits, axis=1), classes, axis=1))
+
+    @staticmethod
+    def best_constant(target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return the logarithms of the shares (C)."""
+        counts = np.bincount(target[:, 0].astype(np.intp), weights=weight, minlength=n_outputs)
+        return np.asarray(np.log((counts + 1 / n_outputs) / (len(weight) + 1)))
+
+
+LOSSES: Family[Loss] = Family("loss", SquaredError, LogLoss, Softmax)

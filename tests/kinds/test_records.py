@@ -1,0 +1,147 @@
+"""Every record is complete: what it names exists, and nothing else has a list of its own."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from dcnfast import ops, reference
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.scaling import SCALINGS
+from dcnfast.estimators.parameters import (
+    ClassificationLoss,
+    Initializer,
+    NumericScaling,
+    RegressionLoss,
+)
+from dcnfast.network import config
+from dcnfast.network.activations import ACTIVATIONS
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.crosses import CROSSES, cross_of
+from dcnfast.network.initializers import INITIALIZERS
+from dcnfast.network.losses import LOSSES
+from dcnfast.network.model import Model
+from dcnfast.reference import kernels
+from dcnfast.reference.network import ReferenceNetwork
+from dcnfast.training.optimizers import OPTIMIZERS
+
+FAMILIES = [CROSSES, LOSSES, OPTIMIZERS]
+KINDS = [kind for family in FAMILIES for kind in family.values()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_kind_says_of_itself(kind):
+    assert kind.summary.endswith(".")
+    assert kind.__doc__
+    named = kind.reference if isinstance(kind.reference, tuple) else (kind.reference,)
+    assert all(callable(getattr(kernels, name)) for name in named)
+    assert set(kind.defaults()) == set(kind.options)
+    assert set(kind.shorthands) == set(kind.options)
+    kind().check("argument")
+
+
+def test_type_checkers_know_the_names_of_the_records():
+    assert set(get_args(config.Cross)) == set(CROSSES)
+    assert set(get_args(config.Loss)) == set(LOSSES)
+    assert set(get_args(config.Activation)) == set(ACTIVATIONS)
+    assert set(get_args(Initializer)) == set(INITIALIZERS)
+    assert set(get_args(NumericScaling)) | {None} == set(SCALINGS)
+    assert set(get_args(RegressionLoss)) == {n for n, loss in LOSSES.items() if loss.regresses}
+    assert set(get_args(ClassificationLoss)) == {n for n, l in LOSSES.items() if l.classifies}
+
+
+def network(**options):
+    return NetworkConfig(n_dense=7, cross_layers=2, hidden=(3,), dtype="float64", **options)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", CROSSES)
+def test_tensors_of_a_cross_are_those_of_the_engine(name, bias):
+    described = network(**CROSSES[name](bias=bias).engine_options(7))
+    model, sizes = Model(described), described.cross_sizes
+    shapes = {n: tuple(s) for n, s, _ in model.network.tensors if n.startswith("cross_")}
+    assert shapes == {t.name: t.shape(sizes) for t in CROSSES[name].tensors(bias)}
+    roles = {t.name: t.role for t in CROSSES[name].tensors(bias)}
+    assert roles == {n: "bias" if n == "cross_b" else "cross_weight" for n in shapes}
+    assert described.count_parameters() == model.n_parameters
+    assert cross_of(model.parameters) is CROSSES[name]
+    assert ReferenceNetwork(described).shapes() == {n: p.shape for n, p in model.parameters.items()}
+
+
+@pytest.mark.parametrize("name", CROSSES)
+def test_dense_weight_is_what_multiplies_the_columns(name, rng):
+    """One layer without a bias is x0 * (W x0) + x0, whatever the cross."""
+    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2}
+    weights = {t.name: rng.normal(size=t.shape(sizes)) for t in cross.weights}
+    x0 = rng.normal(size=(9, 5))
+    one = [weights[t.name][1:] for t in cross.weights]
+    out = getattr(reference, cross.reference[0])(x0, *one, np.zeros((1, 5)))
+    W = cross.dense_weight(weights, 1)
+    np.testing.assert_allclose(out, x0 * (x0 @ W.T) + x0, rtol=1e-12)
+    W[...] = 0
+    assert all(np.any(weight[1] != 0) for weight in weights.values())
+
+
+@pytest.mark.parametrize("name", CROSSES)
+def test_weights_and_products_are_counted(name):
+    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2}
+    assert cross.weights_of_a_layer(sizes) == {"matrix": 25, "vector": 5, "lowrank": 20}[name]
+    assert cross.multiply_adds(sizes) == {"matrix": 25, "vector": 10, "lowrank": 20}[name]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_at_zero_and_at_its_best_constant(name, rng):
+    loss = LOSSES[name]
+    outputs = 3 if loss.one_target_a_row else 2
+    target = rng.random((400, 2))
+    if loss.one_target_a_row:
+        target = rng.integers(3, size=(400, 1)).astype(float)
+    described = network(loss=name, n_outputs=outputs)
+    engine = Model(described).network  # all parameters are zero, and so all logits
+    some = np.zeros((400, 7))
+    got = engine.evaluate(np.zeros((400, 0), np.int32), some, target, None, 1)
+    losses = loss.deviance(np.zeros((400, outputs)), target)
+    of_rows = losses.mean(axis=1) if loss.mean_of_outputs else losses.sum(axis=1)
+    assert got == pytest.approx(of_rows.mean(), rel=1e-12)
+    best = loss.best_constant(target, np.ones(400), outputs)
+    assert best.shape == (outputs,)
+    assert loss.deviance(np.tile(best, (400, 1)), target).sum() < losses.sum()
+
+
+def test_which_loss_asks_for_which_targets():
+    assert LOSSES["log_loss"].interval == (0, 1)
+    assert LOSSES["log_loss"].inverse_link(np.array([[0.0]])) == 0.5
+    assert LOSSES["softmax"].inverse_link(np.zeros((1, 4))).tolist() == [[0.25] * 4]
+    assert LOSSES["squared_error"].inverse_link(np.array([[3.0]])) == 3
+    assert [loss.of_classes(n) for loss in LOSSES.values() if loss.classifies for n in (2, 3)] == [
+        ("log_loss", 1), ("softmax", 3), ("softmax", 2), ("softmax", 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_those_of_the_kernels(name, rng):
+    h = rng.normal(size=(6, 3))
+    given = h, np.eye(3), np.zeros(3)
+    want = kernels.dense(*given, name)
+    np.testing.assert_allclose(ops.dense(*given, name), want, rtol=1e-12)
+    Model(network(activation=name, preactivation=name))  # the engine knows it
+    assert set(kernels.ACTIVATIONS) == set(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("field", ["cross", "loss", "activation", "preactivation"])
+def test_the_engine_refuses_other_names(field):
+    with pytest.raises(ValueError, match="swish"):
+        network(**{field: "swish"}).compile()
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_initializers_draw(name):
+    weights = INITIALIZERS[name].draw(np.random.RandomState(0), (2, 40, 50))
+    assert weights.shape == (2, 40, 50)
+    spread = {"truncated_normal": 0.044, "glorot_uniform": np.sqrt(2 / 90), "he_normal": 0.2}[name]
+    assert weights.std() == pytest.approx(spread, rel=0.05)
+
+
+def test_an_unknown_scaling_is_refused_with_the_names():
+    with pytest.raises(ValueError, match=r"'robust', want one of \('auto', 'standard'.*None\)"):
+        TableEncoder(numeric_scaling="robust")._check_parameters(())
