@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast import DCNClassifier, DCNRegressor, crosses, losses, optimizers
 from dcnfast.cpu import available_isas
 from dcnfast.testing import force_isa
 
@@ -44,6 +44,7 @@ EFFECTS = {
     "numeric_clip": (False, {"early_stopping": True, "validation_fraction": 0.5}),
     "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
+    "optimizer": (optimizers.Adam(beta_1=0.5), {}),
     "learning_rate_init": (0.01, {}),
     "beta_1": (0.5, {}),
     "beta_2": (0.9, {}),
@@ -249,7 +250,7 @@ def test_verbose_prints_a_line_an_epoch(table, regressor, capsys):
 
 ACTIVATION = ["swish", None, 3]
 NONSENSE = {
-    "cross": ["x", None, 3],
+    "cross": ["x", None, 3, crosses.LowRank, crosses.LowRank(rank=0), optimizers.Adam()],
     "cross_layers": [-1, 1.5, "x", None, 10**30],
     "cross_rank": [0, -1, 1.5, "x", 10**30],
     "diag_scale": [-0.1, np.nan, np.inf, "x", None],
@@ -312,7 +313,7 @@ NONSENSE = {
     ],
     "numeric_scaling": ["robust", 3],
     "numeric_clip": ["x", None, 3],
-    "loss": ["hinge", None, "squared_error"],
+    "loss": ["hinge", None, "squared_error", losses.SquaredError(), losses.LogLoss],
     "alpha": [
         -1e-9,
         np.nan,
@@ -327,6 +328,7 @@ NONSENSE = {
         {"deep": True},
         {1: 1},
     ],
+    "optimizer": ["sgd", None, 3, optimizers.Adam, optimizers.Adam(beta_1=1.0), crosses.Matrix()],
     "learning_rate_init": [0, -1, np.nan, np.inf, "x", None],
     "beta_1": [-0.1, 1.0, np.nan, None],
     "beta_2": [-0.1, 1.0, np.nan, None],

@@ -75,7 +75,9 @@ def test_import_brings_no_extra():
     assert not (set(ours.split()) - set(own.split())) & set(EXTRAS)
 
 
-@pytest.mark.parametrize("module", ["datasets", "inspection", "ops"])
+@pytest.mark.parametrize(
+    "module", ["crosses", "datasets", "inspection", "losses", "ops", "optimizers"]
+)
 def test_modules_are_there_after_import(module):
     assert run(f"import dcnfast; print(dcnfast.{module}.__name__)") == f"dcnfast.{module}\n"
     assert run(f"import dcnfast; print({module!r} in dcnfast.__all__)") == "True\n"

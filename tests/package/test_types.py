@@ -17,7 +17,8 @@ from typing import reveal_type
 import numpy as np
 
 import dcnfast
-from dcnfast import DCNClassifier, DCNRegressor, datasets, inspection, ops
+from dcnfast import DCNClassifier, DCNRegressor, crosses, datasets, inspection, losses, ops
+from dcnfast import optimizers
 
 X = np.zeros((100, 3))
 y = np.arange(100.0)
@@ -38,6 +39,9 @@ reveal_type(classifier.fit(X, y > 50).predict_proba(X))  # ndarray
 weights = {"yes": 0.5, "no": 2.0}
 DCNClassifier(class_weight=weights, alpha="auto", categorical_features=np.array([True, False]))
 reveal_type(classifier.row_predictor())  # RowPredictor
+DCNRegressor(cross=crosses.LowRank(rank=3), loss=losses.LogLoss(), optimizer="adam")
+DCNClassifier(cross=crosses.Vector(bias=False), optimizer=optimizers.Adam(sparse="exact"))
+reveal_type(crosses.LowRank(rank=3).set_params(rank=None))  # LowRank
 
 
 class Mine(DCNRegressor):
@@ -56,6 +60,11 @@ datasets.make_almond_clicks(n_samples=10)
 dcnfast.show_config()
 
 DCNRegressor(cross="full")  # error: cross
+DCNRegressor(cross=optimizers.Adam())  # error: cross
+DCNRegressor(loss=losses.Softmax())  # error: loss
+DCNRegressor(optimizer="sgd")  # error: optimizer
+crosses.LowRank(rank="8")  # error: rank
+crosses.Vector(diag_scale=0.1)  # error: Unexpected keyword argument
 DCNRegressor(activation="swish")  # error: activation
 DCNRegressor(hidden_layer_sizes="big")  # error: hidden_layer_sizes
 DCNRegressor(hidden_layer_sizes=[0.5])  # error: List item

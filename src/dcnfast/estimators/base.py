@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
-from dcnfast.estimators.parameters import CONSTRAINTS
+from dcnfast.estimators.parameters import CONSTRAINTS, TakesKinds
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import reads_one_fit
 from dcnfast.estimators.splits import Part
@@ -26,7 +26,7 @@ from dcnfast.training.timing import Timing
 Array = npt.NDArray[Any]
 
 
-class BaseDCN(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _columns: Columns

@@ -12,17 +12,21 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
+from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.parameters import (
-    ClassificationLoss,
+    ClassificationLossChoice,
+    CrossChoice,
     Initializer,
     NumericScaling,
+    OptimizerChoice,
     add_parameters_to_doc,
-    one_of,
+    loss_constraints,
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import ClassTarget, class_factors, class_target
-from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.config import Activation, Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.timing import Timing
 
@@ -65,14 +69,14 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
-        "loss": [one_of(ClassificationLoss)],
+        "loss": loss_constraints("DCNClassifier"),
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
         self,
         *,
-        cross: Cross = "matrix",
+        cross: CrossChoice = "matrix",
         cross_layers: int = 3,
         cross_rank: int | None = None,
         diag_scale: float = 0.0,
@@ -93,8 +97,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         hash_buckets: int | Mapping[str, int] | None = None,
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,
-        loss: ClassificationLoss = "log_loss",
+        loss: ClassificationLossChoice = "log_loss",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
+        optimizer: OptimizerChoice = "adam",
         learning_rate_init: float = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -166,7 +171,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         loss_weight = weight * factors[codes]
         self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
         last = self._last_fit(table, "classes_", classes)
-        target = class_target(classes, self.loss)
+        target = class_target(classes, kind_of(LOSSES, self))
         given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
         self.classes_ = classes
         whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,15 @@ from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.parameters import PARTS
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
+from dcnfast.network.crosses import CROSSES
+from dcnfast.network.kinds import Family, Kind
+from dcnfast.training.optimizers import OPTIMIZERS
+
+K = TypeVar("K", bound=Kind)
 
 AS_THEY_ARE = (
-    "wide", "cross", "cross_layers", "cross_bias", "activation", "structure", "dropout",
-    "layer_norm", "sparse_adam", "dtype", "deterministic",
+    "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm", "dtype",
+    "deterministic",
 )  # fmt: skip
 
 
@@ -65,7 +70,8 @@ def configure(
     widths = _embedding_widths(estimator.embedding_dim, fields)
     D = sum(widths.values()) + encoder.n_dense
     described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
-    described |= _cross_options(estimator, D)
+    described |= kind_of(CROSSES, estimator).engine_options(D)
+    described["sparse_adam"] = kind_of(OPTIMIZERS, estimator).sparse
     described |= _alphas(estimator.alpha, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
@@ -77,6 +83,11 @@ def configure(
     )
 
 
+def kind_of(family: Family[K], estimator: Any) -> K:
+    """Return the object that an estimator's parameter means, as a name or by itself."""
+    return family.resolve(getattr(estimator, family.parameter), vars(estimator))
+
+
 def _hidden(estimator: Any) -> tuple[int, ...]:
     given, hidden = estimator.hidden_layer_sizes, list[int]()
     for width in (given,) if isinstance(given, Integral) else given:
@@ -86,16 +97,6 @@ def _hidden(estimator: Any) -> tuple[int, ...]:
             )
         hidden.append(int(width))
     return tuple(hidden)
-
-
-def _cross_options(estimator: Any, width: int) -> dict[str, Any]:
-    """Return what the cross has: options of other crosses are ignored, so that a search may mix."""
-    lowrank, vector = estimator.cross == "lowrank", estimator.cross == "vector"
-    return {
-        "cross_rank": int(estimator.cross_rank or max(1, width // 4)) if lowrank else 0,
-        "diag_scale": 0.0 if vector else estimator.diag_scale,
-        "preactivation": "identity" if vector else estimator.preactivation,
-    }
 
 
 def _alphas(given: Any, circumstances: Circumstances | NetworkConfig) -> dict[str, float]:

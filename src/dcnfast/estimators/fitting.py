@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.estimators.configure import Circumstances, configure
+from dcnfast.estimators.configure import Circumstances, configure, kind_of
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     FOLDS,
@@ -29,11 +29,12 @@ from dcnfast.estimators.splits import (
 )
 from dcnfast.estimators.targets import Target
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows, automatic_batch_size, mean_one
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.outcome import judge
 from dcnfast.training.settings import History, Notice, Settings
 from dcnfast.training.shrinkage import shrink
@@ -290,7 +291,7 @@ def _prepare(
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
     if last is None:
         model = Model(config).initialize(
-            random_state, estimator.cross_initializer, estimator.deep_initializer
+            random_state, kind_of(CROSSES, estimator).initializer, estimator.deep_initializer
         )
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist()
@@ -313,16 +314,9 @@ def _fit_encoder(estimator: Any, part: Part) -> TableEncoder:
 
 
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
-    # an epsilon that is 0 in the network's own type would divide 0 by 0
-    smallest = float(np.finfo(estimator.dtype).tiny)
     automatic = estimator.batch_size == "auto"
     return Settings(
-        adam=AdamStep(
-            float(estimator.learning_rate_init),
-            float(estimator.beta_1),
-            float(estimator.beta_2),
-            max(float(estimator.epsilon), smallest),
-        ),
+        adam=kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype),
         batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
         max_iter=int(estimator.max_iter),
         shuffle=bool(estimator.shuffle),

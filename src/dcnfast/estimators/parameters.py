@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+from dcnfast.encode.scaling import SCALINGS
+from dcnfast.network.activations import ACTIVATIONS
+from dcnfast.network.config import Cross as CrossName
+from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.crosses import CROSSES, Cross
+from dcnfast.network.initializers import INITIALIZERS
+from dcnfast.network.kinds import Family
+from dcnfast.network.losses import LOSSES, LogLoss, Softmax, SquaredError
+from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
 
 C = TypeVar("C", bound=type)
 
@@ -18,12 +27,19 @@ NumericScaling = Literal["auto", "standard", "quantile", "log"]
 RegressionLoss = Literal["squared_error", "log_loss"]
 ClassificationLoss = Literal["log_loss", "softmax"]
 
+CrossChoice = CrossName | Cross
+RegressionLossChoice = RegressionLoss | SquaredError | LogLoss
+ClassificationLossChoice = ClassificationLoss | LogLoss | Softmax
+OptimizerChoice = Literal["adam"] | Optimizer
+
+FAMILIES: dict[str, Family[Any]] = {
+    family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS)
+}
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
 PARAMETERS = """
-cross : {"matrix", "vector", "lowrank"}, default="matrix"
-    Form of the cross layers: x0 * (W x + b) + x with a full W, x0 (x . w) + b + x, or the first
-    with W = U V of rank ``cross_rank``.
+cross : {cross} or object, default="matrix"
+    {about_crosses}
 cross_layers : int, default=3
     With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
     deep network.
@@ -34,12 +50,12 @@ diag_scale : float, default=0.0
     Added to the diagonal of every W; "vector" has none and ignores it.
 cross_bias : bool, default=True
     Whether cross layers have a bias.
-preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, default="identity"
+preactivation : {activation}, default="identity"
     Applied to W x + b, before ``diag_scale`` and the product with x0. "vector", whose closed form
     has no place for it, ignores it.
 hidden_layer_sizes : sequence of int, or int, default=(128, 64)
     Widths of the deep part; a number is one layer. () leaves a plain cross network.
-activation : {"relu", "tanh", "sigmoid", "identity", "gelu"}, default="relu"
+activation : {activation}, default="relu"
     Of the deep part; gelu in its tanh form.
 structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
@@ -50,11 +66,9 @@ dropout : float, default=0.0
     Share of the hidden units left out in each step of training.
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
-cross_initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
-    How cross weights are drawn. The first has the standard deviation 0.05 and is cut at two of
-    them, as in TensorFlow Recommenders; the others are those of Glorot and Bengio (2010) and He et
-    al. (2015).
-deep_initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="glorot_uniform"
+cross_initializer : {initializer}, default="truncated_normal"
+    {about_initializers}
+deep_initializer : {initializer}, default="glorot_uniform"
     How the weights of the deep part are drawn.
 categorical_features : "from_dtype", array-like or None, default="from_dtype"
     Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
@@ -70,27 +84,26 @@ max_categories : int or None, default=None
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.
-numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
-    What happens to numbers: mean 0 and standard deviation 1; a normal distribution by their ranks;
-    the first of sign(x) log(1 + |x|), for counts; nothing. "auto" is "quantile" for columns with a
-    number more than 6 standard deviations from the mean, which a polynomial would make too much of,
-    and "standard" for the others. Missing numbers become the mean, and a column of 0 and 1 tells
-    where they were.
+numeric_scaling : {scaling} or None, default="auto"
+    {about_scalings}
 numeric_clip : bool, default=True
     Whether a number beyond the range that its column had in the training rows becomes the border of
     that range, as for a tree: a polynomial of numbers from outside may answer anything. False
     extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
     then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
     is that of the first fit.
-{loss}
+loss : {loss} or object, default="{default_loss}"
+    {about_losses}
 alpha : "auto", float or dict of str to float, default="auto"
     L2: the objective has alpha / 2 times the sum of squared weights. Biases are free. Of the
     embeddings only those of the batch's rows count, as the mean over these rows, so that the size
     of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
     have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
     takes to believe in large weights.
+optimizer : {optimizer} or object, default="adam"
+    {about_optimizers}
 learning_rate_init : float, default=0.001
-    Adam's learning rate.
+    The optimizer's learning rate.
 beta_1, beta_2 : float, default=0.9, 0.999
     Decay of Adam's first and second moment.
 epsilon : float, default=1e-7
@@ -182,28 +195,29 @@ def one_of(names: Any) -> StrOptions:
 
 
 CONSTRAINTS: dict[str, list[Any]] = {
-    "cross": [one_of(Cross)],
+    "cross": [StrOptions(set(CROSSES)), Cross],
     "cross_layers": [Interval(Integral, 0, None, closed="left")],
     "cross_rank": [_POSITIVE, None],
     "diag_scale": [Interval(Real, 0, None, closed="left")],
     "cross_bias": ["boolean"],
-    "preactivation": [one_of(Activation)],
+    "preactivation": [StrOptions(set(ACTIVATIONS))],
     "hidden_layer_sizes": ["array-like", _POSITIVE],
-    "activation": [one_of(Activation)],
+    "activation": [StrOptions(set(ACTIVATIONS))],
     "structure": [one_of(Structure)],
     "wide": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "layer_norm": ["boolean"],
-    "cross_initializer": [one_of(Initializer)],
-    "deep_initializer": [one_of(Initializer)],
+    "cross_initializer": [StrOptions(set(INITIALIZERS))],
+    "deep_initializer": [StrOptions(set(INITIALIZERS))],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
-    "numeric_scaling": [one_of(NumericScaling), None],
+    "numeric_scaling": [StrOptions(set(SCALINGS) - {None}), None],
     "numeric_clip": ["boolean"],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -227,23 +241,94 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-LOSSES = {
-    "DCNRegressor": """
-loss : {"squared_error", "log_loss"}, default="squared_error"
-    Squared error of standardised targets; or, for targets that are rates between 0 and 1, such as
-    clicks over impressions, the log-loss.
-""",
-    "DCNClassifier": """
-loss : {"log_loss", "softmax"}, default="log_loss"
-    Two classes have one logit with "log_loss" and one each with "softmax"; more than two have one
-    each with both.
-""",
+_LOSSES_OF = {
+    "DCNRegressor": [loss for loss in LOSSES.values() if loss.regresses],
+    "DCNClassifier": [loss for loss in LOSSES.values() if loss.classifies],
 }
+
+
+def loss_constraints(estimator: str) -> list[Any]:
+    """Return what ``loss`` may be for the estimator of that name."""
+    kinds = _LOSSES_OF[estimator]
+    return [StrOptions({kind.name for kind in kinds}), *kinds]
+
+
+class TakesKinds:
+    """Parameters that are the name of a kind, or an object with options of its own."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of objects: ``cross__rank=8`` where ``cross`` is one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or the object that should have it is a name.
+        """
+        for name in params:
+            parameter, nested, option = name.partition("__")
+            given = params.get(parameter, getattr(self, parameter, None))
+            if nested and isinstance(given, str) and parameter in FAMILIES:
+                family = FAMILIES[parameter]
+                wanted = family[given].__name__ if given in family else "..."
+                raise ValueError(
+                    f"{name} is given and {parameter} is the name {given!r}, want an object that "
+                    f"has {option}, as {parameter}={wanted}()"
+                )
+        super().set_params(**params)  # type: ignore[misc]
+        return self
+
+    def _validate_params(self) -> None:
+        super()._validate_params()  # type: ignore[misc]
+        for name, family in FAMILIES.items():
+            family.resolve(getattr(self, name), vars(self))
+
+
+def _listed(names: Iterable[str | None]) -> str:
+    return "{" + ", ".join(f'"{name}"' for name in names if name is not None) + "}"
+
+
+def _told(kinds: Iterable[Any], attribute: str = "summary") -> str:
+    return " ".join(f'"{kind.name}": {getattr(kind, attribute).rstrip(".")}.' for kind in kinds)
+
+
+def _shorthands(family: Family[Any]) -> str:
+    names = {name: None for kind in family.values() for name in kind.shorthands.values()}
+    *first, last = (f"``{name}``" for name in names)
+    return f"{', '.join(first)} and {last}"
+
+
+def _texts(estimator: str) -> dict[str, str]:
+    """Return what stands in the place of each key of the descriptions, from the records."""
+    losses = _LOSSES_OF[estimator]
+    named = [record for record in SCALINGS.values() if record.name is not None]
+    return {
+        "cross": _listed(CROSSES),
+        "about_crosses": f"Form of the cross layers. {_told(CROSSES.values())} An object of "
+        f":mod:`dcnfast.crosses`, as ``crosses.LowRank(rank=8)``, has options of its own; "
+        f"{_shorthands(CROSSES)} then stay at their defaults.",
+        "activation": _listed(ACTIVATIONS),
+        "initializer": _listed(INITIALIZERS),
+        "about_initializers": "How cross weights are drawn. " + _told(INITIALIZERS.values()),
+        "scaling": _listed(SCALINGS),
+        "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
+        "are. Missing numbers become the mean, and a column of 0 and 1 tells where they were.",
+        "loss": _listed(loss.name for loss in losses),
+        "default_loss": losses[0].name,
+        "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
+        + " Also as an object of :mod:`dcnfast.losses`.",
+        "optimizer": _listed(OPTIMIZERS),
+        "about_optimizers": f"{_told(OPTIMIZERS.values())} An object of "
+        ":mod:`dcnfast.optimizers`, as ``optimizers.Adam(beta_2=0.99)``, has options of its "
+        f"own; {_shorthands(OPTIMIZERS)} then stay at their defaults.",
+    }
 
 
 def add_parameters_to_doc(cls: C) -> C:
     """Put the shared descriptions into the class's docstring."""
-    parameters = PARAMETERS.replace("{loss}", LOSSES[cls.__name__].strip())
+    parameters = PARAMETERS
+    for key, text in _texts(cls.__name__).items():
+        wrapped = "\n    ".join(textwrap.wrap(text, 92, break_on_hyphens=False))
+        parameters = parameters.replace(f"{{{key}}}", wrapped if key.startswith("about") else text)
     for key, text in (("{parameters}", parameters), ("{attributes}", ATTRIBUTES)):
         indented = text.strip().replace("\n", "\n    ")
         cls.__doc__ = (cls.__doc__ or "").replace(key, indented)

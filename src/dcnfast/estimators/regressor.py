@@ -11,17 +11,21 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
 from dcnfast.estimators.base import BaseDCN, shown
+from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.parameters import (
+    CrossChoice,
     Initializer,
     NumericScaling,
-    RegressionLoss,
+    OptimizerChoice,
+    RegressionLossChoice,
     add_parameters_to_doc,
-    one_of,
+    loss_constraints,
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import NumericTarget
-from dcnfast.network.config import Activation, Cross, Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.config import Activation, Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.timing import Timing
 
@@ -72,13 +76,13 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
-        "loss": [one_of(RegressionLoss)]
+        "loss": loss_constraints("DCNRegressor")
     }
 
     def __init__(
         self,
         *,
-        cross: Cross = "matrix",
+        cross: CrossChoice = "matrix",
         cross_layers: int = 3,
         cross_rank: int | None = None,
         diag_scale: float = 0.0,
@@ -99,8 +103,9 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         hash_buckets: int | Mapping[str, int] | None = None,
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,
-        loss: RegressionLoss = "squared_error",
+        loss: RegressionLossChoice = "squared_error",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
+        optimizer: OptimizerChoice = "adam",
         learning_rate_init: float = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -167,7 +172,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        target = NumericTarget(self.loss, n_outputs, y.ndim == 1)
+        target = NumericTarget(kind_of(LOSSES, self).name, n_outputs, y.ndim == 1)
         whole = Part(table, y, target.columns("y", y), weight, weight)
         last = self._last_fit(table, "n_outputs_", n_outputs)
         given = self._given_part(X_val, y_val, sample_weight_val, target)

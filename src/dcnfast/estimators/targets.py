@@ -12,23 +12,24 @@ from scipy.special import expit, softmax
 from sklearn.utils import compute_class_weight
 
 from dcnfast.encode.scaling import Standardizer
+from dcnfast.network.losses import LOSSES, Loss
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class NumericTarget:
-    """Numbers, one or several: any, or rates between 0 and 1.
+    """Numbers, one or several: what the loss takes.
 
     Parameters
     ----------
-    loss : {"squared_error", "log_loss"}
-        The second for rates, whose logits are log-odds.
+    loss : str
+        Of those that a regression may have.
     n_outputs : int
     one_column : bool
         Whether y is one number a row, and no array of them.
     scaler : Standardizer or None, default=None
-        Through which training sees the numbers; rates stay what they are.
+        Through which training sees the numbers, where the loss wants it.
     """
 
     loss: str
@@ -39,10 +40,12 @@ class NumericTarget:
     def columns(self, name: str, y: Array) -> Array:
         """Return y as (n, n_outputs), checked; its name is for messages."""
         columns = y.reshape(len(y), -1)
-        if self.loss == "log_loss" and not ((columns >= 0) & (columns <= 1)).all():
+        loss = LOSSES[self.loss]
+        low, high = loss.interval or (-np.inf, np.inf)
+        if not ((columns >= low) & (columns <= high)).all():
             raise ValueError(
-                f"{name} goes from {columns.min():g} to {columns.max():g}, want rates between 0 "
-                "and 1 with loss='log_loss'"
+                f"{name} goes from {columns.min():g} to {columns.max():g}, want {loss.targets} "
+                f"with loss={loss.name!r}"
             )
         if columns.shape[1] != self.n_outputs:
             raise ValueError(
@@ -52,7 +55,7 @@ class NumericTarget:
 
     def fitted(self, columns: Array, weight: Array) -> NumericTarget:
         """Return the target with the scales of the training rows."""
-        if self.loss == "log_loss":
+        if not LOSSES[self.loss].standardises:
             return self
         return replace(self, scaler=Standardizer().fit(columns, weight))
 
@@ -68,19 +71,19 @@ class NumericTarget:
 
     def answers(self, logits: Array) -> Array:
         """Return what the logits (N, C) say."""
-        rates = self.scaler is None
-        y = expit(logits.astype(np.float64)) if rates else self._inverse(logits)
+        y = self._inverse(logits)
         return np.asarray(y[:, 0] if self.one_column else y)
 
     def answer(self, logits: list[float]) -> Any:
         """Return what the logits of one row say."""
         row = np.array(logits)
-        y = expit(row) if self.scaler is None else self._inverse(row[None])[0]
+        y = self._inverse(row[None])[0]
         return float(y[0]) if self.one_column else y
 
     def _inverse(self, logits: Array) -> Array:
-        assert self.scaler is not None
-        return self.scaler.inverse(logits)
+        if self.scaler is not None:
+            return self.scaler.inverse(logits)
+        return LOSSES[self.loss].inverse_link(logits.astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +159,9 @@ class ClassTarget:
 Target = NumericTarget | ClassTarget
 
 
-def class_target(classes: Array, loss: str) -> ClassTarget:
+def class_target(classes: Array, loss: Loss) -> ClassTarget:
     """Return the target of a classifier with the given ``loss``."""
-    if len(classes) == 2 and loss == "log_loss":
-        return ClassTarget(classes, "log_loss", 1)
-    return ClassTarget(classes, "softmax", len(classes))
+    return ClassTarget(classes, *loss.of_classes(len(classes)))
 
 
 def class_factors(

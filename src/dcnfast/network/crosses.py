@@ -241,7 +241,7 @@ class LowRank(Matrix):
     """
 
     name = "lowrank"
-    summary = 'As "matrix", with W = U V of a low rank R.'
+    summary = 'as "matrix", with W = U V of a low rank R.'
     reference = ("cross_lowrank", "cross_lowrank_backward")
     weights = (Tensor("cross_U", "cross_weight", "LDR"), Tensor("cross_V", "cross_weight", "LRD"))
     first_product = "R"

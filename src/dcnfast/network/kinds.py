@@ -175,9 +175,6 @@ class Family(Mapping[str, type[K]], Generic[K]):
     def __init__(self, parameter: str, *kinds: type[K]) -> None:
         self.parameter = parameter
         self._kinds = {kind.name: kind for kind in kinds}
-        self.shorthands: dict[str, str] = {}
-        for kind in kinds:
-            self.shorthands |= kind.shorthands
 
     def __getitem__(self, name: str) -> type[K]:
         return self._kinds[name]

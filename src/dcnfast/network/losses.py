@@ -25,6 +25,8 @@ class Loss(Kind):
     ----------
     reference : str
         Its function in :mod:`dcnfast.reference`.
+    about_classes : str
+        What the documentation of a classifier says in place of the summary.
     regresses, classifies : bool
         Whether DCNRegressor and DCNClassifier offer it.
     interval : tuple of float or None
@@ -40,6 +42,7 @@ class Loss(Kind):
     """
 
     reference: ClassVar[str]
+    about_classes: ClassVar[str] = ""
     regresses: ClassVar[bool] = False
     classifies: ClassVar[bool] = False
     interval: ClassVar[tuple[float, float] | None] = None
@@ -77,7 +80,7 @@ class SquaredError(Loss):
     """Squared error of standardised targets."""
 
     name = "squared_error"
-    summary = "Squared error of standardised targets."
+    summary = "squared error of standardised targets."
     reference = "squared_error"
     regresses = True
     standardises = True
@@ -99,10 +102,8 @@ class LogLoss(Loss):
     """Log-loss of rates between 0 and 1, or of two classes by one logit."""
 
     name = "log_loss"
-    summary = (
-        "For targets that are rates between 0 and 1, such as clicks over impressions; two classes "
-        "have one logit."
-    )
+    summary = "for targets that are rates between 0 and 1, such as clicks over impressions."
+    about_classes = "two classes have one logit, more have one each."
     reference = "log_loss"
     regresses = classifies = True
     interval = (0.0, 1.0)
@@ -136,7 +137,8 @@ class Softmax(Loss):
     """Log-loss of classes that have one logit each."""
 
     name = "softmax"
-    summary = "Every class has one logit."
+    summary = "cross-entropy of classes that have one logit each."
+    about_classes = "every class has one logit, two classes as well."
     reference = "softmax_loss"
     classifies = True
     one_target_a_row = True

@@ -65,7 +65,7 @@ class Adam(Optimizer):
     """
 
     name = "adam"
-    summary = "Adam, of Kingma and Ba (2015)."
+    summary = "of Kingma and Ba (2015)."
     reference = ("adam_update", "adam_update_rows", "catch_up_rows")
     options: ClassVar[Mapping[str, Option]] = {
         "beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE, "sparse": one_of(("lazy", "exact")),

@@ -1,0 +1,138 @@
+"""Objects with options: values, equality, pickles, what they look like, what they refuse."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import dcnfast.crosses
+import dcnfast.losses
+import dcnfast.optimizers
+from dcnfast.crosses import LowRank, Matrix, Vector
+from dcnfast.losses import LogLoss, Softmax
+from dcnfast.network.crosses import CROSSES
+from dcnfast.network.losses import LOSSES
+from dcnfast.optimizers import Adam
+from dcnfast.training.optimizers import OPTIMIZERS
+
+OBJECTS = [
+    LowRank(rank=8),
+    LowRank(rank=None, diag_scale=0.5, bias=False, preactivation="relu", initializer="he_normal"),
+    Matrix(diag_scale=0.25),
+    Vector(bias=False),
+    Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
+    LogLoss(),
+]
+BASES = {"Cross", "Loss", "Optimizer"}
+
+
+@pytest.mark.parametrize("family", [CROSSES, LOSSES, OPTIMIZERS], ids=lambda f: f.parameter)
+def test_modules_have_every_kind(family):
+    module = {"cross": dcnfast.crosses, "loss": dcnfast.losses, "optimizer": dcnfast.optimizers}
+    public = module[family.parameter]
+    assert set(public.__all__) - BASES == {kind.__name__ for kind in family.values()}
+    assert all(getattr(public, kind.__name__) is kind for kind in family.values())
+
+
+@pytest.mark.parametrize("kind", OBJECTS, ids=repr)
+@pytest.mark.parametrize(
+    "other",
+    [clone, copy.copy, copy.deepcopy, lambda k: pickle.loads(pickle.dumps(k)),
+     lambda k: type(k)().set_params(**k.get_params()), lambda k: eval(repr(k))],
+)  # fmt: skip
+def test_copies_are_equal_and_apart(kind, other):
+    copied = other(kind)
+    assert copied == kind
+    assert copied is not kind
+    assert hash(copied) == hash(kind)
+    assert type(copied) is type(kind)
+    assert repr(copied) == repr(kind)
+    for name in kind.get_params():
+        copied.set_params(**{name: "something"})
+        assert copied != kind
+
+
+def test_equal_by_value_and_by_kind():
+    assert LowRank(rank=8) == LowRank(rank=np.int64(8))
+    assert hash(LowRank(rank=8)) == hash(LowRank(rank=np.int64(8)))
+    assert LowRank(rank=8) != LowRank(rank=4)
+    assert Matrix() != Vector()
+    assert Matrix() != LowRank()
+    assert LogLoss() != Softmax()
+    assert LowRank() != "lowrank"
+    assert len({LowRank(rank=8), LowRank(rank=8), LowRank(), Matrix()}) == 3
+
+
+def test_what_they_look_like():
+    assert repr(LowRank()) == "LowRank()"
+    assert repr(LowRank(rank=8, bias=False)) == "LowRank(rank=8, bias=False)"
+    assert repr(Adam(sparse="exact")) == "Adam(sparse='exact')"
+    assert repr(LogLoss()) == "LogLoss()"
+    page = LowRank(rank=8, initializer="<b>")._repr_html_()
+    assert "LowRank" in page
+    assert re.search(r"<td>rank</td><td>8</td>", page)
+    assert "&lt;b&gt;" in page
+
+
+def test_parameters_are_those_of_the_signature():
+    assert list(LowRank().get_params()) == [
+        "rank", "diag_scale", "bias", "preactivation", "initializer",
+    ]  # fmt: skip
+    assert Adam().get_params(deep=False) == {
+        "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "sparse": "lazy",
+    }  # fmt: skip
+    assert Softmax().get_params() == {}
+
+
+def test_unknown_options_are_refused_and_nothing_is_set():
+    cross = LowRank()
+    with pytest.raises(ValueError, match=r"'ranks' is no option of LowRank, want one of \['rank'"):
+        cross.set_params(rank=3, ranks=4)
+    assert cross == LowRank()
+    with pytest.raises(TypeError, match="diag_scale"):
+        Vector(diag_scale=0.1)
+    with pytest.raises(TypeError):
+        LowRank(8)
+
+
+BAD = {
+    "rank": (LowRank, [0, -1], [1.5, "8", True]),
+    "diag_scale": (Matrix, [-0.1, np.nan, np.inf], ["x", None, True]),
+    "bias": (Vector, [], [1, None, "yes"]),
+    "preactivation": (Matrix, ["swish"], [None, 3]),
+    "initializer": (Vector, ["zeros"], [None, 3]),
+    "beta_1": (Adam, [-0.1, 1.0, np.nan], [None, "x"]),
+    "beta_2": (Adam, [-0.1, 1.0, np.nan], [None, "x"]),
+    "epsilon": (Adam, [0, -1.0, np.nan, np.inf], [None, "x"]),
+    "sparse": (Adam, ["dense"], [None, 3]),
+}
+
+
+def test_every_option_is_tried():
+    kinds = [*CROSSES.values(), *LOSSES.values(), *OPTIMIZERS.values()]
+    assert set(BAD) == {name for kind in kinds for name in kind.options}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_options_are_named(name):
+    kind, values, types = BAD[name]
+    for error, bad in ((ValueError, values), (TypeError, types)):
+        for value in bad:
+            text = re.escape(f"somewhere: {name} of {kind.__name__} is {value!r}, want ")
+            with pytest.raises(error, match=text):
+                kind(**{name: value}).check("somewhere")
+
+
+def test_families_resolve_names_and_objects():
+    flat = {"cross_rank": 3, "cross_bias": False, "diag_scale": 0.5}
+    assert CROSSES.resolve("lowrank", flat) == LowRank(rank=3, bias=False, diag_scale=0.5)
+    assert CROSSES.resolve("vector", flat) == Vector(bias=False)
+    assert CROSSES.resolve(LowRank(rank=8), {"cross_rank": None}) == LowRank(rank=8)
+    with pytest.raises(ValueError, match=r"cross is 'full', want one of \['matrix', 'vector'"):
+        CROSSES.resolve("full", {})
+    for given in (LowRank, None, 3, Adam()):
+        with pytest.raises(TypeError, match=r"want one of \['matrix'.* or an object of \['Matrix'"):
+            CROSSES.resolve(given, {})
