@@ -1,5 +1,6 @@
 // Each instruction set's kernels against a naive double loop, on sizes with tails.
 #include "base/bits.hpp"
+#include "dispatch/kinds.hpp"
 #include "training/optimizer.hpp"
 #include "watched.hpp"
 
@@ -311,7 +312,9 @@ template <class T> void losses(const dcn::KernelTable<T>& k, std::size_t rows, s
     for (std::size_t c = 0; c < C; ++c)
       want_softmax[r * C + c] = std::exp(double{z.at(r, c)}) / total - (c == r % C ? 1 : 0);
   }
-  const auto& [squared, bce, softmax] = k.losses;
+  const auto& squared = k.losses[dcn::loss_named("squared_error")];
+  const auto& bce = k.losses[dcn::loss_named("log_loss")];
+  const auto& softmax = k.losses[dcn::loss_named("softmax")];
   const double near = tolerance<T>(C) * static_cast<double>(4 * rows + 1);
   CHECK_NEAR(squared.forward(z.data(), y.data(), nullptr, nullptr, rows, C), squares, near);
   CHECK_NEAR(bce.forward(z.data(), y.data(), nullptr, nullptr, rows, C), coins,

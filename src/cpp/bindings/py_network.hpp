@@ -193,10 +193,10 @@ template <class T> class PyNetwork {
   Table<T> table_of_rows(const char* function, const Ids& ids, const Array<T>& dense,
                          const Array<T>& target, const std::optional<Array<T>>& weight) const {
     Table<T> table = rows_of(function, ids, dense);
-    const bool softmax = network_.config().loss == Loss::softmax;
-    const auto C = static_cast<py::ssize_t>(softmax ? 1 : network_.config().n_outputs);
-    check_shape(function, "target", target, {{"N", dense.shape(0)}, {softmax ? "1" : "C", C}});
-    if (softmax) check_classes(function, target);
+    const bool classes = wants_classes(network_.config().loss);
+    const auto width = static_cast<py::ssize_t>(network_.config().target_width());
+    check_shape(function, "target", target, {{"N", dense.shape(0)}, {classes ? "1" : "C", width}});
+    if (classes) check_classes(function, target);
     table.target = target.data();
     if (weight.has_value()) {
       check_shape(function, "weight", *weight, {{"N", dense.shape(0)}});

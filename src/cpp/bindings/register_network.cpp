@@ -238,10 +238,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.dropout = dropout;
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
-  c.loss = choice<Loss>("loss", loss,
-                        {{"squared_error", Loss::squared_error},
-                         {"log_loss", Loss::log_loss},
-                         {"softmax", Loss::softmax}});
+  c.loss = loss_named(loss);
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
   c.alpha_deep = alpha_deep;

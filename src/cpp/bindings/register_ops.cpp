@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dispatch/cpu.hpp"
+#include "dispatch/kinds.hpp"
 #include "bindings/padded.hpp"
 
 namespace dcn {
@@ -15,8 +16,9 @@ void register_layers(py::module_& f32, py::module_& f64);
 namespace {
 
 // (sum of the rows' losses, dlogits)
-template <class T> void register_loss(py::module_& m, const char* name, Loss which) {
-  const bool classes = which == Loss::softmax;
+template <class T> void register_loss(py::module_& m, Loss loss) {
+  const char* name = compiled_kernels<T>().losses[loss].function;
+  const bool classes = wants_classes(loss);
   m.def(name, [=](const Array<T>& logits, const Array<T>& target,
                   const std::optional<Array<T>>& weight) {
     check_shape(name, "logits", logits, {{"B"}, {"C"}});
@@ -36,16 +38,16 @@ template <class T> void register_loss(py::module_& m, const char* name, Loss whi
     const T *y = target.data(), *w = weight.has_value() ? weight->data() : nullptr;
     Array<T> dlogits = empty_like(logits);
     T* out = dlogits.mutable_data();
-    const double loss = without_gil([&] {
+    const double total = without_gil([&] {
       const KernelTable<T>& k = table_of<T>(active_isa());
       Padded<T> z(k, in), dz(B, C);
-      const LossKernels<T>& kernels = k.losses[static_cast<std::size_t>(which)];
+      const LossKernels<T>& kernels = k.losses[loss];
       const double sum = kernels.forward(z.data(), y, w, nullptr, B, C);
       kernels.backward(dz.data(), z.data(), y, w, nullptr, B, C, T(1));
       dz.copy_to(k, out);
       return sum;
     });
-    return py::make_tuple(loss, dlogits);
+    return py::make_tuple(total, dlogits);
   });
 }
 
@@ -103,9 +105,8 @@ template <class T> void register_optimizer(py::module_& m) {
 }
 
 template <class T> void register_ops_of(py::module_& m) {
-  register_loss<T>(m, "squared_error", Loss::squared_error);
-  register_loss<T>(m, "log_loss", Loss::log_loss);
-  register_loss<T>(m, "softmax_loss", Loss::softmax);
+  for (std::size_t i = 0; i < compiled_kernels<T>().losses.size; ++i)
+    register_loss<T>(m, static_cast<Loss>(i));
   register_optimizer<T>(m);
 }
 

@@ -12,6 +12,10 @@ using IsaList = std::span<const IsaKernels* const>;
 
 // Compiled into this build, best first.
 IsaList compiled_isas() noexcept;
+// For what is the same in all of them: names and properties of kinds.
+template <class T> const KernelTable<T>& compiled_kernels() noexcept {
+  return table_of<T>(*compiled_isas().front());
+}
 // Those of them that this CPU and operating system can run, best first.
 IsaList available_isas() noexcept;
 // The one in use: the best available, until force_isa.

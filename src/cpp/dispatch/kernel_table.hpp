@@ -18,8 +18,21 @@ namespace dcn {
 inline constexpr double kLayerNormEpsilon = 1e-5;  // PyTorch's
 
 enum class Activation : int { identity, relu, tanh, sigmoid, gelu };
-enum class Loss : int { squared_error, log_loss, softmax };
-inline constexpr std::size_t kLosses = 3;
+
+// The kinds of a family, in the order of its list in kernels/, which is the same for every
+// instruction set: the number of a kind says which it is. kinds.hpp finds them by name.
+template <class K> struct Kinds {
+  const K* first;
+  std::size_t size;
+
+  const K* begin() const { return first; }
+  const K* end() const { return first + size; }
+  template <class Number> const K& operator[](Number kind) const {
+    return first[static_cast<std::size_t>(kind)];
+  }
+};
+enum class Loss : std::size_t {};
+
 inline constexpr int kSharedVectors = 4;
 inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept before they are used
 
@@ -85,8 +98,11 @@ struct RowHistory {
 };
 
 template <class T> struct LossKernels {
-  // Sum over the tile, weighted. target (N,C), for softmax (N) with class numbers; weight (N) or
-  // null; rows as in stack_forward
+  const char* name;
+  const char* function;  // what dcnfast.ops calls it
+  bool classes;          // the target is a class number a row, not C numbers
+  // Sum over the tile, weighted. target (N,C), or (N) with class numbers; weight (N) or null; rows
+  // as in stack_forward
   double (*forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
                     std::size_t Trows, std::size_t C);
   // -> dlogits (T,C), times `scale`
@@ -219,8 +235,8 @@ template <class T> struct KernelTable {
   void (*wide_forward)(T* logits, const Field<T>* fields, const std::int32_t* ids,
                        const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t C);
 
-  // ---- 6: loss, by enum Loss
-  LossKernels<T> losses[kLosses];
+  // ---- 6: loss
+  Kinds<LossKernels<T>> losses;
 
   // ---- 8: optimize
   // lanes (n_lanes, stride) -> g (n): the sum, always in the order of the lanes

@@ -1,4 +1,5 @@
 // The kernels in the order of the data flow, and the table that names them.
+#include "kernels/kinds.inl"
 #include "kernels/math.inl"
 #include "kernels/gemm.inl"
 #include "kernels/outer.inl"
@@ -13,7 +14,7 @@
 #include "kernels/layer_norm.inl"
 #include "kernels/dropout.inl"
 #include "kernels/combine.inl"
-#include "kernels/loss.inl"
+#include "kernels/losses/all.inl"
 #include "kernels/adam.inl"
 #include "kernels/peak.inl"
 
@@ -45,9 +46,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .combine_forward = combine_forward<T>,
       .combine_backward = combine_backward<T>,
       .wide_forward = wide_forward<T>,
-      .losses = {{squared_forward<T>, squared_backward<T>},
-                 {bce_forward<T>, bce_backward<T>},
-                 {softmax_forward<T>, softmax_backward<T>}},
+      .losses = all_of(LossTable<T, Losses>::kernels),
       .reduce_lanes = reduce_lanes<T>,
       .adam_update = adam_update<T>,
       .average_update = average_update<T>,

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatch/kernel_table.hpp"
+#include "dispatch/kinds.hpp"
 
 namespace dcn {
 
@@ -38,7 +38,7 @@ struct NetworkConfig {
   double dropout = 0;
   bool layer_norm = false;
   std::size_t n_outputs = 1;  // C
-  Loss loss = Loss::squared_error;
+  Loss loss{};
   // the objective has alpha / 2 times the sum of squared weights
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
   double ema_decay = 0;
@@ -50,6 +50,7 @@ struct NetworkConfig {
                            [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
   }
   std::size_t width() const noexcept { return embedding_width() + n_dense; }  // D
+  std::size_t target_width() const noexcept { return wants_classes(loss) ? 1 : n_outputs; }
 };
 
 }  // namespace dcn

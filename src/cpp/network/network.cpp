@@ -176,8 +176,8 @@ template <class T>
 double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
                         const Rows& rows) const {
   Stopwatch watch(ws.seconds);
-  const double sum = k.losses[static_cast<std::size_t>(config_.loss)].forward(
-      ws.logits, table.target, table.weight, rows.numbers, rows.count, config_.n_outputs);
+  const double sum = k.losses[config_.loss].forward(ws.logits, table.target, table.weight,
+                                                    rows.numbers, rows.count, config_.n_outputs);
   watch.lap(Stage::loss);
   return sum;
 }
@@ -191,8 +191,8 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   const std::size_t n = rows.count, C = config_.n_outputs, D = config_.width();
   const std::size_t stride = ld<T>(D);
   Stopwatch watch(ws.seconds);
-  k.losses[static_cast<std::size_t>(config_.loss)].backward(
-      ws.dlogits, ws.logits, table.target, table.weight, rows.numbers, n, C, scale);
+  k.losses[config_.loss].backward(ws.dlogits, ws.logits, table.target, table.weight, rows.numbers,
+                                  n, C, scale);
   watch.lap(Stage::loss_backward);
   if (embedding_.wide()) k.unstack(embedding_.dlogits(rows.first), ws.dlogits, ld<T>(C), n, C);
   head_.backward(k, gradients, ws.dlogits, ws.head, n);
@@ -231,9 +231,8 @@ void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) cons
 
 template <class T>
 Table<T> slice(const Table<T>& table, const NetworkConfig& config, std::size_t first) {
-  const std::size_t target_width = config.loss == Loss::softmax ? 1 : config.n_outputs;
   return {table.ids + first * config.fields.size(), table.dense + first * config.n_dense,
-          table.target == nullptr ? nullptr : table.target + first * target_width,
+          table.target == nullptr ? nullptr : table.target + first * config.target_width(),
           table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
 }
 

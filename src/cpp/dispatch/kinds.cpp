@@ -1,0 +1,28 @@
+#include "dispatch/kinds.hpp"
+
+#include <stdexcept>
+
+#include "dispatch/cpu.hpp"
+
+namespace dcn {
+namespace {
+
+template <class Number, class K>
+Number kind_named(const char* family, const std::string& name, const Kinds<K>& kinds) {
+  std::string names;
+  for (std::size_t i = 0; i < kinds.size; ++i) {
+    if (name == kinds[i].name) return static_cast<Number>(i);
+    names += (names.empty() ? "'" : ", '") + std::string(kinds[i].name) + "'";
+  }
+  throw std::invalid_argument(std::string(family) + " is '" + name + "', want one of " + names);
+}
+
+}  // namespace
+
+Loss loss_named(const std::string& name) {
+  return kind_named<Loss>("loss", name, compiled_kernels<float>().losses);
+}
+
+bool wants_classes(Loss loss) noexcept { return compiled_kernels<float>().losses[loss].classes; }
+
+}  // namespace dcn

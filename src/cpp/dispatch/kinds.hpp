@@ -1,0 +1,16 @@
+// Kinds by name, and what is known of them without an instruction set.
+#pragma once
+
+#include <string>
+
+#include "dispatch/kernel_table.hpp"
+
+namespace dcn {
+
+// Throw std::invalid_argument for a name that is not in the list.
+Loss loss_named(const std::string& name);
+
+// The target is a class number a row.
+bool wants_classes(Loss loss) noexcept;
+
+}  // namespace dcn

@@ -1,0 +1,71 @@
+// Log-loss of C classes.
+
+template <class T> DCN_INLINE T largest(const T* z, std::size_t C) {
+  T top = z[0];
+  for (std::size_t c = 1; c < C; ++c) top = z[c] > top ? z[c] : top;
+  return top;
+}
+
+// exp(z - top), and their sum, one after the other in the order of the classes
+template <class T> DCN_INLINE T exponentials(T* out, const T* z, T top, std::size_t C) {
+  for (std::size_t c = 0; c < C; c += kLanes<T>) {
+    const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+    store_partial(out + c, exp(load(z + c) - broadcast(top)), n);
+  }
+  T total = T(0);
+  for (std::size_t c = 0; c < C; ++c) total += out[c];
+  return total;
+}
+
+// log of a number >= 1: powers of two are taken off exactly, the rest is log1p on [0, 1]
+template <class T> DCN_INLINE T log_of_sum(T s) {
+  int halvings = 0;
+  for (; s > T(2); ++halvings) s *= T(0.5);
+  T lanes[kLanes<T>];  // through the vector function: one series for all
+  store(lanes, log1p_small(broadcast(s - T(1))));
+  return lanes[0] + static_cast<T>(halvings) * T(0.69314718055994530942);
+}
+
+struct Softmax {
+  static constexpr const char *name = "softmax", *function = "softmax_loss";
+  static constexpr bool classes = true;
+
+  // -log softmax(z)[y] = log(sum_c exp(z_c - top)) - (z_y - top)
+  template <class T>
+  static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
+                        std::size_t Trows, std::size_t C) {
+    double loss = 0;
+    for (std::size_t t = 0; t < Trows; ++t) {
+      const std::size_t row = row_of(rows, t);
+      const T* z = logits + t * ld<T>(C);
+      const T top = largest(z, C);
+      T total = T(0);
+      for (std::size_t c = 0; c < C; c += kLanes<T>) {
+        T part[kLanes<T>];
+        const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+        total += exponentials(part, z + c, top, n);
+      }
+      const T log_total =
+          total == total && total <= T(2) * static_cast<T>(C) ? log_of_sum(total) : total;
+      const T picked = z[static_cast<std::size_t>(target[row])] - top;
+      loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) *
+              static_cast<double>(log_total - picked);
+    }
+    return loss;
+  }
+
+  // dLoss / dz_c = p_c - [c = y]
+  template <class T>
+  static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
+                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+    for (std::size_t t = 0; t < Trows; ++t) {
+      const std::size_t row = row_of(rows, t);
+      const T factor = weight != nullptr ? scale * weight[row] : scale;
+      const T* z = logits + t * ld<T>(C);
+      T* dz = dlogits + t * ld<T>(C);
+      const T total = exponentials(dz, z, largest(z, C), C);
+      for (std::size_t c = 0; c < C; ++c) dz[c] = factor * (dz[c] / total);
+      dz[static_cast<std::size_t>(target[row])] -= factor;
+    }
+  }
+};
