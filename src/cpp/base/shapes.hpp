@@ -48,6 +48,9 @@ template <class T> DCN_INLINE constexpr std::size_t ld(std::size_t width) {
   return (vectors<T>(width) | 1) * kLanes<T>;
 }
 
+// Rows of a tile are a multiple of it, and it of every instruction set's register tile.
+inline constexpr std::size_t kRowStep = 12;
+
 // Elements of a packed matrix of K rows and N columns: (vectors(N), K, lanes), zero-padded.
 template <class T> DCN_INLINE constexpr std::size_t packed_size(std::size_t K, std::size_t N) {
   return padded<T>(N) * K;

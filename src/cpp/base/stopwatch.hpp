@@ -7,35 +7,32 @@
 
 namespace dcn {
 
-enum class Stage : std::size_t {
-  embed,
-  cross,
-  deep,
-  combine,
-  loss,
-  loss_backward,
-  combine_backward,
-  deep_backward,
-  cross_backward,
-  embed_backward,
-  sort_ids,
-  optimize,
-  optimize_tables,
-};
-inline constexpr std::size_t kStages = 13;
-inline constexpr std::array<const char*, kStages> kStageNames = {"embed",
-                                                                 "cross",
-                                                                 "deep",
-                                                                 "combine",
-                                                                 "loss",
-                                                                 "loss backward",
-                                                                 "combine backward",
-                                                                 "deep backward",
-                                                                 "cross backward",
-                                                                 "embed backward",
-                                                                 "sort ids",
-                                                                 "optimize",
-                                                                 "optimize tables"};
+// Stages and what they are called.
+// clang-format off
+#define DCN_STAGES(stage)                     \
+  stage(embed, "embed")                       \
+  stage(cross, "cross")                       \
+  stage(deep, "deep")                         \
+  stage(combine, "combine")                   \
+  stage(loss, "loss")                         \
+  stage(loss_backward, "loss backward")       \
+  stage(combine_backward, "combine backward") \
+  stage(deep_backward, "deep backward")       \
+  stage(cross_backward, "cross backward")     \
+  stage(embed_backward, "embed backward")     \
+  stage(sort_ids, "sort ids")                 \
+  stage(optimize, "optimize")                 \
+  stage(optimize_tables, "optimize tables")
+// clang-format on
+
+#define DCN_STAGE_ITSELF(stage, name) stage,
+#define DCN_STAGE_NAME(stage, name) name,
+enum class Stage : std::size_t { DCN_STAGES(DCN_STAGE_ITSELF) };
+inline constexpr std::array kStageNames = std::to_array<const char*>({DCN_STAGES(DCN_STAGE_NAME)});
+inline constexpr std::size_t kStages = kStageNames.size();
+#undef DCN_STAGE_NAME
+#undef DCN_STAGE_ITSELF
+#undef DCN_STAGES
 
 using StageSeconds = std::array<double, kStages>;
 

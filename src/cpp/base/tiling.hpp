@@ -7,13 +7,16 @@
 #include <bit>
 #include <cstddef>
 
+#include "base/shapes.hpp"
+
 namespace dcn {
 
 // Activations of a tile should stay in L2, where the weights leave room; a tile of few rows pays
 // for reading the weights anew, the more the larger they are.
 inline constexpr std::size_t kTileBytes = 768 * 1024, kLargeWeights = 256 * 1024;
 inline constexpr std::size_t kLeastRows = 144, kLeastRowsOfLarge = 288, kMostRows = 384;
-inline constexpr std::size_t kRowStep = 12;  // a multiple of every instruction set's register tile
+static_assert(kLeastRows % kRowStep == 0 && kLeastRowsOfLarge % kRowStep == 0 &&
+              kMostRows % kRowStep == 0);
 
 // More lanes feed more threads, but each costs a pass over all parameters, and their memory: large
 // models have a few, or one for kRowsPerLargeLane rows, beside which that pass is little.

@@ -19,6 +19,12 @@ DCN_INLINE constexpr int tile_rows(int vectors) {
   return kTileRowsWide > 0 && vectors == kWide ? kTileRowsWide : kTileRows;
 }
 
+// Whole tiles of a batch end with whole register tiles, those of three vectors with small ones.
+static_assert(kRowStep % kTileRows == 0 && kRowStep % kTileRowsSmall == 0);
+static_assert(kTileRows % kTileRowsSmall == 0 && kTileRowsWide % kTileRowsSmall == 0 &&
+              kTileRowsMiddle % kTileRowsSmall == 0);
+static_assert(kTileRowsWide <= kTileRows && kTileRowsMiddle < kTileRows);
+
 // One step of the depth, `a_at` numbers from where the pointers to three rows each are.
 template <class T, int R, int N>
 DCN_INLINE void multiply_step(Vec<T> (&acc)[R][N], const T* const (&group)[(R + 2) / 3],

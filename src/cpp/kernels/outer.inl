@@ -3,6 +3,7 @@
 
 // Rows of b in a panel, which stays in L1 while a's columns pass.
 inline constexpr std::size_t kPanelRows = 192;
+static_assert(kPanelRows % kRowStep == 0);
 // From so many register tiles of a's columns on it pays to lay a panel of b together, and from so
 // many vectors of b on to lay a's columns together.
 inline constexpr std::size_t kManyTiles = 12, kManyVectors = 8;
