@@ -29,7 +29,7 @@ inline dcn::NetworkConfig small_network(dcn::CrossKind cross, dcn::Structure str
   config.cross_layers = 2;
   config.cross_rank = cross == dcn::CrossKind::lowrank ? 3 : 0;
   config.hidden = {17, 5};
-  config.activation = dcn::Activation::gelu;
+  config.activation = dcn::activation_named("gelu");
   config.structure = structure;
   config.alpha_cross = config.alpha_deep = 1e-3;
   return config;
@@ -40,7 +40,7 @@ inline dcn::NetworkConfig full_network(dcn::CrossKind cross, dcn::Structure stru
   dcn::NetworkConfig config = small_network(cross, structure);
   config.fields = {{"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}};
   config.wide = true;
-  if (cross != dcn::CrossKind::vector) config.preactivation = dcn::Activation::gelu;
+  if (cross != dcn::CrossKind::vector) config.preactivation = dcn::activation_named("gelu");
   config.cross_bias = cross == dcn::CrossKind::vector;
   config.dropout = 0.1;
   config.layer_norm = true;

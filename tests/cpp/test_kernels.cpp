@@ -6,7 +6,7 @@
 
 namespace {
 
-using dcn::Activation;
+const dcn::Activation kRelu = dcn::activation_named("relu");
 
 template <class T> struct Weights {
   Watched<T> W, b;
@@ -29,10 +29,9 @@ void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I, 
   M h(rows, I, M::tile, 1), dhn(rows, O, M::tile, 2), hn(rows, O, M::tile), z(rows, O, M::tile);
   M dh(rows, I, M::tile), dz(rows, O, M::tile), scratch(rows, O, M::tile), dW(O, I, M::dense),
       db(1, O, M::dense);
-  k.dense_forward(hn.data(), z.data(), h.data(), layer.view(), rows, I, O, Activation::relu);
+  k.dense_forward(hn.data(), z.data(), h.data(), layer.view(), rows, I, O, kRelu);
   k.dense_backward(dh.data(), dW.data(), db.data(), dz.data(), scratch.data(), dhn.data(),
-                   hn.data(), z.data(), h.data(), layer.view(), rows, I, O, Activation::relu,
-                   false);
+                   hn.data(), z.data(), h.data(), layer.view(), rows, I, O, kRelu, false);
   std::vector<double> want_dW(O * I), want_db(O), want_dz(rows * O);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t o = 0; o < O; ++o) {
@@ -193,9 +192,9 @@ template <class T> void layer_norm(const dcn::KernelTable<T>& k, std::size_t row
   M shift(1, O, M::dense, 4), hn(rows, O, M::tile), y(rows, O, M::tile), xhat(rows, O, M::tile);
   M inv(1, rows, M::dense), dz(rows, O, M::tile), dscale(1, O, M::dense), dshift(1, O, M::dense);
   k.layer_norm_forward(hn.data(), y.data(), xhat.data(), inv.data(), z.data(), scale.data(),
-                       shift.data(), rows, O, Activation::relu);
+                       shift.data(), rows, O, kRelu);
   k.layer_norm_backward(dz.data(), dscale.data(), dshift.data(), dhn.data(), hn.data(), y.data(),
-                        xhat.data(), inv.data(), scale.data(), rows, O, Activation::relu);
+                        xhat.data(), inv.data(), scale.data(), rows, O, kRelu);
   const auto size = static_cast<double>(O);
   std::vector<double> want_dscale(O), want_dshift(O), s(O);
   const double over_rows = tolerance<T>(rows) * static_cast<double>(rows + 1);

@@ -4,14 +4,13 @@
 #include <cstdint>
 
 #include "dispatch/cpu.hpp"
+#include "dispatch/kinds.hpp"
 #include "network/cross/cross.hpp"
 #include "bindings/padded.hpp"
 #include "base/thread_pool.hpp"
 #include "base/tiling.hpp"
 
 namespace dcn {
-
-Activation activation_of(const std::string& name);  // register_network.cpp
 
 namespace {
 
@@ -240,7 +239,7 @@ NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>&
   config.cross_layers = static_cast<std::size_t>(b.shape(0));
   config.cross_rank = static_cast<std::size_t>(rank);
   config.diag_scale = diag_scale;
-  config.preactivation = activation_of(preactivation);
+  config.preactivation = activation_named(preactivation);
   return config;
 }
 

@@ -3,13 +3,12 @@
 #include <pybind11/stl.h>
 
 #include "dispatch/cpu.hpp"
+#include "dispatch/kinds.hpp"
 #include "network/packed.hpp"
 #include "bindings/padded.hpp"
 #include "network/coalesced_ids.hpp"
 
 namespace dcn {
-
-Activation activation_of(const std::string& name);  // register_network.cpp
 
 namespace {
 
@@ -120,7 +119,7 @@ void check_dense(const char* function, const Array<T>& h, const Array<T>& W, con
 template <class T> void register_dense(py::module_& m) {
   using A = const Array<T>&;
   m.def("dense", [](A h, A W, A b, const std::string& name) {
-    const Activation activation = activation_of(name);
+    const Activation activation = activation_named(name);
     check_dense("dense", h, W, b);
     const Matrix<T> in(h), weights(W);
     const T* bias = b.data();
@@ -133,7 +132,7 @@ template <class T> void register_dense(py::module_& m) {
     return hn;
   });
   m.def("dense_backward", [](A dhn, A h, A W, A b, const std::string& name) {
-    const Activation activation = activation_of(name);
+    const Activation activation = activation_named(name);
     check_dense("dense_backward", h, W, b);
     check_shape("dense_backward", "dhn", dhn, {{"B", h.shape(0)}, {"O", W.shape(0)}});
     const Matrix<T> in(h), weights(W), dout(dhn);

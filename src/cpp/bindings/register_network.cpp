@@ -127,19 +127,6 @@ E choice(const char* argument, const std::string& value,
   throw py::value_error(std::string(argument) + " is '" + value + "', want one of " + names);
 }
 
-}  // namespace
-
-Activation activation_of(const std::string& name) {
-  return choice<Activation>("activation", name,
-                            {{"identity", Activation::identity},
-                             {"relu", Activation::relu},
-                             {"tanh", Activation::tanh},
-                             {"sigmoid", Activation::sigmoid},
-                             {"gelu", Activation::gelu}});
-}
-
-namespace {
-
 using FieldTuple = std::tuple<std::string, std::size_t, std::size_t>;
 
 // No network that fits a machine has more; products of two such numbers do not overflow.
@@ -228,9 +215,9 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.cross_rank = cross_rank;
   c.diag_scale = diag_scale;
   c.cross_bias = cross_bias;
-  c.preactivation = activation_of(preactivation);
+  c.preactivation = activation_named(preactivation);
   c.hidden = std::move(hidden);
-  c.activation = activation_of(activation);
+  c.activation = activation_named(activation);
   c.structure = choice<Structure>("structure", structure,
                                   {{"parallel", Structure::parallel},
                                    {"stacked", Structure::stacked},

@@ -17,8 +17,6 @@ namespace dcn {
 
 inline constexpr double kLayerNormEpsilon = 1e-5;  // PyTorch's
 
-enum class Activation : int { identity, relu, tanh, sigmoid, gelu };
-
 // The kinds of a family, in the order of its list in kernels/, which is the same for every
 // instruction set: the number of a kind says which it is. kinds.hpp finds them by name.
 template <class K> struct Kinds {
@@ -31,6 +29,7 @@ template <class K> struct Kinds {
     return first[static_cast<std::size_t>(kind)];
   }
 };
+enum class Activation : std::size_t { identity };
 enum class Loss : std::size_t {};
 
 inline constexpr int kSharedVectors = 4;
@@ -79,6 +78,11 @@ template <class T> struct SharedField {
 template <class T> struct CrossBelow {
   const T *z = nullptr, *x0 = nullptr;  // null where there is no layer below
   T *dz = nullptr, *dx0 = nullptr;
+};
+
+struct ActivationKind {
+  const char* name;
+  bool keeps_z;  // what the forward was given is kept: its slope is not a function of its value
 };
 
 template <class T> struct AdamStep {
@@ -198,7 +202,9 @@ template <class T> struct KernelTable {
   void (*cross_gate_backward)(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, const T* x0,
                               const T* x, std::size_t Trows, std::size_t D, T diag);
 
-  // ---- 4: deep. h (T,I) -> hn = act(z) (T,O), z = W h + b (T,O) kept only for gelu, else null
+  // ---- 4: deep
+  Kinds<ActivationKind> activations;
+  // h (T,I) -> hn = act(z) (T,O), z = W h + b (T,O) if the activation keeps it, else null
   void (*dense_forward)(T* hn, T* z, const T* h, Packed<T> W, std::size_t Trows, std::size_t I,
                         std::size_t O, Activation activation);
   // dhn (T,O) -> dh (T,I) or null, added to where `add`; dW (O,I), db (O). dz (T,O) is scratch,
@@ -208,8 +214,8 @@ template <class T> struct KernelTable {
                          std::size_t O, Activation activation, bool add);
 
   // Layer normalisation between product and activation: z (T,O) -> xhat (T,O), which may be z,
-  // inv (T) = 1 / sqrt(var + kLayerNormEpsilon), y = scale xhat + shift (T,O) kept only for gelu,
-  // hn = act(y) (T,O)
+  // inv (T) = 1 / sqrt(var + kLayerNormEpsilon), y = scale xhat + shift (T,O) if the activation
+  // keeps it, hn = act(y) (T,O)
   void (*layer_norm_forward)(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale,
                              const T* shift, std::size_t Trows, std::size_t O,
                              Activation activation);

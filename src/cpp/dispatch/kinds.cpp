@@ -19,8 +19,16 @@ Number kind_named(const char* family, const std::string& name, const Kinds<K>& k
 
 }  // namespace
 
+Activation activation_named(const std::string& name) {
+  return kind_named<Activation>("activation", name, compiled_kernels<float>().activations);
+}
+
 Loss loss_named(const std::string& name) {
   return kind_named<Loss>("loss", name, compiled_kernels<float>().losses);
+}
+
+bool keeps_z(Activation activation) noexcept {
+  return compiled_kernels<float>().activations[activation].keeps_z;
 }
 
 bool wants_classes(Loss loss) noexcept { return compiled_kernels<float>().losses[loss].classes; }

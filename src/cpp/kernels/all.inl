@@ -10,6 +10,7 @@
 #include "kernels/cross_matrix.inl"
 #include "kernels/cross_lowrank.inl"
 #include "kernels/cross_gate.inl"
+#include "kernels/activations.inl"
 #include "kernels/dense.inl"
 #include "kernels/layer_norm.inl"
 #include "kernels/dropout.inl"
@@ -38,6 +39,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_lowrank_backward = cross_lowrank_backward<T>,
       .cross_gate_forward = cross_gate_forward<T>,
       .cross_gate_backward = cross_gate_backward<T>,
+      .activations = all_of(ActivationTable<Activations>::kinds),
       .dense_forward = dense_forward<T>,
       .dense_backward = dense_backward<T>,
       .layer_norm_forward = layer_norm_forward<T>,

@@ -15,7 +15,7 @@ template <class T> DCN_INLINE T reciprocal_root(T x) {
   return lanes[0];
 }
 
-template <class T, Activation kAct>
+template <class T, class Act>
 void layer_norm_forward_as(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale, const T* shift,
                            std::size_t Trows, std::size_t O) {
   const T size = static_cast<T>(O);
@@ -41,15 +41,15 @@ void layer_norm_forward_as(T* hn, T* y, T* xhat, T* inv, const T* z, const T* sc
       const Vec<T> x = (load(z + at) - mean) * broadcast(inv[t]);
       const Vec<T> scaled = fma(x, load_partial(scale + o, n), load_partial(shift + o, n));
       store(xhat + at, x);
-      if constexpr (kAct == Activation::gelu) store(y + at, scaled);
-      store(hn + at, activate<T, kAct>(scaled));
+      if constexpr (Act::keeps_z) store(y + at, scaled);
+      store(hn + at, Act::template activate<T>(scaled));
     }
   }
 }
 
 // dy = dhn act'(y); dscale += sum dy xhat; dshift += sum dy; with s = dy scale:
 // dz = inv (s - mean(s) - xhat mean(s xhat)), means over the O columns of the row
-template <class T, Activation kAct>
+template <class T, class Act>
 void layer_norm_backward_as(T* dz, T* dscale, T* dshift, const T* dhn, const T* hn, const T* y,
                             const T* xhat, const T* inv, const T* scale, std::size_t Trows,
                             std::size_t O) {
@@ -59,7 +59,7 @@ void layer_norm_backward_as(T* dz, T* dscale, T* dshift, const T* dhn, const T* 
     Vec<T> sum_s = broadcast(T(0)), sum_sx = broadcast(T(0));
     for (std::size_t o = 0; o < O; o += kLanes<T>) {
       const std::size_t at = row + o, n = O - o < kLanes<T> ? O - o : kLanes<T>;
-      const Vec<T> dy = load_partial(dhn + at, n) * slope<T, kAct>(load(hn + at), y + at);
+      const Vec<T> dy = load_partial(dhn + at, n) * Act::template slope<T>(load(hn + at), y + at);
       const Vec<T> x = load_partial(xhat + at, n);
       const Vec<T> s = dy * load_partial(scale + o, n);
       add_partial(dscale + o, dy * x, n);
@@ -81,7 +81,7 @@ template <class T>
 void layer_norm_forward(T* hn, T* y, T* xhat, T* inv, const T* z, const T* scale, const T* shift,
                         std::size_t Trows, std::size_t O, Activation activation) {
   with_activation(activation, [&](auto act) {
-    layer_norm_forward_as<T, act.value>(hn, y, xhat, inv, z, scale, shift, Trows, O);
+    layer_norm_forward_as<T, decltype(act)>(hn, y, xhat, inv, z, scale, shift, Trows, O);
   });
 }
 
@@ -90,7 +90,7 @@ void layer_norm_backward(T* dz, T* dscale, T* dshift, const T* dhn, const T* hn,
                          const T* xhat, const T* inv, const T* scale, std::size_t Trows,
                          std::size_t O, Activation activation) {
   with_activation(activation, [&](auto act) {
-    layer_norm_backward_as<T, act.value>(dz, dscale, dshift, dhn, hn, y, xhat, inv, scale, Trows,
-                                         O);
+    layer_norm_backward_as<T, decltype(act)>(dz, dscale, dshift, dhn, hn, y, xhat, inv, scale,
+                                             Trows, O);
   });
 }

@@ -33,7 +33,7 @@ struct NetworkConfig {
   bool cross_bias = true;
   Activation preactivation = Activation::identity;
   std::vector<std::size_t> hidden;
-  Activation activation = Activation::relu;
+  Activation activation = Activation::identity;
   Structure structure = Structure::parallel;
   double dropout = 0;
   bool layer_norm = false;

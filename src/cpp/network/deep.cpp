@@ -41,7 +41,7 @@ DeepTile<T> DeepPart<T>::carve(Carver<T>& carver, T* h0, std::size_t rows) const
     const std::size_t size = rows * ld<T>(widths_[i + 1]);
     tile.a.push_back(carver.take(size));
     tile.h.push_back(threshold_ > 0 ? carver.take(size) : tile.a[i]);
-    tile.z.push_back(activation_ == Activation::gelu ? carver.take(size) : nullptr);
+    tile.z.push_back(keeps_z(activation_) ? carver.take(size) : nullptr);
     tile.xhat.push_back(layer_norm_ ? carver.take(size) : nullptr);
     tile.inv.push_back(layer_norm_ ? carver.take(rows) : nullptr);
   }

@@ -63,7 +63,7 @@ template <class T> class DeepPart {
   }
   std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
 
-  Activation activation_ = Activation::relu;
+  Activation activation_ = Activation::identity;
   bool layer_norm_ = false;
   std::uint32_t threshold_ = 0;  // of 65536; 0 without dropout
   std::size_t first_stream_ = 0;

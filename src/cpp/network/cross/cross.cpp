@@ -70,7 +70,7 @@ CrossTile<T> CrossPart<T>::carve(Carver<T>& carver, T* x0, std::size_t rows) con
   }
   for (std::size_t l = 0; l < L_; ++l) {
     tile.z.push_back(carver.take(wide));
-    tile.pre.push_back(gate_ == Activation::gelu ? carver.take(wide) : nullptr);
+    tile.pre.push_back(keeps_z(gate_) ? carver.take(wide) : nullptr);
     tile.t.push_back(lowrank ? carver.take(narrow) : nullptr);
     tile.x.push_back(carver.take(wide));
   }
