@@ -333,6 +333,7 @@ class _Network(Generic[_T]):
         epsilon: float,
         seed: int,
         n_threads: int,
+        optimizer: str = "adam",
     ) -> tuple[float, int, bool]: ...
 
 class NetworkF32(_Network[np.float32]): ...

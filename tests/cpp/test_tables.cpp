@@ -106,8 +106,9 @@ template <class T> void update_rows(const dcn::KernelTable<T>& k, std::size_t K)
   State<T> got(V, K), start(V, K);
   Watched<T> g(3, K, Watched<T>::dense, 5);
   const std::uint32_t rows[] = {0, 3, 6}, counts[] = {1, 4, 2};
-  const double squares = k.adam_update_rows(got.p.data(), got.m.data(), got.v.data(), g.data(),
-                                            rows, counts, 3, K, kAdam.step<T>(5, kL2));
+  const double squares =
+      k.optimizers[dcn::Optimizer{}].update_rows(got.p.data(), got.m.data(), got.v.data(), g.data(),
+                                                 rows, counts, 3, K, kAdam.step<T>(5, kL2));
   double want_squares = 0;
   for (std::size_t r = 0, u = 0; r < V; ++r) {
     const bool moves = u < 3 && rows[u] == r;
@@ -142,10 +143,10 @@ void catch_up(const dcn::KernelTable<T>& k, std::size_t K, std::uint64_t now, bo
   for (std::uint64_t t = kFirst + 1; t <= now; ++t) step_sizes.push_back(kAdam.step_size(t));
   std::vector<std::uint32_t> last{2, 3, 9, static_cast<std::uint32_t>(now), 2};
   const std::vector<std::uint32_t> before = last, rows{0, 2, 3};
-  k.catch_up_rows(got.p.data(), got.m.data(), got.v.data(),
-                  decay > 0 ? got.average.data() : nullptr, last.data(),
-                  all ? nullptr : rows.data(), all ? V : rows.size(), K,
-                  {step_sizes.data(), kFirst, now, 0.9, 0.99, 1e-7, exact, decay});
+  k.optimizers[dcn::Optimizer{}].catch_up_rows(
+      got.p.data(), got.m.data(), got.v.data(), decay > 0 ? got.average.data() : nullptr,
+      last.data(), all ? nullptr : rows.data(), all ? V : rows.size(), K,
+      {step_sizes.data(), kFirst, now, 0.9, 0.99, 1e-7, exact, decay});
   for (std::size_t r = 0; r < V; ++r) {
     const bool chosen = all || std::count(rows.begin(), rows.end(), r) > 0;
     CHECK(last[r] == (chosen ? now : before[r]));

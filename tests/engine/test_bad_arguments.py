@@ -157,9 +157,9 @@ def of_network():
             {0: bad_ids, 4: [order[:0], *bad_order], 5: seeds, 6: THREADS},
         ),
         "train_epoch": (
-            net.train_epoch, (*table, order, 4, *training, 0, 2),
+            net.train_epoch, (*table, order, 4, *training, 0, 2, "adam"),
             {0: bad_ids, 4: bad_order, 5: count, 6: NO_RATE, 7: beta, 8: beta,
-             9: [0.0, -1, *NO_RATE], 10: seeds, 11: THREADS},
+             9: [0.0, -1, *NO_RATE], 10: seeds, 11: THREADS, 12: ["", "Adam", None, 1]},
         ),
     }  # fmt: skip
 

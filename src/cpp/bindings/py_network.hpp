@@ -135,9 +135,10 @@ template <class T> class PyNetwork {
   py::tuple train_epoch(const Ids& ids, const Array<T>& dense, const Array<T>& target,
                         const std::optional<Array<T>>& weight, const Array<std::int64_t>& order,
                         std::size_t batch_size, double learning_rate, double beta_1, double beta_2,
-                        double epsilon, std::uint64_t seed, std::size_t n_threads) {
+                        double epsilon, std::uint64_t seed, std::size_t n_threads,
+                        const std::string& optimizer) {
     n_threads = check_threads("train_epoch", n_threads);
-    const AdamOptions adam{learning_rate, beta_1, beta_2, epsilon};
+    const AdamOptions adam{learning_rate, beta_1, beta_2, epsilon, optimizer_named(optimizer)};
     check_adam(adam);
     const Table<T> table = table_of_rows("train_epoch", ids, dense, target, weight);
     check_rows("train_epoch", order, table.size);

@@ -113,7 +113,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
            py::arg("dense").noconvert(), py::arg("target").noconvert(),
            py::arg("weight").noconvert(), py::arg("order").noconvert(), py::arg("batch_size"),
            py::arg("learning_rate"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
-           py::arg("seed"), py::arg("n_threads"));
+           py::arg("seed"), py::arg("n_threads"), py::arg("optimizer") = "adam");
 }
 
 template <class E>

@@ -82,11 +82,12 @@ AdamStep<T> checked_step(double step_size, double beta_1, double beta_2, double 
           .l2 = static_cast<T>(l2)};
 }
 
-template <class T> void register_optimizer(py::module_& m) {
+template <class T> void register_adam(py::module_& m) {
   m.def(
       "adam_update",
-      [](Written<T>& parameters, Written<T>& mean, Written<T>& square, const Array<T>& g,
-         double step_size, double beta_1, double beta_2, double epsilon, double l2) {
+      [optimizer = optimizer_named("adam")](
+          Written<T>& parameters, Written<T>& mean, Written<T>& square, const Array<T>& g,
+          double step_size, double beta_1, double beta_2, double epsilon, double l2) {
         check_shape("adam_update", "parameters", parameters, {{"n"}});
         const py::ssize_t n = parameters.shape(0);
         T* p = written("parameters", parameters, n);
@@ -96,7 +97,8 @@ template <class T> void register_optimizer(py::module_& m) {
         const AdamStep<T> step = checked_step<T>(step_size, beta_1, beta_2, epsilon, l2);
         return without_gil([&] {
           return table_of<T>(active_isa())
-              .adam_update(p, m_, v, gradient, static_cast<std::size_t>(n), step);
+              .optimizers[optimizer]
+              .update(p, m_, v, gradient, static_cast<std::size_t>(n), step);
         });
       },
       py::arg("parameters").noconvert(), py::arg("m").noconvert(), py::arg("v").noconvert(),
@@ -107,7 +109,7 @@ template <class T> void register_optimizer(py::module_& m) {
 template <class T> void register_ops_of(py::module_& m) {
   for (std::size_t i = 0; i < compiled_kernels<T>().losses.size; ++i)
     register_loss<T>(m, static_cast<Loss>(i));
-  register_optimizer<T>(m);
+  register_adam<T>(m);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ template <class K> struct Kinds {
 };
 enum class Activation : std::size_t { identity };
 enum class Loss : std::size_t {};
+enum class Optimizer : std::size_t {};
 
 inline constexpr int kSharedVectors = 4;
 inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept before they are used
@@ -99,6 +100,7 @@ struct RowHistory {
   double beta_1, beta_2, epsilon;
   bool exact;        // dense Adam: the moments of a row decay and move it in every step
   double ema_decay;  // 0 without averages
+  Optimizer optimizer{};
 };
 
 template <class T> struct LossKernels {
@@ -112,6 +114,21 @@ template <class T> struct LossKernels {
   // -> dlogits (T,C), times `scale`
   void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
                    const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
+};
+
+template <class T> struct OptimizerKernels {
+  const char* name;
+  // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
+  double (*update)(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep<T> step);
+  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U): update with l2 times
+  // the row's count; returns the sum of count times squares before the step
+  double (*update_rows)(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
+                        const std::uint32_t* counts, std::size_t U, std::size_t K,
+                        AdamStep<T> step);
+  // Makes up for the steps since last[row] (V): rows (U), or null for the first U
+  void (*catch_up_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
+                        const std::uint32_t* rows, std::size_t U, std::size_t K,
+                        RowHistory history);
 };
 
 template <class T> struct KernelTable {
@@ -248,19 +265,9 @@ template <class T> struct KernelTable {
   // lanes (n_lanes, stride) -> g (n): the sum, always in the order of the lanes
   void (*reduce_lanes)(T* g, const T* lanes, std::size_t stride, std::size_t n_lanes,
                        std::size_t n);
-  // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
-  double (*adam_update)(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep<T> step);
   // average += rest (parameters - average), (n)
   void (*average_update)(T* average, const T* parameters, std::size_t n, T rest);
-  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U): adam_update with l2 times
-  // the row's count; returns the sum of count times squares before the step
-  double (*adam_update_rows)(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
-                             const std::uint32_t* counts, std::size_t U, std::size_t K,
-                             AdamStep<T> step);
-  // Makes up for the steps since last[row] (V): rows (U), or null for the first U
-  void (*catch_up_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
-                        const std::uint32_t* rows, std::size_t U, std::size_t K,
-                        RowHistory history);
+  Kinds<OptimizerKernels<T>> optimizers;
 };
 
 struct IsaKernels {

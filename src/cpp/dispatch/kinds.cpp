@@ -27,6 +27,10 @@ Loss loss_named(const std::string& name) {
   return kind_named<Loss>("loss", name, compiled_kernels<float>().losses);
 }
 
+Optimizer optimizer_named(const std::string& name) {
+  return kind_named<Optimizer>("optimizer", name, compiled_kernels<float>().optimizers);
+}
+
 bool keeps_z(Activation activation) noexcept {
   return compiled_kernels<float>().activations[activation].keeps_z;
 }

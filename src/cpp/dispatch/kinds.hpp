@@ -10,6 +10,7 @@ namespace dcn {
 // Throw std::invalid_argument for a name that is not in the list.
 Activation activation_named(const std::string& name);
 Loss loss_named(const std::string& name);
+Optimizer optimizer_named(const std::string& name);
 
 // The forward's z is kept for the backward.
 bool keeps_z(Activation activation) noexcept;

@@ -16,7 +16,8 @@
 #include "kernels/dropout.inl"
 #include "kernels/combine.inl"
 #include "kernels/losses/all.inl"
-#include "kernels/adam.inl"
+#include "kernels/averages.inl"
+#include "kernels/optimizers/all.inl"
 #include "kernels/peak.inl"
 
 template <class T> constexpr KernelTable<T> make_table() {
@@ -50,10 +51,8 @@ template <class T> constexpr KernelTable<T> make_table() {
       .wide_forward = wide_forward<T>,
       .losses = all_of(LossTable<T, Losses>::kernels),
       .reduce_lanes = reduce_lanes<T>,
-      .adam_update = adam_update<T>,
       .average_update = average_update<T>,
-      .adam_update_rows = adam_update_rows<T>,
-      .catch_up_rows = catch_up_rows<T>,
+      .optimizers = all_of(OptimizerTable<T, Optimizers>::kernels),
   };
 }
 

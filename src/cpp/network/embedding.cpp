@@ -145,9 +145,9 @@ double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, first, count);
     const std::uint32_t* rows = table.touched.rows.data() + first;
-    squares_[task] = k.adam_update_rows(state.parameters + table.offset, state.m + table.offset,
-                                        state.v + table.offset, g, rows,
-                                        table.touched.counts.data() + first, count, table.K, step);
+    squares_[task] = k.optimizers[history.optimizer].update_rows(
+        state.parameters + table.offset, state.m + table.offset, state.v + table.offset, g, rows,
+        table.touched.counts.data() + first, count, table.K, step);
     if (!keeps_history_) return;
     const double rest =
         history.ema_decay > 0 ? 1 - average_share(history.ema_decay, history.now) : 0;
@@ -183,13 +183,13 @@ template <class T>
 void EmbeddingPart<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
                                 const RowHistory& history, std::size_t n_threads) noexcept {
   if (!keeps_history_) return;
-  each_chunk(n_threads,
-             [&](Table& table, std::size_t first, std::size_t count, std::size_t, std::size_t) {
-               T* averages = state.averages != nullptr ? state.averages + table.offset : nullptr;
-               k.catch_up_rows(state.parameters + table.offset, state.m + table.offset,
-                               state.v + table.offset, averages, table.last.data(),
-                               table.touched.rows.data() + first, count, table.K, history);
-             });
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t,
+                            std::size_t) {
+    T* averages = state.averages != nullptr ? state.averages + table.offset : nullptr;
+    k.optimizers[history.optimizer].catch_up_rows(
+        state.parameters + table.offset, state.m + table.offset, state.v + table.offset, averages,
+        table.last.data(), table.touched.rows.data() + first, count, table.K, history);
+  });
 }
 
 template <class T>
@@ -201,9 +201,9 @@ void EmbeddingPart<T>::flush(const KernelTable<T>& k, const TableState<T>& state
     parallel_for(n_threads, n_chunks, [&](std::size_t i, std::size_t) {
       const std::size_t first = i * chunk, at = table.offset + first * table.K;
       T* averages = state.averages != nullptr ? state.averages + at : nullptr;
-      k.catch_up_rows(state.parameters + at, state.m + at, state.v + at, averages,
-                      table.last.data() + first, nullptr, std::min(chunk, table.V - first), table.K,
-                      history);
+      k.optimizers[history.optimizer].catch_up_rows(
+          state.parameters + at, state.m + at, state.v + at, averages, table.last.data() + first,
+          nullptr, std::min(chunk, table.V - first), table.K, history);
     });
   }
 }

@@ -1,4 +1,5 @@
-// Stage 8: the numbers of one step, in double; the arithmetic on parameters is in kernels/adam.inl.
+// Stage 8: the numbers of one step, in double; the arithmetic on parameters is in
+// kernels/optimizers/.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace dcn {
 
 struct AdamOptions {
   double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
+  Optimizer optimizer{};
 
   // the learning rate of step t with both bias corrections folded in
   double step_size(std::uint64_t t) const {

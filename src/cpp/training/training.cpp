@@ -89,7 +89,8 @@ template <class T> RowHistory Network<T>::history(const AdamOptions& adam) const
           .beta_2 = adam.beta_2,
           .epsilon = adam.epsilon,
           .exact = config_.sparse_adam == SparseAdam::exact,
-          .ema_decay = config_.ema_decay};
+          .ema_decay = config_.ema_decay,
+          .optimizer = adam.optimizer};
 }
 
 template <class T> TableState<T> Network<T>::state() noexcept {
@@ -105,6 +106,7 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
   ++step_;
   step_sizes_.push_back(adam.step_size(step_));
   const std::size_t stride = padded<T>(dense_size_), n_lanes = tiling(n).lanes;
+  const OptimizerKernels<T>& optimizer = k.optimizers[adam.optimizer];
   const AdamStep<T> step = adam.step<T>(step_, 0);
   const T rest = static_cast<T>(1 - average_share(config_.ema_decay, step_));
   auto move = [&](std::size_t i, std::size_t) {
@@ -114,7 +116,7 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
     own.l2 = static_cast<T>(c.l2);
     k.reduce_lanes(g, lane_gradients_.data() + c.begin, stride, n_lanes, c.size);
     const double squares =
-        k.adam_update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
+        optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
     if (averages_.size() > 0) k.average_update(averages_.data() + c.begin, p, c.size, rest);
     penalties_[i] = 0.5 * c.l2 * squares;
   };

@@ -1,0 +1,62 @@
+// Stage 8: one pass over the flat buffers, and over the touched rows of the tables. An optimizer is
+// a struct of `move`, which moves some numbers, and of `missed_steps`, which makes up for the steps
+// that a row was not looked at; a new one is a file and an entry of the list.
+#include "kernels/optimizers/adam.inl"
+
+using Optimizers = KindList<Adam>;
+
+template <class T, class Kind>
+double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep<T> step) {
+  const Vec<T> l2 = broadcast(step.l2);
+  Vec<T> squares = broadcast(T(0));
+  for (std::size_t i = 0; i < n; i += kLanes<T>) {
+    const std::size_t left = n - i < kLanes<T> ? n - i : kLanes<T>;
+    squares = squares + Kind::move(parameters + i, m + i, v + i, g + i, left, l2, step);
+  }
+  return static_cast<double>(sum(squares));
+}
+
+template <class T, class Kind>
+double update_rows(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
+                   const std::uint32_t* counts, std::size_t U, std::size_t K, AdamStep<T> step) {
+  double total = 0;
+  for (std::size_t u = 0; u < U; ++u, g += K) {
+    const std::size_t at = static_cast<std::size_t>(rows[u]) * K;
+    const T count = static_cast<T>(counts[u]);
+    Vec<T> squares = broadcast(T(0));
+    for (std::size_t k = 0; k < K; k += kLanes<T>) {
+      const std::size_t left = K - k < kLanes<T> ? K - k : kLanes<T>;
+      squares = squares + Kind::move(table + at + k, m + at + k, v + at + k, g + k, left,
+                                     broadcast(step.l2 * count), step);
+    }
+    total += static_cast<double>(count) * static_cast<double>(sum(squares));
+  }
+  return total;
+}
+
+template <class T, class Kind>
+void catch_up_rows(T* table, T* m, T* v, T* average, std::uint32_t* last, const std::uint32_t* rows,
+                   std::size_t U, std::size_t K, RowHistory history) {
+  for (std::size_t u = 0; u < U; ++u) {
+    const std::size_t row = rows != nullptr ? rows[u] : u, at = row * K;
+    std::uint64_t step = last[row];
+    if (step >= history.now) continue;
+    T* mean = average != nullptr ? average + at : nullptr;
+    if (history.exact)
+      step = Kind::missed_steps(table + at, m + at, v + at, mean, step, K, history);
+    if (mean != nullptr && step < history.now) {
+      const double kept = average_kept(history.ema_decay, static_cast<double>(step),
+                                       static_cast<double>(history.now));
+      average_update(mean, table + at, K, static_cast<T>(1 - kept));
+    }
+    last[row] = static_cast<std::uint32_t>(history.now);
+  }
+}
+
+template <class T, class List> struct OptimizerTable;
+template <class T, class... Kind> struct OptimizerTable<T, KindList<Kind...>> {
+  static constexpr OptimizerKernels<T> kernels[] = {{.name = Kind::name,
+                                                     .update = update_all<T, Kind>,
+                                                     .update_rows = update_rows<T, Kind>,
+                                                     .catch_up_rows = catch_up_rows<T, Kind>}...};
+};
