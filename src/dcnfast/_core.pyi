@@ -339,14 +339,12 @@ class _Network(Generic[_T]):
 class NetworkF32(_Network[np.float32]): ...
 class NetworkF64(_Network[np.float64]): ...
 
-# ---- one row
+# ---- numeric columns
 
-class _RowPredictor(Generic[_T]):
-    # names, knots and arrays (M) of the numeric columns' scales; indicators (I): columns that have
-    # one
+# names, knots and arrays (M) of the columns' scales; indicators (I): columns that have one
+class ColumnScales:
     def __init__(
         self,
-        network: _Network[_T],
         names: Sequence[str],
         knots: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
         low: npt.NDArray[np.float64],
@@ -359,6 +357,13 @@ class _RowPredictor(Generic[_T]):
         indicators: npt.NDArray[np.int64],
         farthest: float,
     ) -> None: ...
+    # X (n,M) in the order of its columns -> out (n,M+I), float32 or float64
+    def transform(self, X: npt.NDArray[np.float64], out: npt.NDArray[_T]) -> None: ...
+
+# ---- one row
+
+class _RowPredictor(Generic[_T]):
+    def __init__(self, network: _Network[_T], scales: ColumnScales) -> None: ...
     # ids (F), numbers (M) -> logits (C)
     def __call__(
         self, ids: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]

@@ -178,17 +178,27 @@ def of_rows():
         *([(x, k), ([], [])] for k in ([0, math.nan, 1], [0, 1, math.inf])),
     ]  # fmt: skip
     low, high = np.full(2, -math.inf), np.full(2, 1.0)
-    make = (net, names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4)
-    predict = _core.RowPredictorF64(*make)
+    make = (names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4)
+    scales = _core.ColumnScales(*make)
+    predict = _core.RowPredictorF64(net, scales)
     ids, numbers = np.zeros(2, np.int32), np.ones(2)
     return {
+        "ColumnScales": (
+            _core.ColumnScales, make,
+            {0: [None, [], ["a"], names * 2, [1, 2]], 1: bad_knots,
+             2: [bad[0], high + 1, low[:1]], 3: [bad[0], high[:1]], 4: bad, 5: bad,
+             6: [zero, *bad], 7: bad, 9: [many - 1, many + 2, many[:3] + 2**62],
+             10: [0.0, -1.0, math.nan, None]},
+        ),
+        "transform": (
+            scales.transform, (np.ones((5, 2), order="F"), np.empty((5, 3))),
+            {0: [None, np.ones((5, 2)), np.ones((5, 2), np.float32, order="F")],
+             1: [None, np.empty((5, 3), np.int64), np.empty((5, 3), order="F")]},
+        ),
         "RowPredictor": (
-            _core.RowPredictorF64, make,
+            _core.RowPredictorF64, (net, scales),
             {0: [None, 1, _core.NetworkF32(_core.NetworkConfig(**CONFIG))],
-             1: [None, [], ["a"], names * 2, [1, 2]], 2: bad_knots,
-             3: [bad[0], high + 1, low[:1]], 4: [bad[0], high[:1]], 5: bad, 6: bad,
-             7: [zero, *bad], 8: bad, 10: [many - 1, many + 2, many, many[:3] + 2**62],
-             11: [0.0, -1.0, math.nan, None]},
+             1: [None, 1, make, _core.ColumnScales(*make[:9], many, 1e4)]},
         ),
         "row": (
             predict, (ids, numbers),
@@ -220,7 +230,7 @@ WEIGHTS = {"squared_error": 2, "log_loss": 2, "softmax_loss": 2} | dict.fromkeys
 )
 FREE_AXES = dict.fromkeys(("cross_vector", "cross_matrix", "cross_lowrank"), (0, 0)) | {
     "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
-    "compute_gradients": (4, 0), "train_epoch": (4, 0), "RowPredictor": (10, 0),
+    "compute_gradients": (4, 0), "train_epoch": (4, 0), "ColumnScales": (9, 0),
 }  # fmt: skip
 
 
@@ -234,6 +244,8 @@ def bad_calls(name, arguments, bad):
         for value in values:
             if value is None and WEIGHTS.get(name) == place:
                 continue
+            if (name, place) == ("ColumnScales", free_place) and isinstance(value, list):
+                continue  # no indicators
             yield (
                 f"{name}, argument {place}: {value!r}"[:200],
                 [value if i == place else argument for i, argument in enumerate(arguments)],

@@ -24,10 +24,11 @@ def wide():
 def row_predictor(network, n_dense):
     zero, one = np.zeros(n_dense), np.ones(n_dense)
     names, knots = [f"c{j}" for j in range(n_dense)], [([], [])] * n_dense
-    return _core.RowPredictorF64(
-        network, names, knots, -9 * one, 9 * one, one, zero, one, zero, zero.astype(bool),
+    scales = _core.ColumnScales(
+        names, knots, -9 * one, 9 * one, one, zero, one, zero, zero.astype(bool),
         np.empty(0, np.int64), 1e4,
     )  # fmt: skip
+    return _core.RowPredictorF64(network, scales)
 
 
 def calls_of_a_network(model):

@@ -1,11 +1,12 @@
 """Numbers of any unit -> numbers of about 1, always finite.
 
-Everything is computed in float64, a few rows at a time so that they stay in the cache.
+Everything is computed in float64, a few rows at a time so that they stay in the cache. What is
+learned is learned here; ``ColumnScales`` of the engine applies it, to tables and to single rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 from scipy.special import ndtri
+
+from dcnfast import _core
 
 Floats = npt.NDArray[np.float64]
 Blocks = Callable[[], Iterator[tuple[slice, Floats]]]
@@ -24,6 +27,7 @@ FARTHEST = 1e4
 BLOCK = 32768  # numbers; a quarter of a MB
 KNOTS = 1000  # of the function that takes a column to its quantiles
 QUANTILE_ROWS = 200_000  # rows that the quantiles are found in
+_NO_KNOTS = (np.empty(0), np.empty(0))
 HEAVY = 6.0  # standard deviations; no normal column of a billion rows has a number farther out
 
 
@@ -141,7 +145,7 @@ class Standardizer:
         constant = variance <= eps * variance + (eps * self.mean) ** 2
         self.scale = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
         self.constant = constant
-        ends = self.standardise(np.stack([low, high]))
+        ends = self.transform(np.stack([low, high]), np.float64)
         self.low, self.high = np.minimum(ends[0], 0), np.maximum(ends[1], 0)
         return self
 
@@ -154,9 +158,9 @@ class Standardizer:
         dtype : dtype
             Of the result, which is C-contiguous.
         """
-        Z = np.empty(X.shape, dtype)
+        Z, scales = np.empty(X.shape, dtype), self._scales()
         for rows, block in blocks(X):
-            Z[rows] = self.standardise(block)
+            scales.transform(block, Z[rows])
         return Z
 
     def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -174,17 +178,13 @@ class Standardizer:
         largest = np.finfo(np.float64).max
         return np.asarray(np.clip(X, -largest, largest))
 
-    def standardise(self, block: Floats) -> Floats:
-        """Standardise a block of rows, in place."""
-        with np.errstate(over="ignore"):
-            if (self.factor != 1).any():
-                block *= self.factor
-            block -= self.mean
-            block /= self.scale
-        np.clip(block, -FARTHEST, FARTHEST, out=block)
-        if self.constant.any():
-            block[:, self.constant] = 0.0
-        return _zero_for_nan(block)
+    def _scales(self) -> _core.ColumnScales:
+        m = len(self.mean)
+        no, everything = np.zeros(m), np.full(m, np.inf)
+        return _core.ColumnScales(
+            [str(j) for j in range(m)], [_NO_KNOTS] * m, -everything, everything, self.factor,
+            self.mean, self.scale, no, self.constant, np.empty(0, np.int64), FARTHEST,
+        )  # fmt: skip
 
 
 class NumericScaler:
@@ -214,6 +214,7 @@ class NumericScaler:
     """
 
     clips = False  # of a pickle that does not say it
+    _made: tuple[np.dtype[Any], _core.ColumnScales] | None = None
 
     def __init__(self, scaling: str | None = "auto", *, clips: bool = True) -> None:
         self.scaling = scaling
@@ -229,6 +230,7 @@ class NumericScaler:
         weight : ndarray of shape (n,) or None
             Not negative, not all zero.
         """
+        self._made = None
         n, m = X.shape
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
         self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
@@ -252,37 +254,59 @@ class NumericScaler:
         """Return the columns and the indicators, C-contiguous, shape (n, M + I)."""
         n, m = X.shape
         Z = np.empty((n, m + len(self.indicators)), dtype)
-        for rows, block in self._read(X):
-            if len(self.indicators):
-                Z[rows, m:] = np.isnan(block[:, self.indicators])
-            Z[rows, :m] = self._scale(block, dtype)
+        if self._made is None or self._made[0] != Z.dtype:
+            self._made = Z.dtype, self.scales(Z.dtype)
+        scales = self._made[1]
+        for rows, block in blocks(X):
+            scales.transform(logarithm(block) if self.scaling == "log" else block, Z[rows])
         return Z
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_made"}
+
+    def scales(
+        self, dtype: npt.DTypeLike, names: Sequence[str] | None = None
+    ) -> _core.ColumnScales:
+        """Return what the engine does to the columns, behind the logarithm.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Of its results.
+        names : sequence of str or None, default=None
+            Of the columns, for error messages.
+        """
+        z, m = self.standardizer, len(self.standardizer.mean)
+        factor, mean, scale, missing = z.factor, z.mean, z.scale, np.zeros(m)
+        constant, farthest = z.constant, FARTHEST
+        if self.scaling is None:  # numbers stay as they are
+            constant, farthest = np.zeros(m, bool), float(np.finfo(dtype).max)
+            factor, mean, scale = np.ones(m), np.zeros(m), np.ones(m)
+            missing = np.clip(z.mean / z.factor, -farthest, farthest)
+        low, high = np.full(m, -np.inf), np.full(m, np.inf)
+        if self.clips:  # training rows stay what they are
+            low, high = z.lowest, z.highest
+        return _core.ColumnScales(
+            [str(j) for j in range(m)] if names is None else names, self._all_knots(), low, high,
+            factor, mean, scale, missing, constant, self.indicators.astype(np.int64), farthest,
+        )  # fmt: skip
 
     def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring scaled rows into the range of the training rows."""
         low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
         return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
 
-    def knots(self) -> list[tuple[Floats, Floats]]:
+    def _all_knots(self) -> list[tuple[Floats, Floats]]:
         """Return for each column what its numbers are interpolated between, or nothing."""
-        pairs = [(np.empty(0), np.empty(0))] * len(self.standardizer.mean)
+        pairs = [_NO_KNOTS] * len(self.standardizer.mean)
         for j, pair in zip(self._ranked, self._knots, strict=True):
             pairs[j] = pair
         return pairs
 
-    def _scale(self, block: Floats, dtype: npt.DTypeLike) -> Floats:
-        z = self.standardizer
-        if self.clips:  # training rows stay what they are
-            np.clip(block, z.lowest, z.highest, out=block)
-        if self.scaling is not None:
-            return z.standardise(block)
-        mean = z.mean / z.factor
-        return _clip_to(dtype, np.where(np.isnan(block), mean, block))
-
     def _read(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         for rows, block in blocks(X):
             if self.scaling == "log":
-                np.copysign(np.log1p(np.abs(block)), block, out=block)
+                block = logarithm(block)
             elif len(self._ranked):
                 for j, (x, z) in zip(self._ranked, self._knots, strict=True):
                     block[:, j] = np.interp(block[:, j], x, z)
@@ -296,6 +320,11 @@ class NumericScaler:
             return np.arange(0)
         z = self.standardizer = Standardizer().fit(X, weight)
         return np.flatnonzero(np.maximum(-z.low, z.high) > HEAVY)
+
+
+def logarithm(numbers: Floats) -> Floats:
+    """Return sign(x) log(1 + abs(x)) of each number x, in the order in which they lie."""
+    return np.copysign(np.log1p(np.abs(numbers)), numbers)
 
 
 def _range(parts: Iterable[Floats]) -> tuple[Floats, Floats]:

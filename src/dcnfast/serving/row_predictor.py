@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dcnfast import _core
 from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.encode.scaling import FARTHEST, NumericScaler
+from dcnfast.encode.scaling import NumericScaler, logarithm
 from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.network.model import Model
 from dcnfast.table.factor import factor_objects
@@ -135,10 +135,7 @@ class RowPredictor:
         else:
             ids, numbers = self._no_ids, self._read_numbers(row)
         scaler = self._encoder.scaler
-        logged = scaler.scaling == "log"
-        logits = self._logits(
-            ids, np.copysign(np.log1p(np.abs(numbers)), numbers) if logged else numbers
-        )
+        logits = self._logits(ids, logarithm(numbers) if scaler.scaling == "log" else numbers)
         total = sum(logits)
         if total - total != 0:  # a polynomial of far-away numbers: ask as predict does
             dense = scaler.transform(numbers[None], self._model.config.dtype)
@@ -231,23 +228,9 @@ def finite_logits(encoder: TableEncoder, model: Model, rows: Encoded, n_threads:
 
 def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
     """Return the function of the engine: ids (F), numbers (M) -> list of logits."""
-    z, m = scaler.standardizer, len(names)
-    factor, mean, scale, missing = z.factor, z.mean, z.scale, np.zeros(m)
-    constant, farthest = z.constant, FARTHEST
-    if scaler.scaling is None:  # numbers stay as they are
-        factor, mean, scale, missing = np.ones(m), np.zeros(m), np.ones(m), z.mean / z.factor
-        constant, farthest = np.zeros(m, bool), float(np.finfo(model.config.dtype).max)
-    low, high = np.full(m, -np.inf), np.full(m, np.inf)
-    if scaler.clips:
-        low, high = z.lowest, z.highest
     single = model.config.dtype == "float32"
     kind: Any = _core.RowPredictorF32 if single else _core.RowPredictorF64
-    indicators = scaler.indicators.astype(np.int64)
-    knots = scaler.knots()
-    return kind(
-        model.network, names, knots, low, high, factor, mean, scale, missing, constant, indicators,
-        farthest,
-    )  # fmt: skip
+    return kind(model.network, scaler.scales(model.config.dtype, names))
 
 
 def _refuse_unless_sequence(row: Any) -> None:
