@@ -22,12 +22,12 @@ struct Draw {
   }
 };
 
-inline dcn::NetworkConfig small_network(dcn::CrossKind cross, dcn::Structure structure) {
+inline dcn::NetworkConfig small_network(const char* cross, dcn::Structure structure) {
   dcn::NetworkConfig config;
   config.n_dense = 9;
   config.cross = cross;
   config.cross_layers = 2;
-  config.cross_rank = cross == dcn::CrossKind::lowrank ? 3 : 0;
+  config.cross_rank = config.cross == "lowrank" ? 3 : 0;
   config.hidden = {17, 5};
   config.activation = dcn::activation_named("gelu");
   config.structure = structure;
@@ -36,12 +36,12 @@ inline dcn::NetworkConfig small_network(dcn::CrossKind cross, dcn::Structure str
 }
 
 // the same with all that a network may have
-inline dcn::NetworkConfig full_network(dcn::CrossKind cross, dcn::Structure structure) {
+inline dcn::NetworkConfig full_network(const char* cross, dcn::Structure structure) {
   dcn::NetworkConfig config = small_network(cross, structure);
   config.fields = {{"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}};
   config.wide = true;
-  if (cross != dcn::CrossKind::vector) config.preactivation = dcn::activation_named("gelu");
-  config.cross_bias = cross == dcn::CrossKind::vector;
+  if (config.cross != "vector") config.preactivation = dcn::activation_named("gelu");
+  config.cross_bias = config.cross == "vector";
   config.dropout = 0.1;
   config.layer_norm = true;
   config.alpha_embedding = 1e-3;

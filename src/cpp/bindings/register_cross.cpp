@@ -27,13 +27,14 @@ template <class T> struct Numbers {
 template <class T> class CrossOp {
  public:
   CrossOp(const NetworkConfig& config, const std::vector<Numbers<T>>& parameters)
-      : k_(table_of<T>(active_isa())), D_(config.width()), rank_(config.cross_rank),
-        part_(config, layout_) {
+      : k_(table_of<T>(active_isa())), D_(config.width()), part_(make_cross<T>(config)) {
+    if (part_ == nullptr) return;
+    part_->add(layout_);
     Buffer<T> flat(layout_.size());
     T* out = flat.data();
     for (const Numbers<T>& p : parameters) out = std::copy_n(p.data, p.size, out);
     Packings<T> packings;
-    part_.pack(k_, packings, flat.data());
+    part_->pack(k_, packings, flat.data());
     pack_all(k_, packings, 1);
   }
 
@@ -41,20 +42,28 @@ template <class T> class CrossOp {
 
   // x0 (B,D) -> xL (B,D)
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
+    if (part_ == nullptr) {
+      std::copy_n(x0, B * D_, xL);
+      return;
+    }
     const Tiling tiling = cut(B, most_rows(), n_parameters());
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
       Slot& s = slots[slot];
       const std::size_t first = tiling.first_row(tile), n = tiling.n_rows(tile);
-      k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_, D_);
-      part_.forward(k_, s.tile, nullptr, n);
-      k_.unstack(xL + first * D_, s.tile.xL(), ld<T>(D_), n, D_);
+      k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
+      part_->forward(k_, *s.tile, nullptr, n);
+      k_.unstack(xL + first * D_, s.tile->xL, ld<T>(D_), n, D_);
     });
   }
 
   // dxL (B,D) -> dx0 (B,D) and the parameters' gradients, flat
   void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
                 std::size_t n_threads) {
+    if (part_ == nullptr) {
+      std::copy_n(dxL, B * D_, dx0);
+      return;
+    }
     const Tiling tiling = cut(B, most_rows(), n_parameters());
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> lanes(tiling.lanes * stride);
@@ -63,10 +72,10 @@ template <class T> class CrossOp {
       Slot& s = slots[slot];
       for (std::size_t i = tiling.first_tile(lane); i < tiling.first_tile(lane + 1); ++i) {
         const std::size_t first = tiling.first_row(i), n = tiling.n_rows(i);
-        k_.stack_forward(s.tile.x[0], x0 + first * D_, nullptr, n, D_, D_);
+        k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
         k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
-        part_.forward(k_, s.tile, nullptr, n);
-        part_.backward(k_, s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, nullptr, n);
+        part_->forward(k_, *s.tile, nullptr, n);
+        part_->backward(k_, *s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, nullptr, n);
         k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
       }
     });
@@ -76,12 +85,13 @@ template <class T> class CrossOp {
  private:
   struct Slot {
     Buffer<T> memory;
-    CrossTile<T> tile;
-    T *dx0, *dxL;
+    std::unique_ptr<CrossTile<T>> tile;
+    T *x0, *dx0, *dxL;
   };
 
   void carve(Slot& slot, Carver<T>& carver, std::size_t rows) const {
-    slot.tile = part_.carve(carver, carver.take(rows * ld<T>(D_)), rows);
+    slot.x0 = carver.take(rows * ld<T>(D_));
+    slot.tile = part_->carve(carver, slot.x0, rows);
     slot.dx0 = carver.take(rows * ld<T>(D_));
     slot.dxL = carver.take(rows * ld<T>(D_));
   }
@@ -92,8 +102,7 @@ template <class T> class CrossOp {
     return count.used() * sizeof(T) / kRowStep;
   }
   std::size_t most_rows() const {
-    const std::size_t inputs = rank_ > 0 ? rank_ : D_;
-    return dcn::most_rows(bytes_per_row(), D_ * inputs * sizeof(T));
+    return dcn::most_rows(bytes_per_row(), part_->largest_weights() * sizeof(T));
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
     std::vector<Slot> slots(most_slots(n_threads, tiling.tiles));
@@ -108,9 +117,9 @@ template <class T> class CrossOp {
   }
 
   const KernelTable<T>& k_;
-  std::size_t D_, rank_;
+  std::size_t D_;
   Layout layout_;
-  CrossPart<T> part_;
+  std::unique_ptr<Cross<T>> part_;  // null without layers
 };
 
 // The vector form needs neither copies nor padding: it works on the caller's rows where they are.
@@ -226,7 +235,7 @@ py::tuple run_backward(const char* function, Make make, const Array<T>& dxL, con
 }
 
 template <class T>
-NetworkConfig cross_config(const char* function, CrossKind kind, const Array<T>& x0,
+NetworkConfig cross_config(const char* function, const char* kind, const Array<T>& x0,
                            const Array<T>& b, py::ssize_t rank, double diag_scale,
                            const std::string& preactivation) {
   check_shape(function, "x0", x0, {{"B"}, {"D"}});
@@ -261,8 +270,7 @@ auto vector_op(const char* function, const Array<T>& x0, const Array<T>& w, cons
 template <class T>
 auto matrix_op(const char* function, const Array<T>& x0, const Array<T>& W, const Array<T>& b,
                double diag_scale, const std::string& preactivation) {
-  NetworkConfig config =
-      cross_config(function, CrossKind::matrix, x0, b, 0, diag_scale, preactivation);
+  NetworkConfig config = cross_config(function, "matrix", x0, b, 0, diag_scale, preactivation);
   check_shape(function, "W", W, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"D", x0.shape(1)}});
   return [config = std::move(config),
           parameters = std::vector<Numbers<T>>{Numbers<T>(W), Numbers<T>(b)}] {
@@ -274,8 +282,7 @@ template <class T>
 auto lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U, const Array<T>& V,
                 const Array<T>& b, double diag_scale, const std::string& preactivation) {
   const py::ssize_t R = U.ndim() == 3 ? U.shape(2) : 0;
-  NetworkConfig config =
-      cross_config(function, CrossKind::lowrank, x0, b, R, diag_scale, preactivation);
+  NetworkConfig config = cross_config(function, "lowrank", x0, b, R, diag_scale, preactivation);
   check_shape(function, "U", U, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"R"}});
   check_shape(function, "V", V, {{"L", b.shape(0)}, {"R", R}, {"D", x0.shape(1)}});
   return [config = std::move(config),

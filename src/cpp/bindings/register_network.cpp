@@ -140,6 +140,15 @@ void check_size(const std::string& name, std::size_t size, std::size_t least, st
                           " to " + std::to_string(most));
 }
 
+CrossKind cross_kind(const std::string& name) {
+  std::string names;
+  for (const CrossKind& kind : cross_kinds()) {
+    if (name == kind.name) return kind;
+    names += (names.empty() ? "'" : ", '") + std::string(kind.name) + "'";
+  }
+  throw py::value_error("cross is '" + name + "', want one of " + names);
+}
+
 // In floating point, where nothing overflows.
 double count_parameters(const NetworkConfig& c) {
   const auto number = [](std::size_t size) { return static_cast<double>(size); };
@@ -150,16 +159,14 @@ double count_parameters(const NetworkConfig& c) {
     deep += (inputs + 3) * number(O);
     inputs = number(O);
   }
-  const double layer = c.cross == CrossKind::matrix    ? D * D
-                       : c.cross == CrossKind::lowrank ? 2 * D * number(c.cross_rank)
-                                                       : D;
+  const double layer = cross_kind(c.cross).weights(D, number(c.cross_rank));
   return tables + number(c.cross_layers) * (layer + D) + 2 * deep + C * (2 * D + 2 * inputs + 1);
 }
 
 void check_config(const NetworkConfig& c) {
   check_size("n_dense", c.n_dense, 0, kMostWidth);
   check_size("cross_layers", c.cross_layers, 0, kMostLayers);
-  const bool ranked = c.cross == CrossKind::lowrank && c.cross_layers > 0;
+  const bool ranked = cross_kind(c.cross).ranked && c.cross_layers > 0;
   check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
   check_size("n_outputs", c.n_outputs, 1, kMostWidth);
   check_size("the number of hidden layers", c.hidden.size(), 0, kMostLayers);
@@ -207,10 +214,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   }
   c.n_dense = n_dense;
   c.wide = wide;
-  c.cross = choice<CrossKind>("cross", cross,
-                              {{"vector", CrossKind::vector},
-                               {"matrix", CrossKind::matrix},
-                               {"lowrank", CrossKind::lowrank}});
+  c.cross = cross_kind(cross).name;
   c.cross_layers = cross_layers;
   c.cross_rank = cross_rank;
   c.diag_scale = diag_scale;

@@ -11,7 +11,6 @@
 
 namespace dcn {
 
-enum class CrossKind : int { vector, matrix, lowrank };
 enum class Structure : int { parallel, stacked, stacked_parallel };
 enum class SparseAdam : int { lazy, exact };
 enum class Deterministic : int { threads, isa };
@@ -26,7 +25,7 @@ struct NetworkConfig {
   std::vector<FieldConfig> fields;  // F
   std::size_t n_dense = 0;          // M
   bool wide = false;
-  CrossKind cross = CrossKind::matrix;
+  std::string cross = "matrix";  // one of cross_kinds()
   std::size_t cross_layers = 0;  // L
   std::size_t cross_rank = 0;    // R
   double diag_scale = 0;

@@ -7,23 +7,27 @@
 namespace dcn {
 
 template <class T>
-DeepPart<T>::DeepPart(const NetworkConfig& config, Layout& layout, const std::string& prefix,
-                      std::size_t first_stream)
-    : activation_(config.activation), layer_norm_(config.layer_norm), first_stream_(first_stream),
-      widths_{config.width()} {
-  threshold_ =
-      std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(config.dropout * 65536 + 0.5));
+DeepPart<T>::DeepPart(const NetworkConfig& config, std::string prefix, std::size_t first_stream)
+    : prefix_(std::move(prefix)), activation_(config.activation), layer_norm_(config.layer_norm),
+      alpha_(config.alpha_deep),
+      threshold_(
+          std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(config.dropout * 65536 + 0.5))),
+      first_stream_(first_stream), widths_{config.width()} {
   for (const std::size_t O : config.hidden) {
-    const std::size_t I = widths_.back();
-    const std::string index = std::to_string(packed_.size());
-    w_.push_back(layout.add(prefix + "_W_" + index, {O, I}, config.alpha_deep));
-    b_.push_back(layout.add(prefix + "_b_" + index, {O}, 0));
-    if (layer_norm_) {
-      scale_.push_back(layout.add(prefix + "_scale_" + index, {O}, 0));
-      shift_.push_back(layout.add(prefix + "_shift_" + index, {O}, 0));
-    }
-    packed_.emplace_back(O, I);
+    packed_.emplace_back(O, widths_.back());
     widths_.push_back(O);
+  }
+}
+
+template <class T> void DeepPart<T>::add(Layout& layout) {
+  for (std::size_t i = 0; i < layers(); ++i) {
+    const std::size_t I = widths_[i], O = widths_[i + 1];
+    const std::string index = std::to_string(i);
+    w_.push_back(layout.add(prefix_ + "_W_" + index, {O, I}, Role::weight, alpha_));
+    b_.push_back(layout.add(prefix_ + "_b_" + index, {O}, Role::bias, 0));
+    if (!layer_norm_) continue;
+    scale_.push_back(layout.add(prefix_ + "_scale_" + index, {O}, Role::scale, 0));
+    shift_.push_back(layout.add(prefix_ + "_shift_" + index, {O}, Role::shift, 0));
   }
 }
 

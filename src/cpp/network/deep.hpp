@@ -31,12 +31,12 @@ struct DropoutAt {
 
 template <class T> class DeepPart {
  public:
-  DeepPart() = default;
-  // Adds PREFIX_W_i (O,I), PREFIX_b_i (O) and, with layer normalisation, PREFIX_scale_i and
-  // PREFIX_shift_i (O) for every hidden layer. The part's dropout streams start at first_stream.
-  DeepPart(const NetworkConfig& config, Layout& layout, const std::string& prefix,
-           std::size_t first_stream);
+  // The part's dropout streams start at first_stream.
+  DeepPart(const NetworkConfig& config, std::string prefix, std::size_t first_stream);
 
+  // PREFIX_W_i (O,I), PREFIX_b_i (O) and, with layer normalisation, PREFIX_scale_i and
+  // PREFIX_shift_i (O) for every hidden layer
+  void add(Layout& layout);
   void pack(Packings<T>& packings, const T* parameters);
   DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
 
@@ -63,10 +63,12 @@ template <class T> class DeepPart {
   }
   std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
 
-  Activation activation_ = Activation::identity;
-  bool layer_norm_ = false;
-  std::uint32_t threshold_ = 0;  // of 65536; 0 without dropout
-  std::size_t first_stream_ = 0;
+  std::string prefix_;
+  Activation activation_;
+  bool layer_norm_;
+  double alpha_;
+  std::uint32_t threshold_;  // of 65536; 0 without dropout
+  std::size_t first_stream_;
   std::vector<std::size_t> widths_;                 // N+1
   std::vector<std::size_t> w_, b_, scale_, shift_;  // offsets
   std::vector<PackedMatrix<T>> packed_;

@@ -18,21 +18,20 @@ constexpr std::size_t kRowsPerTask = 256;
 }  // namespace
 
 template <class T>
-EmbeddingPart<T>::EmbeddingPart(const NetworkConfig& config, Layout& layout)
+EmbeddingPart<T>::EmbeddingPart(const NetworkConfig& config)
     : F_(config.fields.size()), C_(config.n_outputs), width_(config.embedding_width()),
       D_(config.width()), alpha_(config.alpha_embedding),
       keeps_history_(config.sparse_adam == SparseAdam::exact || config.ema_decay > 0) {
   std::set<std::size_t> widths;
   for (const FieldConfig& field : config.fields) widths.insert(field.width);
-  for (const std::size_t K : widths) add_table(layout, config, K, false);
-  if (config.wide && F_ > 0) add_table(layout, config, C_, true);
+  for (const std::size_t K : widths) list_table(config, K, false);
+  if (config.wide && F_ > 0) list_table(config, C_, true);
   fields_.resize(F_);
   wide_fields_.resize(config.wide ? F_ : 0);
 }
 
 template <class T>
-void EmbeddingPart<T>::add_table(Layout& layout, const NetworkConfig& config, std::size_t K,
-                                 bool wide) {
+void EmbeddingPart<T>::list_table(const NetworkConfig& config, std::size_t K, bool wide) {
   Table table;
   table.wide = wide;
   table.K = K;
@@ -46,10 +45,16 @@ void EmbeddingPart<T>::add_table(Layout& layout, const NetworkConfig& config, st
     }
     column += field.width;
   }
-  const std::string name = wide ? "wide" : "embedding_" + std::to_string(K);
-  table.offset = layout.add(name, {table.V, K}, 0, kLanes<T>);
   if (keeps_history_) table.last.resize(table.V);
   tables_.push_back(std::move(table));
+}
+
+template <class T> void EmbeddingPart<T>::add(Layout& layout) {
+  for (Table& table : tables_) {
+    const std::string name = table.wide ? "wide" : "embedding_" + std::to_string(table.K);
+    const Role role = table.wide ? Role::linear : Role::embedding;
+    table.offset = layout.add(name, {table.V, table.K}, role, 0, kLanes<T>);
+  }
 }
 
 template <class T> void EmbeddingPart<T>::point(const T* parameters) noexcept {

@@ -31,9 +31,10 @@ template <class T> class SharedProducts;
 
 template <class T> class EmbeddingPart {
  public:
-  EmbeddingPart() = default;
-  // Adds embedding_K (V,K), one for all fields of width K, and wide (V,C).
-  EmbeddingPart(const NetworkConfig& config, Layout& layout);
+  explicit EmbeddingPart(const NetworkConfig& config);
+
+  // embedding_K (V,K), one for all fields of width K, and wide (V,C)
+  void add(Layout& layout);
 
   // Forward reads from these flat parameters from now on.
   void point(const T* parameters) noexcept;
@@ -87,16 +88,16 @@ template <class T> class EmbeddingPart {
   struct Chunk {
     std::size_t table, first;  // number of the table, touched row
   };
-  void add_table(Layout& layout, const NetworkConfig& config, std::size_t K, bool wide);
+  void list_table(const NetworkConfig& config, std::size_t K, bool wide);
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
                      const Table& table, std::size_t first, std::size_t count);
   void list_chunks(std::size_t n_threads);
   // f(table, first touched row, how many, slot, task)
   template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
 
-  std::size_t F_ = 0, C_ = 1, width_ = 0, D_ = 0;
-  double alpha_ = 0;
-  bool keeps_history_ = false;
+  std::size_t F_, C_, width_, D_;
+  double alpha_;
+  bool keeps_history_;
   std::vector<Table> tables_;
   std::vector<Field<T>> fields_, wide_fields_;
   Buffer<T> dx_, dlogits_;

@@ -1,6 +1,7 @@
 // Stage 5: combine. The parts of the model -> logits (T,C), and back.
 #pragma once
 
+#include <numeric>
 #include <vector>
 
 #include "network/config.hpp"
@@ -18,24 +19,26 @@ template <class T> struct HeadInput {
 
 template <class T> class Head {
  public:
-  Head() = default;
-  // Adds wide_W (C,M) where wide_columns is M > 0, head_W (C, sum of widths) and head_b (C).
   // widths: of the parts that reach the head, in the order in which their inputs will come; the
-  // wide columns come last.
-  Head(const NetworkConfig& config, Layout& layout, const std::vector<std::size_t>& widths,
+  // wide columns, M of them or none, come last.
+  Head(const NetworkConfig& config, const std::vector<std::size_t>& widths,
        std::size_t wide_columns)
-      : C_(config.n_outputs) {
-    std::size_t wide = 0, width = 0;
-    if (wide_columns > 0) wide = layout.add("wide_W", {C_, wide_columns}, config.alpha_deep);
-    for (const std::size_t w : widths) width += w;
-    std::size_t w = layout.add("head_W", {C_, width}, config.alpha_deep);
-    b_ = layout.add("head_b", {C_}, 0);
-    for (const std::size_t part : widths) {
-      parts_.push_back({part, width, w, PackedMatrix<T>(C_, part)});
-      w += part;
-    }
+      : C_(config.n_outputs), width_(std::accumulate(widths.begin(), widths.end(), std::size_t{0})),
+        wide_columns_(wide_columns), alpha_(config.alpha_deep) {
+    for (const std::size_t part : widths)
+      parts_.push_back({part, width_, 0, PackedMatrix<T>(C_, part)});
     if (wide_columns > 0)
-      parts_.push_back({wide_columns, wide_columns, wide, PackedMatrix<T>(C_, wide_columns)});
+      parts_.push_back({wide_columns, wide_columns, 0, PackedMatrix<T>(C_, wide_columns)});
+  }
+
+  // wide_W (C,M), head_W (C, sum of widths) and head_b (C)
+  void add(Layout& layout) {
+    if (wide_columns_ > 0)
+      parts_.back().w = layout.add("wide_W", {C_, wide_columns_}, Role::linear, alpha_);
+    std::size_t w = layout.add("head_W", {C_, width_}, Role::weight, alpha_);
+    b_ = layout.add("head_b", {C_}, Role::bias, 0);
+    for (std::size_t i = 0; i < parts_.size() - (wide_columns_ > 0); w += parts_[i++].width)
+      parts_[i].w = w;
   }
 
   void pack(Packings<T>& packings, const T* parameters) {
@@ -63,7 +66,8 @@ template <class T> class Head {
     std::size_t w;              // offset of the piece
     PackedMatrix<T> packed;
   };
-  std::size_t C_ = 1, b_ = 0;
+  std::size_t C_, width_, wide_columns_, b_ = 0;
+  double alpha_;
   std::vector<Part> parts_;
 };
 

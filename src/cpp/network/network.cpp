@@ -25,11 +25,10 @@ template <class T> void copy_without_denormals(Buffer<T>& to, const T* from) {
 
 template <class T>
 Network<T>::Network(const NetworkConfig& config)
-    : config_(config), cross_(config_, layout_), deep_(config_, layout_, "deep", 0),
-      beside_(beside(config_), layout_, "beside", config_.hidden.size()),
-      head_(config_, layout_, head_widths(), config_.wide ? config_.n_dense : 0),
-      dense_size_(layout_.size()), embedding_(config_, layout_),
-      shared_(config_.width(), first_layers()),
+    : config_(config), cross_(make_cross<T>(config_)), deep_(config_, "deep", 0),
+      beside_(beside(config_), "beside", config_.hidden.size()),
+      head_(config_, head_widths(), config_.wide ? config_.n_dense : 0), embedding_(config_),
+      layout_(make_layout()), shared_(config_.width(), first_layers()),
       most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
       parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0),
       gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
@@ -39,6 +38,18 @@ Network<T>::Network(const NetworkConfig& config)
   penalties_.resize(chunks_.size());
   list_packings(kernels(), averages());
   use(kernels(), averages(), 1);
+}
+
+// The order of the tensors in the flat buffers. Tables come last: they take no lanes.
+template <class T> Layout Network<T>::make_layout() {
+  Layout layout;
+  if (cross_ != nullptr) cross_->add(layout);
+  deep_.add(layout);
+  beside_.add(layout);
+  head_.add(layout);
+  dense_size_ = layout.size();
+  embedding_.add(layout);
+  return layout;
 }
 
 template <class T> void Network<T>::set_parameters(const T* values) {
@@ -61,7 +72,7 @@ template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::u
 
 template <class T> void Network<T>::list_packings(const KernelTable<T>& k, const T* parameters) {
   packings_.clear();
-  cross_.pack(k, packings_, parameters);
+  if (cross_ != nullptr) cross_->pack(k, packings_, parameters);
   deep_.pack(packings_, parameters);
   beside_.pack(packings_, parameters);
   head_.pack(packings_, parameters);
@@ -80,14 +91,14 @@ void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n
 
 template <class T> std::array<FirstLayer<T>, 3> Network<T>::first_layers() const {
   const bool parallel = config_.structure == Structure::parallel;
-  return {cross_.first_layer(), parallel ? deep_.first_layer() : FirstLayer<T>{},
-          beside_.first_layer()};
+  return {cross_ != nullptr ? cross_->first_layer() : FirstLayer<T>{},
+          parallel ? deep_.first_layer() : FirstLayer<T>{}, beside_.first_layer()};
 }
 
 template <class T> std::vector<std::size_t> Network<T>::head_widths() const {
   if (deep_.layers() == 0) return {config_.width()};
   std::vector<std::size_t> widths;
-  if (config_.structure == Structure::parallel && cross_.layers() > 0)
+  if (config_.structure == Structure::parallel && cross_ != nullptr)
     widths.push_back(config_.width());
   widths.push_back(deep_.width());
   if (beside_.layers() > 0) widths.push_back(beside_.width());
@@ -96,10 +107,10 @@ template <class T> std::vector<std::size_t> Network<T>::head_widths() const {
 
 template <class T> void Network<T>::connect_head(Workspace<T>& ws) const {
   const std::size_t D = config_.width();
-  const bool direct = config_.structure == Structure::parallel && cross_.layers() > 0;
+  const bool direct = config_.structure == Structure::parallel && cross_ != nullptr;
   ws.head.clear();
   if (deep_.layers() == 0 || direct)
-    ws.head.push_back({ws.cross.xL(), cross_.layers() > 0 ? ws.dxL : ws.dx0, ld<T>(D)});
+    ws.head.push_back({ws.xL(), cross_ != nullptr ? ws.dxL : ws.dx0, ld<T>(D)});
   if (deep_.layers() > 0) ws.head.push_back({ws.deep.hN(), ws.deep.dh, ld<T>(deep_.width())});
   if (beside_.layers() > 0)
     ws.head.push_back({ws.beside.hN(), ws.beside.dh, ld<T>(beside_.width())});
@@ -111,9 +122,8 @@ template <class T>
 void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const {
   const std::size_t wide = rows * ld<T>(config_.width()), narrow = rows * ld<T>(config_.n_outputs);
   ws.x0 = carver.take(wide);
-  ws.cross = cross_.carve(carver, ws.x0, rows);
-  ws.deep =
-      deep_.carve(carver, config_.structure == Structure::parallel ? ws.x0 : ws.cross.xL(), rows);
+  if (cross_ != nullptr) ws.cross = cross_->carve(carver, ws.x0, rows);
+  ws.deep = deep_.carve(carver, config_.structure == Structure::parallel ? ws.x0 : ws.xL(), rows);
   ws.beside = beside_.carve(carver, ws.x0, rows);
   ws.logits = carver.take(narrow);
   if (backward) {
@@ -132,9 +142,7 @@ template <class T> std::size_t Network<T>::bytes_per_row() const {
 }
 
 template <class T> std::size_t Network<T>::largest_weights() const {
-  std::size_t I = config_.width(), most = 0;
-  if (cross_.layers() > 0 && config_.cross != CrossKind::vector)
-    most = I * (config_.cross == CrossKind::matrix ? I : config_.cross_rank);
+  std::size_t I = config_.width(), most = cross_ != nullptr ? cross_->largest_weights() : 0;
   for (const std::size_t O : config_.hidden) {
     most = std::max(most, I * O);
     I = O;
@@ -162,7 +170,7 @@ void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<
   embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);  // ids -> x0 (T,D)
   k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
   watch.lap(Stage::embed);
-  cross_.forward(k, ws.cross, in_use_, n);  // x0 -> xL (T,D)
+  if (cross_ != nullptr) cross_->forward(k, *ws.cross, in_use_, n);  // x0 -> xL (T,D)
   watch.lap(Stage::cross);
   deep_.forward(k, ws.deep, in_use_, n, dropout);      // x0 or xL -> hN (T,H)
   beside_.forward(k, ws.beside, in_use_, n, dropout);  // x0 -> hN (T,H)
@@ -199,12 +207,12 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   watch.lap(Stage::combine_backward);
 
   const bool parallel = config_.structure == Structure::parallel;
-  const bool crosses = cross_.layers() > 0;
+  const bool crosses = cross_ != nullptr;
   T* dxL = crosses ? ws.dxL : ws.dx0;
   // the deep part reads xL; in parallel x0, whose gradient waits until the cross part has begun it
   if (!parallel) deep_.backward(k, ws.deep, dxL, false, gradients, in_use_, n, dropout);
   watch.lap(Stage::deep_backward);
-  if (crosses) cross_.backward(k, ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
+  if (crosses) cross_->backward(k, *ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
   watch.lap(Stage::cross_backward);
   if (parallel) deep_.backward(k, ws.deep, ws.dx0, crosses, gradients, in_use_, n, dropout);
   beside_.backward(k, ws.beside, ws.dx0, true, gradients, in_use_, n, dropout);

@@ -20,8 +20,8 @@ namespace dcn {
 // One tile's activations and scratch, carved from one buffer.
 template <class T> struct Workspace {
   Buffer<T> memory;
-  T* x0 = nullptr;  // (T,D)
-  CrossTile<T> cross;
+  T* x0 = nullptr;                      // (T,D)
+  std::unique_ptr<CrossTile<T>> cross;  // null without cross layers
   DeepTile<T> deep, beside;
   T* logits = nullptr;   // (T,C)
   T* dlogits = nullptr;  // (T,C)
@@ -30,6 +30,8 @@ template <class T> struct Workspace {
   std::vector<HeadInput<T>> head;
   std::array<Shared<T>, 3> shared;
   StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
+
+  T* xL() const { return cross != nullptr ? cross->xL : x0; }
 };
 
 // A table in memory. Rows are picked by number, so a shuffle copies nothing.
@@ -139,6 +141,7 @@ template <class T> class Network {
     const IsaKernels& isa = active_isa();
     return table_of<T>(config_.deterministic == Deterministic::isa ? with_fused_fma(isa) : isa);
   }
+  Layout make_layout();
   std::size_t bytes_per_row() const;
   std::size_t largest_weights() const;  // numbers of a matrix
   std::vector<std::size_t> head_widths() const;
@@ -175,12 +178,12 @@ template <class T> class Network {
   template <class F> void each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const;
 
   NetworkConfig config_;
-  Layout layout_;
-  CrossPart<T> cross_;
-  DeepPart<T> deep_, beside_;  // beside: the second deep part of stacked_parallel
+  std::unique_ptr<Cross<T>> cross_;  // null without cross layers
+  DeepPart<T> deep_, beside_;        // beside: the second deep part of stacked_parallel
   Head<T> head_;
-  std::size_t dense_size_;  // the tables come last
   EmbeddingPart<T> embedding_;
+  std::size_t dense_size_ = 0;  // of all but the tables
+  Layout layout_;
   SharedProducts<T> shared_;
   std::size_t most_rows_;  // of a tile
   Buffer<T> parameters_, averages_, gradients_, m_, v_;

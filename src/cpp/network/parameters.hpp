@@ -12,11 +12,17 @@
 
 namespace dcn {
 
+// What a tensor is for: how it begins, and what pulls at it, follow from it.
+enum class Role : int { embedding, cross_weight, weight, bias, scale, shift, linear };
+inline constexpr const char* kRoleNames[] = {"embedding", "cross_weight", "weight", "bias",
+                                             "scale",     "shift",        "linear"};
+
 struct Tensor {
   std::string name;
   std::vector<std::size_t> shape;
   std::size_t offset;
   std::size_t size;
+  Role role;
   double l2;  // gradient gets l2 * value; 0 for biases
 };
 
@@ -24,12 +30,12 @@ class Layout {
  public:
   // Returns the offset of the new tensor. An aligned one starts a cache line, so that a table row
   // of 64 bytes is one line; the numbers skipped stay 0.
-  std::size_t add(std::string name, std::vector<std::size_t> shape, double l2,
+  std::size_t add(std::string name, std::vector<std::size_t> shape, Role role, double l2,
                   std::size_t align = 1) {
     const std::size_t size =
         std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());
     size_ = (size_ + align - 1) / align * align;
-    tensors_.push_back({std::move(name), std::move(shape), size_, size, l2});
+    tensors_.push_back({std::move(name), std::move(shape), size_, size, role, l2});
     size_ += size;
     count_ += size;
     return tensors_.back().offset;

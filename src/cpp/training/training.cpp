@@ -40,7 +40,7 @@ template <class T> void Network<T>::share(Workspace<T>& ws, std::size_t row) {
     part = shared_.part(layer, row);
     return &part;
   };
-  ws.cross.shared = pointer(First::cross);
+  if (ws.cross != nullptr) ws.cross->shared = pointer(First::cross);
   ws.deep.shared = pointer(First::deep);
   ws.beside.shared = pointer(First::beside);
 }

@@ -1,6 +1,9 @@
-// Stage 3: the cross layers of one tile, in any of their three forms.
+// Stage 3: the cross layers of one tile, whatever their kind. Each kind is a class in a file of its
+// own, each backward below its forward; kinds.cpp lists them.
 #pragma once
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "network/config.hpp"
@@ -9,78 +12,74 @@
 
 namespace dcn {
 
-// What the forward pass of one tile keeps for the backward pass, and its scratch.
+// What the forward pass of one tile keeps for the backward pass, and its scratch: a kind's own.
 template <class T> struct CrossTile {
-  std::vector<T*> x;    // L+1 pointers to (T,D); x[0] is x0. The vector form has x0 and xL only
-  std::vector<T*> z;    // L pointers to (T,D), matrix and low rank: z, then dz; g with a gate
-  std::vector<T*> pre;  // L pointers to (T,D), W x + b for a gelu gate, else null
-  std::vector<T*> t;    // L pointers to (T,R), low rank
-  T *p = nullptr, *a = nullptr;                    // (L,T), (L+1,T), vector form
-  T *dt = nullptr, *dx = nullptr;                  // scratch (T,R), (T,D)
-  T *dz = nullptr, *dg = nullptr, *dtt = nullptr;  // scratch (T,D), (T,D), (T,R), with a gate
-  T *dp = nullptr, *dq = nullptr, *dc = nullptr;   // scratch (L,T), (L), (D) or (R)
-  T* db = nullptr;                                 // (L,D), where there is no bias to learn
-  const Shared<T>* shared = nullptr;               // of the first product, set for a tile
+  virtual ~CrossTile() = default;
 
-  T* xL() const { return x.back(); }
+  const T* x0 = nullptr;              // (T,D)
+  T* xL = nullptr;                    // (T,D), which backward may overwrite
+  const Shared<T>* shared = nullptr;  // of the first product, set for a tile
 };
 
-template <class T> class CrossPart {
+template <class T> class Cross {
  public:
-  CrossPart() = default;
-  // Adds its tensors to the layout: cross_W, cross_U and cross_V, or cross_w; then cross_b.
-  CrossPart(const NetworkConfig& config, Layout& layout);
+  virtual ~Cross() = default;
 
+  // Adds its tensors to the layout.
+  virtual void add(Layout& layout) = 0;
   // From the flat parameters, once a step: adds its matrices to `packings`; does without threads
-  // what the vector form needs.
-  void pack(const KernelTable<T>& k, Packings<T>& packings, const T* parameters);
-  // Lays out a tile of `rows`; x[0] is given.
-  CrossTile<T> carve(Carver<T>& carver, T* x0, std::size_t rows) const;
+  // what is no packing.
+  virtual void pack(const KernelTable<T>& k, Packings<T>& packings, const T* parameters) = 0;
+  // Lays out a tile of `rows`; x0 is given.
+  virtual std::unique_ptr<CrossTile<T>> carve(Carver<T>& carver, const T* x0,
+                                              std::size_t rows) const = 0;
 
-  void forward(const KernelTable<T>& k, CrossTile<T>& tile, const T* parameters,
-               std::size_t rows) const;
-  // dxL (T,D) and x[1] to x[L] are overwritten. dx0 (T,D) becomes the gradient of x0; null where
-  // nobody asks for it.
-  void backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL, T* gradients,
-                const T* parameters, std::size_t rows) const;
+  virtual void forward(const KernelTable<T>& k, CrossTile<T>& tile, const T* parameters,
+                       std::size_t rows) const = 0;
+  // dxL (T,D) is overwritten, and what the tile keeps. dx0 (T,D) becomes the gradient of x0; null
+  // where nobody asks for it. The two are not the same.
+  virtual void backward(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL, T* gradients,
+                        const T* parameters, std::size_t rows) const = 0;
 
-  std::size_t layers() const noexcept { return L_; }
   // the product with x0, where there is one
-  FirstLayer<T> first_layer() const {
-    if (L_ == 0 || kind_ == CrossKind::vector) return {};
-    if (kind_ == CrossKind::matrix) return {&packed_w_[0], w_, D_};
-    return {&packed_v_[0], v_, R_};
+  virtual FirstLayer<T> first_layer() const { return {}; }
+  // numbers of the largest matrix that a row is multiplied with
+  virtual std::size_t largest_weights() const { return 0; }
+};
+
+// The bias of all layers, (L,D) in the flat parameters; zeros where none is learned.
+template <class T> class CrossBias {
+ public:
+  explicit CrossBias(const NetworkConfig& config)
+      : learned_(config.cross_bias), L_(config.cross_layers), D_(config.width()),
+        zeros_(learned_ ? 0 : L_ * D_) {}
+
+  void add(Layout& layout) {
+    if (learned_) offset_ = layout.add("cross_b", {L_, D_}, Role::bias, 0);
   }
+  const T* values(const T* parameters) const {
+    return learned_ ? parameters + offset_ : zeros_.data();
+  }
+  // where gradients go: to scratch (L,D) if there is none to learn
+  T* carve(Carver<T>& carver) const { return learned_ ? nullptr : carver.take(L_ * D_); }
+  T* gradients(T* flat, T* scratch) const { return learned_ ? flat + offset_ : scratch; }
 
  private:
-  // W, or V, of a layer; the product with x0 may be shared
-  Packed<T> inner(const CrossTile<T>& tile, std::size_t l) const {
-    Packed<T> packed = (kind_ == CrossKind::matrix ? packed_w_[l] : packed_v_[l]).view();
-    if (l == 0) packed.shared = tile.shared;
-    return packed;
-  }
-  bool gated() const noexcept { return gate_ != Activation::identity; }
-  void forward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l,
-                    std::size_t rows) const;
-  void backward_gate(const KernelTable<T>& k, CrossTile<T>& tile, std::size_t l, T* dx, T* dx0,
-                     const T* dxn, T* db, T* gradients, std::size_t rows) const;
-  // where backward leaves dz: over z, which it needs no longer, unless it is shared
-  T* gradient_of_z(const CrossTile<T>& tile, std::size_t l) const;
-  void backward_products(const KernelTable<T>& k, CrossTile<T>& tile, T* dx0, T* dxL, T* db,
-                         T* gradients, std::size_t rows) const;
-
-  CrossKind kind_ = CrossKind::matrix;
-  std::size_t L_ = 0, D_ = 0, R_ = 0;
-  T diag_ = 0;
-  bool bias_ = true;
-  Activation gate_ = Activation::identity;
-  std::size_t w_ = 0, u_ = 0, v_ = 0, b_ = 0;         // offsets of the tensors
-  std::vector<PackedMatrix<T>> packed_w_, packed_v_;  // W, or U and V
-  Buffer<T> c_, q_;                                   // vector form: see cross_vector_prepare
-  Buffer<T> no_bias_;                                 // (L,D) zeros, where there is no bias
+  bool learned_;
+  std::size_t L_, D_, offset_ = 0;
+  Buffer<T> zeros_;
 };
 
-extern template class CrossPart<float>;
-extern template class CrossPart<double>;
+// What is known of a kind without a network.
+struct CrossKind {
+  const char* name;
+  bool ranked;                            // whether it has a rank
+  double (*weights)(double D, double R);  // numbers of a layer, without the bias
+};
+
+// The kinds there are, in the order of kinds.cpp.
+std::vector<CrossKind> cross_kinds();
+// Null without layers. The configuration names a kind that there is.
+template <class T> std::unique_ptr<Cross<T>> make_cross(const NetworkConfig& config);
 
 }  // namespace dcn
