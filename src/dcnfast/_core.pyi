@@ -257,6 +257,10 @@ class _Network(Generic[_T]):
     # name, shape, offset in the flat buffer
     @property
     def tensors(self) -> list[tuple[str, tuple[int, ...], int]]: ...
+    # of each tensor, by name: cross_weight, weight, bias, scale, shift, linear, embedding or
+    # linear_embedding
+    @property
+    def roles(self) -> dict[str, str]: ...
     # read-only views of the flat buffers, by name
     @property
     def parameters(self) -> dict[str, npt.NDArray[_T]]: ...

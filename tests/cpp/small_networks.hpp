@@ -74,7 +74,7 @@ template <class T> struct Data {
 template <class T> void initialize(dcn::Network<T>& network, Draw& draw) {
   std::vector<T> values(network.layout().size());
   for (const dcn::Tensor& tensor : network.layout().tensors()) {
-    const bool scale = tensor.name.find("_scale_") != std::string::npos;
+    const bool scale = tensor.role == dcn::Role::scale;
     for (std::size_t i = 0; i < tensor.size; ++i)
       values[tensor.offset + i] = scale ? T(1) : static_cast<T>(0.3 * draw());
   }

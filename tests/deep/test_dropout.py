@@ -26,7 +26,7 @@ def masks(B, hidden, rate, dtype, *, step=1, structure="parallel", n_threads=1):
     )  # fmt: skip
     flat = np.zeros_like(model.network.flat_parameters)
     for name, shape, offset in model.network.tensors:
-        if name.startswith(("deep_b", "beside_b")):
+        if name.startswith(("deep_b", "deep_parallel_b")):
             flat[offset : offset + shape[0]] = 1
     model.network.set_parameters(flat)
     nothing = np.zeros_like(flat)

@@ -37,8 +37,8 @@ def test_structures_have_their_layers(frame, regressor):
         for structure in ("parallel", "stacked", "stacked_parallel")
     }
     assert names["parallel"] == names["stacked"]
-    beside = {"beside_W_0", "beside_b_0", "beside_W_1", "beside_b_1"}
-    assert names["stacked_parallel"] - names["stacked"] == beside
+    parallel = {f"deep_parallel_{letter}_{i}" for letter in "Wb" for i in range(2)}
+    assert names["stacked_parallel"] - names["stacked"] == parallel
     full = regressor(
         wide=True, layer_norm=True, cross_bias=False, embedding_dim=4, max_iter=1
     ).fit(frame.X, frame.y)  # fmt: skip

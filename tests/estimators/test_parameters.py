@@ -124,7 +124,7 @@ def test_alpha_of_a_part_shrinks_that_part(part, frame, regressor):
         for name, p in model.parameters_.items():
             if "_b" not in name:
                 kind = name.split("_")[0]
-                squares[{"head": "deep", "beside": "deep"}.get(kind, kind)] += float(np.sum(p**2))
+                squares[{"head": "deep"}.get(kind, kind)] += float(np.sum(p**2))
         return squares
 
     free, held = sizes(), sizes(alpha={part: 0.3})

@@ -94,7 +94,7 @@ def test_what_reaches_the_head(structure, rng):
     deep = (x0 if structure == "parallel" else xL) @ p["deep_W_0"].T + p["deep_b_0"]
     parts = {"parallel": [xL, deep], "stacked": [deep]}
     if structure == "stacked_parallel":
-        parts[structure] = [deep, x0 @ p["beside_W_0"].T + p["beside_b_0"]]
+        parts[structure] = [deep, x0 @ p["deep_parallel_W_0"].T + p["deep_parallel_b_0"]]
     want = np.concatenate(parts[structure], axis=1) @ p["head_W"].T + p["head_b"]
     np.testing.assert_allclose(r["logits"], want, rtol=1e-12)
     cross_only = Case(rng, hidden=(), **network)
@@ -107,9 +107,9 @@ def test_dropout_is_for_training_only(rng):
     trained, predicted = (
         case.network.forward(case.p, ids, case.dense, seed=1, step=step) for step in (1, None)
     )
-    for part in ("deep", "beside"):
+    for part in ("deep", "deep_parallel"):
         assert all((mask == 1).all() for mask in predicted["masks"][part])
-    masks = [*trained["masks"]["deep"], *trained["masks"]["beside"]]
+    masks = [*trained["masks"]["deep"], *trained["masks"]["deep_parallel"]]
     for i, mask in enumerate(masks):
         assert set(np.unique(mask)) == {0.0, 2.0}
         assert not any(np.array_equal(mask, other) for other in masks[:i])
@@ -180,7 +180,7 @@ def test_objective_has_the_penalties(rng):
     p, (city, day, user) = case.p, case.ids.T
     loss, _ = case.loss_and_gradients()
     objective = case.train(State.start(p))
-    deep = ["deep_W_0", "beside_W_0", "wide_W", "head_W"]
+    deep = ["deep_W_0", "deep_parallel_W_0", "wide_W", "head_W"]
     rows = [p["embedding_3"][city], p["embedding_1"][day], p["embedding_3"][6 + user]]
     rows += [p["wide"][city], p["wide"][6 + day], p["wide"][10 + user]]
     want = 0.15 * np.sum(p["cross_W"] ** 2) + 0.1 * sum(np.sum(p[name] ** 2) for name in deep)

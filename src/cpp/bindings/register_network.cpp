@@ -33,6 +33,14 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
               out.append(py::make_tuple(t.name, py::tuple(py::cast(t.shape)), t.offset));
             return out;
           })
+      .def_property_readonly("roles",
+                             [](Net& s) {
+                               py::dict out;
+                               for (const Tensor& t : s.network().layout().tensors())
+                                 out[py::str(t.name)] =
+                                     kRoleNames[static_cast<std::size_t>(t.role)];
+                               return out;
+                             })
       .def_property_readonly(
           "parameters", keep([](auto& self, auto& n) { return Net::views(self, n.parameters()); }))
       .def_property_readonly(
@@ -153,14 +161,18 @@ CrossKind cross_kind(const std::string& name) {
 double count_parameters(const NetworkConfig& c) {
   const auto number = [](std::size_t size) { return static_cast<double>(size); };
   const double D = number(c.width()), C = number(c.n_outputs);
-  double tables = 0, deep = 0, inputs = D;
+  double tables = 0, deep = 0, head = 1 + D;
   for (const FieldConfig& f : c.fields) tables += number(f.rows) * (number(f.width) + C);
-  for (const std::size_t O : c.hidden) {
-    deep += (inputs + 3) * number(O);
-    inputs = number(O);
+  for (const Branch& branch : topology_of(c).branches) {
+    double inputs = D;
+    for (const std::size_t O : branch.hidden) {
+      deep += (inputs + 3) * number(O);
+      inputs = number(O);
+    }
+    head += inputs;
   }
   const double layer = cross_kind(c.cross).weights(D, number(c.cross_rank));
-  return tables + number(c.cross_layers) * (layer + D) + 2 * deep + C * (2 * D + 2 * inputs + 1);
+  return tables + number(c.cross_layers) * (layer + D) + deep + C * (head + D);
 }
 
 void check_config(const NetworkConfig& c) {

@@ -7,13 +7,13 @@
 namespace dcn {
 
 template <class T>
-DeepPart<T>::DeepPart(const NetworkConfig& config, std::string prefix, std::size_t first_stream)
-    : prefix_(std::move(prefix)), activation_(config.activation), layer_norm_(config.layer_norm),
-      alpha_(config.alpha_deep),
+DeepPart<T>::DeepPart(const NetworkConfig& config, const Branch& branch, std::size_t first_stream)
+    : name_(branch.name), input_(branch.input), activation_(config.activation),
+      layer_norm_(config.layer_norm),
       threshold_(
           std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(config.dropout * 65536 + 0.5))),
       first_stream_(first_stream), widths_{config.width()} {
-  for (const std::size_t O : config.hidden) {
+  for (const std::size_t O : branch.hidden) {
     packed_.emplace_back(O, widths_.back());
     widths_.push_back(O);
   }
@@ -23,12 +23,18 @@ template <class T> void DeepPart<T>::add(Layout& layout) {
   for (std::size_t i = 0; i < layers(); ++i) {
     const std::size_t I = widths_[i], O = widths_[i + 1];
     const std::string index = std::to_string(i);
-    w_.push_back(layout.add(prefix_ + "_W_" + index, {O, I}, Role::weight, alpha_));
-    b_.push_back(layout.add(prefix_ + "_b_" + index, {O}, Role::bias, 0));
+    w_.push_back(layout.add(name_ + "_W_" + index, {O, I}, Role::weight));
+    b_.push_back(layout.add(name_ + "_b_" + index, {O}, Role::bias));
     if (!layer_norm_) continue;
-    scale_.push_back(layout.add(prefix_ + "_scale_" + index, {O}, Role::scale, 0));
-    shift_.push_back(layout.add(prefix_ + "_shift_" + index, {O}, Role::shift, 0));
+    scale_.push_back(layout.add(name_ + "_scale_" + index, {O}, Role::scale));
+    shift_.push_back(layout.add(name_ + "_shift_" + index, {O}, Role::shift));
   }
+}
+
+template <class T> std::size_t DeepPart<T>::largest_weights() const {
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < layers(); ++i) most = std::max(most, widths_[i] * widths_[i + 1]);
+  return most;
 }
 
 template <class T> void DeepPart<T>::pack(Packings<T>& packings, const T* parameters) {
@@ -40,7 +46,6 @@ template <class T>
 DeepTile<T> DeepPart<T>::carve(Carver<T>& carver, T* h0, std::size_t rows) const {
   DeepTile<T> tile;
   tile.h.push_back(h0);
-  if (layers() == 0) return tile;
   for (std::size_t i = 0; i < layers(); ++i) {
     const std::size_t size = rows * ld<T>(widths_[i + 1]);
     tile.a.push_back(carver.take(size));

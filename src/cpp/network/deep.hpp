@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "network/branches.hpp"
 #include "network/config.hpp"
 #include "network/packed.hpp"
 #include "network/parameters.hpp"
@@ -32,10 +33,10 @@ struct DropoutAt {
 template <class T> class DeepPart {
  public:
   // The part's dropout streams start at first_stream.
-  DeepPart(const NetworkConfig& config, std::string prefix, std::size_t first_stream);
+  DeepPart(const NetworkConfig& config, const Branch& branch, std::size_t first_stream);
 
-  // PREFIX_W_i (O,I), PREFIX_b_i (O) and, with layer normalisation, PREFIX_scale_i and
-  // PREFIX_shift_i (O) for every hidden layer
+  // NAME_W_i (O,I), NAME_b_i (O) and, with layer normalisation, NAME_scale_i and NAME_shift_i (O)
+  // for every hidden layer, behind the name of the branch
   void add(Layout& layout);
   void pack(Packings<T>& packings, const T* parameters);
   DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
@@ -47,12 +48,15 @@ template <class T> class DeepPart {
   void backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, bool add, T* gradients,
                 const T* parameters, std::size_t rows, const DropoutAt& at) const;
 
+  BranchInput input() const noexcept { return input_; }
   std::size_t layers() const noexcept { return packed_.size(); }
+  // the product with x0, where there is one
   FirstLayer<T> first_layer() const {
-    if (layers() == 0) return {};
+    if (input_ != BranchInput::x0) return {};
     return {&packed_[0], w_[0], widths_[1]};
   }
-  std::size_t width() const noexcept { return layers() > 0 ? widths_.back() : 0; }  // H
+  std::size_t largest_weights() const;                           // numbers of a matrix
+  std::size_t width() const noexcept { return widths_.back(); }  // H
 
  private:
   // W of a layer; the first may be shared
@@ -63,10 +67,10 @@ template <class T> class DeepPart {
   }
   std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
 
-  std::string prefix_;
+  std::string name_;
+  BranchInput input_;
   Activation activation_;
   bool layer_norm_;
-  double alpha_;
   std::uint32_t threshold_;  // of 65536; 0 without dropout
   std::size_t first_stream_;
   std::vector<std::size_t> widths_;                 // N+1

@@ -20,7 +20,7 @@ constexpr std::size_t kRowsPerTask = 256;
 template <class T>
 EmbeddingPart<T>::EmbeddingPart(const NetworkConfig& config)
     : F_(config.fields.size()), C_(config.n_outputs), width_(config.embedding_width()),
-      D_(config.width()), alpha_(config.alpha_embedding),
+      D_(config.width()),
       keeps_history_(config.sparse_adam == SparseAdam::exact || config.ema_decay > 0) {
   std::set<std::size_t> widths;
   for (const FieldConfig& field : config.fields) widths.insert(field.width);
@@ -52,8 +52,8 @@ void EmbeddingPart<T>::list_table(const NetworkConfig& config, std::size_t K, bo
 template <class T> void EmbeddingPart<T>::add(Layout& layout) {
   for (Table& table : tables_) {
     const std::string name = table.wide ? "wide" : "embedding_" + std::to_string(table.K);
-    const Role role = table.wide ? Role::linear : Role::embedding;
-    table.offset = layout.add(name, {table.V, table.K}, role, 0, kLanes<T>);
+    const Role role = table.wide ? Role::linear_embedding : Role::embedding;
+    table.offset = layout.add(name, {table.V, table.K}, role, kLanes<T>);
   }
 }
 

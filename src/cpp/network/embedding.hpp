@@ -72,7 +72,6 @@ template <class T> class EmbeddingPart {
   bool empty() const noexcept { return tables_.empty(); }
   bool wide() const noexcept { return !wide_fields_.empty(); }
   std::size_t width() const noexcept { return width_; }
-  double alpha() const noexcept { return alpha_; }
 
  private:
   struct Table {
@@ -96,7 +95,6 @@ template <class T> class EmbeddingPart {
   template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
 
   std::size_t F_, C_, width_, D_;
-  double alpha_;
   bool keeps_history_;
   std::vector<Table> tables_;
   std::vector<Field<T>> fields_, wide_fields_;

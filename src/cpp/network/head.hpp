@@ -24,7 +24,7 @@ template <class T> class Head {
   Head(const NetworkConfig& config, const std::vector<std::size_t>& widths,
        std::size_t wide_columns)
       : C_(config.n_outputs), width_(std::accumulate(widths.begin(), widths.end(), std::size_t{0})),
-        wide_columns_(wide_columns), alpha_(config.alpha_deep) {
+        wide_columns_(wide_columns) {
     for (const std::size_t part : widths)
       parts_.push_back({part, width_, 0, PackedMatrix<T>(C_, part)});
     if (wide_columns > 0)
@@ -34,9 +34,9 @@ template <class T> class Head {
   // wide_W (C,M), head_W (C, sum of widths) and head_b (C)
   void add(Layout& layout) {
     if (wide_columns_ > 0)
-      parts_.back().w = layout.add("wide_W", {C_, wide_columns_}, Role::linear, alpha_);
-    std::size_t w = layout.add("head_W", {C_, width_}, Role::weight, alpha_);
-    b_ = layout.add("head_b", {C_}, Role::bias, 0);
+      parts_.back().w = layout.add("wide_W", {C_, wide_columns_}, Role::linear);
+    std::size_t w = layout.add("head_W", {C_, width_}, Role::weight);
+    b_ = layout.add("head_b", {C_}, Role::bias);
     for (std::size_t i = 0; i < parts_.size() - (wide_columns_ > 0); w += parts_[i++].width)
       parts_[i].w = w;
   }
@@ -67,7 +67,6 @@ template <class T> class Head {
     PackedMatrix<T> packed;
   };
   std::size_t C_, width_, wide_columns_, b_ = 0;
-  double alpha_;
   std::vector<Part> parts_;
 };
 

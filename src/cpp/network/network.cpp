@@ -10,9 +10,23 @@ namespace dcn {
 
 namespace {
 
-NetworkConfig beside(NetworkConfig config) {
-  if (config.structure != Structure::stacked_parallel) config.hidden.clear();
-  return config;
+// alpha of a tensor: its gradient gets alpha times its values
+double penalty(const NetworkConfig& config, Role role) {
+  switch (role) {
+    case Role::cross_weight:
+      return config.alpha_cross;
+    case Role::weight:
+    case Role::linear:
+      return config.alpha_deep;
+    case Role::embedding:
+    case Role::linear_embedding:
+      return config.alpha_embedding;
+    case Role::bias:
+    case Role::scale:
+    case Role::shift:
+      break;
+  }
+  return 0;
 }
 
 // What comes from outside, an old file say, may have been made without FlushDenormals.
@@ -25,16 +39,16 @@ template <class T> void copy_without_denormals(Buffer<T>& to, const T* from) {
 
 template <class T>
 Network<T>::Network(const NetworkConfig& config)
-    : config_(config), cross_(make_cross<T>(config_)), deep_(config_, "deep", 0),
-      beside_(beside(config_), "beside", config_.hidden.size()),
-      head_(config_, head_widths(), config_.wide ? config_.n_dense : 0), embedding_(config_),
-      layout_(make_layout()), shared_(config_.width(), first_layers()),
+    : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
+      deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
+      embedding_(config_), layout_(make_layout()), shared_(config_.width(), first_layers()),
       most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
       parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0),
       gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
   for (const Tensor& tensor : layout_.tensors())
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
-      chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at), tensor.l2});
+      chunks_.push_back(
+          {tensor.offset + at, std::min(kChunk, tensor.size - at), penalty(config_, tensor.role)});
   penalties_.resize(chunks_.size());
   list_packings(kernels(), averages());
   use(kernels(), averages(), 1);
@@ -44,8 +58,7 @@ Network<T>::Network(const NetworkConfig& config)
 template <class T> Layout Network<T>::make_layout() {
   Layout layout;
   if (cross_ != nullptr) cross_->add(layout);
-  deep_.add(layout);
-  beside_.add(layout);
+  for (DeepPart<T>& branch : deep_) branch.add(layout);
   head_.add(layout);
   dense_size_ = layout.size();
   embedding_.add(layout);
@@ -73,8 +86,7 @@ template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::u
 template <class T> void Network<T>::list_packings(const KernelTable<T>& k, const T* parameters) {
   packings_.clear();
   if (cross_ != nullptr) cross_->pack(k, packings_, parameters);
-  deep_.pack(packings_, parameters);
-  beside_.pack(packings_, parameters);
+  for (DeepPart<T>& branch : deep_) branch.pack(packings_, parameters);
   head_.pack(packings_, parameters);
 }
 
@@ -89,31 +101,36 @@ void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n
 
 // ---- what a tile needs
 
-template <class T> std::array<FirstLayer<T>, 3> Network<T>::first_layers() const {
-  const bool parallel = config_.structure == Structure::parallel;
-  return {cross_ != nullptr ? cross_->first_layer() : FirstLayer<T>{},
-          parallel ? deep_.first_layer() : FirstLayer<T>{}, beside_.first_layer()};
+template <class T> std::vector<DeepPart<T>> Network<T>::make_branches() const {
+  std::vector<DeepPart<T>> deep;
+  std::size_t stream = 0;
+  for (const Branch& branch : topology_.branches) {
+    deep.emplace_back(config_, branch, stream);
+    stream += branch.hidden.size();
+  }
+  return deep;
+}
+
+template <class T> std::vector<FirstLayer<T>> Network<T>::first_layers() const {
+  std::vector<FirstLayer<T>> layers{cross_ != nullptr ? cross_->first_layer() : FirstLayer<T>{}};
+  for (const DeepPart<T>& branch : deep_) layers.push_back(branch.first_layer());
+  return layers;
 }
 
 template <class T> std::vector<std::size_t> Network<T>::head_widths() const {
-  if (deep_.layers() == 0) return {config_.width()};
   std::vector<std::size_t> widths;
-  if (config_.structure == Structure::parallel && cross_ != nullptr)
-    widths.push_back(config_.width());
-  widths.push_back(deep_.width());
-  if (beside_.layers() > 0) widths.push_back(beside_.width());
+  if (topology_.cross_to_head) widths.push_back(config_.width());
+  for (const Branch& branch : topology_.branches) widths.push_back(branch.width());
   return widths;
 }
 
 template <class T> void Network<T>::connect_head(Workspace<T>& ws) const {
   const std::size_t D = config_.width();
-  const bool direct = config_.structure == Structure::parallel && cross_ != nullptr;
   ws.head.clear();
-  if (deep_.layers() == 0 || direct)
+  if (topology_.cross_to_head)
     ws.head.push_back({ws.xL(), cross_ != nullptr ? ws.dxL : ws.dx0, ld<T>(D)});
-  if (deep_.layers() > 0) ws.head.push_back({ws.deep.hN(), ws.deep.dh, ld<T>(deep_.width())});
-  if (beside_.layers() > 0)
-    ws.head.push_back({ws.beside.hN(), ws.beside.dh, ld<T>(beside_.width())});
+  for (std::size_t i = 0; i < deep_.size(); ++i)
+    ws.head.push_back({ws.deep[i].hN(), ws.deep[i].dh, ld<T>(deep_[i].width())});
   if (config_.wide && config_.n_dense > 0)
     ws.head.push_back({ws.x0 + embedding_.width(), nullptr, ld<T>(D)});
 }
@@ -123,8 +140,11 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
   const std::size_t wide = rows * ld<T>(config_.width()), narrow = rows * ld<T>(config_.n_outputs);
   ws.x0 = carver.take(wide);
   if (cross_ != nullptr) ws.cross = cross_->carve(carver, ws.x0, rows);
-  ws.deep = deep_.carve(carver, config_.structure == Structure::parallel ? ws.x0 : ws.xL(), rows);
-  ws.beside = beside_.carve(carver, ws.x0, rows);
+  ws.deep.clear();
+  for (const DeepPart<T>& branch : deep_)
+    ws.deep.push_back(
+        branch.carve(carver, branch.input() == BranchInput::x0 ? ws.x0 : ws.xL(), rows));
+  ws.shared.resize(1 + deep_.size());
   ws.logits = carver.take(narrow);
   if (backward) {
     ws.dlogits = carver.take(narrow);
@@ -142,11 +162,8 @@ template <class T> std::size_t Network<T>::bytes_per_row() const {
 }
 
 template <class T> std::size_t Network<T>::largest_weights() const {
-  std::size_t I = config_.width(), most = cross_ != nullptr ? cross_->largest_weights() : 0;
-  for (const std::size_t O : config_.hidden) {
-    most = std::max(most, I * O);
-    I = O;
-  }
+  std::size_t most = cross_ != nullptr ? cross_->largest_weights() : 0;
+  for (const DeepPart<T>& branch : deep_) most = std::max(most, branch.largest_weights());
   return most;
 }
 
@@ -172,8 +189,8 @@ void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<
   watch.lap(Stage::embed);
   if (cross_ != nullptr) cross_->forward(k, *ws.cross, in_use_, n);  // x0 -> xL (T,D)
   watch.lap(Stage::cross);
-  deep_.forward(k, ws.deep, in_use_, n, dropout);      // x0 or xL -> hN (T,H)
-  beside_.forward(k, ws.beside, in_use_, n, dropout);  // x0 -> hN (T,H)
+  for (std::size_t i = 0; i < deep_.size(); ++i)
+    deep_[i].forward(k, ws.deep[i], in_use_, n, dropout);  // x0 or xL -> hN (T,H)
   watch.lap(Stage::deep);
   head_.forward(k, ws.logits, ws.head, n);  // -> logits (T,C)
   embedding_.forward_wide(k, ws.logits, table.ids, rows.numbers, n);
@@ -206,16 +223,21 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   head_.backward(k, gradients, ws.dlogits, ws.head, n);
   watch.lap(Stage::combine_backward);
 
-  const bool parallel = config_.structure == Structure::parallel;
-  const bool crosses = cross_ != nullptr;
-  T* dxL = crosses ? ws.dxL : ws.dx0;
-  // the deep part reads xL; in parallel x0, whose gradient waits until the cross part has begun it
-  if (!parallel) deep_.backward(k, ws.deep, dxL, false, gradients, in_use_, n, dropout);
+  // What reads xL comes before the cross part, what reads x0 behind it. The first that reaches a
+  // gradient begins it, the others add to it.
+  bool begun = topology_.cross_to_head;
+  const auto branches = [&](BranchInput input, T* dx) {
+    for (std::size_t i = 0; i < deep_.size(); ++i) {
+      if (deep_[i].input() != input) continue;
+      deep_[i].backward(k, ws.deep[i], dx, begun, gradients, in_use_, n, dropout);
+      begun = true;
+    }
+  };
+  branches(BranchInput::xL, cross_ != nullptr ? ws.dxL : ws.dx0);
   watch.lap(Stage::deep_backward);
-  if (crosses) cross_->backward(k, *ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
+  if (cross_ != nullptr) cross_->backward(k, *ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
   watch.lap(Stage::cross_backward);
-  if (parallel) deep_.backward(k, ws.deep, ws.dx0, crosses, gradients, in_use_, n, dropout);
-  beside_.backward(k, ws.beside, ws.dx0, true, gradients, in_use_, n, dropout);
+  branches(BranchInput::x0, ws.dx0);
   watch.lap(Stage::deep_backward);
   if (ws.dx0 != nullptr)
     k.unstack(embedding_.dx(rows.first), ws.dx0, stride, n, embedding_.width());

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "dispatch/cpu.hpp"
+#include "network/branches.hpp"
 #include "network/cross/cross.hpp"
 #include "network/deep.hpp"
 #include "base/denormals.hpp"
@@ -22,13 +23,13 @@ template <class T> struct Workspace {
   Buffer<T> memory;
   T* x0 = nullptr;                      // (T,D)
   std::unique_ptr<CrossTile<T>> cross;  // null without cross layers
-  DeepTile<T> deep, beside;
-  T* logits = nullptr;   // (T,C)
-  T* dlogits = nullptr;  // (T,C)
-  T* dxL = nullptr;      // (T,D)
-  T* dx0 = nullptr;      // (T,D), where there are embeddings
+  std::vector<DeepTile<T>> deep;        // one a branch
+  T* logits = nullptr;                  // (T,C)
+  T* dlogits = nullptr;                 // (T,C)
+  T* dxL = nullptr;                     // (T,D)
+  T* dx0 = nullptr;                     // (T,D), where there are embeddings
   std::vector<HeadInput<T>> head;
-  std::array<Shared<T>, 3> shared;
+  std::vector<Shared<T>> shared;    // as Network::first_layers
   StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
 
   T* xL() const { return cross != nullptr ? cross->xL : x0; }
@@ -144,8 +145,9 @@ template <class T> class Network {
   Layout make_layout();
   std::size_t bytes_per_row() const;
   std::size_t largest_weights() const;  // numbers of a matrix
+  std::vector<DeepPart<T>> make_branches() const;
   std::vector<std::size_t> head_widths() const;
-  std::array<FirstLayer<T>, 3> first_layers() const;
+  std::vector<FirstLayer<T>> first_layers() const;  // of the cross part, of each branch
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
   void connect_head(Workspace<T>& ws) const;
@@ -178,8 +180,9 @@ template <class T> class Network {
   template <class F> void each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const;
 
   NetworkConfig config_;
+  Topology topology_;
   std::unique_ptr<Cross<T>> cross_;  // null without cross layers
-  DeepPart<T> deep_, beside_;        // beside: the second deep part of stacked_parallel
+  std::vector<DeepPart<T>> deep_;    // one a branch
   Head<T> head_;
   EmbeddingPart<T> embedding_;
   std::size_t dense_size_ = 0;  // of all but the tables

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -13,9 +14,19 @@
 namespace dcn {
 
 // What a tensor is for: how it begins, and what pulls at it, follow from it.
-enum class Role : int { embedding, cross_weight, weight, bias, scale, shift, linear };
-inline constexpr const char* kRoleNames[] = {"embedding", "cross_weight", "weight", "bias",
-                                             "scale",     "shift",        "linear"};
+enum class Role : int {
+  cross_weight,
+  weight,  // of hidden layers and head
+  bias,
+  scale,  // of layer normalisation, as the next
+  shift,
+  linear,            // weights of the linear part on dense columns
+  embedding,         // a table
+  linear_embedding,  // the linear part on categories, a table too
+};
+inline constexpr const char* kRoleNames[] = {
+    "cross_weight", "weight", "bias", "scale", "shift", "linear", "embedding", "linear_embedding"};
+static_assert(std::size(kRoleNames) == static_cast<std::size_t>(Role::linear_embedding) + 1);
 
 struct Tensor {
   std::string name;
@@ -23,19 +34,18 @@ struct Tensor {
   std::size_t offset;
   std::size_t size;
   Role role;
-  double l2;  // gradient gets l2 * value; 0 for biases
 };
 
 class Layout {
  public:
   // Returns the offset of the new tensor. An aligned one starts a cache line, so that a table row
   // of 64 bytes is one line; the numbers skipped stay 0.
-  std::size_t add(std::string name, std::vector<std::size_t> shape, Role role, double l2,
+  std::size_t add(std::string name, std::vector<std::size_t> shape, Role role,
                   std::size_t align = 1) {
     const std::size_t size =
         std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());
     size_ = (size_ + align - 1) / align * align;
-    tensors_.push_back({std::move(name), std::move(shape), size_, size, role, l2});
+    tensors_.push_back({std::move(name), std::move(shape), size_, size, role});
     size_ += size;
     count_ += size;
     return tensors_.back().offset;

@@ -109,8 +109,8 @@ template <class T> void SharedProducts<T>::forward(const KernelTable<T>& k, std:
   });
 }
 
-template <class T> Shared<T> SharedProducts<T>::part(First layer, std::size_t row) {
-  T* at = sums_[static_cast<std::size_t>(layer)].data() + row * ld<T>(of(layer).O);
+template <class T> Shared<T> SharedProducts<T>::part(std::size_t layer, std::size_t row) {
+  T* at = sums_[layer].data() + row * ld<T>(layers_[layer].O);
   return {left_.data(), left_.size(), keep_.data(), at, at};
 }
 

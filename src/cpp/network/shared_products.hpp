@@ -4,16 +4,14 @@
 // stay in cache. Which fields these are depends on the batch alone, never on threads.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "network/embedding.hpp"
 #include "network/packed.hpp"
 
 namespace dcn {
-
-enum class First : std::size_t { cross, deep, beside };
 
 // When a field is shared.
 struct Sharing {
@@ -24,18 +22,18 @@ struct Sharing {
 
 template <class T> class SharedProducts {
  public:
-  SharedProducts(std::size_t D, const std::array<FirstLayer<T>, 3>& layers)
-      : D_(D), layers_(layers) {}
+  SharedProducts(std::size_t D, std::vector<FirstLayer<T>> layers)
+      : D_(D), layers_(std::move(layers)), sums_(layers_.size()) {}
 
   void set_sharing(const Sharing& sharing) noexcept { sharing_ = sharing; }
   // Takes the fields of a batch of n rows that are worth it.
   void choose(const std::vector<BatchField<T>>& fields, std::size_t n);
   void forward(const KernelTable<T>& k, std::size_t n_threads);
   // What a tile from this row of the batch on needs to know.
-  Shared<T> part(First layer, std::size_t row);
+  Shared<T> part(std::size_t layer, std::size_t row);
   std::size_t fields() const noexcept { return chosen_.size(); }
-  bool shares(First layer) const noexcept {
-    return !chosen_.empty() && of(layer).packed != nullptr;
+  bool shares(std::size_t layer) const noexcept {
+    return !chosen_.empty() && layers_[layer].packed != nullptr;
   }
   // After the tiles: adds the gradients of the weights, keeps those of the rows.
   void backward(const KernelTable<T>& k, T* gradients, const T* parameters, std::size_t n_threads);
@@ -46,12 +44,11 @@ template <class T> class SharedProducts {
   struct Block {
     std::size_t layer, vector;
   };
-  const FirstLayer<T>& of(First layer) const { return layers_[static_cast<std::size_t>(layer)]; }
   void take(const std::vector<const BatchField<T>*>& fields);
   void copy_rows(std::size_t n_threads);
 
   std::size_t D_;
-  std::array<FirstLayer<T>, 3> layers_;
+  std::vector<FirstLayer<T>> layers_;
   Sharing sharing_;
   // of the batch
   std::size_t n_ = 0, units_ = 0;
@@ -65,7 +62,7 @@ template <class T> class SharedProducts {
   Buffer<T> rows_;                     // (units,ld(K)), field by field
   Buffer<T> row_gradients_;            // (blocks, units,ld(K)) to be added up
   std::vector<std::size_t> offsets_;   // (H+1) of each field in these
-  std::array<Buffer<T>, 3> sums_;      // (n,O) sums, then the gradients of the products
+  std::vector<Buffer<T>> sums_;        // (n,O) sums, then the gradients of the products
   std::vector<Buffer<T>> scratch_;     // one a thread
 };
 

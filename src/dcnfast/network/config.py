@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dcnfast import _core
+from dcnfast.network.branches import topology
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.memory import check_memory
 
@@ -113,33 +114,26 @@ class NetworkConfig:
         D, L = self.width, self.cross_layers
         rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
         cross = CROSSES[self.cross].weights_of_a_layer(self.cross_sizes)
-        deep, inputs = 0, D
-        for width in self.hidden:
-            deep += (inputs + (3 if self.layer_norm else 1)) * width
-            inputs = width
-        parts = 2 if self.structure == "stacked_parallel" else 1
-        direct = not self.hidden or (self.structure == "parallel" and L > 0)
-        head = (D if direct else 0) + (parts * inputs if self.hidden else 0) + 1
+        parts = topology(self)
+        vectors = 3 if self.layer_norm else 1
+        layers = [layer for branch in parts.branches for layer in branch.layers(D)]
+        deep = sum((inputs + vectors) * outputs for inputs, outputs in layers)
         wide = self.n_dense if self.wide else 0
         return (
             rows
             + L * (cross + (D if self.cross_bias else 0))
-            + parts * deep
-            + self.n_outputs * (head + wide)
+            + deep
+            + self.n_outputs * (parts.head_width(D) + 1 + wide)
         )
 
     def multiply_adds(self) -> int:
         """Count the products of the weight matrices for one row, forward."""
         D, L = self.width, self.cross_layers
         cross = CROSSES[self.cross].multiply_adds(self.cross_sizes)
-        deep, inputs = 0, D
-        for width in self.hidden:
-            deep += inputs * width
-            inputs = width
-        parts = 2 if self.structure == "stacked_parallel" else 1
-        direct = not self.hidden or (self.structure == "parallel" and L > 0)
-        head = (D if direct else 0) + (parts * inputs if self.hidden else 0)
-        return L * cross + parts * deep + self.n_outputs * head
+        parts = topology(self)
+        layers = [layer for branch in parts.branches for layer in branch.layers(D)]
+        deep = sum(inputs * outputs for inputs, outputs in layers)
+        return L * cross + deep + self.n_outputs * parts.head_width(D)
 
     def compile(self) -> _core.NetworkF32 | _core.NetworkF64:
         """Build the compiled network, all parameters zero.

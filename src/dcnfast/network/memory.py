@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcnfast.network.activations import ACTIVATIONS
+from dcnfast.network.branches import topology
 from dcnfast.network.crosses import CROSSES
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def count_bytes(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1) 
         + last
         + ID_BYTES * batch_size * len(config.fields) * (2 if config.wide else 1)
         + CROSS_LAYER_BYTES * config.cross_layers
-        + HIDDEN_LAYER_BYTES * counter.parts * len(config.hidden)
+        + HIDDEN_LAYER_BYTES * counter.hidden_layers
         + FIELD_BYTES * len(config.fields)
-        + 64 * n_threads * (config.cross_layers + counter.parts * len(config.hidden))
+        + 64 * n_threads * (config.cross_layers + counter.hidden_layers)
     )
 
 
@@ -137,7 +138,9 @@ class _Counter:
         self.size = np.dtype(config.dtype).itemsize
         self.D, self.C = config.width, config.n_outputs
         self.L, self.R = config.cross_layers, config.cross_rank
-        self.parts = 2 if config.structure == "stacked_parallel" else 1
+        self.topology = topology(config)
+        self.layers = [layer for b in self.topology.branches for layer in b.layers(self.D)]
+        self.hidden_layers = len(self.layers)
 
     def padded(self, width: int) -> int:
         lanes = 64 // self.size
@@ -166,11 +169,9 @@ class _Counter:
         for tensor in CROSSES[self.config.cross].weights:
             _, *shape = tensor.shape(self.config.cross_sizes)
             layer += self.packed(*shape) if len(shape) == 2 else self.padded(*shape)
-        total, inputs, deep = L * (layer + (0 if self.config.cross_bias else D)), D, 0
-        for width in self.config.hidden:
-            deep += self.packed(width, inputs)
-            inputs = width
-        return total + self.parts * deep + self.packed(self.C, 2 * D + self.parts * inputs)
+        cross = L * (layer + (0 if self.config.cross_bias else D))
+        deep = sum(self.packed(outputs, inputs) for inputs, outputs in self.layers)
+        return cross + deep + self.packed(self.C, D + self.topology.head_width(D))
 
     def workspace(self) -> int:
         """Count the bytes of one tile of activations, forward and backward."""
@@ -180,9 +181,9 @@ class _Counter:
         cross = CROSSES[c.cross].activations(strides, L, gated)
         keeps_input = ACTIVATIONS[c.activation].keeps_input
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
-        deep = sum(arrays * self.stride(width) + 1 for width in c.hidden)
-        deep += 3 * self.stride(max(c.hidden, default=0))
-        row = 3 * D + (4 * D if gated else 0) + cross + self.parts * deep + 2 * self.stride(self.C)
+        deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
+        deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)
+        row = 3 * D + (4 * D if gated else 0) + cross + deep + 2 * self.stride(self.C)
         no_bias = 0 if c.cross_bias else L * self.D
         return max(TILE_BYTES, self.size * (TILE_ROWS * row + no_bias))
 
@@ -193,7 +194,7 @@ class _Counter:
             return 0
         letter = CROSSES[c.cross].first_product
         cross = c.cross_sizes[letter] if self.L and letter else 0
-        first = [cross, *[c.hidden[0] if c.hidden else 0] * self.parts]
+        first = [cross, *(b.hidden[0] for b in self.topology.branches if b.input == "x0")]
         widest = max(width for _, _, width in c.fields)
         units = min(SHARED_UNITS, batch_size * len(c.fields))
         blocks = sum(-(-width // (SHARED_VECTORS * 64 // self.size)) for width in first)

@@ -73,16 +73,17 @@ class Model:
             How to draw the weights of the cross layers; of hidden layers and head.
         """
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
+        roles = self.network.roles
         for name, shape, offset in self.network.tensors:
             to = flat[offset : offset + int(np.prod(shape))]
-            kind = name.rstrip("0123456789").rstrip("_")
-            if kind.endswith("_scale"):
+            role = roles[name]
+            if role == "scale":
                 to[:] = 1
-            elif kind == "embedding":
+            elif role == "embedding":
                 for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
                     block[:] = 0.05 * random_state.normal(size=len(block))
-            elif not kind.endswith(("_b", "_shift")) and kind not in ("wide", "wide_W"):
-                draw = INITIALIZERS[cross if kind.startswith("cross") else deep].draw
+            elif role in ("cross_weight", "weight"):
+                draw = INITIALIZERS[cross if role == "cross_weight" else deep].draw
                 to[:] = draw(random_state, shape).ravel()
         self.network.set_parameters(flat)
         return self

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dcnfast.network import crosses
+from dcnfast.network.branches import Branch, topology
 from dcnfast.reference import (
     LOSSES,
     Array,
@@ -81,31 +82,41 @@ class ReferenceNetwork:
 
     def __init__(self, config: Any) -> None:
         self.config = config
+        self.topology = topology(config)
         self.widths = sorted({width for _, _, width in config.fields})
+
+    def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Return the role and the shape of every parameter by name, in their order."""
+        c = self.config
+        D, C, M = c.width, c.n_outputs, c.n_dense
+        tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
+        if c.cross_layers:
+            kinds = crosses.CROSSES[c.cross].tensors(c.cross_bias)
+            tensors |= {t.name: (t.role, t.shape(c.cross_sizes)) for t in kinds}
+        vectors = {"b": "bias"} | ({"scale": "scale", "shift": "shift"} if c.layer_norm else {})
+        for branch in self.topology.branches:
+            for i, (inputs, outputs) in enumerate(branch.layers(D)):
+                tensors[f"{branch.name}_W_{i}"] = ("weight", (outputs, inputs))
+                for vector, role in vectors.items():
+                    tensors[f"{branch.name}_{vector}_{i}"] = (role, (outputs,))
+        if c.wide and M:
+            tensors["wide_W"] = ("linear", (C, M))
+        tensors["head_W"] = ("weight", (C, self.topology.head_width(D)))
+        tensors["head_b"] = ("bias", (C,))
+        for K in self.widths:
+            rows = sum(V for _, V, k in c.fields if k == K)
+            tensors[f"embedding_{K}"] = ("embedding", (rows, K))
+        if c.wide and c.fields:
+            tensors["wide"] = ("linear_embedding", (sum(V for _, V, _ in c.fields), C))
+        return tensors
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter by name, in their order."""
-        c = self.config
-        D, L, C, M = c.width, c.cross_layers, c.n_outputs, c.n_dense
-        shapes: dict[str, tuple[int, ...]] = {}
-        if L:
-            tensors = crosses.CROSSES[c.cross].tensors(c.cross_bias)
-            shapes |= {tensor.name: tensor.shape(c.cross_sizes) for tensor in tensors}
-        for part in ("deep", "beside") if c.structure == "stacked_parallel" else ("deep",):
-            for i, (inputs, outputs) in enumerate(zip((D, *c.hidden), c.hidden, strict=False)):
-                shapes[f"{part}_W_{i}"] = (outputs, inputs)
-                vectors = ("b", "scale", "shift") if c.layer_norm else ("b",)
-                shapes |= {f"{part}_{vector}_{i}": (outputs,) for vector in vectors}
-        if c.wide and M:
-            shapes["wide_W"] = (C, M)
-        some = np.zeros((0, D))
-        x, h = self._head_inputs(some, [np.zeros((0, c.hidden[-1] if c.hidden else D))] * 2)
-        shapes |= {"head_W": (C, x.shape[1] + h.shape[1]), "head_b": (C,)}
-        for K in self.widths:
-            shapes[f"embedding_{K}"] = (sum(V for _, V, k in c.fields if k == K), K)
-        if c.wide and c.fields:
-            shapes["wide"] = (sum(V for _, V, _ in c.fields), C)
-        return shapes
+        return {name: shape for name, (_, shape) in self.tensors().items()}
+
+    def roles(self) -> dict[str, str]:
+        """Return what every parameter is for, by name: its initial values and penalty follow."""
+        return {name: role for name, (role, _) in self.tensors().items()}
 
     # ---- forward: stages 2 to 5
 
@@ -135,8 +146,8 @@ class ReferenceNetwork:
         Returns
         -------
         dict
-            x0, xL (B, D); deep and beside, a list each of the part's input and its layers' outputs;
-            masks, a list each of the dropout factors; logits (B, C).
+            x0, xL (B, D); deep, by the name of the branch a list of its input and its layers'
+            outputs; masks, by the same name a list of the dropout factors; logits (B, C).
         """
         c = self.config
         x0 = self._stack(p, ids, dense)
@@ -144,18 +155,14 @@ class ReferenceNetwork:
         if c.cross_layers:
             cross, _, names = CROSSES[c.cross]
             xL = cross(x0, *(p[name] for name in names), *self._cross_options(p))
-        masks = {
-            part: [self._mask(part, i, len(x0), seed, step) for i in range(len(c.hidden))]
-            for part in ("deep", "beside")
-        }
-        deep = self._deep("deep", p, x0 if c.structure == "parallel" else xL, masks["deep"])
-        beside = [x0]
-        if c.structure == "stacked_parallel":
-            beside = self._deep("beside", p, x0, masks["beside"])
-        x, h = self._head_inputs(xL, [deep[-1], beside[-1]])
+        inputs = {"x0": x0, "xL": xL}
+        masks, deep = {}, {}
+        for b in self.topology.branches:
+            masks[b.name] = [self._mask(b, i, len(x0), seed, step) for i in range(len(b.hidden))]
+            deep[b.name] = self._deep(b.name, p, inputs[b.input], masks[b.name])
+        x, h = self._head_inputs(xL, deep)
         logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, ids, dense)
-        result = {"x0": x0, "xL": xL, "deep": deep, "beside": beside}
-        return result | {"masks": masks, "logits": logits}
+        return inputs | {"deep": deep, "masks": masks, "logits": logits}
 
     def _stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
         """Return x0 (B,D): the embeddings in the order of the fields, then the dense columns."""
@@ -182,13 +189,12 @@ class ReferenceNetwork:
         behind = crosses.CROSSES[c.cross].reference_options
         return (b, *(getattr(c, name) for name in behind))
 
-    def _mask(self, part: str, i: int, n_rows: int, seed: int, step: int | None) -> Array:
+    def _mask(self, branch: Branch, i: int, n_rows: int, seed: int, step: int | None) -> Array:
         c = self.config
         if step is None or not c.dropout:
-            return np.ones((n_rows, c.hidden[i]))
-        layer = i + (len(c.hidden) if part == "beside" else 0)
-        stream = dropout_stream(seed, step, layer)
-        return dropout_mask(stream, np.arange(n_rows), c.hidden[i], c.dropout)
+            return np.ones((n_rows, branch.hidden[i]))
+        stream = dropout_stream(seed, step, branch.first_layer + i)
+        return dropout_mask(stream, np.arange(n_rows), branch.hidden[i], c.dropout)
 
     def _deep(self, part: str, p: Mapping[str, Array], h: Array, masks: list[Array]) -> list[Array]:
         c, layers = self.config, [h]
@@ -199,15 +205,14 @@ class ReferenceNetwork:
             layers.append(activate(z, c.activation) * mask)
         return layers
 
-    def _head_inputs(self, xL: Array, h: list[Array]) -> tuple[Array, Array]:
-        """Return the two inputs of the head, given those of the deep parts; empty what it lacks."""
-        c = self.config
+    def _head_inputs(self, xL: Array, deep: Mapping[str, list[Array]]) -> tuple[Array, Array]:
+        """Return what reaches the head: xL, and the branches side by side; empty what it lacks."""
         nothing = xL[:, :0]
-        if not c.hidden:
-            return xL, nothing
-        if c.structure == "stacked_parallel":
-            return h[0], h[1]
-        return (xL if c.structure == "parallel" and c.cross_layers else nothing), h[0]
+        outputs = [deep[branch.name][-1] for branch in self.topology.branches]
+        return (
+            xL if self.topology.cross_to_head else nothing,
+            np.concatenate([nothing, *outputs], axis=1),
+        )
 
     def _wide(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
         c = self.config
@@ -235,23 +240,23 @@ class ReferenceNetwork:
         """Return the mean loss over the rows (divided by B), no penalty, and gradients by name."""
         c, n = self.config, len(dense)
         state = self.forward(p, ids, dense, seed=seed, step=step)
-        x0, xL, deep, beside = (state[name] for name in ("x0", "xL", "deep", "beside"))
+        x0, xL, deep, masks = (state[name] for name in ("x0", "xL", "deep", "masks"))
         loss, dlogits = LOSSES[c.loss](state["logits"], target, weight)
         dlogits = dlogits / n
         g = self._wide_gradients(dlogits, p, ids, dense)
 
-        x, h = self._head_inputs(xL, [deep[-1], beside[-1]])
+        x, h = self._head_inputs(xL, deep)
         dx, dh, g["head_W"], g["head_b"] = combine_backward(dlogits, x, h, p["head_W"], p["head_b"])
-        dx0, dxL = np.zeros_like(x0), np.zeros_like(xL)
-        if c.hidden and c.structure == "stacked_parallel":
-            dx0 += self._deep_backward(dh, g, "beside", p, beside, state["masks"]["beside"])
-            dh = dx
-        elif dx.shape[1]:
-            dxL += dx
-        if c.hidden:
-            dinput = self._deep_backward(dh, g, "deep", p, deep, state["masks"]["deep"])
-            (dx0 if c.structure == "parallel" else dxL)[...] += dinput
-        dx0 += self._cross_backward(dxL, g, x0, p) if c.cross_layers else dxL
+        d = {"x0": np.zeros_like(x0), "xL": np.zeros_like(xL)}
+        if self.topology.cross_to_head:
+            d["xL"] += dx
+        column = 0
+        for b in self.topology.branches:
+            dhN = dh[:, column : column + b.width]
+            column += b.width
+            d[b.input] += self._deep_backward(dhN, g, b, p, deep[b.name], masks[b.name])
+        dx0 = d["x0"]
+        dx0 += self._cross_backward(d["xL"], g, x0, p) if c.cross_layers else d["xL"]
         self._stack_backward(dx0, g, p, ids)
         return loss / n, {name: g[name] for name in self.shapes()}
 
@@ -270,14 +275,14 @@ class ReferenceNetwork:
         self,
         dh: Array,
         g: dict[str, Array],
-        part: str,
+        branch: Branch,
         p: Mapping[str, Array],
         layers: list[Array],
         masks: list[Array],
     ) -> Array:
         """Put the part's gradients into g; return that of its input."""
-        c = self.config
-        for i in reversed(range(len(c.hidden))):
+        c, part = self.config, branch.name
+        for i in reversed(range(len(branch.hidden))):
             W, b = p[f"{part}_W_{i}"], p[f"{part}_b_{i}"]
             z = dense_layer(layers[i], W, b)
             if c.layer_norm:
@@ -316,16 +321,17 @@ class ReferenceNetwork:
         """
         c = self.config
         if self._is_table(name):
-            rows = self._table_rows(ids, None if name == "wide" else int(name.split("_")[1]))
-            count = np.bincount(rows.ravel(), minlength=self.shapes()[name][0])
+            V, K = self.shapes()[name]
+            rows = self._table_rows(ids, None if name == "wide" else K)
+            count = np.bincount(rows.ravel(), minlength=V)
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
-        if any(tensor.name == name for tensor in crosses.CROSSES[c.cross].weights):
+        role = self.roles()[name]
+        if role == "cross_weight":
             return float(c.alpha_cross)
-        return float(c.alpha_deep) if "_W" in name else 0.0
+        return float(c.alpha_deep) if role in ("weight", "linear") else 0.0
 
-    @staticmethod
-    def _is_table(name: str) -> bool:
-        return name == "wide" or name.startswith("embedding_")
+    def _is_table(self, name: str) -> bool:
+        return self.roles()[name] in ("embedding", "linear_embedding")
 
     def train_step(
         self,

@@ -55,7 +55,7 @@ template <class T> class CrossBias {
         zeros_(learned_ ? 0 : L_ * D_) {}
 
   void add(Layout& layout) {
-    if (learned_) offset_ = layout.add("cross_b", {L_, D_}, Role::bias, 0);
+    if (learned_) offset_ = layout.add("cross_b", {L_, D_}, Role::bias);
   }
   const T* values(const T* parameters) const {
     return learned_ ? parameters + offset_ : zeros_.data();

@@ -12,7 +12,7 @@ template <class T> class LowRankCross final : public Cross<T> {
  public:
   explicit LowRankCross(const NetworkConfig& config)
       : L_(config.cross_layers), D_(config.width()), R_(config.cross_rank),
-        diag_(static_cast<T>(config.diag_scale)), alpha_(config.alpha_cross), bias_(config) {
+        diag_(static_cast<T>(config.diag_scale)), bias_(config) {
     for (std::size_t l = 0; l < L_; ++l) {
       packed_U_.emplace_back(D_, R_);
       packed_V_.emplace_back(R_, D_);
@@ -21,8 +21,8 @@ template <class T> class LowRankCross final : public Cross<T> {
 
   // cross_U (L,D,R), cross_V (L,R,D) and cross_b (L,D)
   void add(Layout& layout) override {
-    U_ = layout.add("cross_U", {L_, D_, R_}, Role::cross_weight, alpha_);
-    V_ = layout.add("cross_V", {L_, R_, D_}, Role::cross_weight, alpha_);
+    U_ = layout.add("cross_U", {L_, D_, R_}, Role::cross_weight);
+    V_ = layout.add("cross_V", {L_, R_, D_}, Role::cross_weight);
     bias_.add(layout);
   }
 
@@ -95,7 +95,6 @@ template <class T> class LowRankCross final : public Cross<T> {
 
   std::size_t L_, D_, R_, U_ = 0, V_ = 0;
   T diag_;
-  double alpha_;
   CrossBias<T> bias_;
   std::vector<PackedMatrix<T>> packed_U_, packed_V_;
 };

@@ -11,13 +11,13 @@ template <class T> class MatrixCross final : public Cross<T> {
  public:
   explicit MatrixCross(const NetworkConfig& config)
       : L_(config.cross_layers), D_(config.width()), diag_(static_cast<T>(config.diag_scale)),
-        alpha_(config.alpha_cross), bias_(config) {
+        bias_(config) {
     for (std::size_t l = 0; l < L_; ++l) packed_.emplace_back(D_, D_);
   }
 
   // cross_W (L,D,D) and cross_b (L,D)
   void add(Layout& layout) override {
-    W_ = layout.add("cross_W", {L_, D_, D_}, Role::cross_weight, alpha_);
+    W_ = layout.add("cross_W", {L_, D_, D_}, Role::cross_weight);
     bias_.add(layout);
   }
 
@@ -82,7 +82,6 @@ template <class T> class MatrixCross final : public Cross<T> {
 
   std::size_t L_, D_, W_ = 0;
   T diag_;
-  double alpha_;
   CrossBias<T> bias_;
   std::vector<PackedMatrix<T>> packed_;
 };

@@ -17,10 +17,10 @@ template <class T> class MatrixProduct {
   };
 
   explicit MatrixProduct(const NetworkConfig& config)
-      : L_(config.cross_layers), D_(config.width()), alpha_(config.alpha_cross) {
+      : L_(config.cross_layers), D_(config.width()) {
     for (std::size_t l = 0; l < L_; ++l) packed_.emplace_back(D_, D_);
   }
-  void add(Layout& layout) { W_ = layout.add("cross_W", {L_, D_, D_}, Role::cross_weight, alpha_); }
+  void add(Layout& layout) { W_ = layout.add("cross_W", {L_, D_, D_}, Role::cross_weight); }
   void pack(Packings<T>& packings, const T* parameters, const T* b) {
     for (std::size_t l = 0; l < L_; ++l)
       packings.push_back({&packed_[l], parameters + W_ + l * D_ * D_, D_, b + l * D_});
@@ -52,7 +52,6 @@ template <class T> class MatrixProduct {
   }
 
   std::size_t L_, D_, W_ = 0;
-  double alpha_;
   std::vector<PackedMatrix<T>> packed_;
 };
 
@@ -66,16 +65,15 @@ template <class T> class LowRankProduct {
   };
 
   explicit LowRankProduct(const NetworkConfig& config)
-      : L_(config.cross_layers), D_(config.width()), R_(config.cross_rank),
-        alpha_(config.alpha_cross) {
+      : L_(config.cross_layers), D_(config.width()), R_(config.cross_rank) {
     for (std::size_t l = 0; l < L_; ++l) {
       packed_U_.emplace_back(D_, R_);
       packed_V_.emplace_back(R_, D_);
     }
   }
   void add(Layout& layout) {
-    U_ = layout.add("cross_U", {L_, D_, R_}, Role::cross_weight, alpha_);
-    V_ = layout.add("cross_V", {L_, R_, D_}, Role::cross_weight, alpha_);
+    U_ = layout.add("cross_U", {L_, D_, R_}, Role::cross_weight);
+    V_ = layout.add("cross_V", {L_, R_, D_}, Role::cross_weight);
   }
   void pack(Packings<T>& packings, const T* parameters, const T* b) {
     for (std::size_t l = 0; l < L_; ++l) {
@@ -120,7 +118,6 @@ template <class T> class LowRankProduct {
   }
 
   std::size_t L_, D_, R_, U_ = 0, V_ = 0;
-  double alpha_;
   std::vector<PackedMatrix<T>> packed_U_, packed_V_;
 };
 

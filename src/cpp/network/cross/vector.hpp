@@ -10,12 +10,12 @@ inline constexpr CrossKind kVectorCross{"vector", false, [](double D, double) { 
 template <class T> class VectorCross final : public Cross<T> {
  public:
   explicit VectorCross(const NetworkConfig& config)
-      : L_(config.cross_layers), D_(config.width()), alpha_(config.alpha_cross), bias_(config),
-        c_((L_ + 1) * padded<T>(D_)), q_(L_) {}
+      : L_(config.cross_layers), D_(config.width()), bias_(config), c_((L_ + 1) * padded<T>(D_)),
+        q_(L_) {}
 
   // cross_w (L,D) and cross_b (L,D)
   void add(Layout& layout) override {
-    w_ = layout.add("cross_w", {L_, D_}, Role::cross_weight, alpha_);
+    w_ = layout.add("cross_w", {L_, D_}, Role::cross_weight);
     bias_.add(layout);
   }
 
@@ -62,7 +62,6 @@ template <class T> class VectorCross final : public Cross<T> {
   };
 
   std::size_t L_, D_, w_ = 0;
-  double alpha_;
   CrossBias<T> bias_;
   Buffer<T> c_, q_;  // see cross_vector_prepare
 };

@@ -34,15 +34,14 @@ template <class T> StageSeconds Network<T>::stage_seconds() const {
 }
 
 template <class T> void Network<T>::share(Workspace<T>& ws, std::size_t row) {
-  auto pointer = [&](First layer) -> const Shared<T>* {
+  auto pointer = [&](std::size_t layer) -> const Shared<T>* {
     if (!shared_.shares(layer)) return nullptr;
-    Shared<T>& part = ws.shared[static_cast<std::size_t>(layer)];
+    Shared<T>& part = ws.shared[layer];
     part = shared_.part(layer, row);
     return &part;
   };
-  if (ws.cross != nullptr) ws.cross->shared = pointer(First::cross);
-  ws.deep.shared = pointer(First::deep);
-  ws.beside.shared = pointer(First::beside);
+  if (ws.cross != nullptr) ws.cross->shared = pointer(0);
+  for (std::size_t i = 0; i < ws.deep.size(); ++i) ws.deep[i].shared = pointer(1 + i);
 }
 
 template <class T>
@@ -125,7 +124,7 @@ double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOpti
   for (const double p : penalties_) penalty += p;
   watch.lap(Stage::optimize);
   if (embedding_.empty()) return penalty;
-  const double l2 = embedding_.alpha() / static_cast<double>(n);
+  const double l2 = config_.alpha_embedding / static_cast<double>(n);
   penalty +=
       embedding_.update(k, shared_, state(), adam.step<T>(step_, l2), history(adam), n_threads);
   watch.lap(Stage::optimize_tables);
