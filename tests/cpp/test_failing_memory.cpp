@@ -9,7 +9,7 @@
 #include "base/buffer.hpp"
 #include "check.hpp"
 #include "failing.hpp"
-#include "network/network.hpp"
+#include "training/training_state.hpp"
 #include "small_networks.hpp"
 
 namespace {
@@ -77,18 +77,27 @@ template <class F, class After> std::size_t fail_each(F f, After after) {
   }
 }
 
+// A network and what trains it.
+template <class T> struct Trained {
+  dcn::Network<T> network;
+  dcn::TrainingState<T> training;
+
+  explicit Trained(const dcn::NetworkConfig& config) : network(config), training(network) {}
+};
+
 template <class T> struct Sound {
   const dcn::NetworkConfig& config;
   const Data<T>& data;
   std::size_t n_threads;
 
-  dcn::EpochResult epoch(dcn::Network<T>& network) const {
-    return network.train_epoch(
+  dcn::EpochResult epoch(Trained<T>& trained) const {
+    return trained.training.train_epoch(
         data.table(), data.order.data(), kRows, 70, {0.03}, 7, n_threads,
         [](void*) { return false; }, nullptr);
   }
   // predicts finite numbers from the averages, and trains on
-  void check(dcn::Network<T>& network) const {
+  void check(Trained<T>& trained) const {
+    dcn::Network<T>& network = trained.network;
     std::vector<T> logits(kRows), again(kRows);
     network.predict(logits.data(), data.table(), 1);
     for (const T z : logits) CHECK(std::isfinite(z));
@@ -97,7 +106,7 @@ template <class T> struct Sound {
     other.set_parameters(averages.data());
     other.predict(again.data(), data.table(), 1);
     CHECK(logits == again);
-    CHECK(std::isfinite(epoch(network).loss));
+    CHECK(std::isfinite(epoch(trained).loss));
   }
 };
 
@@ -106,35 +115,38 @@ template <class T> void fails_anywhere(const dcn::NetworkConfig& config, std::si
   const Data<T> data(config, draw);
   const Sound<T> sound{config, data, n_threads};
   const auto fresh = [&] {
-    auto network = std::make_unique<dcn::Network<T>>(config);
-    network->set_sharing({.least_repeats = 2, .least_width = 1, .least_saved = 0});
+    auto trained = std::make_unique<Trained<T>>(config);
+    trained->training.set_sharing({.least_repeats = 2, .least_width = 1, .least_saved = 0});
     Draw same;
-    initialize(*network, same);
-    return network;
+    initialize(trained->network, same);
+    return trained;
   };
   const auto nothing = [] {};
-  CHECK(fail_each([&] { dcn::Network<T> network(config); }, nothing) > 20);
+  CHECK(fail_each([&] { const Trained<T> trained(config); }, nothing) > 20);
 
-  std::unique_ptr<dcn::Network<T>> network = fresh();
+  std::unique_ptr<Trained<T>> trained = fresh();
   std::vector<T> logits(kRows);
-  const auto as_before = [&] { sound.check(*network); };
+  const auto as_before = [&] { sound.check(*trained); };
   // a new network each time: an old one has its memory
-  CHECK(fail_each([&] { sound.epoch(*network); },
+  CHECK(fail_each([&] { sound.epoch(*trained); },
                   [&] {
-                    sound.check(*network);
-                    network = fresh();
+                    sound.check(*trained);
+                    trained = fresh();
                   }) > 5);
-  CHECK(
-      fail_each(
-          [&] { network->compute_gradients(data.table(), data.order.data(), kRows, 7, n_threads); },
-          [&] {
-            sound.check(*network);
-            network = fresh();
-          }) > 5);
-  CHECK(fail_each([&] { network->predict(logits.data(), data.table(), n_threads); }, as_before) >
+  CHECK(fail_each(
+            [&] {
+              trained->training.compute_gradients(data.table(), data.order.data(), kRows, 7,
+                                                  n_threads);
+            },
+            [&] {
+              sound.check(*trained);
+              trained = fresh();
+            }) > 5);
+  CHECK(fail_each([&] { trained->network.predict(logits.data(), data.table(), n_threads); },
+                  as_before) > 0);
+  CHECK(fail_each([&] { (void)trained->network.evaluate(data.table(), n_threads); }, as_before) >
         0);
-  CHECK(fail_each([&] { (void)network->evaluate(data.table(), n_threads); }, as_before) > 0);
-  CHECK(fail_each([&] { (void)network->row_workspace(); }, as_before) > 0);
+  CHECK(fail_each([&] { (void)trained->network.row_workspace(); }, as_before) > 0);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <numeric>
 
 #include "check.hpp"
-#include "network/network.hpp"
+#include "training/training_state.hpp"
 #include "small_networks.hpp"
 
 namespace {
@@ -16,7 +16,8 @@ template <class T> struct Trained {
 
 template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_t n_threads) {
   dcn::Network<T> network(config);
-  network.set_sharing({.least_repeats = 2, .least_width = 1, .least_saved = 0});
+  dcn::TrainingState<T> training(network);
+  training.set_sharing({.least_repeats = 2, .least_width = 1, .least_saved = 0});
   Draw draw;
   initialize(network, draw);
   const Data<T> data(config, draw);
@@ -24,16 +25,17 @@ template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_
   const std::size_t size = network.layout().size();
   Trained<T> result;
   for (int epoch = 0; epoch < 12; ++epoch)
-    result.losses.push_back(network
+    result.losses.push_back(training
                                 .train_epoch(
                                     table, data.order.data(), kRows, 128, {0.03}, 7, n_threads,
                                     [](void*) { return false; }, nullptr)
                                 .loss);
-  result.losses.push_back(network.compute_gradients(table, data.order.data(), kRows, 7, n_threads));
+  result.losses.push_back(
+      training.compute_gradients(table, data.order.data(), kRows, 7, n_threads));
   result.parameters.assign(network.parameters(), network.parameters() + size);
   result.averages.assign(network.averages(), network.averages() + size);
-  result.gradients.assign(network.gradients(), network.gradients() + size);
-  if (!config.fields.empty() && config.cross != "vector") CHECK(network.shared_fields() > 0);
+  result.gradients.assign(training.gradients(), training.gradients() + size);
+  if (!config.fields.empty() && config.cross != "vector") CHECK(training.shared_fields() > 0);
   result.logits.resize(kRows);
   network.predict(result.logits.data(), table, n_threads);
   CHECK_NEAR(network.evaluate(table, n_threads), network.evaluate(table, 1), 0);
@@ -70,19 +72,20 @@ TEST(network_learns_the_same_with_any_number_of_threads) {
 TEST(network_interrupted_between_batches) {
   const auto config = full_network("matrix", dcn::Structure::parallel);
   dcn::Network<float> network(config);
+  dcn::TrainingState<float> training(network);
   Draw draw;
   initialize(network, draw);
   const Data<float> data(config, draw);
   int calls = 0;
-  const dcn::EpochResult result = network.train_epoch(
+  const dcn::EpochResult result = training.train_epoch(
       data.table(), data.order.data(), kRows, 70, {}, 1, 2,
       [](void* n) { return ++*static_cast<int*>(n) == 3; }, &calls);
   CHECK(result.stop == dcn::Stop::interrupted);
-  CHECK(result.n_batches == 2 && network.step() == 2);
+  CHECK(result.n_batches == 2 && training.step() == 2);
 }
 
-// The last batch may have fewer lanes of larger tiles than the others: there must be workspaces for
-// both.
+// The last batch may have fewer shards of larger tiles than the others: there must be workspaces
+// for both.
 TEST(network_trains_batches_of_unequal_size) {
   dcn::NetworkConfig config = small_network("matrix", dcn::Structure::parallel);
   constexpr std::size_t n = 1500, batch = 700;
@@ -94,12 +97,13 @@ TEST(network_trains_batches_of_unequal_size) {
   std::vector<double> losses;
   for (const std::size_t n_threads : {1, 7}) {
     dcn::Network<float> network(config);
+    dcn::TrainingState<float> training(network);
     Draw again;
     initialize(network, again);
     CHECK(network.tiling(batch).lanes > 1 && network.tiling(n % batch).lanes == 1);
     CHECK(network.tiling(batch).rows < network.tiling(n % batch).rows);
     for (int epoch = 0; epoch < 2; ++epoch)
-      losses.push_back(network
+      losses.push_back(training
                            .train_epoch(
                                {nullptr, dense.data(), target.data(), nullptr, n}, order.data(), n,
                                batch, {0.03}, 7, n_threads, [](void*) { return false; }, nullptr)

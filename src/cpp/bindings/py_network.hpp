@@ -10,6 +10,7 @@
 #include "bindings/access.hpp"
 #include "bindings/arrays.hpp"
 #include "network/network.hpp"
+#include "training/training_state.hpp"
 
 namespace dcn {
 
@@ -42,6 +43,12 @@ template <class T> class PyNetwork {
   }
 
   Network<T>& network() noexcept { return network_; }
+  // Made when training begins, or somebody asks for what it has: a network that only predicts has
+  // none. The GIL is held, so that one thread makes it.
+  TrainingState<T>& training() {
+    if (training_ == nullptr) training_ = std::make_unique<TrainingState<T>>(network_);
+    return *training_;
+  }
   // Who calls the network says so first: what is in use does not change.
   Access& access() const noexcept { return access_; }
 
@@ -89,9 +96,10 @@ template <class T> class PyNetwork {
     check_shape("set_optimizer", "v", v, {size_dim()});
     check_steps("set_optimizer", step, 0);
     const T *mean = m.data(), *square = v.data();
+    TrainingState<T>& state = training();
     const GilRelease nogil;
     const Writer writer(access_);
-    network_.set_optimizer(mean, square, step);
+    state.set_optimizer(mean, square, step);
   }
 
   using Ids = Array<std::int32_t>;
@@ -127,9 +135,10 @@ template <class T> class PyNetwork {
     const auto n = static_cast<std::size_t>(rows.shape(0));
     if (n == 0) throw py::value_error("compute_gradients: rows are none, want at least 1");
     check_batch("compute_gradients", n, fields_.size());
+    TrainingState<T>& state = training();
     const GilRelease nogil;
     const Writer writer(access_);
-    return network_.compute_gradients(table, order, n, seed, n_threads);
+    return state.compute_gradients(table, order, n, seed, n_threads);
   }
 
   py::tuple train_epoch(const Ids& ids, const Array<T>& dense, const Array<T>& target,
@@ -146,15 +155,16 @@ template <class T> class PyNetwork {
     const std::int64_t* rows = order.data();
     const auto n = static_cast<std::size_t>(order.shape(0));
     check_batch("train_epoch", std::min(n, batch_size), fields_.size());
+    TrainingState<T>& state = training();
     bool raised = false;
     EpochResult result{};
     {
       GilRelease nogil;
       const Writer writer(access_);
-      check_steps("train_epoch", network_.step(), n / batch_size + 1);
+      check_steps("train_epoch", state.step(), n / batch_size + 1);
       SignalCheck check{nogil};
-      result = network_.train_epoch(table, rows, n, batch_size, adam, seed, n_threads,
-                                    &SignalCheck::ask, &check);
+      result = state.train_epoch(table, rows, n, batch_size, adam, seed, n_threads,
+                                 &SignalCheck::ask, &check);
       raised = check.raised;
     }
     if (raised) throw py::error_already_set();
@@ -227,6 +237,7 @@ template <class T> class PyNetwork {
   }
 
   Network<T> network_;
+  std::unique_ptr<TrainingState<T>> training_;
   std::vector<FieldRows> fields_;
   mutable Access access_;
 };

@@ -10,7 +10,7 @@ namespace {
 template <class T> void register_network_of(py::module_& m, const char* name) {
   using Net = PyNetwork<T>;
   const auto keep = [](auto getter) {
-    return [getter](const py::object& self) { return getter(self, self.cast<Net&>().network()); };
+    return [getter](const py::object& self) { return getter(self, self.cast<Net&>()); };
   };
   py::class_<Net> network(m, name);
   def_init<const NetworkConfig&>(
@@ -23,7 +23,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def_property_readonly("step",
                              [](Net& s) {
                                const typename Net::Reader reader(s.access());
-                               return s.network().step();
+                               return s.training().step();
                              })
       .def_property_readonly(
           "tensors",
@@ -41,31 +41,35 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
                                      kRoleNames[static_cast<std::size_t>(t.role)];
                                return out;
                              })
-      .def_property_readonly(
-          "parameters", keep([](auto& self, auto& n) { return Net::views(self, n.parameters()); }))
-      .def_property_readonly(
-          "averages", keep([](auto& self, auto& n) { return Net::views(self, n.averages()); }))
-      .def_property_readonly(
-          "gradients", keep([](auto& self, auto& n) { return Net::views(self, n.gradients()); }))
+      .def_property_readonly("parameters", keep([](auto& self, auto& n) {
+                               return Net::views(self, n.network().parameters());
+                             }))
+      .def_property_readonly("averages", keep([](auto& self, auto& n) {
+                               return Net::views(self, n.network().averages());
+                             }))
+      .def_property_readonly("gradients", keep([](auto& self, auto& n) {
+                               return Net::views(self, n.training().gradients());
+                             }))
       .def_property_readonly("first_moments", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.first_moments());
+                               return Net::views(self, n.training().first_moments());
                              }))
       .def_property_readonly("second_moments", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.second_moments());
+                               return Net::views(self, n.training().second_moments());
                              }))
-      .def_property_readonly(
-          "flat_averages", keep([](auto& self, auto& n) { return Net::flat(self, n.averages()); }))
+      .def_property_readonly("flat_averages", keep([](auto& self, auto& n) {
+                               return Net::flat(self, n.network().averages());
+                             }))
       .def_property_readonly("flat_parameters", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.parameters());
+                               return Net::flat(self, n.network().parameters());
                              }))
       .def_property_readonly("flat_gradients", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.gradients());
+                               return Net::flat(self, n.training().gradients());
                              }))
       .def_property_readonly("flat_first_moments", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.first_moments());
+                               return Net::flat(self, n.training().first_moments());
                              }))
       .def_property_readonly("flat_second_moments", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.second_moments());
+                               return Net::flat(self, n.training().second_moments());
                              }))
       .def(
           "tiling",
@@ -81,24 +85,24 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
             check_number("set_sharing", "least_saved", least_saved, !std::isnan(least_saved),
                          "a number");
             const typename Net::Writer writer(s.access());
-            s.network().set_sharing({least_repeats, least_width, least_saved});
+            s.training().set_sharing({least_repeats, least_width, least_saved});
           },
           py::arg("least_repeats"), py::arg("least_width"), py::arg("least_saved"))
       .def_property_readonly("shared_fields",
                              [](Net& s) {
                                const typename Net::Reader reader(s.access());
-                               return s.network().shared_fields();
+                               return s.training().shared_fields();
                              })
       .def("start_timing",
            [](Net& s) {
              const typename Net::Writer writer(s.access());
-             s.network().start_timing();
+             s.training().start_timing();
            })
       .def_property_readonly("stage_seconds",
                              [](Net& s) {
                                const auto seconds = [&s]() -> StageSeconds {
                                  const typename Net::Reader reader(s.access());
-                                 return s.network().stage_seconds();
+                                 return s.training().stage_seconds();
                                }();
                                py::dict out;
                                for (std::size_t i = 0; i < kStages; ++i)

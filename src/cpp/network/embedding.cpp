@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "training/optimizer.hpp"
 #include "network/shared_products.hpp"
 #include "base/thread_pool.hpp"
 #include "base/tiling.hpp"
@@ -144,7 +143,8 @@ void EmbeddingPart<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
 template <class T>
 double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                 const TableState<T>& state, const AdamStep<T>& step,
-                                const RowHistory& history, std::size_t n_threads) noexcept {
+                                const RowHistory& history, double average_rest,
+                                std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
@@ -154,12 +154,11 @@ double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>
         state.parameters + table.offset, state.m + table.offset, state.v + table.offset, g, rows,
         table.touched.counts.data() + first, count, table.K, step);
     if (!keeps_history_) return;
-    const double rest =
-        history.ema_decay > 0 ? 1 - average_share(history.ema_decay, history.now) : 0;
     for (std::size_t u = 0; u < count; ++u) {
       const std::size_t at = table.offset + rows[u] * table.K;
       if (state.averages != nullptr)
-        k.average_update(state.averages + at, state.parameters + at, table.K, static_cast<T>(rest));
+        k.average_update(state.averages + at, state.parameters + at, table.K,
+                         static_cast<T>(average_rest));
       table.last[rows[u]] = static_cast<std::uint32_t>(history.now);
     }
   });

@@ -8,48 +8,13 @@
 
 namespace dcn {
 
-namespace {
-
-// alpha of a tensor: its gradient gets alpha times its values
-double penalty(const NetworkConfig& config, Role role) {
-  switch (role) {
-    case Role::cross_weight:
-      return config.alpha_cross;
-    case Role::weight:
-    case Role::linear:
-      return config.alpha_deep;
-    case Role::embedding:
-    case Role::linear_embedding:
-      return config.alpha_embedding;
-    case Role::bias:
-    case Role::scale:
-    case Role::shift:
-      break;
-  }
-  return 0;
-}
-
-// What comes from outside, an old file say, may have been made without FlushDenormals.
-template <class T> void copy_without_denormals(Buffer<T>& to, const T* from) {
-  for (std::size_t i = 0; i < to.size(); ++i)
-    to.data()[i] = std::abs(from[i]) < std::numeric_limits<T>::min() ? T(0) : from[i];
-}
-
-}  // namespace
-
 template <class T>
 Network<T>::Network(const NetworkConfig& config)
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
       deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
-      embedding_(config_), layout_(make_layout()), shared_(config_.width(), first_layers()),
+      embedding_(config_), layout_(make_layout()),
       most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
-      parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0),
-      gradients_(layout_.size()), m_(layout_.size()), v_(layout_.size()) {
-  for (const Tensor& tensor : layout_.tensors())
-    for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
-      chunks_.push_back(
-          {tensor.offset + at, std::min(kChunk, tensor.size - at), penalty(config_, tensor.role)});
-  penalties_.resize(chunks_.size());
+      parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0) {
   list_packings(kernels(), averages());
   use(kernels(), averages(), 1);
 }
@@ -74,13 +39,6 @@ template <class T> void Network<T>::set_parameters(const T* values) {
 template <class T> void Network<T>::set_averages(const T* values) {
   if (averages_.size() > 0) copy_without_denormals(averages_, values);
   use(kernels(), averages(), 1);
-}
-
-template <class T> void Network<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
-  copy_without_denormals(m_, m);
-  copy_without_denormals(v_, v);
-  step_ = step;
-  embedding_.set_step(step);
 }
 
 template <class T> void Network<T>::list_packings(const KernelTable<T>& k, const T* parameters) {
@@ -181,7 +139,7 @@ template <class T> Workspace<T> Network<T>::make_workspace(std::size_t rows, boo
 
 template <class T>
 void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
-                         const Rows& rows, const DropoutAt& dropout) const {
+                         const TileRows& rows, const DropoutAt& dropout) const {
   const std::size_t n = rows.count;
   Stopwatch watch(ws.seconds);
   embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);  // ids -> x0 (T,D)
@@ -199,7 +157,7 @@ void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<
 
 template <class T>
 double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
-                        const Rows& rows) const {
+                        const TileRows& rows) const {
   Stopwatch watch(ws.seconds);
   const double sum = k.losses[config_.loss].forward(ws.logits, table.target, table.weight,
                                                     rows.numbers, rows.count, config_.n_outputs);
@@ -211,15 +169,15 @@ double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const T
 // that is x0 itself.
 template <class T>
 void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
-                          const Table<T>& table, const Rows& rows, const DropoutAt& dropout,
-                          T scale) {
+                          const TableGradients<T>& tables, const Table<T>& table,
+                          const TileRows& rows, const DropoutAt& dropout, T scale) const {
   const std::size_t n = rows.count, C = config_.n_outputs, D = config_.width();
   const std::size_t stride = ld<T>(D);
   Stopwatch watch(ws.seconds);
   k.losses[config_.loss].backward(ws.dlogits, ws.logits, table.target, table.weight, rows.numbers,
                                   n, C, scale);
   watch.lap(Stage::loss_backward);
-  if (embedding_.wide()) k.unstack(embedding_.dlogits(rows.first), ws.dlogits, ld<T>(C), n, C);
+  if (embedding_.wide()) k.unstack(tables.dlogits, ws.dlogits, ld<T>(C), n, C);
   head_.backward(k, gradients, ws.dlogits, ws.head, n);
   watch.lap(Stage::combine_backward);
 
@@ -239,8 +197,7 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   watch.lap(Stage::cross_backward);
   branches(BranchInput::x0, ws.dx0);
   watch.lap(Stage::deep_backward);
-  if (ws.dx0 != nullptr)
-    k.unstack(embedding_.dx(rows.first), ws.dx0, stride, n, embedding_.width());
+  if (ws.dx0 != nullptr) k.unstack(tables.dx, ws.dx0, stride, n, embedding_.width());
   watch.lap(Stage::embed_backward);
 }
 

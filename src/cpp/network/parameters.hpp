@@ -2,8 +2,10 @@
 // the optimizer, a save, a norm or a check for NaN is one loop over one array.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -58,5 +60,11 @@ class Layout {
   std::vector<Tensor> tensors_;
   std::size_t size_ = 0, count_ = 0;
 };
+
+// What comes from outside, an old file say, may have been made without FlushDenormals.
+template <class T> void copy_without_denormals(Buffer<T>& to, const T* from) {
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to.data()[i] = std::abs(from[i]) < std::numeric_limits<T>::min() ? T(0) : from[i];
+}
 
 }  // namespace dcn

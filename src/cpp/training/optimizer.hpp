@@ -7,6 +7,8 @@
 #include <cstdint>
 
 #include "dispatch/kernel_table.hpp"
+#include "network/config.hpp"
+#include "network/parameters.hpp"
 
 namespace dcn {
 
@@ -35,6 +37,25 @@ struct AdamOptions {
 inline double average_share(double decay, std::uint64_t t) {
   const double n = static_cast<double>(t);
   return std::min(decay, (1 + n) / (10 + n));
+}
+
+// alpha of a tensor: its gradient gets alpha times its values
+inline double penalty(const NetworkConfig& config, Role role) {
+  switch (role) {
+    case Role::cross_weight:
+      return config.alpha_cross;
+    case Role::weight:
+    case Role::linear:
+      return config.alpha_deep;
+    case Role::embedding:
+    case Role::linear_embedding:
+      return config.alpha_embedding;
+    case Role::bias:
+    case Role::scale:
+    case Role::shift:
+      break;
+  }
+  return 0;
 }
 
 }  // namespace dcn

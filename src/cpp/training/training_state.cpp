@@ -1,39 +1,61 @@
-// Stages 7 and 8 for a whole batch: tiles into lanes, lanes into one gradient, one Adam pass over
+// Stages 7 and 8 for a whole batch: tiles into shards, shards into one gradient, one Adam pass over
 // the dense parameters and one over the touched rows of the tables.
 #include <algorithm>
 #include <cmath>
 
-#include "network/network.hpp"
+#include "training/training_state.hpp"
+
 #include "base/thread_pool.hpp"
 
 namespace dcn {
 
-template <class T> void Network<T>::reserve(const Tiling& cut, std::size_t n_threads) {
+template <class T>
+TrainingState<T>::TrainingState(Network<T>& network)
+    : network_(network), embedding_(network.embedding()),
+      shared_(network.config().width(), network.first_layers()), dense_size_(network.dense_size()),
+      gradients_(network.layout().size()), m_(network.layout().size()),
+      v_(network.layout().size()) {
+  for (const Tensor& tensor : network_.layout().tensors())
+    for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
+      chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at),
+                         penalty(network_.config(), tensor.role)});
+  penalties_.resize(chunks_.size());
+}
+
+template <class T>
+void TrainingState<T>::set_optimizer(const T* m, const T* v, std::uint64_t step) {
+  copy_without_denormals(m_, m);
+  copy_without_denormals(v_, v);
+  step_ = step;
+  embedding_.set_step(step);
+}
+
+template <class T> void TrainingState<T>::reserve(const Tiling& cut, std::size_t n_threads) {
   const std::size_t wanted = cut.lanes * padded<T>(dense_size_);
-  if (lane_gradients_.size() < wanted) lane_gradients_ = Buffer<T>(wanted);
-  lane_losses_.resize(std::max(lane_losses_.size(), cut.lanes));
+  if (shard_gradients_.size() < wanted) shard_gradients_ = Buffer<T>(wanted);
+  shard_losses_.resize(std::max(shard_losses_.size(), cut.lanes));
   embedding_.reserve(cut.batch);
-  // a smaller batch may have fewer lanes of larger tiles: keep the most of both
+  // a smaller batch may have fewer shards of larger tiles: keep the most of both
   const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, cut.lanes));
   if (slot_rows_ < cut.rows) slots_.clear();
   slot_rows_ = std::max(slot_rows_, cut.rows);
-  while (slots_.size() < wanted_slots) slots_.push_back(make_workspace(slot_rows_, true));
+  while (slots_.size() < wanted_slots) slots_.push_back(network_.make_workspace(slot_rows_, true));
   if (timed_) seconds_.resize(std::max(seconds_.size(), slots_.size()));
 }
 
-template <class T> void Network<T>::start_timing() {
+template <class T> void TrainingState<T>::start_timing() {
   timed_ = true;
   seconds_.assign(1, {});
 }
 
-template <class T> StageSeconds Network<T>::stage_seconds() const {
+template <class T> StageSeconds TrainingState<T>::stage_seconds() const {
   StageSeconds total{};
   for (const StageSeconds& one : seconds_)
     for (std::size_t stage = 0; stage < kStages; ++stage) total[stage] += one[stage];
   return total;
 }
 
-template <class T> void Network<T>::share(Workspace<T>& ws, std::size_t row) {
+template <class T> void TrainingState<T>::share(Workspace<T>& ws, std::size_t row) {
   auto pointer = [&](std::size_t layer) -> const Shared<T>* {
     if (!shared_.shares(layer)) return nullptr;
     Shared<T>& part = ws.shared[layer];
@@ -45,120 +67,124 @@ template <class T> void Network<T>::share(Workspace<T>& ws, std::size_t row) {
 }
 
 template <class T>
-double Network<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
-                              const std::int64_t* rows, std::size_t n, std::uint64_t seed,
-                              std::size_t n_threads) {
-  const Tiling cut = tiling(n);
+double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
+                                    const std::int64_t* rows, std::size_t n, std::uint64_t seed,
+                                    std::size_t n_threads) {
+  const Tiling cut = network_.tiling(n);
   const std::size_t stride = padded<T>(dense_size_);
   const T scale = T(1) / static_cast<T>(n);
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   if (!embedding_.empty()) shared_.choose(embedding_.batch_fields(), n);
   shared_.forward(k, n_threads);
   watch.lap(Stage::embed);
-  parallel_for(n_threads, cut.lanes, [&](std::size_t lane, std::size_t slot) {
+  parallel_for(n_threads, cut.lanes, [&](std::size_t shard, std::size_t slot) {
     Workspace<T>& ws = slots_[slot];
     ws.seconds = timed_ ? &seconds_[slot] : nullptr;
-    T* gradients = lane_gradients_.data() + lane * stride;
+    T* gradients = shard_gradients_.data() + shard * stride;
     std::fill_n(gradients, dense_size_, T(0));
     double sum = 0;
-    for (std::size_t tile = cut.first_tile(lane); tile < cut.first_tile(lane + 1); ++tile) {
+    for (std::size_t tile = cut.first_tile(shard); tile < cut.first_tile(shard + 1); ++tile) {
       const std::size_t first = cut.first_row(tile);
-      const Rows part{rows + first, first, cut.n_rows(tile)};
+      const TileRows part{rows + first, first, cut.n_rows(tile)};
       share(ws, first);
       const DropoutAt dropout{true, seed, step_ + 1, first};
-      forward(k, ws, table, part, dropout);
-      sum += loss(k, ws, table, part);
-      backward(k, ws, gradients, table, part, dropout, scale);
+      network_.forward(k, ws, table, part, dropout);
+      sum += network_.loss(k, ws, table, part);
+      const TableGradients<T> tables{embedding_.dx(first), embedding_.dlogits(first)};
+      network_.backward(k, ws, gradients, tables, table, part, dropout, scale);
     }
-    lane_losses_[lane] = sum;
+    shard_losses_[shard] = sum;
   });
   watch.restart();
-  shared_.backward(k, lane_gradients_.data(), in_use_, n_threads);
+  shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
   watch.lap(Stage::embed_backward);
   double sum = 0;
-  for (std::size_t lane = 0; lane < cut.lanes; ++lane) sum += lane_losses_[lane];
+  for (std::size_t shard = 0; shard < cut.lanes; ++shard) sum += shard_losses_[shard];
   return sum;
 }
 
-template <class T> RowHistory Network<T>::history(const AdamOptions& adam) const noexcept {
+template <class T> RowHistory TrainingState<T>::history(const AdamOptions& adam) const noexcept {
   return {.step_sizes = step_sizes_.data(),
           .first_step = epoch_start_,
           .now = step_,
           .beta_1 = adam.beta_1,
           .beta_2 = adam.beta_2,
           .epsilon = adam.epsilon,
-          .exact = config_.sparse_adam == SparseAdam::exact,
-          .ema_decay = config_.ema_decay,
+          .exact = network_.config().sparse_adam == SparseAdam::exact,
+          .ema_decay = network_.config().ema_decay,
           .optimizer = adam.optimizer};
 }
 
-template <class T> TableState<T> Network<T>::state() noexcept {
-  return {parameters_.data(), m_.data(), v_.data(),
-          averages_.size() > 0 ? averages_.data() : nullptr};
+template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
+  return {network_.mutable_parameters(), m_.data(), v_.data(), network_.mutable_averages()};
 }
 
 // Allocates nothing: once a batch has begun to move parameters, it moves all of them.
 template <class T>
-double Network<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
-                          std::size_t n_threads) {
+double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
+                                std::size_t n_threads) {
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   ++step_;
   step_sizes_.push_back(adam.step_size(step_));
-  const std::size_t stride = padded<T>(dense_size_), n_lanes = tiling(n).lanes;
+  const std::size_t stride = padded<T>(dense_size_), n_shards = network_.tiling(n).lanes;
   const OptimizerKernels<T>& optimizer = k.optimizers[adam.optimizer];
   const AdamStep<T> step = adam.step<T>(step_, 0);
-  const T rest = static_cast<T>(1 - average_share(config_.ema_decay, step_));
+  const double average_rest = 1 - average_share(network_.config().ema_decay, step_);
+  const T rest = static_cast<T>(average_rest);
+  T* averages = network_.mutable_averages();
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
-    T *p = parameters_.data() + c.begin, *g = gradients_.data() + c.begin;
+    T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
     AdamStep<T> own = step;
     own.l2 = static_cast<T>(c.l2);
-    k.reduce_lanes(g, lane_gradients_.data() + c.begin, stride, n_lanes, c.size);
+    k.reduce_lanes(g, shard_gradients_.data() + c.begin, stride, n_shards, c.size);
     const double squares =
         optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
-    if (averages_.size() > 0) k.average_update(averages_.data() + c.begin, p, c.size, rest);
+    if (averages != nullptr) k.average_update(averages + c.begin, p, c.size, rest);
     penalties_[i] = 0.5 * c.l2 * squares;
   };
-  parallel_for(worth_threads() ? n_threads : 1, chunks_.size(), move);
+  parallel_for(network_.worth_threads() ? n_threads : 1, chunks_.size(), move);
   double penalty = 0;
   for (const double p : penalties_) penalty += p;
   watch.lap(Stage::optimize);
   if (embedding_.empty()) return penalty;
-  const double l2 = config_.alpha_embedding / static_cast<double>(n);
-  penalty +=
-      embedding_.update(k, shared_, state(), adam.step<T>(step_, l2), history(adam), n_threads);
+  const double l2 = network_.config().alpha_embedding / static_cast<double>(n);
+  penalty += embedding_.update(k, shared_, table_state(), adam.step<T>(step_, l2), history(adam),
+                               average_rest, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
 
 template <class T>
-double Network<T>::compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
-                                     std::uint64_t seed, std::size_t n_threads) {
+double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int64_t* rows,
+                                           std::size_t n, std::uint64_t seed,
+                                           std::size_t n_threads) {
   const FlushDenormals flush;
-  const KernelTable<T>& k = kernels();
-  reserve(tiling(n), n_threads);
-  const Training training(*this);
+  const KernelTable<T>& k = network_.kernels();
+  reserve(network_.tiling(n), n_threads);
+  const AtParameters scope(*this);
   embedding_.touch(table.ids, rows, n, n_threads);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
-  k.reduce_lanes(gradients_.data(), lane_gradients_.data(), padded<T>(dense_size_), tiling(n).lanes,
-                 dense_size_);
+  k.reduce_lanes(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
+                 network_.tiling(n).lanes, dense_size_);
   embedding_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }
 
 template <class T>
-EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
-                                    std::size_t batch_size, const AdamOptions& adam,
-                                    std::uint64_t seed, std::size_t n_threads,
-                                    bool (*interrupted)(void*), void* context) {
+EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int64_t* order,
+                                          std::size_t n, std::size_t batch_size,
+                                          const AdamOptions& adam, std::uint64_t seed,
+                                          std::size_t n_threads, bool (*interrupted)(void*),
+                                          void* context) {
   const FlushDenormals flush;
-  const KernelTable<T>& k = kernels();
-  reserve(tiling(std::min(n, batch_size)), n_threads);
-  if (n % batch_size != 0) reserve(tiling(n % batch_size), n_threads);
+  const KernelTable<T>& k = network_.kernels();
+  reserve(network_.tiling(std::min(n, batch_size)), n_threads);
+  if (n % batch_size != 0) reserve(network_.tiling(n % batch_size), n_threads);
   step_sizes_.clear();
   step_sizes_.reserve(ceil_div(n, batch_size));  // what moves parameters must not throw
   epoch_start_ = step_;
-  const Training training(*this, &adam, n_threads);
+  const AtParameters scope(*this, &adam, n_threads);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
   Stop stop = Stop::finished;
@@ -171,7 +197,7 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
     embedding_.touch(table.ids, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);
-    embedding_.catch_up(k, state(), history(adam), n_threads);
+    embedding_.catch_up(k, table_state(), history(adam), n_threads);
     watch.lap(Stage::optimize_tables);
     const double sum = accumulate(k, table, order + first, count, seed, n_threads);
     if (!std::isfinite(sum)) {
@@ -180,7 +206,7 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
     }
     const double penalty = update(k, count, adam, n_threads);
     watch.restart();
-    use(k, parameters(), n_threads);
+    network_.use_parameters(n_threads);
     watch.lap(Stage::optimize);
     total += sum + penalty * static_cast<double>(count);
     seen += count;
@@ -189,7 +215,7 @@ EpochResult Network<T>::train_epoch(const Table<T>& table, const std::int64_t* o
   return {seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
 }
 
-template class Network<float>;
-template class Network<double>;
+template class TrainingState<float>;
+template class TrainingState<double>;
 
 }  // namespace dcn

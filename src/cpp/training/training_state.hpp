@@ -1,0 +1,115 @@
+// What training has beside the network: gradients, moments, the step, and what its batches work in.
+// A network predicts without it; its parameters and averages are the network's own.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/stopwatch.hpp"
+#include "network/network.hpp"
+#include "training/optimizer.hpp"
+
+namespace dcn {
+
+enum class Stop : int { finished, not_finite, interrupted };
+
+struct EpochResult {
+  double loss;            // mean objective over the rows seen
+  std::size_t n_batches;  // that were applied
+  Stop stop;
+};
+
+template <class T> class TrainingState {
+ public:
+  // Of a network that outlives it, and has no other.
+  explicit TrainingState(Network<T>& network);
+
+  const T* gradients() const noexcept { return gradients_.data(); }
+  const T* first_moments() const noexcept { return m_.data(); }
+  const T* second_moments() const noexcept { return v_.data(); }
+  std::uint64_t step() const noexcept { return step_; }
+  // moments (size) each, and the number of steps they come from
+  void set_optimizer(const T* m, const T* v, std::uint64_t step);
+
+  // Fills gradients() with those of the mean loss over the given rows, without the penalty, at the
+  // network's parameters; returns that loss. rows (n)
+  double compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
+                           std::uint64_t seed, std::size_t n_threads);
+  // One pass over `order` (n) in batches. A batch whose loss is not finite is not applied and ends
+  // the pass; so does interrupted(context), asked between batches. The seed is dropout's.
+  EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
+                          std::size_t batch_size, const AdamOptions& adam, std::uint64_t seed,
+                          std::size_t n_threads, bool (*interrupted)(void*), void* context);
+
+  void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
+  std::size_t shared_fields() const noexcept { return shared_.fields(); }  // of the last batch
+
+  // Seconds of all threads together in each stage of training, from now on.
+  void start_timing();
+  StageSeconds stage_seconds() const;
+
+ private:
+  // Parameters that one task moves.
+  struct Chunk {
+    std::size_t begin, size;
+    double l2;
+  };
+  // Forward and backward at the parameters, until the end of the scope. Then, whatever happened,
+  // and without an allocation that could fail: rows that missed steps of this optimizer (null: no
+  // steps were taken) take them, and predictions are made from the averages again.
+  class AtParameters {
+   public:
+    explicit AtParameters(TrainingState& training, const AdamOptions* adam = nullptr,
+                          std::size_t n_threads = 1) noexcept
+        : training_(training), adam_(adam), n_threads_(n_threads) {
+      training_.network_.use_parameters(1);
+    }
+    ~AtParameters() {
+      if (adam_ != nullptr)
+        training_.embedding_.flush(training_.network_.kernels(), training_.table_state(),
+                                   training_.history(*adam_), n_threads_);
+      training_.network_.use_averages();
+    }
+    AtParameters(const AtParameters&) = delete;
+    AtParameters& operator=(const AtParameters&) = delete;
+
+   private:
+    TrainingState& training_;
+    const AdamOptions* adam_;
+    std::size_t n_threads_;
+  };
+
+  // Forward and backward over all tiles; leaves one sum of gradients per shard, and the tables'
+  // in embedding_. Returns the loss sum.
+  double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
+                    std::size_t n, std::uint64_t seed, std::size_t n_threads);
+  // Adds up the shards and moves the parameters; returns the penalty before the move.
+  double update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
+                std::size_t n_threads);
+  // Tells a tile from this row of the batch on what is shared.
+  void share(Workspace<T>& ws, std::size_t row);
+  RowHistory history(const AdamOptions& adam) const noexcept;
+  TableState<T> table_state() noexcept;
+  void reserve(const Tiling& tiling, std::size_t n_threads);
+
+  Network<T>& network_;
+  EmbeddingPart<T>& embedding_;  // the network's
+  SharedProducts<T> shared_;
+  std::size_t dense_size_;  // of all but the tables
+  Buffer<T> gradients_, m_, v_;
+  std::uint64_t step_ = 0;
+  std::vector<double> step_sizes_;  // since epoch_start_, for rows that miss steps
+  std::uint64_t epoch_start_ = 0;
+  std::vector<Chunk> chunks_;
+  Buffer<T> shard_gradients_;  // (shards, stride)
+  std::vector<double> shard_losses_, penalties_;
+  std::vector<Workspace<T>> slots_;  // one a thread
+  std::size_t slot_rows_ = 0;
+  bool timed_ = false;
+  std::vector<StageSeconds> seconds_;  // one a thread, the first also of what no tile does
+};
+
+extern template class TrainingState<float>;
+extern template class TrainingState<double>;
+
+}  // namespace dcn
