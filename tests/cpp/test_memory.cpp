@@ -73,11 +73,11 @@ TEST(tiling_covers_every_row_once) {
       for (const std::size_t batch : {0, 1, 11, 12, 13, 191, 192, 193, 1000, 3073, 70001}) {
         const dcn::Tiling cut = dcn::cut(batch, most, n_parameters);
         CHECK(cut.rows >= 1 && cut.rows <= most);
-        CHECK(cut.lanes >= 1 && cut.lanes <= dcn::kMostLanes);
-        CHECK(cut.first_tile(0) == 0 && cut.first_tile(cut.lanes) == cut.tiles);
+        CHECK(cut.shards >= 1 && cut.shards <= dcn::kMostShards);
+        CHECK(cut.first_tile(0) == 0 && cut.first_tile(cut.shards) == cut.tiles);
         std::size_t row = 0;
-        for (std::size_t lane = 0; lane < cut.lanes; ++lane)
-          for (std::size_t i = cut.first_tile(lane); i < cut.first_tile(lane + 1); ++i) {
+        for (std::size_t shard = 0; shard < cut.shards; ++shard)
+          for (std::size_t i = cut.first_tile(shard); i < cut.first_tile(shard + 1); ++i) {
             CHECK(cut.first_row(i) == row && cut.n_rows(i) >= 1);
             row += cut.n_rows(i);
           }
@@ -93,12 +93,12 @@ TEST(tiling_takes_fewer_rows_of_wide_models) {
   CHECK(dcn::most_rows(dcn::kTileBytes / 170, 0) == 168);  // the multiple of 12 below
 }
 
-TEST(tiling_gives_each_lane_as_many_tiles) {
+TEST(tiling_gives_each_shard_as_many_tiles) {
   for (const std::size_t n_parameters :
        {std::size_t{36}, std::size_t{200'000}, std::size_t{1} << 22})
     for (const std::size_t batch : {256, 1000, 1024, 4096, 8192}) {
       const dcn::Tiling cut = dcn::cut(batch, dcn::kLeastRowsOfLarge, n_parameters);
-      CHECK(cut.lanes > 1 || batch < 2 * dcn::kRowsPerLane);
-      CHECK(cut.tiles % cut.lanes == 0 || cut.tiles > 8 * cut.lanes);
+      CHECK(cut.shards > 1 || batch < 2 * dcn::kRowsPerShard);
+      CHECK(cut.tiles % cut.shards == 0 || cut.tiles > 8 * cut.shards);
     }
 }

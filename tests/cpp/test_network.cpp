@@ -100,7 +100,7 @@ TEST(network_trains_batches_of_unequal_size) {
     dcn::TrainingState<float> training(network);
     Draw again;
     initialize(network, again);
-    CHECK(network.tiling(batch).lanes > 1 && network.tiling(n % batch).lanes == 1);
+    CHECK(network.tiling(batch).shards > 1 && network.tiling(n % batch).shards == 1);
     CHECK(network.tiling(batch).rows < network.tiling(n % batch).rows);
     for (int epoch = 0; epoch < 2; ++epoch)
       losses.push_back(training

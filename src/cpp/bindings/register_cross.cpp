@@ -66,20 +66,20 @@ template <class T> class CrossOp {
     }
     const Tiling tiling = cut(B, most_rows(), n_parameters());
     const std::size_t stride = padded<T>(n_parameters());
-    Buffer<T> lanes(tiling.lanes * stride);
+    Buffer<T> shards(tiling.shards * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
-    parallel_for(n_threads, tiling.lanes, [&](std::size_t lane, std::size_t slot) {
+    parallel_for(n_threads, tiling.shards, [&](std::size_t shard, std::size_t slot) {
       Slot& s = slots[slot];
-      for (std::size_t i = tiling.first_tile(lane); i < tiling.first_tile(lane + 1); ++i) {
+      for (std::size_t i = tiling.first_tile(shard); i < tiling.first_tile(shard + 1); ++i) {
         const std::size_t first = tiling.first_row(i), n = tiling.n_rows(i);
         k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
         k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
         part_->forward(k_, *s.tile, nullptr, n);
-        part_->backward(k_, *s.tile, s.dx0, s.dxL, lanes.data() + lane * stride, nullptr, n);
+        part_->backward(k_, *s.tile, s.dx0, s.dxL, shards.data() + shard * stride, nullptr, n);
         k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
       }
     });
-    k_.reduce_lanes(gradients, lanes.data(), stride, tiling.lanes, n_parameters());
+    k_.reduce_lanes(gradients, shards.data(), stride, tiling.shards, n_parameters());
   }
 
  private:
@@ -150,18 +150,18 @@ template <class T> class VectorOp {
     const Tiling tiling = cut(B, kMostRows, n_parameters());
     const bool past = past_caches(dx0, B);
     const std::size_t stride = padded<T>(n_parameters());
-    Buffer<T> lanes(tiling.lanes * stride);
+    Buffer<T> shards(tiling.shards * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
-    parallel_for(n_threads, tiling.lanes, [&](std::size_t lane, std::size_t slot) {
+    parallel_for(n_threads, tiling.shards, [&](std::size_t shard, std::size_t slot) {
       const Slot& s = slots[slot];
-      T *dw = lanes.data() + lane * stride, *db = dw + L_ * D_;
-      for (std::size_t i = tiling.first_tile(lane); i < tiling.first_tile(lane + 1); ++i) {
+      T *dw = shards.data() + shard * stride, *db = dw + L_ * D_;
+      for (std::size_t i = tiling.first_tile(shard); i < tiling.first_tile(shard + 1); ++i) {
         const std::size_t at = tiling.first_row(i) * D_;
         k_.cross_vector_gradients(dx0 + at, dw, db, s.p, s.a, s.dp, s.dq, s.dc, dxL + at, x0 + at,
                                   w_, c_.data(), q_.data(), tiling.n_rows(i), L_, D_, D_, past);
       }
     });
-    k_.reduce_lanes(gradients, lanes.data(), stride, tiling.lanes, n_parameters());
+    k_.reduce_lanes(gradients, shards.data(), stride, tiling.shards, n_parameters());
   }
 
  private:

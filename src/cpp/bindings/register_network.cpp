@@ -76,7 +76,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
           [](Net& s, std::size_t batch) {
             check_batch("tiling", batch, 1);
             const Tiling cut = s.network().tiling(batch);
-            return py::make_tuple(cut.rows, cut.tiles, cut.lanes);
+            return py::make_tuple(cut.rows, cut.tiles, cut.shards);
           },
           py::arg("batch"))
       .def(

@@ -19,7 +19,7 @@ Network<T>::Network(const NetworkConfig& config)
   use(kernels(), averages(), 1);
 }
 
-// The order of the tensors in the flat buffers. Tables come last: they take no lanes.
+// The order of the tensors in the flat buffers. Tables come last: they take no shards.
 template <class T> Layout Network<T>::make_layout() {
   Layout layout;
   if (cross_ != nullptr) cross_->add(layout);

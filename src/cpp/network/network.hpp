@@ -80,7 +80,7 @@ template <class T> class Network {
                    const T* dense) const;
   // Weighted mean loss over the table, without the penalty.
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
-  // of everything but the tables, whose gradients take no lanes
+  // of everything but the tables, whose gradients take no shards
   std::size_t dense_size() const noexcept { return dense_size_; }
   Tiling tiling(std::size_t batch) const noexcept { return cut(batch, most_rows_, dense_size_); }
 

@@ -41,8 +41,7 @@ template <class T> DCN_INLINE Vec<T> load(const T* p) {
 template <class T> DCN_INLINE void store(T* p, const Vec<T>& a) {
   constexpr std::size_t n = kLanes<T> / kPieces<T>;
   DCN_UNROLL
-  for (std::size_t i = 0; i < kPieces<T>; ++i)
-    ::memcpy(p + i * n, &a.piece[i], sizeof(a.piece[i]));
+  for (std::size_t i = 0; i < kPieces<T>; ++i) ::memcpy(p + i * n, &a.piece[i], sizeof(a.piece[i]));
 }
 template <class T> DCN_INLINE void store_past(T* p, const Vec<T>& a) { store(p, a); }
 DCN_INLINE void fence_past() {}

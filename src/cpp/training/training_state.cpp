@@ -31,12 +31,12 @@ void TrainingState<T>::set_optimizer(const T* m, const T* v, std::uint64_t step)
 }
 
 template <class T> void TrainingState<T>::reserve(const Tiling& cut, std::size_t n_threads) {
-  const std::size_t wanted = cut.lanes * padded<T>(dense_size_);
+  const std::size_t wanted = cut.shards * padded<T>(dense_size_);
   if (shard_gradients_.size() < wanted) shard_gradients_ = Buffer<T>(wanted);
-  shard_losses_.resize(std::max(shard_losses_.size(), cut.lanes));
+  shard_losses_.resize(std::max(shard_losses_.size(), cut.shards));
   embedding_.reserve(cut.batch);
   // a smaller batch may have fewer shards of larger tiles: keep the most of both
-  const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, cut.lanes));
+  const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, cut.shards));
   if (slot_rows_ < cut.rows) slots_.clear();
   slot_rows_ = std::max(slot_rows_, cut.rows);
   while (slots_.size() < wanted_slots) slots_.push_back(network_.make_workspace(slot_rows_, true));
@@ -77,7 +77,7 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   if (!embedding_.empty()) shared_.choose(embedding_.batch_fields(), n);
   shared_.forward(k, n_threads);
   watch.lap(Stage::embed);
-  parallel_for(n_threads, cut.lanes, [&](std::size_t shard, std::size_t slot) {
+  parallel_for(n_threads, cut.shards, [&](std::size_t shard, std::size_t slot) {
     Workspace<T>& ws = slots_[slot];
     ws.seconds = timed_ ? &seconds_[slot] : nullptr;
     T* gradients = shard_gradients_.data() + shard * stride;
@@ -99,7 +99,7 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
   watch.lap(Stage::embed_backward);
   double sum = 0;
-  for (std::size_t shard = 0; shard < cut.lanes; ++shard) sum += shard_losses_[shard];
+  for (std::size_t shard = 0; shard < cut.shards; ++shard) sum += shard_losses_[shard];
   return sum;
 }
 
@@ -126,7 +126,7 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n, const Ad
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   ++step_;
   step_sizes_.push_back(adam.step_size(step_));
-  const std::size_t stride = padded<T>(dense_size_), n_shards = network_.tiling(n).lanes;
+  const std::size_t stride = padded<T>(dense_size_), n_shards = network_.tiling(n).shards;
   const OptimizerKernels<T>& optimizer = k.optimizers[adam.optimizer];
   const AdamStep<T> step = adam.step<T>(step_, 0);
   const double average_rest = 1 - average_share(network_.config().ema_decay, step_);
@@ -166,7 +166,7 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   embedding_.touch(table.ids, rows, n, n_threads);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
   k.reduce_lanes(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
-                 network_.tiling(n).lanes, dense_size_);
+                 network_.tiling(n).shards, dense_size_);
   embedding_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }
