@@ -192,6 +192,13 @@ class _Ops(Protocol[_T]):
         weight: npt.NDArray[_T] | None,
         /,
     ) -> tuple[float, npt.NDArray[_T]]: ...
+    def poisson_loss(
+        self,
+        logits: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+        /,
+    ) -> tuple[float, npt.NDArray[_T]]: ...
     # target (B,1): class numbers
     def softmax_loss(
         self,

@@ -122,6 +122,7 @@ def of_ops():
         "combine_backward": (k.combine_backward, (wide, x0, h, C, c), {}),
         "squared_error": (k.squared_error, (wide, wide, weight), {}),
         "log_loss": (k.log_loss, (wide, wide, weight), {}),
+        "poisson_loss": (k.poisson_loss, (wide, wide, weight), {}),
         "softmax_loss": (k.softmax_loss, (wide, classes, weight), {1: no_class}),
         "adam_update": (
             k.adam_update, (*flat, 0.1, 0.9, 0.9, 1e-7, 0.0), dict(enumerate(rates, 4)),
@@ -225,9 +226,9 @@ def of_module():
 
 SURFACES = {"ops": of_ops, "network": of_network, "rows": of_rows, "module": of_module}
 # by place: arguments that may be None, and axes of arguments that may be as long as they are
-WEIGHTS = {"squared_error": 2, "log_loss": 2, "softmax_loss": 2} | dict.fromkeys(
-    ("evaluate", "compute_gradients", "train_epoch"), 3
-)
+WEIGHTS = dict.fromkeys(
+    ("squared_error", "log_loss", "softmax_loss", "poisson_loss"), 2
+) | dict.fromkeys(("evaluate", "compute_gradients", "train_epoch"), 3)
 FREE_AXES = dict.fromkeys(("cross_vector", "cross_matrix", "cross_lowrank"), (0, 0)) | {
     "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
     "compute_gradients": (4, 0), "train_epoch": (4, 0), "ColumnScales": (9, 0),

@@ -8,7 +8,7 @@ from dcnfast.testing import central_difference
 
 pytestmark = pytest.mark.usefixtures("isa")
 
-LOSSES = ["squared_error", "log_loss", "softmax_loss"]
+LOSSES = ["squared_error", "log_loss", "softmax_loss", "poisson_loss"]
 SIZES = [(0, 3), (1, 1), (2, 7), (5, 8), (5, 9), (3, 15), (3, 16), (3, 17), (13, 33), (193, 2)]
 
 
@@ -23,6 +23,8 @@ def draw(rng, loss, B, C, dtype, spread=3.0):
         target = rng.integers(0, C, (B, 1))
     elif loss == "log_loss":
         target = rng.choice([0, 1, 0.25], (B, C))
+    elif loss == "poisson_loss":
+        target = rng.poisson(2.0, (B, C))
     else:
         target = rng.normal(size=(B, C))
     return [array.astype(dtype) for array in (logits, target, rng.uniform(0, 2, B))]
@@ -40,6 +42,8 @@ def test_sizes(loss, size, weighted, dtype, rng, check_rounding):
     # Terms of a row are of the size of logit and target, each taken through exp or a square: that
     # many roundings each, then C of them are added; the sum over the rows runs in double.
     row = (1 + np.abs(double[0]) + np.abs(double[1])) ** 2
+    if loss == "poisson_loss":
+        row += (1 + np.abs(double[0])) * np.exp(double[0])
     n = size[1] + 24
     check_rounding(np.asarray(got, dtype), np.asarray(want), np.asarray(w @ row.sum(axis=1)), n)
     check_rounding(gradient, want_gradient, w[:, None] * (1 + row), n)
@@ -63,6 +67,8 @@ def test_gradient_is_the_slope(loss, size, rng):
 @pytest.mark.parametrize("far", [20.0, 90.0, 800.0, 1e6])
 def test_far_out_logits(loss, far, dtype):
     """Neither overflow nor log(0): a sure and wrong answer costs its log-odds."""
+    if loss == "poisson_loss":
+        pytest.skip("a log mean has no bound")
     logits = np.array([[far, -far], [-far, far]], dtype)
     target = {"softmax_loss": [[1], [1]], "log_loss": [[0, 0], [1, 1]]}.get(loss, [[0, 0], [0, 0]])
     target = np.array(target, dtype)
@@ -74,6 +80,30 @@ def test_far_out_logits(loss, far, dtype):
     assert got == pytest.approx(want, rel=rtol)
     # a difference of probability and target: absolute accuracy is all there is
     np.testing.assert_allclose(gradient, want_gradient, rtol=rtol, atol=rtol)
+
+
+def test_log_means_far_out(dtype):
+    """Zero counts are certain; a mean that the type does not hold is its largest number."""
+    logits = np.array([[-20.0], [-90.0], [-800.0], [90.0], [800.0]], dtype)
+    counts = np.array([[0], [0], [3], [0], [7]], dtype)
+    got, gradient = ops.poisson_loss(logits, counts)
+    assert np.isfinite(got)
+    assert np.isfinite(gradient).all()
+    top = 88.0 if dtype == "float32" else 709.0
+    want = np.exp(np.minimum(logits.astype(float), top)) - counts
+    rtol = 2e-5 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(gradient, want, rtol=rtol, atol=1e-37)  # exp(-90) is denormal
+    alone = [ops.poisson_loss(z[None], y[None])[0] for z, y in zip(logits, counts, strict=True)]
+    assert alone[:3] == pytest.approx([np.exp(-20.0), 0, 2400], rel=1e-6)
+
+
+def test_the_best_log_mean_is_that_of_the_mean(dtype, rng):
+    counts = rng.poisson(3.0, (50, 1)).astype(dtype)
+    weight = rng.uniform(0, 2, 50).astype(dtype)
+    best = np.log(np.average(counts[:, 0].astype(float), weights=weight))
+    gradient = ops.poisson_loss(np.full((50, 1), best, dtype), counts, weight)[1]
+    assert np.abs(gradient).max() > 0.1
+    assert gradient.sum() == pytest.approx(0, abs=1e-4)
 
 
 def test_nan_is_not_swallowed(loss, dtype):

@@ -30,6 +30,7 @@ SHAPES = {
     "combine_backward": {"dlogits": (B, C)} | HEAD,
     "squared_error": {"logits": (B, C), "target": (B, C), "weight": (B,)},
     "log_loss": {"logits": (B, C), "target": (B, C), "weight": (B,)},
+    "poisson_loss": {"logits": (B, C), "target": (B, C), "weight": (B,)},
     "softmax_loss": {"logits": (B, C), "target": (B, 1), "weight": (B,)},
 }
 ARGUMENTS = [(name, argument) for name, shapes in SHAPES.items() for argument in shapes]

@@ -29,7 +29,7 @@ from dcnfast.ops.layers import (
     layer_norm,
     layer_norm_backward,
 )
-from dcnfast.ops.losses import log_loss, softmax_loss, squared_error
+from dcnfast.ops.losses import log_loss, poisson_loss, softmax_loss, squared_error
 
 __all__ = [
     "combine",
@@ -47,6 +47,7 @@ __all__ = [
     "layer_norm",
     "layer_norm_backward",
     "log_loss",
+    "poisson_loss",
     "softmax_loss",
     "squared_error",
 ]

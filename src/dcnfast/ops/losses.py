@@ -82,3 +82,27 @@ def softmax_loss(
         If a class number is out of range.
     """
     return _loss("softmax_loss", logits, target, weight)
+
+
+def poisson_loss(
+    logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
+) -> tuple[float, Array]:
+    """Sum over rows and outputs of half the Poisson deviance of log means, and its gradient.
+
+    What only the targets decide is left out: exp(z) - y z remains. Beyond logits of 88 (float32) or
+    709 (float64) exp stays at its largest number.
+
+    Parameters
+    ----------
+    logits, target : array-like of shape (B, C)
+        Targets are counts or rates, not negative.
+    weight : array-like of shape (B,) or None, default=None
+        Of the rows; None is 1 for each.
+
+    Returns
+    -------
+    loss : float
+    dlogits : ndarray of shape (B, C)
+        Gradient of the loss in the logits.
+    """
+    return _loss("poisson_loss", logits, target, weight)

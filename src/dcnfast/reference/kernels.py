@@ -291,6 +291,13 @@ def softmax_loss(logits: Array, target: Array, weight: Array | None = None) -> t
     return loss, w[:, None] * dlogits
 
 
+def poisson_loss(logits: Array, target: Array, weight: Array | None = None) -> tuple[float, Array]:
+    """Half the Poisson deviance, but for a constant, of log means. target (B,C) not negative."""
+    w = np.ones(len(logits)) if weight is None else weight
+    mean = np.exp(logits)
+    return float(w @ (mean - logits * target).sum(axis=1)), w[:, None] * (mean - target)
+
+
 LOSSES = {name: globals()[loss.reference] for name, loss in _RECORDS.items()}
 
 # ---- 8: optimize

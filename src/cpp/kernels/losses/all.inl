@@ -4,8 +4,9 @@
 #include "kernels/losses/squared_error.inl"
 #include "kernels/losses/log_loss.inl"
 #include "kernels/losses/softmax.inl"
+#include "kernels/losses/poisson.inl"
 
-using Losses = KindList<SquaredError, LogLoss, Softmax>;
+using Losses = KindList<SquaredError, LogLoss, Softmax, Poisson>;
 
 template <class T, class List> struct LossTable;
 template <class T, class... Kind> struct LossTable<T, KindList<Kind...>> {
