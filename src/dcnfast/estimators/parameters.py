@@ -17,18 +17,18 @@ from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
 from dcnfast.network.crosses import CROSSES, Cross
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
-from dcnfast.network.losses import LOSSES, LogLoss, Softmax, SquaredError
+from dcnfast.network.losses import LOSSES, LogLoss, Poisson, Softmax, SquaredError
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
 
 C = TypeVar("C", bound=type)
 
 Initializer = Literal["truncated_normal", "glorot_uniform", "he_normal"]
 NumericScaling = Literal["auto", "standard", "quantile", "log"]
-RegressionLoss = Literal["squared_error", "log_loss"]
+RegressionLoss = Literal["squared_error", "log_loss", "poisson"]
 ClassificationLoss = Literal["log_loss", "softmax"]
 
 CrossChoice = CrossName | Cross
-RegressionLossChoice = RegressionLoss | SquaredError | LogLoss
+RegressionLossChoice = RegressionLoss | SquaredError | LogLoss | Poisson
 ClassificationLossChoice = ClassificationLoss | LogLoss | Softmax
 OptimizerChoice = Literal["adam"] | Optimizer
 

@@ -147,7 +147,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Numbers and categories; what is missing is NaN, None or null.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; rates between 0 and 1 with ``loss="log_loss"``.
+            Targets; rates between 0 and 1 with ``loss="log_loss"``, counts with ``loss="poisson"``.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None

@@ -18,7 +18,7 @@ Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
 Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
 Deterministic = Literal["threads", "isa"]
-Loss = Literal["squared_error", "log_loss", "softmax"]
+Loss = Literal["squared_error", "log_loss", "softmax", "poisson"]
 DType = Literal["float32", "float64"]
 
 

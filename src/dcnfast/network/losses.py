@@ -166,4 +166,36 @@ class Softmax(Loss):
         return np.asarray(np.log((counts + 1 / n_outputs) / (len(weight) + 1)))
 
 
-LOSSES: Family[Loss] = Family("loss", SquaredError, LogLoss, Softmax)
+class Poisson(Loss):
+    """Poisson deviance of counts, or of rates without an upper end."""
+
+    name = "poisson"
+    summary = (
+        "For counts, and for rates without an upper end, such as claims a year: half the Poisson "
+        "deviance. The network learns the logarithm of the mean."
+    )
+    reference = "poisson_loss"
+    regresses = True
+    interval = (0.0, np.inf)
+    targets = "counts or rates of at least 0"
+
+    @staticmethod
+    def inverse_link(logits: Floats) -> Floats:
+        """Return means, always finite."""
+        return np.asarray(np.exp(np.minimum(logits, np.log(np.finfo(np.float64).max))))
+
+    @staticmethod
+    def deviance(logits: Floats, target: Array) -> Floats:
+        """Return half the deviance of each count (n, C), without what only the counts decide."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(logits) - logits * target)
+
+    @staticmethod
+    def best_constant(target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return the logarithms of the means (C); half a count where all are 0."""
+        del n_outputs  # as many as target has columns
+        total = weight @ target.astype(np.float64)
+        return np.asarray(np.log(np.where(total > 0, total, 0.5) / len(weight)))
+
+
+LOSSES: Family[Loss] = Family("loss", SquaredError, LogLoss, Softmax, Poisson)
