@@ -18,7 +18,10 @@ CONFIG = {"fields": (("city", 3, 2),), "n_dense": 4, "cross_layers": 1, "ema_dec
 @pytest.fixture(params=["float32", "float64"])
 def state(request):
     model = Model(NetworkConfig(**CONFIG, dtype=request.param))
-    return model.initialize(np.random.RandomState(0)).__getstate__()
+    model.initialize(np.random.RandomState(0))
+    model.network.set_averages(model.snapshot() / 2)
+    assert model.network.step == 0  # whoever asks for it wants to train
+    return model.__getstate__()
 
 
 def load(state):

@@ -121,7 +121,7 @@ def test_what_comes_from_outside_is_flushed(dtype):
     assert is_denormal(tiny)
     flat[::3] = tiny
     names = ("parameters", "averages", "first_moments", "second_moments")
-    state = old.__getstate__() | dict.fromkeys(names, abs(flat))
+    state = old.__getstate__() | dict.fromkeys(names, abs(flat)) | {"step": 0}
     new = Model.__new__(Model)
     new.__setstate__(state)
     without = np.where(is_denormal(flat), 0, abs(flat)).astype(dtype)

@@ -49,6 +49,7 @@ template <class T> class PyNetwork {
     if (training_ == nullptr) training_ = std::make_unique<TrainingState<T>>(network_);
     return *training_;
   }
+  bool has_training_state() const noexcept { return training_ != nullptr; }
   // Who calls the network says so first: what is in use does not change.
   Access& access() const noexcept { return access_; }
 

@@ -20,6 +20,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       },
       py::arg("config"));
   network.def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().count(); })
+      .def_property_readonly("has_training_state", &Net::has_training_state)
       .def_property_readonly("step",
                              [](Net& s) {
                                const typename Net::Reader reader(s.access());

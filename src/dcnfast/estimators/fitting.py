@@ -187,6 +187,8 @@ class _Run:
         self._run_epochs(rows, held_out, fitted, settings)
         if settings.verbose > 1:
             print(timing.report(fitted.model, settings.n_threads))
+        if not estimator.warm_start:
+            fitted.model.finish_training()
 
     def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""

@@ -181,41 +181,46 @@ class Model:
         """Set the flat parameters, and start the averages from them."""
         self.network.set_parameters(flat)
 
+    def finish_training(self) -> None:
+        """Keep what predicts, and forget what only training needs: gradients, moments and steps.
+
+        Where averages are kept, they become the parameters: training that goes on starts from them.
+        """
+        network = self.config.compile()
+        network.set_parameters(self.snapshot())
+        self.network = network
+
     def copy(self) -> Model:
-        """Copy parameters and optimizer state."""
+        """Copy parameters, and the optimizer's state where there is one."""
         other = Model.__new__(Model)
         other.__setstate__(self.__getstate__())
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {
-            "config": asdict(self.config),
-            "parameters": np.array(self.network.flat_parameters),
-            "first_moments": np.array(self.network.flat_first_moments),
-            "second_moments": np.array(self.network.flat_second_moments),
-            "step": int(self.network.step),
-        }
+        network = self.network
+        parameters: Array = np.array(network.flat_parameters)
+        state: dict[str, Any] = {"config": asdict(self.config), "parameters": parameters}
         if self.config.ema_decay:
-            state["averages"] = np.array(self.network.flat_averages)
+            averages = np.array(network.flat_averages)
+            if not np.array_equal(averages, parameters):  # after finish_training they are
+                state["averages"] = averages
+        if network.has_training_state:
+            state |= {
+                "first_moments": np.array(network.flat_first_moments),
+                "second_moments": np.array(network.flat_second_moments),
+                "step": int(network.step),
+            }
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         config = _config_of(state)
         network = config.compile()
         size = network.flat_parameters.size
-        flat = {
-            name: _checked(state, name, size, config.dtype)
-            for name in ("parameters", "first_moments", "second_moments")
-        }
-        if (flat["second_moments"] < 0).any():
-            raise ValueError("the state's second_moments are negative in places, want squares")
-        step = state.get("step")
-        if type(step) is not int or not 0 <= step < 2**32:
-            raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
-        network.set_parameters(flat["parameters"])
+        network.set_parameters(_checked(state, "parameters", size, config.dtype))
         if "averages" in state:
             network.set_averages(_checked(state, "averages", size, config.dtype))
-        network.set_optimizer(flat["first_moments"], flat["second_moments"], step)
+        if state.keys() & {"first_moments", "second_moments", "step"}:
+            network.set_optimizer(*_optimizer_of(state, size, config.dtype))
         self.config, self.network = config, network
 
 
@@ -227,6 +232,18 @@ def _config_of(state: Any) -> NetworkConfig:
         return NetworkConfig(**state["config"])
     except TypeError as error:  # a name that there is not
         raise ValueError(f"the state's config: {error}") from error
+
+
+def _optimizer_of(state: dict[str, Any], size: int, dtype: str) -> tuple[Array, Array, int]:
+    """Read both moments and the step of a pickled network that goes on with its training."""
+    first = _checked(state, "first_moments", size, dtype)
+    second = _checked(state, "second_moments", size, dtype)
+    if (second < 0).any():
+        raise ValueError("the state's second_moments are negative in places, want squares")
+    step = state.get("step")
+    if type(step) is not int or not 0 <= step < 2**32:
+        raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
+    return first, second, step
 
 
 def _checked(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
