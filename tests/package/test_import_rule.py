@@ -1,12 +1,14 @@
-"""The import rule of ARCHITECTURE.md, read from the imports themselves."""
+"""The import rule of ARCHITECTURE.md, read from the imports themselves, in Python and in C++."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "dcnfast"
+CPP = ROOT / "src" / "cpp"
 
 # In the order of the data flow: a package imports only those before it.
 PACKAGES = [
@@ -107,3 +109,30 @@ def test_no_module_imports_itself_through_others():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_training_returns_what_estimators_say(path):
     assert part_of(path) != "training" or "warnings" not in set(imported(path))
+
+
+# ---- C++
+
+CPP_PACKAGES = ["base", "dispatch", "network", "training", "serving", "bindings"]
+KERNELS = {"kernels", "simd", "isa"}  # one library an instruction set
+SEEN_BY_KERNELS = {"dispatch/kernel_table.hpp", "base/shapes.hpp", "base/bits.hpp"}
+SOURCES = sorted(path for path in CPP.rglob("*.*") if path.suffix in (".hpp", ".cpp", ".inl"))
+
+
+def may_include(path):
+    """Return whether a source may include a file, as a function of that file's name."""
+    part = path.relative_to(CPP).parts[0]
+    if part in KERNELS:
+        return lambda name: name in SEEN_BY_KERNELS or name.split("/")[0] in KERNELS
+    before = CPP_PACKAGES[: CPP_PACKAGES.index(part) + 1]
+    return lambda name: name.split("/")[0] in before
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CPP)))
+def test_a_source_includes_only_what_lies_before_it(path):
+    includes = re.findall(r'^#include "([\w./]+)"', path.read_text(), flags=re.MULTILINE)
+    assert [name for name in includes if not may_include(path)(name)] == []
+
+
+def test_the_sources_are_those_of_the_packages():
+    assert {path.relative_to(CPP).parts[0] for path in SOURCES} == {*CPP_PACKAGES, *KERNELS}
