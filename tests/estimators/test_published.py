@@ -1,6 +1,7 @@
 """A fit in one thread and readers in others: the model of before or the new one, nothing else."""
 
 import threading
+import time
 from collections import Counter
 from itertools import cycle
 
@@ -63,6 +64,7 @@ def test_readers_have_one_model_or_the_other(warm_start, kind):
 
     def read(number):
         while not done.is_set():
+            time.sleep(0.002)  # or the thread that fits waits for the GIL most of the time
             try:
                 ask = (lambda: getattr(model, question)(X[:20]), lambda: row(model))[number]
                 got = [ask()]

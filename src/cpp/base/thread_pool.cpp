@@ -52,7 +52,10 @@ class Pool {
     n_helpers_ = n_threads - 1;
     next_.store(0, std::memory_order_relaxed);
     gate_.store(0, std::memory_order_release);
-    generation_.fetch_add(1, std::memory_order_acq_rel);
+    const std::uint32_t before = generation_.load(std::memory_order_relaxed);
+    generation_.store(
+        (before / kGeneration + 1) * kGeneration + static_cast<std::uint32_t>(n_helpers_),
+        std::memory_order_release);
     generation_.notify_all();
     work(0);
     // No task is left to take: let nobody in any more, wait for those inside.
@@ -87,6 +90,7 @@ class Pool {
     for (;;) {
       wait_change(generation_, seen, spin_.load(std::memory_order_relaxed));
       seen = generation_.load(std::memory_order_acquire);
+      if (index >= seen % kGeneration) continue;  // not asked: nobody waits for it to wake up
       std::int32_t inside = gate_.load(std::memory_order_acquire);
       while (inside >= 0 &&
              !gate_.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel)) {
@@ -111,8 +115,11 @@ class Pool {
   void* context_ = nullptr;
   std::size_t n_tasks_ = 0, n_helpers_ = 0;
   std::atomic<std::size_t> next_{0};
-  std::atomic<std::int32_t> gate_{kClosed};   // helpers inside, negative when closed
-  std::atomic<std::uint32_t> generation_{0};  // counts jobs; helpers sleep on it
+  std::atomic<std::int32_t> gate_{kClosed};  // helpers inside, negative when closed
+  // counts jobs in its upper bits, and says below how many helpers this one wants; they sleep on it
+  static constexpr std::uint32_t kGeneration = 512;
+  static_assert(kMostThreads < kGeneration);
+  std::atomic<std::uint32_t> generation_{0};
 };
 
 // Never destroyed: helpers may sleep in it until the process ends. A forked child has none of the

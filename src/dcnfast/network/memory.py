@@ -6,8 +6,10 @@ Systems that promise more memory than they have do not refuse: they end the proc
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from dcnfast.network.config import NetworkConfig
 
 NO_LIMIT = 2**60
+ROOT = Path("/")
 
 # numbers for each parameter of a table: parameters, two moments, averages, initial values,
 # snapshot, a copy while rows are settled, a copy for a warm start
@@ -34,7 +37,7 @@ CROSS_LAYER_BYTES, HIDDEN_LAYER_BYTES, FIELD_BYTES = 1024, 4096, 2048  # objects
 ID_BYTES = 32  # of an id of a batch, while rows are sorted
 
 
-def memory_limit(root: Path = Path("/")) -> int:
+def memory_limit(root: Path = ROOT) -> int:
     """Return how many bytes this process may use at most.
 
     The least of the machine's memory, of what the control groups of this process, and all groups
@@ -45,7 +48,8 @@ def memory_limit(root: Path = Path("/")) -> int:
     root : Path
         Where the system's files are.
     """
-    return min(NO_LIMIT, _physical_memory(), _address_space(), *_control_groups(root))
+    groups = _groups_of_now(int(time.monotonic())) if root == ROOT else _least_of_groups(root)
+    return min(NO_LIMIT, _physical_memory(), _address_space(), groups)
 
 
 def _physical_memory() -> int:
@@ -62,6 +66,16 @@ def _address_space() -> int:
         return NO_LIMIT
     soft = resource.getrlimit(resource.RLIMIT_AS)[0]
     return NO_LIMIT if soft == resource.RLIM_INFINITY else int(soft)
+
+
+def _least_of_groups(root: Path) -> int:
+    return min(_control_groups(root), default=NO_LIMIT)
+
+
+@lru_cache(maxsize=1)
+def _groups_of_now(second: int) -> int:  # noqa: ARG001  the key
+    """Read the files once a second: for each of them other threads may take the GIL for a while."""
+    return _least_of_groups(ROOT)
 
 
 def _control_groups(root: Path) -> Iterator[int]:
