@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "src" / "dcnfast").rglob("*.py*"))
+SOURCES = sorted(p for p in (ROOT / "src" / "dcnfast").rglob("*.py*") if p.suffix != ".pyc")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTION = {"sklearn": "scikit-learn"}  # the others are named as they are imported
 
