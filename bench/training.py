@@ -13,7 +13,7 @@ import numpy as np
 from bench.harness import Array, Work
 from dcnfast.network.config import NetworkConfig
 from dcnfast.reference.network import ReferenceNetwork, State
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Training:
     target : ndarray of shape (n, 1), float32
     turns : ndarray of shape (number of turns, steps, B), int64
         Rows of the batches.
-    adam : AdamStep
+    adam : OptimizerStep
     """
 
     config: NetworkConfig
@@ -40,7 +40,7 @@ class Training:
     dense: Array
     target: Array
     turns: Array
-    adam: AdamStep = field(default_factory=AdamStep)
+    adam: OptimizerStep = field(default_factory=OptimizerStep)
 
     def endless_turns(self) -> Iterator[Array]:
         return cycle(self.turns)

@@ -9,6 +9,8 @@ import os
 import numpy as np
 
 from dcnfast import _core
+from dcnfast.network.crosses import CROSSES
+from dcnfast.network.losses import LOSSES
 
 HOWS = {
     "zeros": np.zeros_like,
@@ -26,19 +28,29 @@ def spoil(value, how):
     return HOWS[how](value)
 
 
+# function of ops -> kernel, and the kind that is its first argument
+KINDS = {loss.reference: ("loss", name) for name, loss in LOSSES.items()}
+for name, cross in CROSSES.items():
+    KINDS |= dict(zip(cross.reference, (("cross", name), ("cross_backward", name)), strict=True))
+
+
 class Mutant:
     """The kernels of one type, of which one function has one wrong result."""
 
     def __init__(self, kernels, function, index, how):
-        self.kernels, self.function, self.index, self.how = kernels, function, index, how
+        self.kernels, self.index, self.how = kernels, index, how
+        self.kernel, self.kind = KINDS.get(function, (function, None))
 
     def __getattr__(self, name):
-        return self.call if name == self.function else getattr(self.kernels, name)
+        return self.call if name == self.kernel else getattr(self.kernels, name)
 
     def call(self, *arguments):
-        before = [np.copy(a) for a in arguments[:3]]
-        out = getattr(self.kernels, self.function)(*arguments)
-        if self.function == "adam_update" and self.index < 3:  # in place: what was gone is wrong
+        in_place = self.kernel == "optimizer_update" and self.index < 3
+        before = [np.copy(a) for a in arguments[:3]] if in_place else []
+        out = getattr(self.kernels, self.kernel)(*arguments)
+        if self.kind not in (None, arguments[0]):
+            return out
+        if in_place:  # what was changed is wrong
             array, start = arguments[self.index], before[self.index]
             array[...] = start + spoil(array - start, self.how)
             return out

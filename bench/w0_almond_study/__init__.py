@@ -17,7 +17,7 @@ from dcnfast.encode.scaling import Standardizer
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import ReferenceNetwork, State
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 
 TITLE = "W0: the almond study, fit on 70,000 rows in batches of 1000, cross 20 epochs, deep one"
 SEED = 42
@@ -36,7 +36,7 @@ class Training:
     estimator : dict
         Parameters of the estimator that differ from the defaults.
     config : NetworkConfig
-    adam : AdamStep
+    adam : OptimizerStep
     parameters : dict of ndarray
         Initial values by name.
     random_state : RandomState
@@ -50,7 +50,7 @@ class Training:
     target: Array
     estimator: dict[str, Any]
     config: NetworkConfig
-    adam: AdamStep
+    adam: OptimizerStep
     parameters: dict[str, Array]
     random_state: np.random.RandomState
     batch_size: int
@@ -82,7 +82,7 @@ def _training(name: str, size: Size) -> Training:
         target=Standardizer().fit(columns).transform(columns, np.float32),
         estimator=estimator,
         config=config,
-        adam=AdamStep(estimator["learning_rate_init"], epsilon=estimator.get("epsilon", 1e-7)),
+        adam=OptimizerStep(estimator["learning_rate_init"], epsilon=estimator.get("epsilon", 1e-7)),
         parameters={name: value.copy() for name, value in model.parameters.items()},
         random_state=random_state,
         batch_size=size.batch_size,

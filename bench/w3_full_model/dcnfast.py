@@ -1,5 +1,3 @@
-from dataclasses import astuple
-
 import numpy as np
 
 
@@ -20,7 +18,7 @@ def prepare(data, threads):
     def run():
         turn = next(turns)
         loss, _, _ = network.train_epoch(
-            *table, turn.ravel(), turn.shape[1], *astuple(data.adam), 0, threads
+            *table, turn.ravel(), turn.shape[1], data.adam.compile(), 0, threads
         )
         return (np.array([loss]),)
 

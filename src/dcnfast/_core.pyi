@@ -40,73 +40,31 @@ def measure_read_bandwidth(bytes: int, n_threads: int, seconds: float) -> float:
 # ---- kernels on whole arrays, forward above its backward
 
 class _Ops(Protocol[_T]):
-    # x0 (B,D), w, b (L,D) -> xL (B,D)
-    def cross_vector(
+    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, b (L,D) -> xL (B,D)
+    def cross(
         self,
+        kind: str,
         x0: npt.NDArray[_T],
-        w: npt.NDArray[_T],
-        b: npt.NDArray[_T],
-        n_threads: int,
-        /,
-    ) -> npt.NDArray[_T]: ...
-    # -> dx0 (B,D), dw, db (L,D)
-    def cross_vector_backward(
-        self,
-        dxL: npt.NDArray[_T],
-        x0: npt.NDArray[_T],
-        w: npt.NDArray[_T],
-        b: npt.NDArray[_T],
-        n_threads: int,
-        /,
-    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
-    # x0 (B,D), W (L,D,D) as (out, in), b (L,D) -> xL (B,D)
-    def cross_matrix(
-        self,
-        x0: npt.NDArray[_T],
-        W: npt.NDArray[_T],
+        weights: Sequence[npt.NDArray[_T]],
         b: npt.NDArray[_T],
         diag_scale: float,
         preactivation: str,
         n_threads: int,
         /,
     ) -> npt.NDArray[_T]: ...
-    # -> dx0 (B,D), dW (L,D,D), db (L,D)
-    def cross_matrix_backward(
+    # -> dx0 (B,D), the gradients of the weights, db (L,D)
+    def cross_backward(
         self,
+        kind: str,
         dxL: npt.NDArray[_T],
         x0: npt.NDArray[_T],
-        W: npt.NDArray[_T],
+        weights: Sequence[npt.NDArray[_T]],
         b: npt.NDArray[_T],
         diag_scale: float,
         preactivation: str,
         n_threads: int,
         /,
-    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
-    # x0 (B,D), U (L,D,R), V (L,R,D), b (L,D) -> xL (B,D)
-    def cross_lowrank(
-        self,
-        x0: npt.NDArray[_T],
-        U: npt.NDArray[_T],
-        V: npt.NDArray[_T],
-        b: npt.NDArray[_T],
-        diag_scale: float,
-        preactivation: str,
-        n_threads: int,
-        /,
-    ) -> npt.NDArray[_T]: ...
-    # -> dx0 (B,D), dU (L,D,R), dV (L,R,D), db (L,D)
-    def cross_lowrank_backward(
-        self,
-        dxL: npt.NDArray[_T],
-        x0: npt.NDArray[_T],
-        U: npt.NDArray[_T],
-        V: npt.NDArray[_T],
-        b: npt.NDArray[_T],
-        diag_scale: float,
-        preactivation: str,
-        n_threads: int,
-        /,
-    ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
+    ) -> tuple[npt.NDArray[_T], ...]: ...
     # ids (B,F), tables F times (V,K) -> x0 (B,D)
     def embedding(
         self,
@@ -178,46 +136,25 @@ class _Ops(Protocol[_T]):
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
     # logits, target (B,C), weight (B) -> sum of the rows' losses, dlogits (B,C)
-    def squared_error(
+    # kind as in losses.LOSSES; logits, target (B,C), or (B,1) of class numbers; weight (B) or None
+    # -> sum of the rows' losses, dlogits (B,C)
+    def loss(
         self,
-        logits: npt.NDArray[_T],
-        target: npt.NDArray[_T],
-        weight: npt.NDArray[_T] | None,
-        /,
-    ) -> tuple[float, npt.NDArray[_T]]: ...
-    def log_loss(
-        self,
-        logits: npt.NDArray[_T],
-        target: npt.NDArray[_T],
-        weight: npt.NDArray[_T] | None,
-        /,
-    ) -> tuple[float, npt.NDArray[_T]]: ...
-    def poisson_loss(
-        self,
-        logits: npt.NDArray[_T],
-        target: npt.NDArray[_T],
-        weight: npt.NDArray[_T] | None,
-        /,
-    ) -> tuple[float, npt.NDArray[_T]]: ...
-    # target (B,1): class numbers
-    def softmax_loss(
-        self,
+        kind: str,
         logits: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         /,
     ) -> tuple[float, npt.NDArray[_T]]: ...
     # all (n); the first three are changed in place; returns the sum of squared parameters before
-    def adam_update(
+    def optimizer_update(
         self,
         parameters: npt.NDArray[_T],
         m: npt.NDArray[_T],
         v: npt.NDArray[_T],
         g: npt.NDArray[_T],
-        step_size: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
+        options: OptimizerOptions,
+        step: int,
         l2: float,
         /,
     ) -> float: ...
@@ -226,6 +163,18 @@ ops_f32: _Ops[np.float32]
 ops_f64: _Ops[np.float64]
 
 # ---- the whole network
+
+class OptimizerOptions:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None: ...
 
 class NetworkConfig:
     def __init__(
@@ -341,13 +290,9 @@ class _Network(Generic[_T]):
         weight: npt.NDArray[_T] | None,
         order: _Rows,
         batch_size: int,
-        learning_rate: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
+        optimizer: OptimizerOptions,
         seed: int,
         n_threads: int,
-        optimizer: str = "adam",
     ) -> tuple[float, int, bool]: ...
 
 class NetworkF32(_Network[np.float32]): ...

@@ -1,5 +1,4 @@
 """Losses: ``loss=losses.LogLoss()``, which is the same as ``loss="log_loss"``."""
 
-from dcnfast.network.losses import LogLoss, Loss, Poisson, Softmax, SquaredError
-
-__all__ = ["LogLoss", "Loss", "Poisson", "Softmax", "SquaredError"]
+from dcnfast.network.losses import *  # noqa: F403  as its __all__ says
+from dcnfast.network.losses import __all__ as __all__

@@ -259,8 +259,9 @@ template <class T> void adam(const dcn::KernelTable<T>& k, std::size_t n) {
   M lanes(3, n, M::dense, 2);
   k.reduce_lanes(g.data(), lanes.data(), n, 3, n);
   std::vector<double> before(p.data(), p.data() + n);
-  k.optimizers[dcn::Optimizer{}].update(p.data(), m.data(), v.data(), g.data(), n,
-                                        dcn::AdamOptions{.learning_rate = 0.01}.step<T>(1, 0.1));
+  k.optimizers[dcn::Optimizer{}].update(
+      p.data(), m.data(), v.data(), g.data(), n,
+      dcn::OptimizerOptions{.learning_rate = 0.01}.step<T>(1, 0.1));
   const double step_size = 0.01 * std::sqrt(0.001) / 0.1;
   for (std::size_t i = 0; i < n; ++i) {
     const double sum = double{lanes.at(0, i)} + lanes.at(1, i) + lanes.at(2, i);

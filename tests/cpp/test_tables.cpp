@@ -98,7 +98,7 @@ template <class T> struct State {
   bool intact() { return p.intact() && m.intact() && v.intact() && average.intact(); }
 };
 
-constexpr dcn::AdamOptions kAdam{.learning_rate = 0.01, .beta_2 = 0.99};
+constexpr dcn::OptimizerOptions kAdam{.learning_rate = 0.01, .beta_2 = 0.99};
 
 template <class T> void update_rows(const dcn::KernelTable<T>& k, std::size_t K) {
   constexpr std::size_t V = 7;
@@ -146,7 +146,7 @@ void catch_up(const dcn::KernelTable<T>& k, std::size_t K, std::uint64_t now, bo
   k.optimizers[dcn::Optimizer{}].catch_up_rows(
       got.p.data(), got.m.data(), got.v.data(), decay > 0 ? got.average.data() : nullptr,
       last.data(), all ? nullptr : rows.data(), all ? V : rows.size(), K,
-      {step_sizes.data(), kFirst, now, 0.9, 0.99, 1e-7, exact, decay});
+      {step_sizes.data(), nullptr, kFirst, now, 0.9, 0.99, 1e-7, exact, decay});
   for (std::size_t r = 0; r < V; ++r) {
     const bool chosen = all || std::count(rows.begin(), rows.end(), r) > 0;
     CHECK(last[r] == (chosen ? now : before[r]));

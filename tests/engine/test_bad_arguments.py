@@ -81,6 +81,38 @@ def strange_but_good(good):
     yield good.astype(good.dtype.newbyteorder())
 
 
+def cross(k, kind, n):
+    """Return the layers of a kind with n weights, as a function of these one by one."""
+    return lambda x0, *rest: k.cross(kind, x0, list(rest[:n]), *rest[n:])
+
+
+def cross_backward(k, kind, n):
+    return lambda dxL, x0, *rest: k.cross_backward(kind, dxL, x0, list(rest[:n]), *rest[n:])
+
+
+def optimizer_options(**changes):
+    options = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.9, "epsilon": 1e-7}
+    return _core.OptimizerOptions(**{"kind": "adam", **options, "weight_decay": 0.0, **changes})
+
+
+BAD_OPTIONS = {
+    "kind": ["", "Adam", None, 1],
+    "learning_rate": NO_RATE,
+    "beta_1": [-0.1, 1.0, *NO_RATE],
+    "beta_2": [-0.1, 1.0, *NO_RATE],
+    "epsilon": [0.0, -1, *NO_RATE],
+    "weight_decay": [-0.1, *NO_RATE],
+}
+
+
+@pytest.mark.parametrize("name", BAD_OPTIONS)
+def test_options_of_an_optimizer(name):
+    for bad in BAD_OPTIONS[name]:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            optimizer_options(**{name: bad})
+        assert name.replace("kind", "optimizer") in str(caught.value) or caught.type is TypeError
+
+
 # name -> (function, good arguments, bad ones by their place)
 
 
@@ -98,18 +130,17 @@ def of_ops():
     weight, classes = np.ones(6), np.zeros((6, 1))
     no_class = [classes - 1, classes + 3, classes + 0.5, classes * math.nan, classes + math.inf]
     flat = [np.ones(7) for _ in range(4)]
-    rates = [NO_RATE, [-0.1, 1.0, *NO_RATE], [-0.1, 1.0, *NO_RATE], [-1, *NO_RATE], [-1, *NO_RATE]]
-    return {
-        "cross_vector": (k.cross_vector, (x0, w, b, 2), {3: THREADS}),
-        "cross_vector_backward": (k.cross_vector_backward, (x0, x0, w, b, 2), {4: THREADS}),
-        "cross_matrix": (k.cross_matrix, (x0, W, b, *gate), dict(enumerate(bad_gate, 3))),
-        "cross_matrix_backward": (
-            k.cross_matrix_backward, (x0, x0, W, b, *gate), dict(enumerate(bad_gate, 4)),
-        ),
-        "cross_lowrank": (k.cross_lowrank, (x0, U, V, b, *gate), dict(enumerate(bad_gate, 4))),
-        "cross_lowrank_backward": (
-            k.cross_lowrank_backward, (x0, x0, U, V, b, *gate), dict(enumerate(bad_gate, 5)),
-        ),
+    weights = {"vector": [w], "matrix": [W], "lowrank": [U, V]}
+    crosses = {}
+    for kind, given in weights.items():
+        n, end = len(given), dict(enumerate(bad_gate, len(given) + 2))
+        crosses[f"cross_{kind}"] = (cross(k, kind, n), (x0, *given, b, *gate), end)
+        crosses[f"cross_{kind}_backward"] = (
+            cross_backward(k, kind, n),
+            (x0, x0, *given, b, *gate),
+            {place + 1: bad for place, bad in end.items()},
+        )
+    return crosses | {
         "embedding": (k.embedding, (ids, tables), {0: bad_ids, 1: bad_tables}),
         "embedding_backward": (
             k.embedding_backward, (stacked, ids, tables), {1: bad_ids, 2: bad_tables},
@@ -120,12 +151,13 @@ def of_ops():
         "layer_norm_backward": (k.layer_norm_backward, (h, h, s, t), {}),
         "combine": (k.combine, (x0, h, C, c), {}),
         "combine_backward": (k.combine_backward, (wide, x0, h, C, c), {}),
-        "squared_error": (k.squared_error, (wide, wide, weight), {}),
-        "log_loss": (k.log_loss, (wide, wide, weight), {}),
-        "poisson_loss": (k.poisson_loss, (wide, wide, weight), {}),
-        "softmax_loss": (k.softmax_loss, (wide, classes, weight), {1: no_class}),
-        "adam_update": (
-            k.adam_update, (*flat, 0.1, 0.9, 0.9, 1e-7, 0.0), dict(enumerate(rates, 4)),
+        "squared_error": (partial(k.loss, "squared_error"), (wide, wide, weight), {}),
+        "log_loss": (partial(k.loss, "log_loss"), (wide, wide, weight), {}),
+        "poisson_loss": (partial(k.loss, "poisson"), (wide, wide, weight), {}),
+        "softmax_loss": (partial(k.loss, "softmax"), (wide, classes, weight), {1: no_class}),
+        "optimizer_update": (
+            k.optimizer_update, (*flat, optimizer_options(), 1, 0.0),
+            {4: [None, "adam", 1], 5: [0, -1, 1.5, None, 2**64], 6: [-1, *NO_RATE]},
         ),
     }  # fmt: skip
 
@@ -140,8 +172,7 @@ def of_network():
     seeds = [-1, 2**64, 1.5, None]
     count = [0, *NO_COUNT, 2**64]
     steps = [2**32, 2**63, 2**64, -1, None, 0.5, math.nan]
-    beta = [-0.1, 1.0, 2.0, *NO_RATE]
-    table, training = (ids, dense, target, weight), (0.1, 0.9, 0.9, 1e-7)
+    table = (ids, dense, target, weight)
     return {
         "set_parameters": (net.set_parameters, (flat,), {}),
         "set_averages": (net.set_averages, (flat,), {}),
@@ -158,9 +189,9 @@ def of_network():
             {0: bad_ids, 4: [order[:0], *bad_order], 5: seeds, 6: THREADS},
         ),
         "train_epoch": (
-            net.train_epoch, (*table, order, 4, *training, 0, 2, "adam"),
-            {0: bad_ids, 4: bad_order, 5: count, 6: NO_RATE, 7: beta, 8: beta,
-             9: [0.0, -1, *NO_RATE], 10: seeds, 11: THREADS, 12: ["", "Adam", None, 1]},
+            net.train_epoch, (*table, order, 4, optimizer_options(), 0, 2),
+            {0: bad_ids, 4: bad_order, 5: count, 6: [None, "adam", 1], 7: seeds,
+             8: THREADS},
         ),
     }  # fmt: skip
 
@@ -315,7 +346,7 @@ def as_bytes(result):
 def test_arrays_that_lie_otherwise_in_memory(name):
     function, arguments, _ = of_ops()[name]
     places = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray)]
-    if name == "adam_update":
+    if name == "optimizer_update":
         places = places[3:]
     want = as_bytes(function(*map(copy, arguments)))
     for place in places:
@@ -330,7 +361,7 @@ def copy(argument):
 
 @pytest.mark.parametrize("place", range(3))
 def test_what_is_written_is_no_copy(place):
-    function, arguments, _ = of_ops()["adam_update"]
+    function, arguments, _ = of_ops()["optimizer_update"]
     good = arguments[place]
     read_only = good.copy()
     read_only.setflags(write=False)
@@ -347,7 +378,7 @@ def test_steps_end_before_rows_forget_them():
     flat = np.full(net.flat_parameters.size, 0.1)
     train = partial(
         net.train_epoch, np.zeros((6, 2), np.int32), *arrays((6, 3), (6, 1)), None, np.arange(6), 2,
-        0.1, 0.9, 0.9, 1e-7, 0, 2,
+        optimizer_options(), 0, 2,
     )  # fmt: skip
     net.set_optimizer(flat, flat, 2**32 - 1 - 4)
     train()

@@ -136,6 +136,7 @@ import numpy as np
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.memory import count_bytes
 from dcnfast.network.model import Model
+from dcnfast.training.optimizers import OptimizerStep
 shim = ctypes.CDLL(None)
 shim.allocated.restype = ctypes.c_ulonglong
 results = []
@@ -151,7 +152,7 @@ for options in json.loads(sys.argv[1]):
     for f, (_, rows, _) in enumerate(config.fields): ids[:, f] = np.arange(n) % rows
     network.train_epoch(
         ids, np.ones((n, config.n_dense), dtype), np.ones((n, C), dtype), None, np.arange(n), n,
-        0.01, 0.9, 0.9, 1e-7, 0, threads)
+        OptimizerStep(0.01).compile(), 0, threads)
     shim.stop_failing()
     results.append([shim.allocated(), count_bytes(config, n, threads)])
 print(json.dumps(results))

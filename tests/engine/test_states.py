@@ -11,6 +11,7 @@ from dcnfast import DCNClassifier, DCNRegressor, parallel
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.parallel import FEW_ROWS, each
+from dcnfast.training.optimizers import OptimizerStep
 
 CONFIG = {"fields": (("city", 3, 2),), "n_dense": 4, "cross_layers": 1, "ema_decay": 0.9}
 
@@ -112,7 +113,7 @@ def test_an_old_step_goes_on(state):
     dtype = model.config.dtype
     arguments = (
         np.zeros((6, 1), np.int32), np.ones((6, 4), dtype), np.ones((6, 1), dtype), None,
-        np.arange(6), 3, 0.01, 0.9, 0.999, 1e-7, 0, 1,
+        np.arange(6), 3, OptimizerStep(0.01).compile(), 0, 1,
     )  # fmt: skip
     for _ in range(3):
         model.network.train_epoch(*arguments)

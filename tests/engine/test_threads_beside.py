@@ -12,6 +12,7 @@ import pytest
 from dcnfast import DCNRegressor, _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
+from dcnfast.training.optimizers import OptimizerStep
 
 WIDE = NetworkConfig(n_dense=700, cross_layers=2, hidden=(700,), ema_decay=0.9, dtype="float64")
 
@@ -76,16 +77,18 @@ def calls_of_kernels():
         "layer_norm_backward": lambda: k.layer_norm_backward(X, X, scale, shift),
         "combine": lambda: k.combine(X, X, C, c),
         "combine_backward": lambda: k.combine_backward(logits, X, X, C, c),
-        "cross_vector": lambda: k.cross_vector(X, biases, biases, 1),
-        "cross_vector_backward": lambda: k.cross_vector_backward(X, X, biases, biases, 1),
-        "cross_matrix": lambda: k.cross_matrix(X, layers, biases, *gate),
-        "cross_matrix_backward": lambda: k.cross_matrix_backward(X, X, layers, biases, *gate),
-        "cross_lowrank": lambda: k.cross_lowrank(X, U, V, biases, *gate),
-        "cross_lowrank_backward": lambda: k.cross_lowrank_backward(X, X, U, V, biases, *gate),
-        "squared_error": lambda: k.squared_error(X, X, None),
-        "log_loss": lambda: k.log_loss(X, X, None),
-        "softmax_loss": lambda: k.softmax_loss(X, classes, None),
-        "adam_update": lambda: k.adam_update(big, big, big, big, 0.1, 0.9, 0.9, 1e-7, 0.0),
+        "cross_vector": lambda: k.cross("vector", X, [biases], biases, *gate),
+        "cross_vector_backward": lambda: k.cross_backward("vector", X, X, [biases], biases, *gate),
+        "cross_matrix": lambda: k.cross("matrix", X, [layers], biases, *gate),
+        "cross_matrix_backward": lambda: k.cross_backward("matrix", X, X, [layers], biases, *gate),
+        "cross_lowrank": lambda: k.cross("lowrank", X, [U, V], biases, *gate),
+        "cross_lowrank_backward": lambda: k.cross_backward("lowrank", X, X, [U, V], biases, *gate),
+        "squared_error": lambda: k.loss("squared_error", X, X, None),
+        "log_loss": lambda: k.loss("log_loss", X, X, None),
+        "softmax_loss": lambda: k.loss("softmax", X, classes, None),
+        "optimizer_update": lambda: k.optimizer_update(
+            big, big, big, big, OptimizerStep().compile(), 1, 0.0
+        ),
         "measure_fma_peak": lambda: _core.measure_fma_peak(True, 1, 0.005),
         "measure_bandwidth": lambda: _core.measure_bandwidth(1, 0.0),
         "measure_read_bandwidth": lambda: _core.measure_read_bandwidth(10**6, 1, 0.005),
@@ -167,7 +170,7 @@ def trainer(network, n, epochs):
     def work():
         for _ in range(epochs):
             network.train_epoch(
-                ids, dense, target, None, np.arange(n), 100, 0.01, 0.9, 0.999, 1e-7, 0, 1
+                ids, dense, target, None, np.arange(n), 100, OptimizerStep(0.01).compile(), 0, 1
             )
 
     return work

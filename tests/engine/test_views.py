@@ -7,6 +7,7 @@ import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
+from dcnfast.training.optimizers import OptimizerStep
 
 KINDS = ["parameters", "averages", "gradients", "first_moments", "second_moments"]
 CONFIG = {
@@ -14,6 +15,7 @@ CONFIG = {
     "cross_layers": 2, "cross_rank": 3, "hidden": (5, 6), "layer_norm": True, "n_outputs": 2,
     "ema_decay": 0.9,
 }  # fmt: skip
+STEP = OptimizerStep(0.01).compile()
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -26,7 +28,7 @@ def trained(request):
         rng.normal(size=(20, 2)).astype(request.param),
     )
     ids = np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(np.int32)
-    model.network.train_epoch(ids, X, y, None, np.arange(20), 10, 0.01, 0.9, 0.999, 1e-7, 0, 1)
+    model.network.train_epoch(ids, X, y, None, np.arange(20), 10, STEP, 0, 1)
     return model
 
 
@@ -62,8 +64,7 @@ def test_views_are_read_only_and_live(kind, trained):
     before = flat.copy()
     X = np.ones((4, 4), trained.config.dtype)
     trained.network.train_epoch(
-        np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None, np.arange(4), 4, 0.01, 0.9,
-        0.999, 1e-7, 0, 1,
+        np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None, np.arange(4), 4, STEP, 0, 1,
     )  # fmt: skip
     assert not np.array_equal(before, flat)
 
@@ -122,8 +123,8 @@ def test_engine_checks_what_it_is_given(change, error, text):
     before = model.snapshot()
     arguments = {
         "ids": np.zeros((3, 2), np.int32), "dense": np.ones((3, 4)), "target": np.ones((3, 2)),
-        "weight": None, "order": np.arange(3), "batch_size": 2, "learning_rate": 0.1, "beta_1": 0.9,
-        "beta_2": 0.9, "epsilon": 1e-7, "seed": 0, "n_threads": 1,
+        "weight": None, "order": np.arange(3), "batch_size": 2, "optimizer": STEP, "seed": 0,
+        "n_threads": 1,
     }  # fmt: skip
     with pytest.raises(error, match=text):
         model.network.train_epoch(**arguments | change)

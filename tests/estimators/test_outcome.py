@@ -8,11 +8,11 @@ from sklearn.metrics import log_loss, mean_squared_error
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.outcome import judge
 from dcnfast.training.settings import Settings
 
-SETTINGS = Settings(AdamStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, None, 10, 1, 0)
+SETTINGS = Settings(OptimizerStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, None, 10, 1, 0)
 UNSCALED = {"numeric_scaling": None, "max_iter": 5, "tol": None}
 DEEP = {
     "hidden_layer_sizes": (64,) * 10, "deep_initializer": "he_normal", "cross_layers": 10,

@@ -16,7 +16,7 @@ from dcnfast.datasets import make_almond_clicks
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.training.early_stopping import Watch
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.settings import Settings
 
 
@@ -169,7 +169,7 @@ def test_training_goes_on_after_divergence(table, regressor):
 
 def test_the_best_epoch_is_kept():
     model = Model(NetworkConfig(n_dense=2, cross_layers=1))
-    settings = Settings(AdamStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, 1e-4, 10, 1, 0)
+    settings = Settings(OptimizerStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, 1e-4, 10, 1, 0)
     watch = Watch(settings, model)
     for loss, value in ((0.5, 1.0), (0.7, 2.0), (0.6, 3.0)):
         model.restore(np.full_like(model.snapshot(), value))

@@ -1,6 +1,6 @@
 """One network, its table, and the reference of both: all that touches the engine's signatures."""
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import ReferenceNetwork, State
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 
 KINDS = {
     "vector": {"cross": "vector"},
@@ -26,7 +26,7 @@ class Case:
     dense: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
-    adam: AdamStep
+    adam: OptimizerStep
     seed: int = 5  # of dropout
 
     @property
@@ -65,7 +65,7 @@ class Case:
             *(self.ids, self.dense, self.target, self.weight),
             np.arange(len(self.dense)) if order is None else order,
             batch_size or len(self.dense),
-            *astuple(self.adam),
+            self.adam.compile(),
             self.seed,
             n_threads,
         )
@@ -137,7 +137,7 @@ def make_case():
         columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields]
         ids = np.array(columns).reshape(len(columns), rows).T.astype(np.int32, order="C")
         table = ids, dense.astype(dtype), target.astype(dtype), weight
-        return Case(model, *table, AdamStep(0.01))
+        return Case(model, *table, OptimizerStep(0.01))
 
     return make
 

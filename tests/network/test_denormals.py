@@ -10,6 +10,7 @@ from dcnfast.cpu import available_isas
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
+from dcnfast.training.optimizers import OptimizerStep
 
 # A long training makes them; so does a short one with rates that kill units, and with penalties and
 # betas that shrink quickly what gets no gradient.
@@ -56,7 +57,15 @@ def train(config, *, steps=300, learning_rate=0.3, n_threads=1):
     beta = 0.5 if config.dtype == "float32" else 0.05  # 300 steps take a moment out of the range
     for step in range(steps):
         model.network.train_epoch(
-            ids, dense, target, None, order, n, learning_rate, beta, beta, 1e-3, step, n_threads
+            ids,
+            dense,
+            target,
+            None,
+            order,
+            n,
+            OptimizerStep(learning_rate, beta, beta, 1e-3).compile(),
+            step,
+            n_threads,
         )
     return model, model.logits(ids, 100 * dense, n_threads)
 

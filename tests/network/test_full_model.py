@@ -7,7 +7,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import State
 from dcnfast.testing import assert_close_in_norm
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -105,7 +105,7 @@ def test_many_rows_few_in_a_batch(large_tables, dtype, make_case, rng):
     """Most rows are never touched and keep their bits; some come back after many steps."""
     case = make_case(60, dtype=dtype, **large_tables)
     before, state, network = case.parameters(), State.start(case.parameters()), case.model.network
-    for case.adam in (AdamStep(0.01), AdamStep(0.05, beta_1=0.8)):
+    for case.adam in (OptimizerStep(0.01), OptimizerStep(0.05, beta_1=0.8)):
         order = rng.permutation(60)
         case.reference_train(state, batch_size=3, order=order)
         case.train(batch_size=3, order=order)

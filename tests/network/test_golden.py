@@ -13,6 +13,7 @@ from dcnfast.cpu import available_isas
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
+from dcnfast.training.optimizers import OptimizerStep
 
 FIELDS = (("city", 11, 3), ("user", 60, 16), ("day", 7, 3))
 NETWORKS = {
@@ -69,8 +70,8 @@ def hash_of_training(options, dtype, n_threads):
     weight = (rng.randint(1, 8, n) / 4).astype(dtype)
     for epoch in range(3):
         model.network.train_epoch(
-            ids, dense, target.astype(dtype), weight, rng.permutation(n), 64, 0.01, 0.9, 0.999,
-            1e-7, epoch, n_threads,
+            ids, dense, target.astype(dtype), weight, rng.permutation(n), 64,
+            OptimizerStep(0.01).compile(), epoch, n_threads,
         )  # fmt: skip
     parts = [model.logits(ids, dense, n_threads), *model.parameters.values()]
     parts += model.averages.values()

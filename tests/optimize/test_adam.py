@@ -17,9 +17,12 @@ def test_three_steps(n, l2, dtype, rng, check_rounding):
     m, v, start = np.zeros_like(p), np.zeros_like(p), p.astype(np.float64)
     want = [a.astype(np.float64) for a in (p, m, v)]
     rate, beta_1, beta_2, epsilon = 0.01, 0.9, 0.999, 1e-7
+    options = _core.OptimizerOptions(
+        kind="adam", learning_rate=rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
+        weight_decay=0.0,
+    )  # fmt: skip
     for step in (1, 2, 3):
-        step_size = rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
-        squares = kernels.adam_update(p, m, v, g, step_size, beta_1, beta_2, epsilon, l2)
+        squares = kernels.optimizer_update(p, m, v, g, options, step, l2)
         want_squares = float((want[0] ** 2).sum())
         assert squares == pytest.approx(want_squares, rel=(n + 8) * float(np.finfo(dtype).eps))
         want = reference.adam_update(

@@ -53,8 +53,8 @@ reveal_type(Mine().fit(X, y))  # Mine
 
 reveal_type(inspection.cross_weights(regressor))  # ndarray
 reveal_type(dcnfast.inspection.CrossWeightsDisplay.from_estimator(regressor, by="column"))  # CrossW
-reveal_type(ops.cross_matrix([[0.1]], W=np.ones((1, 1, 1)), b=[[0.0]], preactivation="relu"))  # nda
-reveal_type(ops.squared_error(y[:, None], y[:, None]))  # tuple[float, numpy.ndarray
+reveal_type(ops.dense([[0.1]], W=np.ones((1, 1)), b=[0.0], activation="relu"))  # ndarray
+reveal_type(ops.losses.squared_error(y[:, None], y[:, None]))  # tuple[float, numpy.ndarray
 reveal_type(dcnfast.__version__)  # str
 datasets.make_almond_clicks(n_samples=10)
 dcnfast.show_config()

@@ -18,7 +18,7 @@ def table(rng):
 def test_lazy_adam_moves_its_rows_alone(table, rng):
     rows, g, l2 = np.array([7, 2, 3]), rng.normal(size=(3, K)), rng.uniform(size=(3, 1))
     before = [part.copy() for part in table]
-    got = reference.adam_update_rows(*table, g, rows, 4, **ADAM, l2=l2)
+    got = reference.update_rows("adam", table, g, rows, 4, **ADAM, l2=l2)
     dense = np.zeros((V, K))
     dense[rows] = g + l2 * table[0][rows]
     want = reference.adam_update(*table, dense, 4, **ADAM)
@@ -39,17 +39,17 @@ def test_catching_up_is_dense_adam(table, rng):
         all_g = np.zeros((V, K))
         all_g[rows] = g
         dense = reference.adam_update(*dense, all_g, step, **ADAM)
-        sparse = reference.catch_up_rows(*sparse, rows, last[rows], step - 1, **ADAM)
-        sparse = reference.adam_update_rows(*sparse, g, rows, step, **ADAM)
+        sparse = reference.catch_up_rows("adam", sparse, rows, last[rows], step - 1, **ADAM)
+        sparse = reference.update_rows("adam", sparse, g, rows, step, **ADAM)
         last[rows] = step
-    sparse = reference.catch_up_rows(*sparse, np.arange(V), last, 29, **ADAM)
+    sparse = reference.catch_up_rows("adam", sparse, np.arange(V), last, 29, **ADAM)
     for got, want in zip(sparse, dense, strict=True):
         np.testing.assert_array_equal(got, want)
 
 
 def test_nothing_to_catch_up(table):
     for rows, last in ((np.arange(V), np.full(V, 6)), (np.arange(0), np.arange(0))):
-        got = reference.catch_up_rows(*table, rows, last, 6, **ADAM)
+        got = reference.catch_up_rows("adam", table, rows, last, 6, **ADAM)
         for new, old in zip(got, table, strict=True):
             np.testing.assert_array_equal(new, old)
 

@@ -50,7 +50,7 @@ struct Dim {
 
 // "cross_matrix: W has shape (3, 40, 40), want (L, D, D) with D = 48"
 inline void check_shape(const char* function, const char* argument, const py::array& a,
-                        std::initializer_list<Dim> want) {
+                        const std::vector<Dim>& want) {
   bool ok = a.ndim() == static_cast<py::ssize_t>(want.size());
   py::ssize_t axis = 0;
   for (const Dim& dim : want) {

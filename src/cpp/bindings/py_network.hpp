@@ -144,12 +144,9 @@ template <class T> class PyNetwork {
 
   py::tuple train_epoch(const Ids& ids, const Array<T>& dense, const Array<T>& target,
                         const std::optional<Array<T>>& weight, const Array<std::int64_t>& order,
-                        std::size_t batch_size, double learning_rate, double beta_1, double beta_2,
-                        double epsilon, std::uint64_t seed, std::size_t n_threads,
-                        const std::string& optimizer) {
+                        std::size_t batch_size, const OptimizerOptions& optimizer,
+                        std::uint64_t seed, std::size_t n_threads) {
     n_threads = check_threads("train_epoch", n_threads);
-    const AdamOptions adam{learning_rate, beta_1, beta_2, epsilon, optimizer_named(optimizer)};
-    check_adam(adam);
     const Table<T> table = table_of_rows("train_epoch", ids, dense, target, weight);
     check_rows("train_epoch", order, table.size);
     if (batch_size == 0) throw py::value_error("train_epoch: batch_size is 0, want at least 1");
@@ -164,7 +161,7 @@ template <class T> class PyNetwork {
       const Writer writer(access_);
       check_steps("train_epoch", state.step(), n / batch_size + 1);
       SignalCheck check{nogil};
-      result = state.train_epoch(table, rows, n, batch_size, adam, seed, n_threads,
+      result = state.train_epoch(table, rows, n, batch_size, optimizer, seed, n_threads,
                                  &SignalCheck::ask, &check);
       raised = check.raised;
     }
@@ -180,15 +177,6 @@ template <class T> class PyNetwork {
       throw py::value_error(std::string(function) + ": step is " + std::to_string(step) +
                             (more > 0 ? " and " + std::to_string(more) + " may follow" : "") +
                             ", want less than 2^32");
-  }
-
-  static void check_adam(const AdamOptions& adam) {
-    const char* name = "train_epoch";
-    check_finite(name, "learning_rate", adam.learning_rate);
-    for (const auto& [argument, beta] : {std::pair{"beta_1", adam.beta_1}, {"beta_2", adam.beta_2}})
-      check_number(name, argument, beta, beta >= 0 && beta < 1, "at least 0 and less than 1");
-    check_number(name, "epsilon", adam.epsilon, adam.epsilon > 0 && std::isfinite(adam.epsilon),
-                 "a finite number above 0");
   }
 
   Dim size_dim() const {

@@ -1,11 +1,13 @@
 // Stage 3 for people: whole arrays cut into tiles, each tile through the kernel table.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cstdint>
 
 #include "dispatch/cpu.hpp"
 #include "dispatch/kinds.hpp"
 #include "network/cross/cross.hpp"
+#include "network/cross/vector.hpp"
 #include "bindings/padded.hpp"
 #include "base/thread_pool.hpp"
 #include "base/tiling.hpp"
@@ -201,138 +203,131 @@ template <class T> class VectorOp {
   Buffer<T> c_, q_;
 };
 
-// `make` packs the parameters, which takes a while: without the GIL, as all that follows.
-template <class T, class Make>
-Array<T> run_forward(Make make, const Array<T>& x0, std::size_t n_threads) {
+// The arguments of a call, checked: what kind of layers, and where their parameters lie.
+template <class T> struct Layers {
+  NetworkConfig config;
+  std::vector<const Array<T>*> parameters;  // the weights, then the bias
+
+  bool vector() const { return config.cross == kVectorCross.name; }
+};
+
+template <class T> using Weights = std::vector<Array<T>>;
+
+const CrossKind& kind_named(const std::string& name) {
+  static const std::vector<CrossKind> kinds = cross_kinds();
+  for (const CrossKind& kind : kinds)
+    if (name == kind.name) return kind;
+  throw py::value_error("cross: kind is '" + name + "', want one that there is");
+}
+
+template <class T>
+Layers<T> layers_of(const std::string& function, const CrossKind& kind, const Array<T>& x0,
+                    const Weights<T>& weights, const Array<T>& b, double diag_scale,
+                    const std::string& preactivation) {
+  const char* name = function.c_str();
+  check_shape(name, "x0", x0, {{"B"}, {"D"}});
+  const py::ssize_t D = x0.shape(1);
+  check_shape(name, "b", b, {{"L"}, {"D", D}});
+  check_finite(name, "diag_scale", diag_scale);
+  Layers<T> layers;
+  py::ssize_t R = -1;
+  std::size_t i = 0;
+  for (const CrossTensor& tensor : kind.tensors) {
+    if (tensor.letters.empty()) continue;
+    if (i == weights.size())
+      throw py::value_error(function + ": " + tensor.name + " is missing among the weights");
+    const Array<T>& weight = weights[i++];
+    std::vector<Dim> want;
+    for (std::size_t at = 0; at < tensor.letters.size(); ++at) {
+      const char letter = tensor.letters[at];
+      const bool fits = weight.ndim() == static_cast<py::ssize_t>(tensor.letters.size());
+      if (letter == 'R' && R < 0 && fits) R = weight.shape(static_cast<py::ssize_t>(at));
+      if (letter == 'L')
+        want.push_back({"L", b.shape(0)});
+      else if (letter == 'D')
+        want.push_back({"D", D});
+      else
+        want.push_back({"R", R});
+    }
+    check_shape(name, tensor.name, weight, want);
+    layers.parameters.push_back(&weight);
+  }
+  if (i < weights.size())
+    throw py::value_error(function + ": " + std::to_string(weights.size()) + " weights, want " +
+                          std::to_string(i));
+  layers.parameters.push_back(&b);
+  layers.config.n_dense = static_cast<std::size_t>(D);
+  layers.config.cross = kind.name;
+  layers.config.cross_layers = static_cast<std::size_t>(b.shape(0));
+  layers.config.cross_rank = static_cast<std::size_t>(std::max<py::ssize_t>(R, 0));
+  layers.config.diag_scale = diag_scale;
+  layers.config.preactivation = activation_named(preactivation);
+  return layers;
+}
+
+// f(op), with the op that works on these layers. Packing the parameters takes a while: without the
+// GIL, as all that follows.
+template <class T, class F> void with_op(const Layers<T>& layers, F&& f) {
+  std::vector<Numbers<T>> numbers;
+  for (const Array<T>* p : layers.parameters) numbers.emplace_back(*p);
+  if (layers.vector()) {
+    const Matrix<T> w(*layers.parameters[0]);
+    without_gil([&] { f(VectorOp<T>(w, numbers[1].data)); });
+  } else {
+    without_gil([&] { f(CrossOp<T>(layers.config, numbers)); });
+  }
+}
+
+template <class T>
+Array<T> forward_of(const std::string& kind, const Array<T>& x0, const Weights<T>& weights,
+                    const Array<T>& b, double diag_scale, const std::string& preactivation,
+                    std::size_t n_threads) {
+  const std::string name = "cross_" + kind;
+  const Layers<T> layers =
+      layers_of(name, kind_named(kind), x0, weights, b, diag_scale, preactivation);
+  n_threads = check_threads(name.c_str(), n_threads);
   Array<T> xL = empty_like(x0);
   T* out = xL.mutable_data();
   const T* in = x0.data();
   const auto B = static_cast<std::size_t>(x0.shape(0));
-  without_gil([&] { make().forward(out, in, B, n_threads); });
+  with_op(layers, [&](auto op) { op.forward(out, in, B, n_threads); });
   return xL;
 }
 
 // (dx0, one gradient for each of the parameters, in their order)
-template <class T, class Make>
-py::tuple run_backward(const char* function, Make make, const Array<T>& dxL, const Array<T>& x0,
-                       std::initializer_list<const Array<T>*> parameters, std::size_t n_threads) {
-  check_shape(function, "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
+template <class T>
+py::tuple backward_of(const std::string& kind, const Array<T>& dxL, const Array<T>& x0,
+                      const Weights<T>& weights, const Array<T>& b, double diag_scale,
+                      const std::string& preactivation, std::size_t n_threads) {
+  const std::string name = "cross_" + kind + "_backward";
+  const Layers<T> layers =
+      layers_of(name, kind_named(kind), x0, weights, b, diag_scale, preactivation);
+  n_threads = check_threads(name.c_str(), n_threads);
+  check_shape(name.c_str(), "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
   py::ssize_t size = 0;
-  for (const Array<T>* p : parameters) size += p->size();
+  for (const Array<T>* p : layers.parameters) size += p->size();
   Array<T> dx0 = empty_like(x0), gradients = empty<T>({size});
   T *out = dx0.mutable_data(), *from = gradients.mutable_data();
   const T *in = x0.data(), *dout = dxL.data();
   const auto B = static_cast<std::size_t>(x0.shape(0));
-  without_gil([&] { make().backward(out, from, dout, in, B, n_threads); });
-  py::tuple result(parameters.size() + 1);
+  with_op(layers, [&](auto op) { op.backward(out, from, dout, in, B, n_threads); });
+  py::tuple result(layers.parameters.size() + 1);
   result[0] = dx0;
   std::size_t i = 1;
-  for (const Array<T>* p : parameters) {  // parts of the same array
+  for (const Array<T>* p : layers.parameters) {  // parts of the same array
     result[i++] = Array<T>({p->shape(), p->shape() + p->ndim()}, from, gradients);
     from += p->size();
   }
   return result;
 }
 
-template <class T>
-NetworkConfig cross_config(const char* function, const char* kind, const Array<T>& x0,
-                           const Array<T>& b, py::ssize_t rank, double diag_scale,
-                           const std::string& preactivation) {
-  check_shape(function, "x0", x0, {{"B"}, {"D"}});
-  const py::ssize_t D = x0.shape(1);
-  check_shape(function, "b", b, {{"L"}, {"D", D}});
-  NetworkConfig config;
-  check_finite(function, "diag_scale", diag_scale);
-  config.n_dense = static_cast<std::size_t>(D);
-  config.cross = kind;
-  config.cross_layers = static_cast<std::size_t>(b.shape(0));
-  config.cross_rank = static_cast<std::size_t>(rank);
-  config.diag_scale = diag_scale;
-  config.preactivation = activation_named(preactivation);
-  return config;
-}
-
-template <class T>
-void check_vector(const char* function, const Array<T>& x0, const Array<T>& w, const Array<T>& b) {
-  check_shape(function, "x0", x0, {{"B"}, {"D"}});
-  check_shape(function, "b", b, {{"L"}, {"D", x0.shape(1)}});
-  check_shape(function, "w", w, {{"L", b.shape(0)}, {"D", x0.shape(1)}});
-}
-
-// Each of these checks, and returns what makes the stack of layers.
-
-template <class T>
-auto vector_op(const char* function, const Array<T>& x0, const Array<T>& w, const Array<T>& b) {
-  check_vector(function, x0, w, b);
-  return [w = Matrix<T>(w), b = b.data()] { return VectorOp<T>(w, b); };
-}
-
-template <class T>
-auto matrix_op(const char* function, const Array<T>& x0, const Array<T>& W, const Array<T>& b,
-               double diag_scale, const std::string& preactivation) {
-  NetworkConfig config = cross_config(function, "matrix", x0, b, 0, diag_scale, preactivation);
-  check_shape(function, "W", W, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"D", x0.shape(1)}});
-  return [config = std::move(config),
-          parameters = std::vector<Numbers<T>>{Numbers<T>(W), Numbers<T>(b)}] {
-    return CrossOp<T>(config, parameters);
-  };
-}
-
-template <class T>
-auto lowrank_op(const char* function, const Array<T>& x0, const Array<T>& U, const Array<T>& V,
-                const Array<T>& b, double diag_scale, const std::string& preactivation) {
-  const py::ssize_t R = U.ndim() == 3 ? U.shape(2) : 0;
-  NetworkConfig config = cross_config(function, "lowrank", x0, b, R, diag_scale, preactivation);
-  check_shape(function, "U", U, {{"L", b.shape(0)}, {"D", x0.shape(1)}, {"R"}});
-  check_shape(function, "V", V, {{"L", b.shape(0)}, {"R", R}, {"D", x0.shape(1)}});
-  return [config = std::move(config),
-          parameters = std::vector<Numbers<T>>{Numbers<T>(U), Numbers<T>(V), Numbers<T>(b)}] {
-    return CrossOp<T>(config, parameters);
-  };
-}
-
-template <class T> void register_cross_of(py::module_& m) {
-  using A = const Array<T>&;
-  m.def("cross_vector", [](A x0, A w, A b, std::size_t n_threads) {
-    const char* name = "cross_vector";
-    return run_forward<T>(vector_op<T>(name, x0, w, b), x0, check_threads(name, n_threads));
-  });
-  m.def("cross_vector_backward", [](A dxL, A x0, A w, A b, std::size_t n_threads) {
-    const char* name = "cross_vector_backward";
-    return run_backward<T>(name, vector_op<T>(name, x0, w, b), dxL, x0, {&w, &b},
-                           check_threads(name, n_threads));
-  });
-  m.def("cross_matrix", [](A x0, A W, A b, double diag_scale, const std::string& preactivation,
-                           std::size_t n_threads) {
-    const char* name = "cross_matrix";
-    return run_forward<T>(matrix_op<T>(name, x0, W, b, diag_scale, preactivation), x0,
-                          check_threads(name, n_threads));
-  });
-  m.def("cross_matrix_backward", [](A dxL, A x0, A W, A b, double diag_scale,
-                                    const std::string& preactivation, std::size_t n_threads) {
-    const char* name = "cross_matrix_backward";
-    return run_backward<T>(name, matrix_op<T>(name, x0, W, b, diag_scale, preactivation), dxL, x0,
-                           {&W, &b}, check_threads(name, n_threads));
-  });
-  m.def("cross_lowrank", [](A x0, A U, A V, A b, double diag_scale,
-                            const std::string& preactivation, std::size_t n_threads) {
-    const char* name = "cross_lowrank";
-    return run_forward<T>(lowrank_op<T>(name, x0, U, V, b, diag_scale, preactivation), x0,
-                          check_threads(name, n_threads));
-  });
-  m.def("cross_lowrank_backward", [](A dxL, A x0, A U, A V, A b, double diag_scale,
-                                     const std::string& preactivation, std::size_t n_threads) {
-    const char* name = "cross_lowrank_backward";
-    return run_backward<T>(name, lowrank_op<T>(name, x0, U, V, b, diag_scale, preactivation), dxL,
-                           x0, {&U, &V, &b}, check_threads(name, n_threads));
-  });
-}
-
 }  // namespace
 
 void register_cross(py::module_& f32, py::module_& f64) {
-  register_cross_of<float>(f32);
-  register_cross_of<double>(f64);
+  f32.def("cross", &forward_of<float>);
+  f32.def("cross_backward", &backward_of<float>);
+  f64.def("cross", &forward_of<double>);
+  f64.def("cross_backward", &backward_of<double>);
 }
 
 }  // namespace dcn

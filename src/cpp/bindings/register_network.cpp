@@ -125,8 +125,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("train_epoch", &Net::train_epoch, py::arg("ids").noconvert(),
            py::arg("dense").noconvert(), py::arg("target").noconvert(),
            py::arg("weight").noconvert(), py::arg("order").noconvert(), py::arg("batch_size"),
-           py::arg("learning_rate"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
-           py::arg("seed"), py::arg("n_threads"), py::arg("optimizer") = "adam");
+           py::arg("optimizer"), py::arg("seed"), py::arg("n_threads"));
 }
 
 template <class E>
@@ -183,7 +182,7 @@ double count_parameters(const NetworkConfig& c) {
 void check_config(const NetworkConfig& c) {
   check_size("n_dense", c.n_dense, 0, kMostWidth);
   check_size("cross_layers", c.cross_layers, 0, kMostLayers);
-  const bool ranked = cross_kind(c.cross).ranked && c.cross_layers > 0;
+  const bool ranked = cross_kind(c.cross).ranked() && c.cross_layers > 0;
   check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
   check_size("n_outputs", c.n_outputs, 1, kMostWidth);
   check_size("the number of hidden layers", c.hidden.size(), 0, kMostLayers);
@@ -260,6 +259,21 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   return c;
 }
 
+std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double learning_rate,
+                                                 double beta_1, double beta_2, double epsilon,
+                                                 double weight_decay) {
+  const char* name = "OptimizerOptions";
+  check_finite(name, "learning_rate", learning_rate);
+  for (const auto& [argument, beta] : {std::pair{"beta_1", beta_1}, {"beta_2", beta_2}})
+    check_number(name, argument, beta, beta >= 0 && beta < 1, "at least 0 and less than 1");
+  check_number(name, "epsilon", epsilon, epsilon > 0 && std::isfinite(epsilon),
+               "a finite number above 0");
+  check_number(name, "weight_decay", weight_decay, weight_decay >= 0 && std::isfinite(weight_decay),
+               "a finite number, not negative");
+  return std::make_unique<OptimizerOptions>(OptimizerOptions{
+      optimizer_named(kind), learning_rate, beta_1, beta_2, epsilon, weight_decay});
+}
+
 template <class... Arguments>
 void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Arguments...)) {
   def_init<Arguments...>(
@@ -278,6 +292,10 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
 }  // namespace
 
 void register_network(py::module_& m) {
+  py::class_<OptimizerOptions> optimizer(m, "OptimizerOptions");
+  def_init<const std::string&, double, double, double, double, double>(
+      optimizer, &make_optimizer, py::kw_only(), py::arg("kind"), py::arg("learning_rate"),
+      py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("weight_decay"));
   py::class_<NetworkConfig> config(m, "NetworkConfig");
   def_config(config, &make_config);
   register_network_of<float>(m, "NetworkF32");

@@ -7,6 +7,7 @@
 #include "dispatch/cpu.hpp"
 #include "dispatch/kinds.hpp"
 #include "bindings/padded.hpp"
+#include "training/optimizer.hpp"
 
 namespace dcn {
 
@@ -16,11 +17,12 @@ void register_layers(py::module_& f32, py::module_& f64);
 namespace {
 
 // (sum of the rows' losses, dlogits)
-template <class T> void register_loss(py::module_& m, Loss loss) {
-  const char* name = compiled_kernels<T>().losses[loss].function;
-  const bool classes = wants_classes(loss);
-  m.def(name, [=](const Array<T>& logits, const Array<T>& target,
-                  const std::optional<Array<T>>& weight) {
+template <class T> void register_loss(py::module_& m) {
+  m.def("loss", [](const std::string& kind, const Array<T>& logits, const Array<T>& target,
+                   const std::optional<Array<T>>& weight) {
+    const Loss loss = loss_named(kind);
+    const char* name = compiled_kernels<T>().losses[loss].function;
+    const bool classes = wants_classes(loss);
     check_shape(name, "logits", logits, {{"B"}, {"C"}});
     check_shape(name, "target", target,
                 {{"B", logits.shape(0)}, {classes ? "1" : "C", classes ? 1 : logits.shape(1)}});
@@ -55,61 +57,43 @@ template <class T> void register_loss(py::module_& m, Loss loss) {
 template <class T> using Written = py::array_t<T, py::array::c_style>;
 
 template <class T> T* written(const char* argument, Written<T>& array, py::ssize_t n) {
-  check_shape("adam_update", argument, array, {{"n", n}});
+  check_shape("optimizer_update", argument, array, {{"n", n}});
   T* data = array.mutable_data();
   if (reinterpret_cast<std::uintptr_t>(data) % alignof(T) != 0)
-    throw py::value_error(std::string("adam_update: ") + argument +
+    throw py::value_error(std::string("optimizer_update: ") + argument +
                           " is not aligned, want an array that NumPy made");
   return data;
 }
 
-template <class T>
-AdamStep<T> checked_step(double step_size, double beta_1, double beta_2, double epsilon,
-                         double l2) {
-  const char* name = "adam_update";
-  check_finite(name, "step_size", step_size);
-  check_number(name, "beta_1", beta_1, beta_1 >= 0 && beta_1 < 1, "at least 0 and less than 1");
-  check_number(name, "beta_2", beta_2, beta_2 >= 0 && beta_2 < 1, "at least 0 and less than 1");
-  check_number(name, "epsilon", epsilon, epsilon >= 0 && std::isfinite(epsilon),
-               "a finite number, not negative");
-  check_number(name, "l2", l2, l2 >= 0 && std::isfinite(l2), "a finite number, not negative");
-  return {.step_size = static_cast<T>(step_size),
-          .beta_1 = static_cast<T>(beta_1),
-          .beta_2 = static_cast<T>(beta_2),
-          .epsilon = static_cast<T>(epsilon),
-          .rest_1 = static_cast<T>(1 - beta_1),
-          .rest_2 = static_cast<T>(1 - beta_2),
-          .l2 = static_cast<T>(l2)};
-}
-
-template <class T> void register_adam(py::module_& m) {
+// One step of an optimizer, the `step`-th, on arrays that are changed in place; returns the sum of
+// squared parameters before it.
+template <class T> void register_optimizer(py::module_& m) {
   m.def(
-      "adam_update",
-      [optimizer = optimizer_named("adam")](
-          Written<T>& parameters, Written<T>& mean, Written<T>& square, const Array<T>& g,
-          double step_size, double beta_1, double beta_2, double epsilon, double l2) {
-        check_shape("adam_update", "parameters", parameters, {{"n"}});
+      "optimizer_update",
+      [](Written<T>& parameters, Written<T>& mean, Written<T>& square, const Array<T>& g,
+         const OptimizerOptions& options, std::uint64_t step, double l2) {
+        const char* name = "optimizer_update";
+        check_shape(name, "parameters", parameters, {{"n"}});
         const py::ssize_t n = parameters.shape(0);
         T* p = written("parameters", parameters, n);
         T *m_ = written("m", mean, n), *v = written("v", square, n);
-        check_shape("adam_update", "g", g, {{"n", n}});
+        check_shape(name, "g", g, {{"n", n}});
         const T* gradient = g.data();
-        const AdamStep<T> step = checked_step<T>(step_size, beta_1, beta_2, epsilon, l2);
+        if (step == 0) throw py::value_error("optimizer_update: step is 0, want at least 1");
+        check_number(name, "l2", l2, l2 >= 0 && std::isfinite(l2), "a finite number, not negative");
         return without_gil([&] {
           return table_of<T>(active_isa())
-              .optimizers[optimizer]
-              .update(p, m_, v, gradient, static_cast<std::size_t>(n), step);
+              .optimizers[options.kind]
+              .update(p, m_, v, gradient, static_cast<std::size_t>(n), options.step<T>(step, l2));
         });
       },
       py::arg("parameters").noconvert(), py::arg("m").noconvert(), py::arg("v").noconvert(),
-      py::arg("g"), py::arg("step_size"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
-      py::arg("l2"));
+      py::arg("g"), py::arg("options"), py::arg("step"), py::arg("l2"));
 }
 
 template <class T> void register_ops_of(py::module_& m) {
-  for (std::size_t i = 0; i < compiled_kernels<T>().losses.size; ++i)
-    register_loss<T>(m, static_cast<Loss>(i));
-  register_adam<T>(m);
+  register_loss<T>(m);
+  register_optimizer<T>(m);
 }
 
 }  // namespace

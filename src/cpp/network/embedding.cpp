@@ -142,7 +142,7 @@ void EmbeddingPart<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
 
 template <class T>
 double EmbeddingPart<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
-                                const TableState<T>& state, const AdamStep<T>& step,
+                                const TableState<T>& state, const OptimizerStep<T>& step,
                                 const RowHistory& history, double average_rest,
                                 std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,

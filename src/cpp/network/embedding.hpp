@@ -57,7 +57,7 @@ template <class T> class EmbeddingPart {
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
   // Averages go average_rest of the way to the new rows.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
-                const TableState<T>& state, const AdamStep<T>& step, const RowHistory& history,
+                const TableState<T>& state, const OptimizerStep<T>& step, const RowHistory& history,
                 double average_rest, std::size_t n_threads) noexcept;
   // Writes the gradients of the touched rows, zero elsewhere, into the flat buffer.
   void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,

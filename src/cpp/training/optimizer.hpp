@@ -12,23 +12,25 @@
 
 namespace dcn {
 
-struct AdamOptions {
-  double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
-  Optimizer optimizer{};
+struct OptimizerOptions {
+  Optimizer kind{};
+  double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, weight_decay = 0;
 
   // the learning rate of step t with both bias corrections folded in
   double step_size(std::uint64_t t) const {
     const double n = static_cast<double>(t);
     return learning_rate * std::sqrt(1 - std::pow(beta_2, n)) / (1 - std::pow(beta_1, n));
   }
-  template <class T> AdamStep<T> step(std::uint64_t t, double l2) const {
+  double kept() const { return 1 - learning_rate * weight_decay; }
+  template <class T> OptimizerStep<T> step(std::uint64_t t, double l2, bool decays = true) const {
     return {.step_size = static_cast<T>(step_size(t)),
             .beta_1 = static_cast<T>(beta_1),
             .beta_2 = static_cast<T>(beta_2),
             .epsilon = static_cast<T>(epsilon),
             .rest_1 = static_cast<T>(1 - beta_1),
             .rest_2 = static_cast<T>(1 - beta_2),
-            .l2 = static_cast<T>(l2)};
+            .l2 = static_cast<T>(l2),
+            .kept = static_cast<T>(decays ? kept() : 1)};
   }
 };
 
@@ -37,6 +39,11 @@ struct AdamOptions {
 inline double average_share(double decay, std::uint64_t t) {
   const double n = static_cast<double>(t);
   return std::min(decay, (1 + n) / (10 + n));
+}
+
+// Biases, scales and shifts are free.
+inline bool decays(Role role) {
+  return role != Role::bias && role != Role::scale && role != Role::shift;
 }
 
 // alpha of a tensor: its gradient gets alpha times its values

@@ -18,7 +18,7 @@ TrainingState<T>::TrainingState(Network<T>& network)
   for (const Tensor& tensor : network_.layout().tensors())
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at),
-                         penalty(network_.config(), tensor.role)});
+                         penalty(network_.config(), tensor.role), decays(tensor.role)});
   penalties_.resize(chunks_.size());
 }
 
@@ -103,16 +103,18 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   return sum;
 }
 
-template <class T> RowHistory TrainingState<T>::history(const AdamOptions& adam) const noexcept {
+template <class T>
+RowHistory TrainingState<T>::history(const OptimizerOptions& options) const noexcept {
   return {.step_sizes = step_sizes_.data(),
+          .kept = kept_.data(),
           .first_step = epoch_start_,
           .now = step_,
-          .beta_1 = adam.beta_1,
-          .beta_2 = adam.beta_2,
-          .epsilon = adam.epsilon,
+          .beta_1 = options.beta_1,
+          .beta_2 = options.beta_2,
+          .epsilon = options.epsilon,
           .exact = network_.config().sparse_adam == SparseAdam::exact,
           .ema_decay = network_.config().ema_decay,
-          .optimizer = adam.optimizer};
+          .optimizer = options.kind};
 }
 
 template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
@@ -121,21 +123,23 @@ template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
 
 // Allocates nothing: once a batch has begun to move parameters, it moves all of them.
 template <class T>
-double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
-                                std::size_t n_threads) {
+double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
+                                const OptimizerOptions& options, std::size_t n_threads) {
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   ++step_;
-  step_sizes_.push_back(adam.step_size(step_));
+  step_sizes_.push_back(options.step_size(step_));
+  kept_.push_back(options.kept());
   const std::size_t stride = padded<T>(dense_size_), n_shards = network_.tiling(n).shards;
-  const OptimizerKernels<T>& optimizer = k.optimizers[adam.optimizer];
-  const AdamStep<T> step = adam.step<T>(step_, 0);
+  const OptimizerKernels<T>& optimizer = k.optimizers[options.kind];
+  const OptimizerStep<T> step = options.step<T>(step_, 0);
+  const OptimizerStep<T> free = options.step<T>(step_, 0, false);
   const double average_rest = 1 - average_share(network_.config().ema_decay, step_);
   const T rest = static_cast<T>(average_rest);
   T* averages = network_.mutable_averages();
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
-    AdamStep<T> own = step;
+    OptimizerStep<T> own = c.decays ? step : free;
     own.l2 = static_cast<T>(c.l2);
     k.reduce_lanes(g, shard_gradients_.data() + c.begin, stride, n_shards, c.size);
     const double squares =
@@ -149,8 +153,8 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n, const Ad
   watch.lap(Stage::optimize);
   if (embedding_.empty()) return penalty;
   const double l2 = network_.config().alpha_embedding / static_cast<double>(n);
-  penalty += embedding_.update(k, shared_, table_state(), adam.step<T>(step_, l2), history(adam),
-                               average_rest, n_threads);
+  penalty += embedding_.update(k, shared_, table_state(), options.step<T>(step_, l2),
+                               history(options), average_rest, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
@@ -174,7 +178,7 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
 template <class T>
 EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int64_t* order,
                                           std::size_t n, std::size_t batch_size,
-                                          const AdamOptions& adam, std::uint64_t seed,
+                                          const OptimizerOptions& options, std::uint64_t seed,
                                           std::size_t n_threads, bool (*interrupted)(void*),
                                           void* context) {
   const FlushDenormals flush;
@@ -182,9 +186,11 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
   reserve(network_.tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(network_.tiling(n % batch_size), n_threads);
   step_sizes_.clear();
-  step_sizes_.reserve(ceil_div(n, batch_size));  // what moves parameters must not throw
+  kept_.clear();
+  step_sizes_.reserve(ceil_div(n, batch_size));
+  kept_.reserve(ceil_div(n, batch_size));  // what moves parameters must not throw
   epoch_start_ = step_;
-  const AtParameters scope(*this, &adam, n_threads);
+  const AtParameters scope(*this, &options, n_threads);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
   Stop stop = Stop::finished;
@@ -197,14 +203,14 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
     embedding_.touch(table.ids, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);
-    embedding_.catch_up(k, table_state(), history(adam), n_threads);
+    embedding_.catch_up(k, table_state(), history(options), n_threads);
     watch.lap(Stage::optimize_tables);
     const double sum = accumulate(k, table, order + first, count, seed, n_threads);
     if (!std::isfinite(sum)) {
       stop = Stop::not_finite;
       break;
     }
-    const double penalty = update(k, count, adam, n_threads);
+    const double penalty = update(k, count, options, n_threads);
     watch.restart();
     network_.use_parameters(n_threads);
     watch.lap(Stage::optimize);

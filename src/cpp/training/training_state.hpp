@@ -38,8 +38,9 @@ template <class T> class TrainingState {
   // One pass over `order` (n) in batches. A batch whose loss is not finite is not applied and ends
   // the pass; so does interrupted(context), asked between batches. The seed is dropout's.
   EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
-                          std::size_t batch_size, const AdamOptions& adam, std::uint64_t seed,
-                          std::size_t n_threads, bool (*interrupted)(void*), void* context);
+                          std::size_t batch_size, const OptimizerOptions& options,
+                          std::uint64_t seed, std::size_t n_threads, bool (*interrupted)(void*),
+                          void* context);
 
   void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
   std::size_t shared_fields() const noexcept { return shared_.fields(); }  // of the last batch
@@ -53,21 +54,22 @@ template <class T> class TrainingState {
   struct Chunk {
     std::size_t begin, size;
     double l2;
+    bool decays;
   };
   // Forward and backward at the parameters, until the end of the scope. Then, whatever happened,
   // and without an allocation that could fail: rows that missed steps of this optimizer (null: no
   // steps were taken) take them, and predictions are made from the averages again.
   class AtParameters {
    public:
-    explicit AtParameters(TrainingState& training, const AdamOptions* adam = nullptr,
+    explicit AtParameters(TrainingState& training, const OptimizerOptions* options = nullptr,
                           std::size_t n_threads = 1) noexcept
-        : training_(training), adam_(adam), n_threads_(n_threads) {
+        : training_(training), options_(options), n_threads_(n_threads) {
       training_.network_.use_parameters(1);
     }
     ~AtParameters() {
-      if (adam_ != nullptr)
+      if (options_ != nullptr)
         training_.embedding_.flush(training_.network_.kernels(), training_.table_state(),
-                                   training_.history(*adam_), n_threads_);
+                                   training_.history(*options_), n_threads_);
       training_.network_.use_averages();
     }
     AtParameters(const AtParameters&) = delete;
@@ -75,7 +77,7 @@ template <class T> class TrainingState {
 
    private:
     TrainingState& training_;
-    const AdamOptions* adam_;
+    const OptimizerOptions* options_;
     std::size_t n_threads_;
   };
 
@@ -84,11 +86,11 @@ template <class T> class TrainingState {
   double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
                     std::size_t n, std::uint64_t seed, std::size_t n_threads);
   // Adds up the shards and moves the parameters; returns the penalty before the move.
-  double update(const KernelTable<T>& k, std::size_t n, const AdamOptions& adam,
+  double update(const KernelTable<T>& k, std::size_t n, const OptimizerOptions& options,
                 std::size_t n_threads);
   // Tells a tile from this row of the batch on what is shared.
   void share(Workspace<T>& ws, std::size_t row);
-  RowHistory history(const AdamOptions& adam) const noexcept;
+  RowHistory history(const OptimizerOptions& options) const noexcept;
   TableState<T> table_state() noexcept;
   void reserve(const Tiling& tiling, std::size_t n_threads);
 
@@ -98,7 +100,7 @@ template <class T> class TrainingState {
   std::size_t dense_size_;  // of all but the tables
   Buffer<T> gradients_, m_, v_;
   std::uint64_t step_ = 0;
-  std::vector<double> step_sizes_;  // since epoch_start_, for rows that miss steps
+  std::vector<double> step_sizes_, kept_;  // since epoch_start_, for rows that miss steps
   std::uint64_t epoch_start_ = 0;
   std::vector<Chunk> chunks_;
   Buffer<T> shard_gradients_;  // (shards, stride)

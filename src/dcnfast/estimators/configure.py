@@ -71,8 +71,9 @@ def configure(
     D = sum(widths.values()) + encoder.n_dense
     described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
     described |= kind_of(CROSSES, estimator).engine_options(D)
-    described["sparse_adam"] = kind_of(OPTIMIZERS, estimator).sparse
-    described |= _alphas(estimator.alpha, circumstances)
+    optimizer = kind_of(OPTIMIZERS, estimator)
+    described["sparse_adam"] = optimizer.sparse
+    described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
     return NetworkConfig(
@@ -99,12 +100,14 @@ def _hidden(estimator: Any) -> tuple[int, ...]:
     return tuple(hidden)
 
 
-def _alphas(given: Any, circumstances: Circumstances | NetworkConfig) -> dict[str, float]:
+def _alphas(
+    given: Any, decays: bool, circumstances: Circumstances | NetworkConfig
+) -> dict[str, float]:
     names = {f"alpha_{part}": part for part in PARTS}
     if isinstance(given, str):  # "auto"
         if isinstance(circumstances, NetworkConfig):
             return {name: getattr(circumstances, name) for name in names}
-        return dict.fromkeys(names, min(0.01, 10 / circumstances.n_rows))
+        return dict.fromkeys(names, 0.0 if decays else min(0.01, 10 / circumstances.n_rows))
     if not isinstance(given, Mapping):
         return dict.fromkeys(names, float(given))
     for part, value in given.items():

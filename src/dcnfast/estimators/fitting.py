@@ -318,7 +318,7 @@ def _fit_encoder(estimator: Any, part: Part) -> TableEncoder:
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
     automatic = estimator.batch_size == "auto"
     return Settings(
-        adam=kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype),
+        step=kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype),
         batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
         max_iter=int(estimator.max_iter),
         shuffle=bool(estimator.shuffle),

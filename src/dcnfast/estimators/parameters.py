@@ -12,25 +12,28 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from dcnfast.encode.scaling import SCALINGS
 from dcnfast.network.activations import ACTIVATIONS
-from dcnfast.network.config import Cross as CrossName
 from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
-from dcnfast.network.crosses import CROSSES, Cross
+from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
-from dcnfast.network.losses import LOSSES, LogLoss, Poisson, Softmax, SquaredError
-from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
+from dcnfast.network.losses import (
+    LOSSES,
+    ClassificationLoss,
+    ClassificationLossName,
+    RegressionLoss,
+    RegressionLossName,
+)
+from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 
 C = TypeVar("C", bound=type)
 
 Initializer = Literal["truncated_normal", "glorot_uniform", "he_normal"]
 NumericScaling = Literal["auto", "standard", "quantile", "log"]
-RegressionLoss = Literal["squared_error", "log_loss", "poisson"]
-ClassificationLoss = Literal["log_loss", "softmax"]
 
 CrossChoice = CrossName | Cross
-RegressionLossChoice = RegressionLoss | SquaredError | LogLoss | Poisson
-ClassificationLossChoice = ClassificationLoss | LogLoss | Softmax
-OptimizerChoice = Literal["adam"] | Optimizer
+RegressionLossChoice = RegressionLossName | RegressionLoss
+ClassificationLossChoice = ClassificationLossName | ClassificationLoss
+OptimizerChoice = OptimizerName | Optimizer
 
 FAMILIES: dict[str, Family[Any]] = {
     family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS)
@@ -99,7 +102,7 @@ alpha : "auto", float or dict of str to float, default="auto"
     embeddings only those of the batch's rows count, as the mean over these rows, so that the size
     of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
     have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
-    takes to believe in large weights.
+    takes to believe in large weights; with an optimizer that decays weights it is 0.
 optimizer : {optimizer} or object, default="adam"
     {about_optimizers}
 learning_rate_init : float, default=0.001

@@ -10,15 +10,14 @@ import numpy as np
 
 from dcnfast import _core
 from dcnfast.network.branches import topology
-from dcnfast.network.crosses import CROSSES
+from dcnfast.network.crosses import CROSSES, CrossName
+from dcnfast.network.losses import LossName
 from dcnfast.network.memory import check_memory
 
-Cross = Literal["matrix", "vector", "lowrank"]
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
 Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
 Deterministic = Literal["threads", "isa"]
-Loss = Literal["squared_error", "log_loss", "softmax", "poisson"]
 DType = Literal["float32", "float64"]
 
 
@@ -34,7 +33,7 @@ class NetworkConfig:
         Dense columns, M.
     wide : bool
         Whether a linear part, on ids and dense columns, is added to the logits.
-    cross : {"matrix", "vector", "lowrank"}
+    cross : str
         Form of the cross layers.
     cross_layers : int
         L; 0 leaves the cross part out.
@@ -73,7 +72,7 @@ class NetworkConfig:
     fields: tuple[tuple[str, int, int], ...] = ()
     n_dense: int = 0
     wide: bool = False
-    cross: Cross = "matrix"
+    cross: CrossName = "matrix"
     cross_layers: int = 0
     cross_rank: int = 0
     diag_scale: float = 0.0
@@ -85,7 +84,7 @@ class NetworkConfig:
     dropout: float = 0.0
     layer_norm: bool = False
     n_outputs: int = 1
-    loss: Loss = "squared_error"
+    loss: LossName = "squared_error"
     alpha_embedding: float = 0.0
     alpha_cross: float = 0.0
     alpha_deep: float = 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ from dcnfast.network.kinds import (
     one_of,
 )
 
+__all__ = ["Cross", "LowRank", "Matrix", "Vector"]
+
 Array = npt.NDArray[Any]
+CrossName = Literal["matrix", "vector", "lowrank"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,10 @@ class Cross(Kind):
 
     Attributes
     ----------
+    formula, source : str
+        A layer, and the paper that has it.
     reference : tuple of str
-        The function and its backward in :mod:`dcnfast.reference`.
+        The function and its backward in :mod:`dcnfast.reference` and :mod:`dcnfast.ops`.
     weights : tuple of Tensor
         In the order in which the reference takes them; the bias, where there is one, follows.
     first_product : {"D", "R"} or None
@@ -68,6 +73,8 @@ class Cross(Kind):
         What the reference takes behind the bias.
     """
 
+    formula: ClassVar[str]
+    source: ClassVar[str]
     reference: ClassVar[tuple[str, str]]
     weights: ClassVar[tuple[Tensor, ...]]
     first_product: ClassVar[str | None] = None
@@ -95,7 +102,7 @@ class Cross(Kind):
         return cls.weights_of_a_layer(sizes)
 
     @staticmethod
-    def activations(strides: Mapping[str, int], n_layers: int, gated: bool) -> int:
+    def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
         """Count the numbers that a row keeps for the backward pass.
 
         Parameters
@@ -103,7 +110,7 @@ class Cross(Kind):
         strides : dict of str to int
             Width of a row of a tile, by letter.
         n_layers : int
-        gated : bool
+        preactivated : bool
             Whether there is a preactivation.
         """
         raise NotImplementedError
@@ -139,6 +146,8 @@ class Vector(Cross):
 
     name = "vector"
     summary = "x0 (x . w) + b + x, with a vector w."
+    formula = "x_{l+1} = x0 (x_l . w_l) + b_l + x_l, all by the closed form x_l = a_l x0 + c_l"
+    source = 'Wang et al., "Deep & Cross Network for Ad Click Predictions", 2017, eq. 3.'
     reference = ("cross_vector", "cross_vector_backward")
     weights = (Tensor("cross_w", "cross_weight", "LD"),)
     options = _BOTH
@@ -153,9 +162,9 @@ class Vector(Cross):
         return 2 * sizes["D"]
 
     @staticmethod
-    def activations(strides: Mapping[str, int], n_layers: int, gated: bool) -> int:
+    def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
         """Count two rows and three numbers a layer."""
-        del gated
+        del preactivated
         return 2 * strides["D"] + 3 * n_layers + 1
 
     @staticmethod
@@ -182,6 +191,8 @@ class Matrix(Cross):
 
     name = "matrix"
     summary = "x0 * (W x + b) + x, with a full W."
+    formula = "x_{l+1} = x0 * (W_l x_l + b_l + diag_scale x_l) + x_l"
+    source = 'Wang et al., "DCN V2", 2021, eq. 1.'
     reference = ("cross_matrix", "cross_matrix_backward")
     weights: ClassVar[tuple[Tensor, ...]] = (Tensor("cross_W", "cross_weight", "LDD"),)
     first_product = "D"
@@ -206,9 +217,9 @@ class Matrix(Cross):
         self.initializer = initializer
 
     @staticmethod
-    def activations(strides: Mapping[str, int], n_layers: int, gated: bool) -> int:
+    def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
         """Count x and z of each layer, and what the preactivation makes of z."""
-        return (3 if gated else 2) * n_layers * strides["D"]
+        return (3 if preactivated else 2) * n_layers * strides["D"]
 
     @staticmethod
     def dense_weight(weights: Mapping[str, Array], layer: int) -> Array:
@@ -242,6 +253,8 @@ class LowRank(Matrix):
 
     name = "lowrank"
     summary = 'as "matrix", with W = U V of a low rank R.'
+    formula = "x_{l+1} = x0 * (U_l V_l x_l + b_l + diag_scale x_l) + x_l"
+    source = 'Wang et al., "DCN V2", 2021, eq. 2.'
     reference = ("cross_lowrank", "cross_lowrank_backward")
     weights = (Tensor("cross_U", "cross_weight", "LDR"), Tensor("cross_V", "cross_weight", "LRD"))
     first_product = "R"
@@ -263,10 +276,10 @@ class LowRank(Matrix):
         self.rank = rank
 
     @staticmethod
-    def activations(strides: Mapping[str, int], n_layers: int, gated: bool) -> int:
+    def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
         """Count those of a matrix, and V x of each layer."""
         D, R = strides["D"], strides["R"]
-        return n_layers * ((3 if gated else 2) * D + R) + R
+        return n_layers * ((3 if preactivated else 2) * D + R) + R
 
     @staticmethod
     def dense_weight(weights: Mapping[str, Array], layer: int) -> Array:
@@ -284,7 +297,6 @@ CROSSES: Family[Cross] = Family("cross", Matrix, Vector, LowRank)
 
 def cross_of(parameters: Mapping[str, Array]) -> type[Cross] | None:
     """Return the cross whose tensors these parameters have, None without one."""
-    for kind in CROSSES.values():
-        if all(tensor.name in parameters for tensor in kind.weights):
-            return kind
-    return None
+    names = {kind: {tensor.name for tensor in kind.weights} for kind in CROSSES.values()}
+    present = set().union(*names.values()) & parameters.keys()
+    return next((kind for kind, wanted in names.items() if wanted == present), None)

@@ -6,7 +6,7 @@ The arithmetic of training is in the kernels; what is here serves what is done a
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,13 @@ from scipy.special import expit, log_softmax, softmax
 
 from dcnfast.network.kinds import Family, Kind
 
+__all__ = ["LogLoss", "Loss", "Poisson", "Softmax", "SquaredError"]
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+RegressionLossName = Literal["squared_error", "log_loss", "poisson"]
+ClassificationLossName = Literal["log_loss", "softmax"]
+LossName = RegressionLossName | ClassificationLossName
 
 
 class Loss(Kind):
@@ -24,7 +29,7 @@ class Loss(Kind):
     Attributes
     ----------
     reference : str
-        Its function in :mod:`dcnfast.reference`.
+        Its function in :mod:`dcnfast.reference` and :mod:`dcnfast.ops`.
     about_classes : str
         What the documentation of a classifier says in place of the summary.
     regresses, classifies : bool
@@ -76,13 +81,24 @@ class Loss(Kind):
         """
 
 
-class SquaredError(Loss):
+class RegressionLoss(Loss):
+    """Base class of the losses that DCNRegressor offers."""
+
+    regresses = True
+
+
+class ClassificationLoss(Loss):
+    """Base class of the losses that DCNClassifier offers."""
+
+    classifies = True
+
+
+class SquaredError(RegressionLoss):
     """Squared error of standardised targets."""
 
     name = "squared_error"
     summary = "squared error of standardised targets."
     reference = "squared_error"
-    regresses = True
     standardises = True
     mean_of_outputs = True
 
@@ -98,14 +114,13 @@ class SquaredError(Loss):
         return np.asarray(weight @ target.astype(np.float64) / len(weight))
 
 
-class LogLoss(Loss):
+class LogLoss(RegressionLoss, ClassificationLoss):
     """Log-loss of rates between 0 and 1, or of two classes by one logit."""
 
     name = "log_loss"
     summary = "for targets that are rates between 0 and 1, such as clicks over impressions."
     about_classes = "two classes have one logit, more have one each."
     reference = "log_loss"
-    regresses = classifies = True
     interval = (0.0, 1.0)
     targets = "rates between 0 and 1"
 
@@ -133,14 +148,13 @@ class LogLoss(Loss):
         return np.asarray(np.log(p / (1 - p)))
 
 
-class Softmax(Loss):
+class Softmax(ClassificationLoss):
     """Log-loss of classes that have one logit each."""
 
     name = "softmax"
     summary = "cross-entropy of classes that have one logit each."
     about_classes = "every class has one logit, two classes as well."
     reference = "softmax_loss"
-    classifies = True
     one_target_a_row = True
 
     @staticmethod
@@ -166,7 +180,7 @@ class Softmax(Loss):
         return np.asarray(np.log((counts + 1 / n_outputs) / (len(weight) + 1)))
 
 
-class Poisson(Loss):
+class Poisson(RegressionLoss):
     """Poisson deviance of counts, or of rates without an upper end."""
 
     name = "poisson"
@@ -175,7 +189,6 @@ class Poisson(Loss):
         "deviance. The network learns the logarithm of the mean."
     )
     reference = "poisson_loss"
-    regresses = True
     interval = (0.0, np.inf)
     targets = "counts or rates of at least 0"
 

@@ -190,14 +190,14 @@ class _Counter:
     def workspace(self) -> int:
         """Count the bytes of one tile of activations, forward and backward."""
         c, D, L = self.config, self.stride(self.D), self.L
-        gated = c.preactivation != "identity"
+        preactivated = c.preactivation != "identity"
         strides = {"D": D, "R": self.stride(self.R)}
-        cross = CROSSES[c.cross].activations(strides, L, gated)
+        cross = CROSSES[c.cross].activations(strides, L, preactivated)
         keeps_input = ACTIVATIONS[c.activation].keeps_input
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
         deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
         deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)
-        row = 3 * D + (4 * D if gated else 0) + cross + deep + 2 * self.stride(self.C)
+        row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C)
         no_bias = 0 if c.cross_bias else L * self.D
         return max(TILE_BYTES, self.size * (TILE_ROWS * row + no_bias))
 

@@ -7,18 +7,24 @@ float64 otherwise. Nothing is written into an argument. A shape that does not fi
 is a ValueError, an array that is not of numbers a TypeError; both name the function and the
 argument.
 
+There is a function and its backward for each form of the cross layers, and a function for each
+loss.
+
 Letters: B rows, F categorical fields, V rows and K width of a table, D width, L cross layers,
 R rank, I and O inputs and outputs, H and C widths.
+
+Examples
+--------
+>>> import numpy as np
+>>> from dcnfast import ops
+>>> ops.cross_matrix([[0.1, 0.2, 0.3]], W=np.ones((1, 3, 3)), b=np.zeros((1, 3))).round(2)
+array([[0.16, 0.32, 0.48]])
 """
 
-from dcnfast.ops.cross import (
-    cross_lowrank,
-    cross_lowrank_backward,
-    cross_matrix,
-    cross_matrix_backward,
-    cross_vector,
-    cross_vector_backward,
-)
+from collections.abc import Callable
+from typing import Any
+
+from dcnfast.ops.cross import FUNCTIONS as _OF_CROSSES
 from dcnfast.ops.layers import (
     combine,
     combine_backward,
@@ -29,25 +35,28 @@ from dcnfast.ops.layers import (
     layer_norm,
     layer_norm_backward,
 )
-from dcnfast.ops.losses import log_loss, poisson_loss, softmax_loss, squared_error
+from dcnfast.ops.losses import FUNCTIONS as _OF_LOSSES
+
+_OF_KINDS: dict[str, Callable[..., Any]] = _OF_CROSSES | _OF_LOSSES
 
 __all__ = [
     "combine",
     "combine_backward",
-    "cross_lowrank",
-    "cross_lowrank_backward",
-    "cross_matrix",
-    "cross_matrix_backward",
-    "cross_vector",
-    "cross_vector_backward",
     "dense",
     "dense_backward",
     "embedding",
     "embedding_backward",
     "layer_norm",
     "layer_norm_backward",
-    "log_loss",
-    "poisson_loss",
-    "softmax_loss",
-    "squared_error",
 ]
+__all__ += sorted(_OF_KINDS)
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name in _OF_KINDS:
+        return _OF_KINDS[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_KINDS})

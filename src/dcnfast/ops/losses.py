@@ -1,108 +1,74 @@
-"""Stage 6: losses from logits, each with its gradient."""
+"""Stage 6: losses from logits, each with its gradient.
+
+A function for each loss of :mod:`dcnfast.losses`, made from its record.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy.typing as npt
 
+from dcnfast.network.losses import LOSSES, Loss
 from dcnfast.ops._arrays import Array, prepare
 
+_DOC = """Sum over rows{each}, and its gradient: {summary}
 
-def _loss(
-    name: str, logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None
-) -> tuple[float, Array]:
-    given = {"logits": logits, "target": target} | ({} if weight is None else {"weight": weight})
-    k, (z, y, *w) = prepare(name, **given)
-    loss: tuple[float, Array] = getattr(k, name)(z, y, w[0] if w else None)
-    return loss
+Parameters
+----------
+logits : array-like of shape (B, C)
+target : array-like of shape {shape}
+    {targets}
+weight : array-like of shape (B,) or None, default=None
+    Of the rows; None is 1 for each.
 
+Returns
+-------
+loss : float
+dlogits : ndarray of shape (B, C)
+    Gradient of the loss in the logits.
 
-def squared_error(
-    logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
-) -> tuple[float, Array]:
-    """Sum over rows of the mean squared error over the C outputs, and its gradient.
+Raises
+------
+ValueError
+    If a shape does not fit.
+TypeError
+    If an array is not of numbers.
+{errors}"""
 
-    Parameters
-    ----------
-    logits, target : array-like of shape (B, C)
-    weight : array-like of shape (B,) or None, default=None
-        Of the rows; None is 1 for each.
-
-    Returns
-    -------
-    loss : float
-    dlogits : ndarray of shape (B, C)
-        Gradient of the loss in the logits.
-    """
-    return _loss("squared_error", logits, target, weight)
-
-
-def log_loss(
-    logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
-) -> tuple[float, Array]:
-    """Sum over rows and outputs of the binary log-loss of log-odds, and its gradient.
-
-    Parameters
-    ----------
-    logits, target : array-like of shape (B, C)
-        Targets lie in [0, 1].
-    weight : array-like of shape (B,) or None, default=None
-        Of the rows; None is 1 for each.
-
-    Returns
-    -------
-    loss : float
-    dlogits : ndarray of shape (B, C)
-        Gradient of the loss in the logits.
-    """
-    return _loss("log_loss", logits, target, weight)
+_NO_CLASS = """IndexError
+    If a class number is out of range.
+"""
 
 
-def softmax_loss(
-    logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
-) -> tuple[float, Array]:
-    """Sum over rows of the multiclass log-loss, and its gradient.
+def _make(kind: type[Loss]) -> Callable[..., tuple[float, Array]]:
+    name = kind.reference
 
-    Parameters
-    ----------
-    logits : array-like of shape (B, C)
-    target : array-like of shape (B, 1)
-        Class numbers from 0 to C - 1.
-    weight : array-like of shape (B,) or None, default=None
-        Of the rows; None is 1 for each.
+    def function(
+        logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
+    ) -> tuple[float, Array]:
+        given = {"logits": logits, "target": target}
+        if weight is not None:
+            given["weight"] = weight
+        ops, (z, y, *w) = prepare(name, **given)
+        return ops.loss(kind.name, z, y, w[0] if w else None)
 
-    Returns
-    -------
-    loss : float
-    dlogits : ndarray of shape (B, C)
-        Gradient of the loss in the logits.
-
-    Raises
-    ------
-    IndexError
-        If a class number is out of range.
-    """
-    return _loss("softmax_loss", logits, target, weight)
+    of_class, mean = kind.one_target_a_row, kind.mean_of_outputs
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = _DOC.format(
+        each="" if of_class else ", mean over outputs" * mean or " and outputs",
+        summary=kind.summary,
+        shape="(B, 1)" if of_class else "(B, C)",
+        targets="Class numbers from 0 to C - 1." if of_class else f"{kind.targets.capitalize()}.",
+        errors=_NO_CLASS if of_class else "",
+    )
+    return function
 
 
-def poisson_loss(
-    logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
-) -> tuple[float, Array]:
-    """Sum over rows and outputs of half the Poisson deviance of log means, and its gradient.
+FUNCTIONS = {kind.reference: _make(kind) for kind in LOSSES.values()}
 
-    What only the targets decide is left out: exp(z) - y z remains. Beyond logits of 88 (float32) or
-    709 (float64) exp stays at its largest number.
 
-    Parameters
-    ----------
-    logits, target : array-like of shape (B, C)
-        Targets are counts or rates, not negative.
-    weight : array-like of shape (B,) or None, default=None
-        Of the rows; None is 1 for each.
-
-    Returns
-    -------
-    loss : float
-    dlogits : ndarray of shape (B, C)
-        Gradient of the loss in the logits.
-    """
-    return _loss("poisson_loss", logits, target, weight)
+def __getattr__(name: str) -> Callable[..., tuple[float, Array]]:
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

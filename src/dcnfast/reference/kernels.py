@@ -314,8 +314,10 @@ def adam_update(
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     l2: float | Array = 0.0,
+    weight_decay: float = 0.0,
 ) -> tuple[Array, Array, Array]:
     """Kingma and Ba 2015, end of section 2; ``step`` counts from 1. -> parameters, m, v (n)."""
+    del weight_decay  # has none
     g = g + l2 * parameters
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * g**2
@@ -323,51 +325,42 @@ def adam_update(
     return parameters - rate * m / (np.sqrt(v) + epsilon), m, v
 
 
-def adam_update_rows(
-    parameters: Array,
-    m: Array,
-    v: Array,
+# All have the arguments of Adam, and leave alone what they have no use for.
+OPTIMIZERS: dict[str, Callable[..., tuple[Array, Array, Array]]] = {"adam": adam_update}
+
+
+def update_rows(
+    optimizer: str,
+    tables: tuple[Array, Array, Array],
     g: Array,
     rows: Ids,
     step: int,
-    learning_rate: float = 1e-3,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    l2: float | Array = 0.0,
+    **options: float | Array,
 ) -> tuple[Array, Array, Array]:
-    """Lazy Adam: only ``rows`` (n), all different, move. parameters, m, v (V,K), g (n,K)."""
-    parameters, m, v = parameters.copy(), m.copy(), v.copy()
-    parameters[rows], m[rows], v[rows] = adam_update(
-        *(parameters[rows], m[rows], v[rows], g, step),
-        *(learning_rate, beta_1, beta_2, epsilon, l2),
+    """Lazy: only ``rows`` (n), all different, move. tables are parameters, m, v (V,K); g (n,K)."""
+    parameters, m, v = (table.copy() for table in tables)
+    parameters[rows], m[rows], v[rows] = OPTIMIZERS[optimizer](
+        parameters[rows], m[rows], v[rows], g, step, **options
     )
     return parameters, m, v
 
 
 def catch_up_rows(
-    parameters: Array,
-    m: Array,
-    v: Array,
+    optimizer: str,
+    tables: tuple[Array, Array, Array],
     rows: Ids,
     last: Ids,
     step: int,
-    learning_rate: float = 1e-3,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
+    **options: float | Array,
 ) -> tuple[Array, Array, Array]:
-    """Exact Adam: take the steps with gradient 0 that ``rows`` (n) missed, up to ``step``.
+    """Exact: take the steps with gradient 0 that ``rows`` (n) missed, up to ``step``.
 
     ``last`` (n) is the last step that each row has taken.
     """
-    tables = (parameters, m, v)
-    nothing = np.zeros_like(parameters)
+    nothing = np.zeros_like(tables[0])
     for s in range(int(last.min(initial=step)) + 1, step + 1):
         late = rows[last < s]
-        tables = adam_update_rows(
-            *tables, nothing[late], late, s, learning_rate, beta_1, beta_2, epsilon
-        )
+        tables = update_rows(optimizer, tables, nothing[late], late, s, **options)
     return tables
 
 

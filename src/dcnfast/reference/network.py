@@ -20,8 +20,6 @@ from dcnfast.reference import (
     Ids,
     activate,
     activate_backward,
-    adam_update,
-    adam_update_rows,
     average_update,
     combine,
     combine_backward,
@@ -33,6 +31,7 @@ from dcnfast.reference import (
     kernels,
     layer_norm,
     layer_norm_backward,
+    update_rows,
 )
 from dcnfast.reference import dense as dense_layer
 
@@ -333,6 +332,9 @@ class ReferenceNetwork:
     def _is_table(self, name: str) -> bool:
         return self.roles()[name] in ("embedding", "linear_embedding")
 
+    def _decays(self, name: str) -> bool:
+        return self.roles()[name] not in ("bias", "scale", "shift")
+
     def train_step(
         self,
         state: State,
@@ -342,17 +344,17 @@ class ReferenceNetwork:
         weight: Array | None = None,
         *,
         seed: int = 0,
-        learning_rate: float = 1e-3,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        kind: str = "adam",
+        weight_decay: float = 0.0,
+        **options: float,
     ) -> float:
-        """Take one Adam step on these rows; return the objective, penalties included, before it.
+        """Take one step on these rows; return the objective, penalties included, before it.
+
+        ``kind`` is the optimizer and the last arguments its options, as in ``OptimizerStep``.
 
         ``sparse_adam="lazy"`` leaves rows of tables alone that do not occur among ``ids``;
         ``"exact"`` moves them too, with gradient 0.
         """
-        adam = (learning_rate, beta_1, beta_2, epsilon)
         p, m, v = state.parameters, state.first_moments, state.second_moments
         state.step += 1
         objective, g = self.loss_and_gradients(
@@ -360,15 +362,16 @@ class ReferenceNetwork:
         )
         for name in p:
             l2 = self.l2(name, ids)
+            options["weight_decay"] = weight_decay if self._decays(name) else 0.0
             objective += 0.5 * float((l2 * p[name] ** 2).sum())
             tensors = p[name], m[name], v[name]
             if self._is_table(name) and self.config.sparse_adam == "lazy":
                 width = None if name == "wide" else p[name].shape[1]
                 rows = np.unique(self._table_rows(ids, width))
                 g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
-                new = adam_update_rows(*tensors, g_rows, rows, state.step, *adam, l2_rows)
+                new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)
             else:
-                new = adam_update(*tensors, g[name], state.step, *adam, l2)
+                new = kernels.OPTIMIZERS[kind](*tensors, g[name], state.step, l2=l2, **options)
             p[name], m[name], v[name] = new
             if decay := self.config.ema_decay:
                 state.averages[name] = average_update(

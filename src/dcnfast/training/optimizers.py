@@ -1,21 +1,24 @@
-"""Stage 8: the optimizers and their options. The arithmetic is ``adam_update`` in the kernels."""
+"""Stage 8: the optimizers and their options. The arithmetic is in the kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from dcnfast import _core
 from dcnfast.network.kinds import DECAY, POSITIVE, Family, Kind, Option, one_of
+
+__all__ = ["Adam", "Optimizer"]
+
+OptimizerName = Literal["adam"]
 
 
 @dataclass(frozen=True)
-class AdamStep:
-    """What a step of Adam takes.
-
-    In the form at the end of section 2 of Kingma and Ba (2015), which is also Keras'.
+class OptimizerStep:
+    """What a step takes. An optimizer leaves alone what it has no use for.
 
     Parameters
     ----------
@@ -23,13 +26,30 @@ class AdamStep:
     beta_1, beta_2 : float
         Decay of the first and second moment, in [0, 1).
     epsilon : float
-        Added to the root of the second moment ("epsilon hat").
+        Added to the root of the second moment: at the end of section 2 of Kingma and Ba (2015),
+        and in Keras.
+    weight_decay : float
+        Share of a weight, times the learning rate, that decay takes.
+    kind : str
+        Name of the optimizer.
     """
 
     learning_rate: float = 1e-3
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
+    weight_decay: float = 0.0
+    kind: str = "adam"
+
+    def compile(self) -> _core.OptimizerOptions:
+        """Return it as the engine takes it.
+
+        Raises
+        ------
+        ValueError
+            If a number is out of range, or there is no such optimizer.
+        """
+        return _core.OptimizerOptions(**asdict(self))
 
 
 class Optimizer(Kind):
@@ -37,15 +57,18 @@ class Optimizer(Kind):
 
     Attributes
     ----------
-    reference : tuple of str
-        Its functions in :mod:`dcnfast.reference`: for dense tensors, for the rows of a table that a
-        batch names, and for rows that catch up with the steps they missed.
+    reference : str
+        Its function in :mod:`dcnfast.reference`.
+    decays : bool
+        Whether it takes a share of the weights in each step, which makes an L2 penalty needless:
+        ``alpha="auto"`` is 0 then.
     """
 
-    reference: ClassVar[tuple[str, str, str]]
+    reference: ClassVar[str]
+    decays: ClassVar[bool] = False
     sparse: str
 
-    def step(self, learning_rate: float, dtype: str) -> AdamStep:
+    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         """Return the numbers of a step, in a network of that dtype."""
         raise NotImplementedError
 
@@ -66,7 +89,7 @@ class Adam(Optimizer):
 
     name = "adam"
     summary = "of Kingma and Ba (2015)."
-    reference = ("adam_update", "adam_update_rows", "catch_up_rows")
+    reference = "adam_update"
     options: ClassVar[Mapping[str, Option]] = {
         "beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE, "sparse": one_of(("lazy", "exact")),
     }  # fmt: skip
@@ -87,11 +110,13 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.sparse = sparse
 
-    def step(self, learning_rate: float, dtype: str) -> AdamStep:
+    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         """Return the numbers of a step."""
         # an epsilon that is 0 in the network's own type would divide 0 by 0
         epsilon = max(float(self.epsilon), float(np.finfo(dtype).tiny))
-        return AdamStep(float(learning_rate), float(self.beta_1), float(self.beta_2), epsilon)
+        return OptimizerStep(
+            float(learning_rate), float(self.beta_1), float(self.beta_2), epsilon, kind=self.name
+        )
 
 
 OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam)

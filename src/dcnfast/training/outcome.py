@@ -98,7 +98,7 @@ def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[
     text = (
         f"Training ended worse than a constant: the training rows have a loss of {loss:.3g}, and "
         f"{zeros:.3g} or less with one answer to all of them. {kept} are kept. A lower "
-        f"learning_rate_init (now {settings.adam.learning_rate:g}), numeric_scaling='auto', fewer "
+        f"learning_rate_init (now {settings.step.learning_rate:g}), numeric_scaling='auto', fewer "
         "layers or the default initializers may help."
     )
     return [Notice("convergence", text)]
@@ -118,7 +118,7 @@ def _notice_if_dead(model: Model, some: Rows, settings: Settings) -> list[Notice
         "The network's outputs no longer depend on its inputs: it gives the same answer to every "
         "row. "
         + ("A hidden layer may have only dead units. " if model.config.hidden else "")
-        + f"A lower learning_rate_init (now {settings.adam.learning_rate:g})"
+        + f"A lower learning_rate_init (now {settings.step.learning_rate:g})"
         + (f" or alpha (now {alpha:g})" if alpha else "")
         + " may help."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dcnfast.training.optimizers import AdamStep
+from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.timing import Timing
 
 
@@ -15,7 +15,7 @@ class Settings:
 
     Parameters
     ----------
-    adam : AdamStep
+    step : OptimizerStep
     batch_size, max_iter : int
     shuffle : bool
     seed : int
@@ -27,7 +27,7 @@ class Settings:
     n_threads, verbose : int
     """
 
-    adam: AdamStep
+    step: OptimizerStep
     batch_size: int
     max_iter: int
     shuffle: bool

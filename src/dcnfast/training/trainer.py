@@ -104,10 +104,7 @@ def run_epoch(
         rows.weight,
         order.astype(np.int64, copy=False),
         min(settings.batch_size, n),
-        settings.adam.learning_rate,
-        settings.adam.beta_1,
-        settings.adam.beta_2,
-        settings.adam.epsilon,
+        settings.step.compile(),
         settings.seed,
         settings.n_threads,
     )
@@ -119,7 +116,7 @@ def _divergence(epoch: int, settings: Settings) -> Notice:
         "convergence",
         f"Training diverged in epoch {epoch}: the loss or a parameter is no longer finite. The "
         "model keeps the parameters of the best epoch before. A lower learning_rate_init (now "
-        f"{settings.adam.learning_rate:g}) may help.",
+        f"{settings.step.learning_rate:g}) may help.",
     )
 
 

@@ -6,7 +6,7 @@
 using Optimizers = KindList<Adam>;
 
 template <class T, class Kind>
-double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep<T> step) {
+double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step) {
   const Vec<T> l2 = broadcast(step.l2);
   Vec<T> squares = broadcast(T(0));
   for (std::size_t i = 0; i < n; i += kLanes<T>) {
@@ -18,7 +18,8 @@ double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, AdamStep
 
 template <class T, class Kind>
 double update_rows(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
-                   const std::uint32_t* counts, std::size_t U, std::size_t K, AdamStep<T> step) {
+                   const std::uint32_t* counts, std::size_t U, std::size_t K,
+                   OptimizerStep<T> step) {
   double total = 0;
   for (std::size_t u = 0; u < U; ++u, g += K) {
     const std::size_t at = static_cast<std::size_t>(rows[u]) * K;

@@ -2,8 +2,11 @@
 // own, each backward below its forward; kinds.cpp lists them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "network/config.hpp"
@@ -70,11 +73,34 @@ template <class T> class CrossBias {
   Buffer<T> zeros_;
 };
 
-// What is known of a kind without a network.
+// Weights of all layers: a name, as "W" for cross_W, and the letters of the shape, as "LDR"; a
+// matrix is (L, outputs, inputs). Without letters there is none.
+struct CrossTensor {
+  const char* name = "";
+  std::string_view letters;
+};
+
+// What is known of a kind without a network: its weights, in the order in which it adds them, which
+// the bias follows.
 struct CrossKind {
   const char* name;
-  bool ranked;                            // whether it has a rank
-  double (*weights)(double D, double R);  // numbers of a layer, without the bias
+  std::array<CrossTensor, 2> tensors;
+
+  // whether it has a rank
+  constexpr bool ranked() const {
+    return std::ranges::any_of(
+        tensors, [](const CrossTensor& t) { return t.letters.find('R') != t.letters.npos; });
+  }
+  // numbers of a layer, without the bias
+  constexpr double weights(double D, double R) const {
+    double sum = 0;
+    for (const CrossTensor& tensor : tensors) {
+      double product = tensor.letters.empty() ? 0 : 1;
+      for (const char letter : tensor.letters) product *= letter == 'D' ? D : letter == 'R' ? R : 1;
+      sum += product;
+    }
+    return sum;
+  }
 };
 
 // The kinds there are, in the order of kinds.cpp.

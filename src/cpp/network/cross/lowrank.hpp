@@ -5,8 +5,7 @@
 
 namespace dcn {
 
-inline constexpr CrossKind kLowRankCross{"lowrank", true,
-                                         [](double D, double R) { return 2 * D * R; }};
+inline constexpr CrossKind kLowRankCross{"lowrank", {{{"U", "LDR"}, {"V", "LRD"}}}};
 
 template <class T> class LowRankCross final : public Cross<T> {
  public:

@@ -5,7 +5,7 @@
 
 namespace dcn {
 
-inline constexpr CrossKind kMatrixCross{"matrix", false, [](double D, double) { return D * D; }};
+inline constexpr CrossKind kMatrixCross{"matrix", {{{"W", "LDD"}}}};
 
 template <class T> class MatrixCross final : public Cross<T> {
  public:

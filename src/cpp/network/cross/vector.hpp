@@ -5,7 +5,7 @@
 
 namespace dcn {
 
-inline constexpr CrossKind kVectorCross{"vector", false, [](double D, double) { return D; }};
+inline constexpr CrossKind kVectorCross{"vector", {{{"w", "LD"}}}};
 
 template <class T> class VectorCross final : public Cross<T> {
  public:
