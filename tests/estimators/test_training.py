@@ -15,6 +15,7 @@ from dcnfast import DCNRegressor
 from dcnfast.datasets import make_almond_clicks
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
+from dcnfast.optimizers import AdamW
 from dcnfast.training.early_stopping import Watch
 from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.settings import Settings
@@ -318,3 +319,31 @@ def test_fitting_releases_the_gil():
         done.set()
         thread.join()
     assert len(ticks) > 5
+
+
+def test_weight_decay_takes_a_share_of_the_weights(regressor):
+    """Much decay leaves next to nothing of the weights, and the biases, which predict the mean."""
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    y, fixed = 5 + X[:, 0], {"early_stopping": False, "max_iter": 60, "tol": None}
+    free, decayed = (
+        regressor(optimizer=AdamW(weight_decay=decay), **fixed).fit(X, y) for decay in (0.0, 300.0)
+    )
+    free_norm, norm = (
+        sum(float((p**2).sum()) for name, p in model.parameters_.items() if "_W" in name)
+        for model in (free, decayed)
+    )
+    assert norm < 1e-2 * free_norm
+    np.testing.assert_allclose(decayed.predict(X).mean(), 5, atol=0.1)
+
+
+def test_alpha_of_auto_is_0_beside_weight_decay(table, regressor):
+    """The same bits as with alpha=0, unlike Adam."""
+    fits = {
+        (optimizer, alpha): regressor(optimizer=optimizer, alpha=alpha, max_iter=2)
+        .fit(table.X, table.y)
+        .predict(table.X)
+        for optimizer in ("adam", "adamw")
+        for alpha in ("auto", 0.0)
+    }
+    np.testing.assert_array_equal(fits["adamw", "auto"], fits["adamw", 0.0])
+    assert not np.array_equal(fits["adam", "auto"], fits["adam", 0.0])

@@ -15,7 +15,7 @@ from dcnfast.crosses import LowRank, Matrix, Vector
 from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
-from dcnfast.optimizers import Adam
+from dcnfast.optimizers import Adam, AdamW
 from dcnfast.training.optimizers import OPTIMIZERS
 
 OBJECTS = [
@@ -24,6 +24,7 @@ OBJECTS = [
     Matrix(diag_scale=0.25),
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
+    AdamW(weight_decay=0.1, beta_1=0.5),
     LogLoss(),
 ]
 BASES = {"Cross", "Loss", "Optimizer"}
@@ -108,6 +109,7 @@ BAD = {
     "beta_2": (Adam, [-0.1, 1.0, np.nan], [None, "x"]),
     "epsilon": (Adam, [0, -1.0, np.nan, np.inf], [None, "x"]),
     "sparse": (Adam, ["dense"], [None, 3]),
+    "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
 }
 
 

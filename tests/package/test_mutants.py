@@ -56,7 +56,7 @@ KERNELS = {
     "log_loss": (2, "loss/test_losses.py", "log_loss", ["test_sizes"]),
     "softmax_loss": (2, "loss/test_losses.py", "softmax_loss", ["test_sizes"]),
     "poisson_loss": (2, "loss/test_losses.py", "poisson_loss", ["test_sizes"]),
-    "optimizer_update": (4, "optimize/test_adam.py", "", ["test_three_steps"]),
+    "optimizer_update": (4, "optimize/test_optimizers.py", "", ["test_three_steps"]),
 }  # fmt: skip
 MUTANTS = [
     f"{name}:{index}:{how}"

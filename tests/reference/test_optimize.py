@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dcnfast import reference
+from dcnfast.training.optimizers import OPTIMIZERS
 
 ADAM = {"learning_rate": 0.05, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-7}
 V, K = 12, 3
@@ -30,19 +31,21 @@ def test_lazy_adam_moves_its_rows_alone(table, rng):
         np.testing.assert_array_equal(old, given)
 
 
-def test_catching_up_is_dense_adam(table, rng):
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_catching_up_is_the_dense_optimizer(kind, table, rng):
     """Rows touched now and then: made up before they are touched and at the end, all is equal."""
+    options = ADAM | {"weight_decay": 0.5}
     dense, sparse, last = table, table, np.zeros(V, np.int64)
     for step in range(1, 30):
         rows = rng.choice(V, size=3, replace=False)
         g = rng.normal(size=(3, K))
         all_g = np.zeros((V, K))
         all_g[rows] = g
-        dense = reference.adam_update(*dense, all_g, step, **ADAM)
-        sparse = reference.catch_up_rows("adam", sparse, rows, last[rows], step - 1, **ADAM)
-        sparse = reference.update_rows("adam", sparse, g, rows, step, **ADAM)
+        dense = reference.OPTIMIZERS[kind](*dense, all_g, step, **options)
+        sparse = reference.catch_up_rows(kind, sparse, rows, last[rows], step - 1, **options)
+        sparse = reference.update_rows(kind, sparse, g, rows, step, **options)
         last[rows] = step
-    sparse = reference.catch_up_rows("adam", sparse, np.arange(V), last, 29, **ADAM)
+    sparse = reference.catch_up_rows(kind, sparse, np.arange(V), last, 29, **options)
     for got, want in zip(sparse, dense, strict=True):
         np.testing.assert_array_equal(got, want)
 

@@ -325,8 +325,29 @@ def adam_update(
     return parameters - rate * m / (np.sqrt(v) + epsilon), m, v
 
 
+def adamw_update(
+    parameters: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    step: int,
+    learning_rate: float = 1e-3,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    l2: float | Array = 0.0,
+    weight_decay: float = 0.0,
+) -> tuple[Array, Array, Array]:
+    """Loshchilov and Hutter 2019, algorithm 2, the schedule in ``learning_rate``."""
+    moved, m, v = adam_update(parameters, m, v, g, step, learning_rate, beta_1, beta_2, epsilon, l2)
+    return moved - learning_rate * weight_decay * parameters, m, v
+
+
 # All have the arguments of Adam, and leave alone what they have no use for.
-OPTIMIZERS: dict[str, Callable[..., tuple[Array, Array, Array]]] = {"adam": adam_update}
+OPTIMIZERS: dict[str, Callable[..., tuple[Array, Array, Array]]] = {
+    "adam": adam_update,
+    "adamw": adamw_update,
+}
 
 
 def update_rows(

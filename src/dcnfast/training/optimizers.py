@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from dcnfast import _core
-from dcnfast.network.kinds import DECAY, POSITIVE, Family, Kind, Option, one_of
+from dcnfast.network.kinds import DECAY, NOT_NEGATIVE, POSITIVE, Family, Kind, Option, one_of
 
-__all__ = ["Adam", "Optimizer"]
+__all__ = ["Adam", "AdamW", "Optimizer"]
 
-OptimizerName = Literal["adam"]
+OptimizerName = Literal["adam", "adamw"]
 
 
 @dataclass(frozen=True)
@@ -119,4 +119,49 @@ class Adam(Optimizer):
         )
 
 
-OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam)
+class AdamW(Adam):
+    """AdamW, of Loshchilov and Hutter (2019): weight decay beside the gradient.
+
+    A step takes ``learning_rate * weight_decay`` of every weight and every embedding; biases,
+    scales and shifts are free. With ``sparse="lazy"`` embeddings decay in the steps that name them.
+
+    Parameters
+    ----------
+    weight_decay : float, default=0.01
+        Share, times the learning rate, that a step takes of a weight.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the first and second moment.
+    epsilon : float, default=1e-7
+        Added to the root of the second moment.
+    sparse : {"lazy", "exact"}, default="lazy"
+        Embeddings whose category is not in the batch stay where they are, or move on with their
+        first moment, as dense AdamW moves them.
+    """
+
+    name = "adamw"
+    summary = (
+        "Adam with weight decay beside the gradient, of Loshchilov and Hutter (2019); ``alpha`` of "
+        '"auto" is 0 then.'
+    )
+    reference = "adamw_update"
+    decays = True
+    options: ClassVar[Mapping[str, Option]] = {"weight_decay": NOT_NEGATIVE, **Adam.options}
+
+    def __init__(
+        self,
+        *,
+        weight_decay: float = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        sparse: str = "lazy",
+    ) -> None:
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, sparse=sparse)
+        self.weight_decay = weight_decay
+
+    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
+        """Return the numbers of a step."""
+        return replace(super().step(learning_rate, dtype), weight_decay=float(self.weight_decay))
+
+
+OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam, AdamW)

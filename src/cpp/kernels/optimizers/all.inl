@@ -2,8 +2,9 @@
 // a struct of `move`, which moves some numbers, and of `missed_steps`, which makes up for the steps
 // that a row was not looked at; a new one is a file and an entry of the list.
 #include "kernels/optimizers/adam.inl"
+#include "kernels/optimizers/adamw.inl"
 
-using Optimizers = KindList<Adam>;
+using Optimizers = KindList<Adam, AdamW>;
 
 template <class T, class Kind>
 double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step) {
