@@ -30,7 +30,7 @@ OPTIONS = {
     ],
     "n_dense": [0, 1, 6],
     "wide": [False, True],
-    "cross": ["vector", "matrix", "lowrank"],
+    "cross": ["vector", "matrix", "lowrank", "gated"],
     "cross_layers": [0, 1, 3],
     "diag_scale": [0.0, 0.2],
     "cross_bias": [True, False],
@@ -58,7 +58,7 @@ def draw_options(rng):
         drawn |= {"sparse_adam": "lazy"}
     if not drawn["cross_layers"]:
         drawn |= {"cross": "matrix", "cross_bias": True, "alpha_cross": 0.0}
-    if drawn["cross"] == "vector" or not drawn["cross_layers"]:
+    if drawn["cross"] in ("vector", "gated") or not drawn["cross_layers"]:
         drawn |= {"preactivation": "identity", "diag_scale": 0.0}
     if not drawn["hidden"]:
         drawn |= {"activation": "relu", "dropout": 0.0, "layer_norm": False}

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dcnfast import _core
+from dcnfast.network.crosses import CROSSES
 
 REFUSED = (ValueError, TypeError, IndexError, MemoryError)
 HUGE = [2**31, 2**32, 2**62, 2**63, 2**64 - 1, 2**64, 10**30]
@@ -130,7 +131,7 @@ def of_ops():
     weight, classes = np.ones(6), np.zeros((6, 1))
     no_class = [classes - 1, classes + 3, classes + 0.5, classes * math.nan, classes + math.inf]
     flat = [np.ones(7) for _ in range(4)]
-    weights = {"vector": [w], "matrix": [W], "lowrank": [U, V]}
+    weights = {"vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W]}
     crosses = {}
     for kind, given in weights.items():
         n, end = len(given), dict(enumerate(bad_gate, len(given) + 2))
@@ -260,7 +261,7 @@ SURFACES = {"ops": of_ops, "network": of_network, "rows": of_rows, "module": of_
 WEIGHTS = dict.fromkeys(
     ("squared_error", "log_loss", "softmax_loss", "poisson_loss"), 2
 ) | dict.fromkeys(("evaluate", "compute_gradients", "train_epoch"), 3)
-FREE_AXES = dict.fromkeys(("cross_vector", "cross_matrix", "cross_lowrank"), (0, 0)) | {
+FREE_AXES = dict.fromkeys([f"cross_{kind}" for kind in CROSSES], (0, 0)) | {
     "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
     "compute_gradients": (4, 0), "train_epoch": (4, 0), "ColumnScales": (9, 0),
 }  # fmt: skip

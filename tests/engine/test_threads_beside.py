@@ -81,6 +81,10 @@ def calls_of_kernels():
         "cross_vector_backward": lambda: k.cross_backward("vector", X, X, [biases], biases, *gate),
         "cross_matrix": lambda: k.cross("matrix", X, [layers], biases, *gate),
         "cross_matrix_backward": lambda: k.cross_backward("matrix", X, X, [layers], biases, *gate),
+        "cross_gated": lambda: k.cross("gated", X, [layers, layers], biases, *gate),
+        "cross_gated_backward": lambda: k.cross_backward(
+            "gated", X, X, [layers, layers], biases, *gate
+        ),
         "cross_lowrank": lambda: k.cross("lowrank", X, [U, V], biases, *gate),
         "cross_lowrank_backward": lambda: k.cross_backward("lowrank", X, X, [U, V], biases, *gate),
         "squared_error": lambda: k.loss("squared_error", X, X, None),

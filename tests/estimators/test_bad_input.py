@@ -247,7 +247,7 @@ def test_far_outliers(estimator):
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 @pytest.mark.parametrize("columns", [1, 2])
-@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank"])
+@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank", "gated"])
 def test_tiny_tables(rows, columns, cross, regressor):
     model = regressor(cross=cross).fit(X[:rows, :columns], Y[:rows])
     assert np.isfinite(model.predict(X[:, :columns])).all()

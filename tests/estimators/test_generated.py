@@ -78,7 +78,7 @@ def tables(draw, rows, kinds, form):
 
 
 PARAMETERS = {
-    "cross": st.sampled_from(["matrix", "vector", "lowrank"]),
+    "cross": st.sampled_from(["matrix", "vector", "lowrank", "gated"]),
     "cross_layers": st.integers(0, 3),
     "cross_bias": st.booleans(),
     "hidden_layer_sizes": st.sampled_from([(), (3,), (5, 2)]),

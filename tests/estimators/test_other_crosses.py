@@ -13,6 +13,8 @@ OF_OTHER_CROSSES = [
     {"cross": "vector", "cross_rank": 2},
     {"cross": "vector", "diag_scale": 0.5},
     {"cross": "vector", "preactivation": "tanh"},
+    {"cross": "gated", "diag_scale": 0.5},
+    {"cross": "gated", "preactivation": "tanh"},
 ]
 
 

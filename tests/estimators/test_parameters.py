@@ -135,7 +135,7 @@ def test_alpha_of_a_part_shrinks_that_part(part, frame, regressor):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity", "gelu"])
 @pytest.mark.parametrize("structure", ["parallel", "stacked"])
-@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank"])
+@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank", "gated"])
 def test_every_combination_learns(cross, structure, activation, table, regressor):
     model = regressor(
         cross=cross, structure=structure, activation=activation, max_iter=40,

@@ -25,9 +25,11 @@ def fitted(cls=DCNRegressor, **parameters):
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_weights_of_every_kind(layer):
-    matrix, vector, lowrank = (
-        fitted(cross=kind, cross_layers=2) for kind in ("matrix", "vector", "lowrank")
+    matrix, vector, lowrank, gated = (
+        fitted(cross=kind, cross_layers=2) for kind in ("matrix", "vector", "lowrank", "gated")
     )
+    W = gated.parameters_["cross_W"][layer]
+    np.testing.assert_array_equal(cross_weights(gated, layer), W / 2)
     np.testing.assert_array_equal(
         cross_weights(matrix, layer), matrix.parameters_["cross_W"][layer]
     )

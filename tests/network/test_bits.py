@@ -71,6 +71,7 @@ def test_nothing_to_predict(make_case):
     [
         {},
         {"cross": "vector", "activation": "sigmoid"},
+        {"cross": "gated", "structure": "stacked"},
         {"cross": "lowrank", "cross_rank": 5, "activation": "gelu", "loss": "softmax"},
         {"layer_norm": True, "dropout": 0.2, "ema_decay": 0.9, "sparse_adam": "exact"},
         {"preactivation": "tanh", "loss": "squared_error", "alpha_embedding": 0.1, "wide": True},

@@ -19,6 +19,7 @@ NETWORKS = {
     "large alpha": {"cross_layers": 2, "hidden": (16,), "alpha_cross": 1.0, "alpha_deep": 1.0},
     "ten layers": {"cross_layers": 10, "cross": "vector"},
     "gates": {"cross_layers": 3, "preactivation": "sigmoid", "hidden": (8,), "activation": "tanh"},
+    "gated": {"cross_layers": 2, "cross": "gated", "alpha_cross": 0.1},
     "low rank": {"cross_layers": 2, "cross": "lowrank", "cross_rank": 3, "alpha_cross": 0.01},
     "gelu and norms": {
         "cross_layers": 1,

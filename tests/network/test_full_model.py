@@ -168,6 +168,7 @@ THREADS = {
     "matrix lazy": {"cross": "matrix", "preactivation": "tanh", "sparse_adam": "lazy"},
     "vector exact": {"cross": "vector", "sparse_adam": "exact", "structure": "stacked"},
     "lowrank lazy": {"cross": "lowrank", "cross_rank": 3, "structure": "stacked_parallel"},
+    "gated": {"cross": "gated", "structure": "stacked_parallel"},
     "lowrank exact": {"cross": "lowrank", "cross_rank": 3, "sparse_adam": "exact"},
 }
 

@@ -15,6 +15,7 @@ CROSS = {
     "vector": {"w": (L, D), "b": (L, D)},
     "matrix": {"W": (L, D, D), "b": (L, D)},
     "lowrank": {"U": (L, D, R), "V": (L, R, D), "b": (L, D)},
+    "gated": {"W": (L, D, D), "V": (L, D, D), "b": (L, D)},
 }
 DENSE = {"h": (B, INPUTS), "W": (OUTPUTS, INPUTS), "b": (OUTPUTS,)}
 NORM = {"z": (B, OUTPUTS), "scale": (OUTPUTS,), "shift": (OUTPUTS,)}

@@ -36,6 +36,8 @@ KERNELS = {
     "cross_matrix_backward": (3, "cross/test_cross.py", "matrix", [*GATED, SLOPE]),
     "cross_lowrank": (1, "cross/test_cross.py", "lowrank", [*GATED, "test_ranks"]),
     "cross_lowrank_backward": (4, "cross/test_cross.py", "lowrank", [*GATED, "test_ranks", SLOPE]),
+    "cross_gated": (1, "cross/test_cross.py", "gated", CROSS),
+    "cross_gated_backward": (4, "cross/test_cross.py", "gated", [*CROSS, SLOPE]),
     "dense": (1, "deep/test_dense.py", "", ["test_sizes", "test_activations"]),
     "dense_backward": (3, "deep/test_dense.py", "", ["test_sizes", "test_activations", SLOPE]),
     "layer_norm": (1, "deep/test_layer_norm.py", "", ["test_sizes", "test_far_from_zero"]),

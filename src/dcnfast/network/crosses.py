@@ -24,10 +24,10 @@ from dcnfast.network.kinds import (
     one_of,
 )
 
-__all__ = ["Cross", "LowRank", "Matrix", "Vector"]
+__all__ = ["Cross", "Gated", "LowRank", "Matrix", "Vector"]
 
 Array = npt.NDArray[Any]
-CrossName = Literal["matrix", "vector", "lowrank"]
+CrossName = Literal["matrix", "vector", "lowrank", "gated"]
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,48 @@ class LowRank(Matrix):
         return super().engine_options(width) | {"cross_rank": rank}
 
 
-CROSSES: Family[Cross] = Family("cross", Matrix, Vector, LowRank)
+class Gated(Cross):
+    """x0 * (W x + b) * sigmoid(V x) + x, of Wang, F. et al. (2023): GDCN.
+
+    A gate for each product of columns, which may let it pass or not, row by row. With gates the
+    output is no polynomial of the columns.
+
+    Parameters
+    ----------
+    bias : bool, default=True
+        Whether layers have a bias.
+    initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
+        How W and V are drawn.
+    """
+
+    name = "gated"
+    summary = "x0 * (W x + b) * sigmoid(V x) + x, with full W and V."
+    formula = "x_{l+1} = x0 * (W_l x_l + b_l) * sigmoid(V_l x_l) + x_l"
+    source = (
+        'Wang, F. et al., "Towards Deeper, Lighter and Interpretable Cross Network for CTR '
+        'Prediction", 2023, eq. 2.'
+    )
+    reference = ("cross_gated", "cross_gated_backward")
+    weights = (Tensor("cross_W", "cross_weight", "LDD"), Tensor("cross_V", "cross_weight", "LDD"))
+    options = _BOTH
+
+    def __init__(self, *, bias: bool = True, initializer: str = "truncated_normal") -> None:
+        self.bias = bias
+        self.initializer = initializer
+
+    @staticmethod
+    def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
+        """Count x, W x + b and the gate of each layer, and five rows of scratch."""
+        del preactivated
+        return (3 * n_layers + 5) * strides["D"]
+
+    @staticmethod
+    def dense_weight(weights: Mapping[str, Array], layer: int) -> Array:
+        """Return W / 2: what is left where V x is 0 and the gate half open."""
+        return np.asarray(weights["cross_W"][layer] / 2)
+
+
+CROSSES: Family[Cross] = Family("cross", Matrix, Vector, LowRank, Gated)
 
 
 def cross_of(parameters: Mapping[str, Array]) -> type[Cross] | None:

@@ -143,6 +143,35 @@ def cross_lowrank_backward(
     return dx0, dW @ V.transpose(0, 2, 1), U.transpose(0, 2, 1) @ dW, db
 
 
+def cross_gated_layer(x0: Array, x: Array, W: Array, V: Array, b: Array) -> Array:
+    """x0 * (W x + b) * sigmoid(V x) + x. x0, x (B,D), W, V (D,D) as (out, in), b (D) -> (B,D)."""
+    return np.asarray(x0 * (x @ W.T + b) * expit(x @ V.T) + x)
+
+
+def cross_gated(x0: Array, W: Array, V: Array, b: Array) -> Array:
+    """All layers, of Wang, F. et al. 2023, eq. 2. x0 (B,D), W, V (L,D,D), b (L,D) -> xL (B,D)."""
+    x = x0
+    for W_l, V_l, b_l in zip(W, V, b, strict=True):
+        x = cross_gated_layer(x0, x, W_l, V_l, b_l)
+    return x
+
+
+def cross_gated_backward(
+    dxL: Array, x0: Array, W: Array, V: Array, b: Array
+) -> tuple[Array, Array, Array, Array]:
+    """DxL (B,D), then as `cross_gated` -> dx0 (B,D), dW, dV (L,D,D), db (L,D)."""
+    xs = [cross_gated(x0, W[:l], V[:l], b[:l]) for l in range(len(W))]
+    dx, dx0 = dxL, np.zeros_like(x0)
+    dW, dV, db = np.zeros_like(W), np.zeros_like(V), np.zeros_like(b)
+    for l in reversed(range(len(W))):
+        z, s = xs[l] @ W[l].T + b[l], expit(xs[l] @ V[l].T)
+        dx0 += dx * z * s
+        dz, dv = dx * x0 * s, dx * x0 * z * s * (1 - s)
+        dW[l], dV[l], db[l] = dz.T @ xs[l], dv.T @ xs[l], dz.sum(axis=0)
+        dx = dx + dz @ W[l] + dv @ V[l]
+    return dx0 + dx, dW, dV, db
+
+
 # ---- 4: deep
 
 _GELU_C = np.sqrt(2 / np.pi)

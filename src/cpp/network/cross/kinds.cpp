@@ -1,6 +1,7 @@
 // The kinds of cross layers: a new one is a file beside these and a line here.
 #include <iterator>
 
+#include "network/cross/gated.hpp"
 #include "network/cross/lowrank.hpp"
 #include "network/cross/matrix.hpp"
 #include "network/cross/preactivated.hpp"
@@ -33,6 +34,7 @@ constexpr CrossRecord<T> kCrosses[] = {
     {kVectorCross, make_plain<T, VectorCross<T>>},
     {kMatrixCross, make_either<T, MatrixCross<T>, PreactivatedCross<T, MatrixProduct>>},
     {kLowRankCross, make_either<T, LowRankCross<T>, PreactivatedCross<T, LowRankProduct>>},
+    {kGatedCross, make_plain<T, GatedCross<T>>},
 };
 
 }  // namespace
