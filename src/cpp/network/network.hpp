@@ -11,7 +11,6 @@
 #include "base/denormals.hpp"
 #include "network/embedding.hpp"
 #include "network/head.hpp"
-#include "network/shared_products.hpp"
 #include "base/stopwatch.hpp"
 #include "base/tiling.hpp"
 
@@ -98,7 +97,7 @@ template <class T> class Network {
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                 const TableGradients<T>& tables, const Table<T>& table, const TileRows& rows,
                 const DropoutAt& dropout, T scale) const;
-  EmbeddingPart<T>& embedding() noexcept { return embedding_; }
+  const EmbeddingPart<T>& embedding() const noexcept { return embedding_; }
   T* mutable_parameters() noexcept { return parameters_.data(); }
   // null where none are kept
   T* mutable_averages() noexcept { return averages_.size() > 0 ? averages_.data() : nullptr; }
