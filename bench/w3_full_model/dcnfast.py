@@ -2,6 +2,8 @@ from dataclasses import astuple
 
 import numpy as np
 
+from dcnfast import _core
+
 
 def compiled(config, parameters):
     """Return the engine's network with these parameters."""
@@ -14,12 +16,13 @@ def compiled(config, parameters):
 
 
 def prepare(data, threads):
-    network, turns = compiled(data.config, data.parameters), data.endless_turns()
+    state = _core.TrainingStateF32(compiled(data.config, data.parameters))
+    turns = data.endless_turns()
     table = data.ids, data.dense, data.target, None
 
     def run():
         turn = next(turns)
-        loss, _, _ = network.train_epoch(
+        loss, _, _ = state.train_epoch(
             *table, turn.ravel(), turn.shape[1], *astuple(data.adam), 0, threads
         )
         return (np.array([loss]),)

@@ -136,6 +136,7 @@ import numpy as np
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.memory import count_bytes
 from dcnfast.network.model import Model
+from dcnfast.training.state import Training
 shim = ctypes.CDLL(None)
 shim.allocated.restype = ctypes.c_ulonglong
 results = []
@@ -145,11 +146,11 @@ for options in json.loads(sys.argv[1]):
     config = NetworkConfig(**options)
     n, threads = 300, 2
     shim.fail_allocation(10**9)
-    model = Model(config)
-    network, dtype, C = model.network, config.dtype, config.n_outputs
+    training = Training(Model(config))
+    dtype, C = config.dtype, config.n_outputs
     ids = np.zeros((n, len(config.fields)), np.int32)
     for f, (_, rows, _) in enumerate(config.fields): ids[:, f] = np.arange(n) % rows
-    network.train_epoch(
+    training.state.train_epoch(
         ids, np.ones((n, config.n_dense), dtype), np.ones((n, C), dtype), None, np.arange(n), n,
         0.01, 0.9, 0.9, 1e-7, 0, threads)
     shim.stop_failing()

@@ -37,18 +37,20 @@ def calls_of_a_network(model):
     One row is over before another thread is awake, so it is many.
     """
     network, flat = model.network, abs(model.snapshot())
+    state = _core.TrainingStateF64(network)
     predict, no_ids = row_predictor(network, 700), np.empty((400, 0), np.int32)
     dense, target, rows = np.ones((400, 700)), np.ones((400, 1)), np.arange(400)
     description = model.config.compile.__func__
     return {
         "row": lambda: [predict(no_ids[0], dense[0]) for _ in range(300)],
         "construct": lambda: description(model.config),
+        "construct training": lambda: _core.TrainingStateF64(network),
         "set_parameters": lambda: network.set_parameters(flat),
         "set_averages": lambda: network.set_averages(flat),
-        "set_optimizer": lambda: network.set_optimizer(flat, flat, 1),
+        "set_optimizer": lambda: state.set_optimizer(flat, flat, 1),
         "predict": lambda: network.predict(no_ids, dense, 1),
         "evaluate": lambda: network.evaluate(no_ids, dense, target, None, 1),
-        "compute_gradients": lambda: network.compute_gradients(
+        "compute_gradients": lambda: state.compute_gradients(
             no_ids, dense, target, None, rows, 0, 1
         ),
     }
@@ -160,13 +162,13 @@ def table(n):
     return np.empty((n, 0), np.int32), rng.normal(size=(n, 60)), rng.normal(size=(n, 1))
 
 
-def trainer(network, n, epochs):
+def trainer(state, n, epochs):
     """Return what trains."""
     ids, dense, target = table(n)
 
     def work():
         for _ in range(epochs):
-            network.train_epoch(
+            state.train_epoch(
                 ids, dense, target, None, np.arange(n), 100, 0.01, 0.9, 0.999, 1e-7, 0, 1
             )
 
@@ -175,6 +177,7 @@ def trainer(network, n, epochs):
 
 def test_a_network_that_is_trained_answers_nobody_else():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
+    state, other = _core.TrainingStateF64(network), _core.TrainingStateF64(network)
     ids, dense, target = table(5)
     flat = np.zeros_like(network.flat_parameters)
     predict_row = row_predictor(network, 60)
@@ -183,12 +186,13 @@ def test_a_network_that_is_trained_answers_nobody_else():
         "evaluate": lambda: network.evaluate(ids, dense, target, None, 1),
         "row": lambda: predict_row(np.empty(0, np.int32), dense[0]),
         "set_parameters": lambda: network.set_parameters(flat),
-        "stage_seconds": lambda: network.stage_seconds,
-        "shared_fields": lambda: network.shared_fields,
-        "step": lambda: network.step,
-        "start_timing": network.start_timing,
+        "stage_seconds": lambda: state.stage_seconds,
+        "shared_fields": lambda: state.shared_fields,
+        "step": lambda: state.step,
+        "another training": trainer(other, 5, 1),
+        "start_timing": state.start_timing,
     }
-    train, entered = trainer(network, 100_000, 1), []
+    train, entered = trainer(state, 100_000, 1), []
 
     def work():
         while not entered:  # others are there, and the network does not change
@@ -248,7 +252,7 @@ def test_a_signal_handler_asks_for_the_network_that_its_thread_trains():
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
         with pytest.raises(RuntimeError, match="is being trained"):
-            trainer(network, 100_000, 1000)()
+            trainer(_core.TrainingStateF64(network), 100_000, 1000)()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -12,6 +12,7 @@ from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import Fold
+from dcnfast.training.state import Training
 
 SEEN = [np.array([0, 2, 3, 0])]
 
@@ -36,7 +37,7 @@ def state(model):
 def test_scoring_writes_no_parameters_and_says_what_predicts(ids, model):
     before, held = state(model), rows(ids)
     score = HeldOut(held, Settled(model, held.ids, SEEN)).score(1)
-    said = Fold(model, held, held, np.ones(3), SEEN).logits(1)
+    said = Fold(Training(model), held, held, np.ones(3), SEEN).logits(1)
     assert all(map(np.array_equal, before, state(model)))
     model.settle_unseen(SEEN)
     assert not np.array_equal(before[0], model.snapshot())  # or nothing is tested

@@ -11,6 +11,7 @@ from dcnfast.training.batches import Rows
 from dcnfast.training.optimizers import AdamStep
 from dcnfast.training.outcome import judge
 from dcnfast.training.settings import Settings
+from dcnfast.training.state import Training
 
 SETTINGS = Settings(AdamStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, None, 10, 1, 0)
 UNSCALED = {"numeric_scaling": None, "max_iter": 5, "tol": None}
@@ -81,7 +82,7 @@ def test_what_is_kept(weight, best, kept):
     flat = model.snapshot()
     flat[0] = weight
     model.restore(flat)
-    notices = judge(model, rows, SETTINGS, linear(best).snapshot())
+    notices = judge(Training(model), rows, SETTINGS, linear(best).snapshot())
     assert model.snapshot()[0] == np.float32(kept)
     assert bool(notices) == (weight != kept)
     assert all(n.kind == "convergence" and "worse than a constant" in n.text for n in notices)
@@ -92,7 +93,7 @@ def test_a_bad_sample_alone_is_no_bad_fit():
     x = np.ones((5_120, 1), np.float32)
     y = np.where(np.arange(5_120)[:, None] % 10 == 0, -30, 1).astype(np.float32)
     rows = Rows(np.empty((5_120, 0), np.int32), x, y, None)
-    assert judge(linear(1.0), rows, SETTINGS, linear(0.0).snapshot()) == []
+    assert judge(Training(linear(1.0)), rows, SETTINGS, linear(0.0).snapshot()) == []
 
 
 # ---- max_iter ends

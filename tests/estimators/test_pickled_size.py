@@ -1,6 +1,7 @@
 """A fitted estimator holds what predicts; what only training needs stays where it is asked for."""
 
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ def test_pickles_have_parameters_once(fit, ema_decay, estimator, table):
     assert size > N_NUMBERS * 4
     state = model._model.__getstate__()
     assert state.keys() == {"config", "parameters"}
+    assert model._training is None
     pickled = pickle.dumps(model)
     copy = pickle.loads(pickled)
     np.testing.assert_array_equal(estimator.answer(copy, table.X), estimator.answer(model, table.X))
@@ -37,6 +39,14 @@ def test_warm_start_goes_on_after_a_pickle_as_without(fit, estimator, table):
     for one in (model, copy):
         one.fit(table.X, estimator.y)
     np.testing.assert_array_equal(estimator.answer(copy, table.X), estimator.answer(model, table.X))
+
+
+def test_the_training_that_goes_on_is_the_models(fit):
+    model = fit(warm_start=True)
+    for copy in (model, pickle.loads(pickle.dumps(model)), deepcopy(model)):
+        assert copy._training.model is copy._model
+        assert copy._training.state.network is copy._model.network
+        assert copy._training.state.step > 0
 
 
 def test_warm_start_may_be_asked_for_later(fit, estimator, table):

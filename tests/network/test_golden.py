@@ -13,6 +13,7 @@ from dcnfast.cpu import available_isas
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
+from dcnfast.training.state import Training
 
 FIELDS = (("city", 11, 3), ("user", 60, 16), ("day", 7, 3))
 NETWORKS = {
@@ -67,8 +68,9 @@ def hash_of_training(options, dtype, n_threads):
     dense = (rng.randint(-100, 100, (n, 9)) / 64).astype(dtype)
     target = rng.randint(2, size=(n, 1 if config.loss == "softmax" else config.n_outputs))
     weight = (rng.randint(1, 8, n) / 4).astype(dtype)
+    training = Training(model)
     for epoch in range(3):
-        model.network.train_epoch(
+        training.state.train_epoch(
             ids, dense, target.astype(dtype), weight, rng.permutation(n), 64, 0.01, 0.9, 0.999,
             1e-7, epoch, n_threads,
         )  # fmt: skip

@@ -9,9 +9,20 @@ namespace {
 
 template <class T> void register_network_of(py::module_& m, const char* name) {
   using Net = PyNetwork<T>;
-  const auto keep = [](auto getter) {
-    return [getter](const py::object& self) { return getter(self, self.cast<Net&>()); };
+  const auto view = [](auto getter) {
+    return [getter](const py::object& self) {
+      auto& s = self.cast<Net&>();
+      return views(self, s.layout(), getter(s.network()));
+    };
   };
+  const auto flat = [](auto getter) {
+    return [getter](const py::object& self) {
+      auto& s = self.cast<Net&>();
+      return flat_view(self, s.layout(), getter(s.network()));
+    };
+  };
+  const auto parameters = [](const Network<T>& n) { return n.parameters(); };
+  const auto averages = [](const Network<T>& n) { return n.averages(); };
   py::class_<Net> network(m, name);
   def_init<const NetworkConfig&>(
       network,
@@ -19,59 +30,27 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
         return without_gil([&] { return std::make_unique<Net>(config); });
       },
       py::arg("config"));
-  network.def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().count(); })
-      .def_property_readonly("has_training_state", &Net::has_training_state)
-      .def_property_readonly("step",
-                             [](Net& s) {
-                               const typename Net::Reader reader(s.access());
-                               return s.training().step();
-                             })
+  network.def_property_readonly("n_parameters", [](const Net& s) { return s.layout().count(); })
       .def_property_readonly(
           "tensors",
-          [](Net& s) {
+          [](const Net& s) {
             py::list out;
-            for (const Tensor& t : s.network().layout().tensors())
+            for (const Tensor& t : s.layout().tensors())
               out.append(py::make_tuple(t.name, py::tuple(py::cast(t.shape)), t.offset));
             return out;
           })
       .def_property_readonly("roles",
-                             [](Net& s) {
+                             [](const Net& s) {
                                py::dict out;
-                               for (const Tensor& t : s.network().layout().tensors())
+                               for (const Tensor& t : s.layout().tensors())
                                  out[py::str(t.name)] =
                                      kRoleNames[static_cast<std::size_t>(t.role)];
                                return out;
                              })
-      .def_property_readonly("parameters", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.network().parameters());
-                             }))
-      .def_property_readonly("averages", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.network().averages());
-                             }))
-      .def_property_readonly("gradients", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.training().gradients());
-                             }))
-      .def_property_readonly("first_moments", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.training().first_moments());
-                             }))
-      .def_property_readonly("second_moments", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.training().second_moments());
-                             }))
-      .def_property_readonly("flat_averages", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.network().averages());
-                             }))
-      .def_property_readonly("flat_parameters", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.network().parameters());
-                             }))
-      .def_property_readonly("flat_gradients", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.training().gradients());
-                             }))
-      .def_property_readonly("flat_first_moments", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.training().first_moments());
-                             }))
-      .def_property_readonly("flat_second_moments", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.training().second_moments());
-                             }))
+      .def_property_readonly("parameters", view(parameters))
+      .def_property_readonly("averages", view(averages))
+      .def_property_readonly("flat_averages", flat(averages))
+      .def_property_readonly("flat_parameters", flat(parameters))
       .def(
           "tiling",
           [](Net& s, std::size_t batch) {
@@ -80,53 +59,12 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
             return py::make_tuple(cut.rows, cut.tiles, cut.shards);
           },
           py::arg("batch"))
-      .def(
-          "set_sharing",
-          [](Net& s, std::size_t least_repeats, std::size_t least_width, double least_saved) {
-            check_number("set_sharing", "least_saved", least_saved, !std::isnan(least_saved),
-                         "a number");
-            const typename Net::Writer writer(s.access());
-            s.training().set_sharing({least_repeats, least_width, least_saved});
-          },
-          py::arg("least_repeats"), py::arg("least_width"), py::arg("least_saved"))
-      .def_property_readonly("shared_fields",
-                             [](Net& s) {
-                               const typename Net::Reader reader(s.access());
-                               return s.training().shared_fields();
-                             })
-      .def("start_timing",
-           [](Net& s) {
-             const typename Net::Writer writer(s.access());
-             s.training().start_timing();
-           })
-      .def_property_readonly("stage_seconds",
-                             [](Net& s) {
-                               const auto seconds = [&s]() -> StageSeconds {
-                                 const typename Net::Reader reader(s.access());
-                                 return s.training().stage_seconds();
-                               }();
-                               py::dict out;
-                               for (std::size_t i = 0; i < kStages; ++i)
-                                 out[kStageNames[i]] = seconds[i];
-                               return out;
-                             })
       .def("set_parameters", &Net::set_parameters, py::arg("values").noconvert())
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
-      .def("set_optimizer", &Net::set_optimizer, py::arg("m").noconvert(), py::arg("v").noconvert(),
-           py::arg("step"))
       .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("n_threads"))
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
-      .def("compute_gradients", &Net::compute_gradients, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("rows").noconvert(), py::arg("seed"),
-           py::arg("n_threads"))
-      .def("train_epoch", &Net::train_epoch, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("order").noconvert(), py::arg("batch_size"),
-           py::arg("learning_rate"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
-           py::arg("seed"), py::arg("n_threads"), py::arg("optimizer") = "adam");
+           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"));
 }
 
 template <class E>

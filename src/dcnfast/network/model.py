@@ -32,8 +32,7 @@ class Model:
     ----------
     config : NetworkConfig
     network : compiled network
-        Has ``parameters``, ``gradients``, ``first_moments`` and ``second_moments``: dicts from name
-        to read-only view of one flat buffer.
+        Has ``parameters`` and ``averages``: dicts from name to read-only view of one flat buffer.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -181,17 +180,16 @@ class Model:
         """Set the flat parameters, and start the averages from them."""
         self.network.set_parameters(flat)
 
-    def finish_training(self) -> None:
-        """Keep what predicts, and forget what only training needs: gradients, moments and steps.
+    def adopt_averages(self) -> None:
+        """Make the averages the parameters, where they are kept.
 
-        Where averages are kept, they become the parameters: training that goes on starts from them.
+        They are what predicts, and training that goes on starts from them.
         """
-        network = self.config.compile()
-        network.set_parameters(self.snapshot())
-        self.network = network
+        if self.config.ema_decay:
+            self.network.set_parameters(self.snapshot())
 
     def copy(self) -> Model:
-        """Copy parameters, and the optimizer's state where there is one."""
+        """Copy the parameters, and the averages where they are kept."""
         other = Model.__new__(Model)
         other.__setstate__(self.__getstate__())
         return other
@@ -202,25 +200,17 @@ class Model:
         state: dict[str, Any] = {"config": asdict(self.config), "parameters": parameters}
         if self.config.ema_decay:
             averages = np.array(network.flat_averages)
-            if not np.array_equal(averages, parameters):  # after finish_training they are
+            if not np.array_equal(averages, parameters):  # after adopt_averages they are
                 state["averages"] = averages
-        if network.has_training_state:
-            state |= {
-                "first_moments": np.array(network.flat_first_moments),
-                "second_moments": np.array(network.flat_second_moments),
-                "step": int(network.step),
-            }
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         config = _config_of(state)
         network = config.compile()
         size = network.flat_parameters.size
-        network.set_parameters(_checked(state, "parameters", size, config.dtype))
+        network.set_parameters(flat_of(state, "parameters", size, config.dtype))
         if "averages" in state:
-            network.set_averages(_checked(state, "averages", size, config.dtype))
-        if state.keys() & {"first_moments", "second_moments", "step"}:
-            network.set_optimizer(*_optimizer_of(state, size, config.dtype))
+            network.set_averages(flat_of(state, "averages", size, config.dtype))
         self.config, self.network = config, network
 
 
@@ -234,20 +224,8 @@ def _config_of(state: Any) -> NetworkConfig:
         raise ValueError(f"the state's config: {error}") from error
 
 
-def _optimizer_of(state: dict[str, Any], size: int, dtype: str) -> tuple[Array, Array, int]:
-    """Read both moments and the step of a pickled network that goes on with its training."""
-    first = _checked(state, "first_moments", size, dtype)
-    second = _checked(state, "second_moments", size, dtype)
-    if (second < 0).any():
-        raise ValueError("the state's second_moments are negative in places, want squares")
-    step = state.get("step")
-    if type(step) is not int or not 0 <= step < 2**32:
-        raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
-    return first, second, step
-
-
-def _checked(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
-    """Read one flat buffer of a pickled network: whatever is in it will be computed with."""
+def flat_of(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
+    """Return one flat buffer of what was pickled, if it can be computed with."""
     array = state.get(name)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"the state's {name} are {type(array).__name__}, want an array")
