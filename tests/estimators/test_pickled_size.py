@@ -56,3 +56,36 @@ def test_warm_start_may_be_asked_for_later(fit, estimator, table):
     model.set_params(warm_start=True).fit(table.X, estimator.y)
     assert model.n_iter_ == 6
     assert model.loss_curve_[-1] < before
+
+
+class Checkpoints:
+    def setup(self, estimator, context):
+        self.kept = []
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        if context.task_name == "epoch":
+            self.kept.append(fitted_estimator)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_checkpoints_have_a_training_of_their_own_where_it_goes_on(warm_start, estimator, table):
+    checkpoints = Checkpoints()
+    model = estimator.make(max_iter=3, warm_start=warm_start, tol=None).set_callbacks(checkpoints)
+    model.fit(table.X, estimator.y)
+    steps = []
+    assert [one.n_iter_ for one in checkpoints.kept] == [1, 2, 3]
+    assert [len(one.loss_curve_) for one in checkpoints.kept] == [1, 2, 3]
+    for one in checkpoints.kept:
+        assert (one._training is not None) == warm_start
+        assert one._model is not model._model
+        if warm_start:
+            assert one._training.model is one._model
+            steps.append(one._training.state.step)
+    assert steps == ([steps[0], 2 * steps[0], 3 * steps[0]] if warm_start else [])
+    answer = estimator.answer(model, table.X)
+    checkpoints.kept[0].set_callbacks().set_params(warm_start=True).fit(table.X, estimator.y)
+    np.testing.assert_array_equal(estimator.answer(model, table.X), answer)

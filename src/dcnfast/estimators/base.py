@@ -132,8 +132,8 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     def _take_result(self, result: Result) -> None:
         """Take over the result of training."""
-        self.shrinkage_, self.validation_scores_ = result.shrinkage, result.validation_scores
-        self.loss_curve_, self.n_iter_ = result.loss_curve, len(result.loss_curve)
+        for name, value in result.attributes().items():
+            setattr(self, name, value)
 
     def _take_fitted(self, fitted: Fitted) -> None:
         """Take over what predicts, in training as well: scorers and callbacks ask it."""

@@ -130,6 +130,15 @@ class Result:
     validation_scores: list[float] | None
     shrinkage: Array
 
+    def attributes(self) -> dict[str, Any]:
+        """Return the estimator's attributes that show it."""
+        return {
+            "shrinkage_": self.shrinkage,
+            "validation_scores_": self.validation_scores,
+            "loss_curve_": self.loss_curve,
+            "n_iter_": len(self.loss_curve),
+        }
+
 
 def fit_network(estimator: Any, task: Task) -> None:
     """Hold out rows where that is wanted, and train; rows without weight count as absent.
@@ -224,8 +233,8 @@ class _Run:
         def state() -> dict[str, Any]:
             now = training.copy() if estimator.warm_start else None
             model = training.model.copy() if now is None else now.model
-            finish(model)
-            return {"_model": model, "_training": now, "n_iter_": len(history.loss_curve)}
+            result = self._result(finish(model), held_out)
+            return {"_model": model, "_training": now} | result.attributes()
 
         def on_epoch(_: int) -> bool:
             epoch = context.subcontext(task_name="epoch")
@@ -272,7 +281,7 @@ class _Run:
         scores = None if held_out is None else history.validation_scores
         if choice is not None:
             scores = choice.scores[: len(history.loss_curve)]
-        return Result(history.loss_curve, scores, shrinkage)
+        return Result(list(history.loss_curve), None if scores is None else list(scores), shrinkage)
 
 
 def _cross_validate(
