@@ -122,7 +122,8 @@ template <class T> class Network {
   void list_packings(const KernelTable<T>& k, const T* parameters);
   // Forward and backward read weights packed from, and tables in, these parameters.
   void use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) noexcept;
-  template <class F> void each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const;
+  // f(kernels, workspace, tile), without what backward wants
+  template <class F> void each_forward(const Tiling& cut, std::size_t n_threads, F&& f) const;
 
   NetworkConfig config_;
   Topology topology_;

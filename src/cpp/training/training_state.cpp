@@ -5,7 +5,7 @@
 
 #include "training/training_state.hpp"
 
-#include "base/thread_pool.hpp"
+#include "base/each_tile.hpp"
 
 namespace dcn {
 
@@ -77,23 +77,22 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   if (!tables_.empty()) shared_.choose(tables_.batch_fields(), n);
   shared_.forward(k, n_threads);
   watch.lap(Stage::embed);
-  parallel_for(n_threads, cut.shards, [&](std::size_t shard, std::size_t slot) {
-    Workspace<T>& ws = slots_[slot];
-    ws.seconds = timed_ ? &seconds_[slot] : nullptr;
-    T* gradients = shard_gradients_.data() + shard * stride;
-    std::fill_n(gradients, dense_size_, T(0));
-    double sum = 0;
-    for (std::size_t tile = cut.first_tile(shard); tile < cut.first_tile(shard + 1); ++tile) {
-      const std::size_t first = cut.first_row(tile);
-      const TileRows part{rows + first, first, cut.n_rows(tile)};
-      share(ws, first);
-      const DropoutAt dropout{true, seed, step_ + 1, first};
-      network_.forward(k, ws, table, part, dropout);
-      sum += network_.loss(k, ws, table, part);
-      const TableGradients<T> of_tables{tables_.dx(first), tables_.dlogits(first)};
-      network_.backward(k, ws, gradients, of_tables, table, part, dropout, scale);
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot)
+    slots_[slot].seconds = timed_ ? &seconds_[slot] : nullptr;
+  each_tile(cut, n_threads, slots_, [&](const Tile& tile, Workspace<T>& ws) {
+    T* gradients = shard_gradients_.data() + tile.shard * stride;
+    double& sum = shard_losses_[tile.shard];
+    if (tile.begins_shard) {
+      std::fill_n(gradients, dense_size_, T(0));
+      sum = 0;
     }
-    shard_losses_[shard] = sum;
+    const TileRows part{rows + tile.first, tile.first, tile.rows};
+    share(ws, tile.first);
+    const DropoutAt dropout{true, seed, step_ + 1, tile.first};
+    network_.forward(k, ws, table, part, dropout);
+    sum += network_.loss(k, ws, table, part);
+    const TableGradients<T> of_tables{tables_.dx(tile.first), tables_.dlogits(tile.first)};
+    network_.backward(k, ws, gradients, of_tables, table, part, dropout, scale);
   });
   watch.restart();
   shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
