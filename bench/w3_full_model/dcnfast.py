@@ -16,14 +16,14 @@ def compiled(config, parameters):
 
 
 def prepare(data, threads):
-    state = _core.TrainingStateF32(compiled(data.config, data.parameters))
-    turns = data.endless_turns()
-    table = data.ids, data.dense, data.target, None
+    network, turns = compiled(data.config, data.parameters), data.endless_turns()
+    state = _core.TrainingStateF32(network)
+    table = _core.TableF32(network, data.ids, data.dense, data.target, None)
 
     def run():
         turn = next(turns)
         loss, _, _ = state.train_epoch(
-            *table, turn.ravel(), turn.shape[1], *astuple(data.adam), 0, threads
+            table, turn.ravel(), turn.shape[1], *astuple(data.adam), 0, threads
         )
         return (np.array([loss]),)
 

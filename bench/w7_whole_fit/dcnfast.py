@@ -31,7 +31,7 @@ class Fitting:
         with ExitStack() as stack:
             for of, name in (
                 (_core.TrainingStateF32, "train_epoch"),
-                (_core.NetworkF32, "evaluate"),
+                (_core.NetworkF32, "evaluate_table"),
             ):
                 stack.enter_context(patch.object(of, name, timed(getattr(of, name))))
             start = time.perf_counter()

@@ -255,6 +255,28 @@ class NetworkConfig:
         deterministic: str,
     ) -> None: ...
 
+# rows of a network of that shape, checked: ids and class numbers are copied, the other arrays are
+# referred to
+class _Table(Generic[_T]):
+    # ids (N,F), dense (N,M), target (N,C), for softmax (N,1) with class numbers, weight (N)
+    def __init__(
+        self,
+        network: _Network[_T],
+        ids: _Ids,
+        dense: npt.NDArray[_T],
+        target: npt.NDArray[_T],
+        weight: npt.NDArray[_T] | None,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    # read-only views of what it reads
+    @property
+    def ids(self) -> _Ids: ...
+    @property
+    def target(self) -> npt.NDArray[_T]: ...
+
+class TableF32(_Table[np.float32]): ...
+class TableF64(_Table[np.float64]): ...
+
 class _Network(Generic[_T]):
     def __init__(self, config: NetworkConfig) -> None: ...
     @property
@@ -293,6 +315,7 @@ class _Network(Generic[_T]):
         weight: npt.NDArray[_T] | None,
         n_threads: int,
     ) -> float: ...
+    def evaluate_table(self, table: _Table[_T], n_threads: int) -> float: ...
 
 class NetworkF32(_Network[np.float32]): ...
 class NetworkF64(_Network[np.float64]): ...
@@ -333,10 +356,7 @@ class _TrainingState(Generic[_T]):
     # rows (n): numbers of the rows to use; seed is dropout's -> mean loss; fills `gradients`
     def compute_gradients(
         self,
-        ids: _Ids,
-        dense: npt.NDArray[_T],
-        target: npt.NDArray[_T],
-        weight: npt.NDArray[_T] | None,
+        table: _Table[_T],
         rows: _Rows,
         seed: int,
         n_threads: int,
@@ -344,10 +364,7 @@ class _TrainingState(Generic[_T]):
     # order (n) -> mean objective, batches applied, whether it went to the end
     def train_epoch(
         self,
-        ids: _Ids,
-        dense: npt.NDArray[_T],
-        target: npt.NDArray[_T],
-        weight: npt.NDArray[_T] | None,
+        table: _Table[_T],
         order: _Rows,
         batch_size: int,
         learning_rate: float,

@@ -34,8 +34,8 @@ def masks(B, hidden, rate, dtype, *, step=1, structure="parallel", n_threads=1):
     state.set_optimizer(nothing, nothing, step - 1)
     ids, dense = np.zeros((B, 0), np.int32), np.zeros((B, 1), dtype)
     target = -B * B / 2 * np.eye(B, dtype=dtype)
-    rows = np.arange(B)
-    state.compute_gradients(ids, dense, target, None, rows, SEED, n_threads)
+    table = model.table(ids, dense, target, None)
+    state.compute_gradients(table, np.arange(B), SEED, n_threads)
     return state.gradients["head_W"].copy()
 
 

@@ -150,9 +150,9 @@ for options in json.loads(sys.argv[1]):
     dtype, C = config.dtype, config.n_outputs
     ids = np.zeros((n, len(config.fields)), np.int32)
     for f, (_, rows, _) in enumerate(config.fields): ids[:, f] = np.arange(n) % rows
-    training.state.train_epoch(
-        ids, np.ones((n, config.n_dense), dtype), np.ones((n, C), dtype), None, np.arange(n), n,
-        0.01, 0.9, 0.9, 1e-7, 0, threads)
+    table = training.model.table(
+        ids, np.ones((n, config.n_dense), dtype), np.ones((n, C), dtype), None)
+    training.state.train_epoch(table, np.arange(n), n, 0.01, 0.9, 0.9, 1e-7, 0, threads)
     shim.stop_failing()
     results.append([shim.allocated(), count_bytes(config, n, threads)])
 print(json.dumps(results))

@@ -123,17 +123,16 @@ def test_an_old_step_goes_on(state):
     state["config"] = state["config"] | {"sparse_adam": "exact"}
     training = load(state | {"step": 2**32 - 10})
     model, dtype = training.model, training.model.config.dtype
-    arguments = (
-        np.zeros((6, 1), np.int32), np.ones((6, 4), dtype), np.ones((6, 1), dtype), None,
-        np.arange(6), 3, 0.01, 0.9, 0.999, 1e-7, 0, 1,
-    )  # fmt: skip
+    ids, dense = np.zeros((6, 1), np.int32), np.ones((6, 4), dtype)
+    table = model.table(ids, dense, np.ones((6, 1), dtype), None)
+    arguments = table, np.arange(6), 3, 0.01, 0.9, 0.999, 1e-7, 0, 1
     for _ in range(3):
         training.state.train_epoch(*arguments)
     assert model.is_finite()
     training.state.train_epoch(*arguments)
     with pytest.raises(ValueError, match=r"step is 4294967294 and 3 may follow, want less than"):
         training.state.train_epoch(*arguments)
-    assert np.isfinite(model.logits(*arguments[:2], 1)).all()
+    assert np.isfinite(model.logits(ids, dense, 1)).all()
 
 
 @pytest.mark.parametrize("name", ["mean", "scale", "factor"])

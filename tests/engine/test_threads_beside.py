@@ -41,6 +41,7 @@ def calls_of_a_network(model):
     predict, no_ids = row_predictor(network, 700), np.empty((400, 0), np.int32)
     dense, target, rows = np.ones((400, 700)), np.ones((400, 1)), np.arange(400)
     description = model.config.compile.__func__
+    table = model.table(no_ids, dense, target, None)
     return {
         "row": lambda: [predict(no_ids[0], dense[0]) for _ in range(300)],
         "construct": lambda: description(model.config),
@@ -50,9 +51,8 @@ def calls_of_a_network(model):
         "set_optimizer": lambda: state.set_optimizer(flat, flat, 1),
         "predict": lambda: network.predict(no_ids, dense, 1),
         "evaluate": lambda: network.evaluate(no_ids, dense, target, None, 1),
-        "compute_gradients": lambda: state.compute_gradients(
-            no_ids, dense, target, None, rows, 0, 1
-        ),
+        "evaluate_table": lambda: network.evaluate_table(table, 1),
+        "compute_gradients": lambda: state.compute_gradients(table, rows, 0, 1),
     }
 
 
@@ -157,20 +157,18 @@ def test_row_predictors_in_many_threads(served, shared):
         np.testing.assert_array_equal(answer, want)
 
 
-def table(n):
+def arrays(n):
     rng = np.random.default_rng(0)
     return np.empty((n, 0), np.int32), rng.normal(size=(n, 60)), rng.normal(size=(n, 1))
 
 
 def trainer(state, n, epochs):
     """Return what trains."""
-    ids, dense, target = table(n)
+    rows = _core.TableF64(state.network, *arrays(n), None)
 
     def work():
         for _ in range(epochs):
-            state.train_epoch(
-                ids, dense, target, None, np.arange(n), 100, 0.01, 0.9, 0.999, 1e-7, 0, 1
-            )
+            state.train_epoch(rows, np.arange(n), 100, 0.01, 0.9, 0.999, 1e-7, 0, 1)
 
     return work
 
@@ -178,12 +176,14 @@ def trainer(state, n, epochs):
 def test_a_network_that_is_trained_answers_nobody_else():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
     state, other = _core.TrainingStateF64(network), _core.TrainingStateF64(network)
-    ids, dense, target = table(5)
+    ids, dense, target = arrays(5)
     flat = np.zeros_like(network.flat_parameters)
     predict_row = row_predictor(network, 60)
+    few = _core.TableF64(network, ids, dense, target, None)
     calls = {
         "predict": lambda: network.predict(ids, dense, 1),
         "evaluate": lambda: network.evaluate(ids, dense, target, None, 1),
+        "evaluate_table": lambda: network.evaluate_table(few, 1),
         "row": lambda: predict_row(np.empty(0, np.int32), dense[0]),
         "set_parameters": lambda: network.set_parameters(flat),
         "stage_seconds": lambda: state.stage_seconds,
@@ -218,7 +218,7 @@ def test_a_network_that_is_trained_answers_nobody_else():
 
 def test_a_network_that_predicts_does_not_change():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
-    ids, dense, _ = table(200_000)
+    ids, dense, _ = arrays(200_000)
     flat = np.zeros_like(network.flat_parameters)
 
     over = threading.Event()
@@ -247,7 +247,7 @@ def test_a_network_that_predicts_does_not_change():
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer on this system")
 def test_a_signal_handler_asks_for_the_network_that_its_thread_trains():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
-    ids, dense, _ = table(5)
+    ids, dense, _ = arrays(5)
     before = signal.signal(signal.SIGALRM, lambda *_: network.predict(ids, dense, 1))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)

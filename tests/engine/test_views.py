@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
+from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.training.state import Training
@@ -29,7 +30,8 @@ def trained(request):
         rng.normal(size=(20, 2)).astype(request.param),
     )
     ids = np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(np.int32)
-    training.state.train_epoch(ids, X, y, None, np.arange(20), 10, 0.01, 0.9, 0.999, 1e-7, 0, 1)
+    table = model.table(ids, X, y, None)
+    training.state.train_epoch(table, np.arange(20), 10, 0.01, 0.9, 0.999, 1e-7, 0, 1)
     return training
 
 
@@ -70,10 +72,8 @@ def test_views_are_read_only_and_live(kind, trained):
             view.setflags(write=True)
     before = flat.copy()
     X = np.ones((4, 4), trained.model.config.dtype)
-    trained.state.train_epoch(
-        np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None, np.arange(4), 4, 0.01, 0.9,
-        0.999, 1e-7, 0, 1,
-    )  # fmt: skip
+    table = trained.model.table(np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None)
+    trained.state.train_epoch(table, np.arange(4), 4, 0.01, 0.9, 0.999, 1e-7, 0, 1)
     assert not np.array_equal(before, flat)
 
 
@@ -98,15 +98,16 @@ def test_training_states_of_one_network_share_its_parameters_alone(trained):
     """Moments, steps, and the steps of each row of a table are each one's own."""
     model, dtype = trained.model, trained.model.config.dtype
     ids = np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(np.int32)
-    table = ids, np.ones((20, 4), dtype), np.ones((20, 2), dtype), None, np.arange(20)
+    table = model.table(ids, np.ones((20, 4), dtype), np.ones((20, 2), dtype), None)
+    order = np.arange(20)
     other, moments = Training(model), trained.state.flat_first_moments.copy()
     assert (other.state.step, other.state.flat_first_moments.any()) == (0, False)
-    other.state.train_epoch(*table, 4, 0.01, 0.9, 0.999, 1e-7, 0, 1)
+    other.state.train_epoch(table, order, 4, 0.01, 0.9, 0.999, 1e-7, 0, 1)
     assert (other.state.step, trained.state.step) == (5, 2)
     np.testing.assert_array_equal(trained.state.flat_first_moments, moments)
     alone = trained.copy()
     for one in (trained, alone):
-        one.state.train_epoch(*table, 20, 0.01, 0.9, 0.999, 1e-7, 0, 1)
+        one.state.train_epoch(table, order, 20, 0.01, 0.9, 0.999, 1e-7, 0, 1)
     np.testing.assert_array_equal(model.snapshot(), alone.model.snapshot())
 
 
@@ -153,13 +154,23 @@ def test_copies_share_nothing(trained):
 def test_engine_checks_what_it_is_given(change, error, text):
     model = Model(NetworkConfig(**CONFIG, dtype="float64")).initialize(np.random.RandomState(0))
     before = model.snapshot()
-    arguments = {
+    arrays = {
         "ids": np.zeros((3, 2), np.int32), "dense": np.ones((3, 4)), "target": np.ones((3, 2)),
-        "weight": None, "order": np.arange(3), "batch_size": 2, "learning_rate": 0.1, "beta_1": 0.9,
-        "beta_2": 0.9, "epsilon": 1e-7, "seed": 0, "n_threads": 1,
+        "weight": None,
     }  # fmt: skip
+    arguments = {
+        "order": np.arange(3), "batch_size": 2, "learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.9,
+        "epsilon": 1e-7, "seed": 0, "n_threads": 1,
+    }  # fmt: skip
+    table = {name: change.get(name, array) for name, array in arrays.items()}
     with pytest.raises(error, match=text):
-        Training(model).state.train_epoch(**arguments | change)
+        Training(model).state.train_epoch(
+            model.table(**table),
+            **arguments | {k: v for k, v in change.items() if k not in arrays},
+        )
+    if change.keys() & arrays.keys():
+        with pytest.raises(error, match=text):
+            model.network.evaluate(**table, n_threads=1)
     np.testing.assert_array_equal(model.snapshot(), before)
 
 
@@ -170,6 +181,10 @@ def test_softmax_wants_class_numbers():
         with pytest.raises(IndexError, match=r"target\[1\] is class .*, want 0 to 2"):
             network.evaluate(
                 np.zeros((2, 0), np.int32), np.ones((2, 1)), np.array([[0.0], [bad]]), None, 1
+            )
+        with pytest.raises(IndexError, match=r"target\[1\] is class .*, want 0 to 2"):
+            _core.TableF64(
+                network, np.zeros((2, 0), np.int32), np.ones((2, 1)), np.array([[0.0], [bad]]), None
             )
 
 

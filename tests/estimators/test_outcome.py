@@ -77,7 +77,7 @@ def linear(weight):
 )
 def test_what_is_kept(weight, best, kept):
     x = np.random.default_rng(0).normal(size=(3_000, 1)).astype(np.float32)
-    rows = Rows(np.empty((3_000, 0), np.int32), x, x - x.mean(), None)
+    rows = Rows(linear(1.0), np.empty((3_000, 0), np.int32), x, x - x.mean(), None)
     model = linear(1.0)
     flat = model.snapshot()
     flat[0] = weight
@@ -92,7 +92,7 @@ def test_a_bad_sample_alone_is_no_bad_fit():
     """The rows that are looked at first are all outliers; the others are right."""
     x = np.ones((5_120, 1), np.float32)
     y = np.where(np.arange(5_120)[:, None] % 10 == 0, -30, 1).astype(np.float32)
-    rows = Rows(np.empty((5_120, 0), np.int32), x, y, None)
+    rows = Rows(linear(1.0), np.empty((5_120, 0), np.int32), x, y, None)
     assert judge(Training(linear(1.0)), rows, SETTINGS, linear(0.0).snapshot()) == []
 
 

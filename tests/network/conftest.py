@@ -62,16 +62,19 @@ class Case:
         table = self.ids, self.dense, self.target, self.weight
         return self.model.network.evaluate(*table, n_threads)
 
+    @property
+    def table(self):
+        return self.model.table(self.ids, self.dense, self.target, self.weight)
+
     def gradients(self, n_threads=1):
-        table = self.ids, self.dense, self.target, self.weight
         order = np.arange(len(self.dense))
-        loss = self.state.compute_gradients(*table, order, self.seed, n_threads)
+        loss = self.state.compute_gradients(self.table, order, self.seed, n_threads)
         return loss, {name: g.copy() for name, g in self.state.gradients.items()}
 
     def train(self, batch_size=None, n_threads=1, order=None):
         """Run one epoch; returns its mean loss, the number of batches, and whether it finished."""
         return self.state.train_epoch(
-            *(self.ids, self.dense, self.target, self.weight),
+            self.table,
             np.arange(len(self.dense)) if order is None else order,
             batch_size or len(self.dense),
             *astuple(self.adam),

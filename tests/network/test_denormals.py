@@ -53,11 +53,11 @@ def train(config, *, steps=300, learning_rate=0.3, n_threads=1):
     }[config.loss]()
     dense, target = dense.astype(config.dtype), target.astype(config.dtype)
     training = Training(Model(config).initialize(np.random.RandomState(1)))
-    order = np.arange(n)
+    order, table = np.arange(n), training.model.table(ids, dense, target, None)
     beta = 0.5 if config.dtype == "float32" else 0.05  # 300 steps take a moment out of the range
     for step in range(steps):
         training.state.train_epoch(
-            ids, dense, target, None, order, n, learning_rate, beta, beta, 1e-3, step, n_threads
+            table, order, n, learning_rate, beta, beta, 1e-3, step, n_threads
         )
     return training, training.model.logits(ids, 100 * dense, n_threads)
 

@@ -68,12 +68,11 @@ def hash_of_training(options, dtype, n_threads):
     dense = (rng.randint(-100, 100, (n, 9)) / 64).astype(dtype)
     target = rng.randint(2, size=(n, 1 if config.loss == "softmax" else config.n_outputs))
     weight = (rng.randint(1, 8, n) / 4).astype(dtype)
-    training = Training(model)
+    training, table = Training(model), model.table(ids, dense, target.astype(dtype), weight)
     for epoch in range(3):
         training.state.train_epoch(
-            ids, dense, target.astype(dtype), weight, rng.permutation(n), 64, 0.01, 0.9, 0.999,
-            1e-7, epoch, n_threads,
-        )  # fmt: skip
+            table, rng.permutation(n), 64, 0.01, 0.9, 0.999, 1e-7, epoch, n_threads
+        )
     parts = [model.logits(ids, dense, n_threads), *model.parameters.values()]
     parts += model.averages.values()
     hashes = sorted(hashlib.sha256(np.ascontiguousarray(part)).digest() for part in parts)

@@ -90,6 +90,14 @@ template <class T> class PyNetwork {
     return network_.evaluate(table, n_threads);
   }
 
+  double evaluate_table(const PyTable<T>& rows, std::size_t n_threads) const {
+    n_threads = check_threads("evaluate_table", n_threads);
+    const Table<T>& table = rows.of("evaluate_table", checks_);
+    const GilRelease nogil;
+    const Reader reader(access_);
+    return network_.evaluate(table, n_threads);
+  }
+
  private:
   Network<T> network_;
   TableChecks<T> checks_;

@@ -68,12 +68,11 @@ template <class T> class PyTraining {
     write([&](TrainingState<T>& state) { state.set_optimizer(mean, square, step); });
   }
 
-  double compute_gradients(const Ids& ids, const Array<T>& dense, const Array<T>& target,
-                           const std::optional<Array<T>>& weight, const Array<std::int64_t>& rows,
+  double compute_gradients(const PyTable<T>& of_rows, const Array<std::int64_t>& rows,
                            std::uint64_t seed, std::size_t n_threads) {
     const char* name = "compute_gradients";
     n_threads = check_threads(name, n_threads);
-    const Table<T> table = checks().table(name, ids, dense, target, weight);
+    const Table<T>& table = of_rows.of(name, checks());
     check_rows(name, rows, table.size);
     const std::int64_t* order = rows.data();
     const auto n = static_cast<std::size_t>(rows.shape(0));
@@ -84,8 +83,7 @@ template <class T> class PyTraining {
     return state_->compute_gradients(table, order, n, seed, n_threads);
   }
 
-  py::tuple train_epoch(const Ids& ids, const Array<T>& dense, const Array<T>& target,
-                        const std::optional<Array<T>>& weight, const Array<std::int64_t>& order,
+  py::tuple train_epoch(const PyTable<T>& of_rows, const Array<std::int64_t>& order,
                         std::size_t batch_size, double learning_rate, double beta_1, double beta_2,
                         double epsilon, std::uint64_t seed, std::size_t n_threads,
                         const std::string& optimizer) {
@@ -93,7 +91,7 @@ template <class T> class PyTraining {
     n_threads = check_threads(name, n_threads);
     const AdamOptions adam{learning_rate, beta_1, beta_2, epsilon, optimizer_named(optimizer)};
     check_adam(adam);
-    const Table<T> table = checks().table(name, ids, dense, target, weight);
+    const Table<T>& table = of_rows.of(name, checks());
     check_rows(name, order, table.size);
     if (batch_size == 0) throw py::value_error("train_epoch: batch_size is 0, want at least 1");
     const std::int64_t* rows = order.data();

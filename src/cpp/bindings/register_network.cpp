@@ -64,7 +64,29 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("n_threads"))
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"));
+           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
+      .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
+}
+
+template <class T> void register_table_of(py::module_& m, const char* name) {
+  using Rows = PyTable<T>;
+  py::class_<Rows> table(m, name);
+  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&,
+           const std::optional<Array<T>>&>(
+      table,
+      [](const py::object& network, const Ids& ids, const Array<T>& dense, const Array<T>& target,
+         const std::optional<Array<T>>& weight) {
+        const auto& of =
+            held<PyNetwork<T>>("Table", network, "network", "a network of the same type");
+        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight);
+      },
+      py::arg("network"), py::arg("ids").noconvert(), py::arg("dense").noconvert(),
+      py::arg("target").noconvert(), py::arg("weight").noconvert());
+  table.def("__len__", &Rows::size)
+      .def_property_readonly("ids",
+                             [](const py::object& self) { return self.cast<Rows&>().ids(self); })
+      .def_property_readonly(
+          "target", [](const py::object& self) { return self.cast<Rows&>().target(self); });
 }
 
 template <class E>
@@ -218,6 +240,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
 void register_network(py::module_& m) {
   py::class_<NetworkConfig> config(m, "NetworkConfig");
   def_config(config, &make_config);
+  register_table_of<float>(m, "TableF32");
+  register_table_of<double>(m, "TableF64");
   register_network_of<float>(m, "NetworkF32");
   register_network_of<double>(m, "NetworkF64");
 }

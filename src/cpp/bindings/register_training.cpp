@@ -58,15 +58,12 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
                              })
       .def("set_optimizer", &Training::set_optimizer, py::arg("m").noconvert(),
            py::arg("v").noconvert(), py::arg("step"))
-      .def("compute_gradients", &Training::compute_gradients, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("rows").noconvert(), py::arg("seed"),
-           py::arg("n_threads"))
-      .def("train_epoch", &Training::train_epoch, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("order").noconvert(), py::arg("batch_size"),
-           py::arg("learning_rate"), py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"),
-           py::arg("seed"), py::arg("n_threads"), py::arg("optimizer") = "adam");
+      .def("compute_gradients", &Training::compute_gradients, py::arg("table"),
+           py::arg("rows").noconvert(), py::arg("seed"), py::arg("n_threads"))
+      .def("train_epoch", &Training::train_epoch, py::arg("table"), py::arg("order").noconvert(),
+           py::arg("batch_size"), py::arg("learning_rate"), py::arg("beta_1"), py::arg("beta_2"),
+           py::arg("epsilon"), py::arg("seed"), py::arg("n_threads"),
+           py::arg("optimizer") = "adam");
 }
 
 }  // namespace

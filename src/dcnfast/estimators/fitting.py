@@ -75,7 +75,8 @@ class Fitted:
         dtype = self.model.config.dtype
         encoded = self.encoder.transform(part.table, dtype, n_jobs)
         target = self.target.scaled(part.target, dtype)
-        return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, dtype))
+        weight = mean_one(part.loss_weight, dtype)
+        return Rows(self.model, encoded.ids, encoded.dense, target, weight)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
 
@@ -90,6 +91,26 @@ class Model:
     def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
         """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
         return np.asarray(self.network.predict(ids, dense, n_threads))
+
+    def table(
+        self, ids: Array, dense: Array, target: Array, weight: Array | None
+    ) -> _core.TableF32 | _core.TableF64:
+        """Return rows to train on or to evaluate, which are checked here and not again.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (N, F), int32
+        dense : ndarray of shape (N, M)
+        target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
+        weight : ndarray of shape (N,) or None
+        """
+        if isinstance(self.network, _core.NetworkF64):
+            return _core.TableF64(self.network, ids, dense, target, weight)
+        return _core.TableF32(self.network, ids, dense, target, weight)
+
+    def evaluate(self, table: Any, n_threads: int) -> float:
+        """Return the weighted mean loss over the rows of a :meth:`table`, without the penalty."""
+        return float(self.network.evaluate_table(table, n_threads))
 
     def is_finite(self) -> bool:
         """Return whether all parameters are."""

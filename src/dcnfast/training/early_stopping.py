@@ -138,8 +138,7 @@ class HeldOut:
         """Return the score of the network as it is now, the higher the better."""
         model = self.settled.update()
         if self.scorer is None:
-            r = self.rows
-            return -float(model.network.evaluate(r.ids, r.dense, r.target, r.weight, n_threads))
+            return -model.evaluate(self.rows.table, n_threads)
         try:
             score = self.scorer()
         except ValueError as error:  # which speaks of y_true

@@ -42,7 +42,7 @@ def judge(training: Training, rows: Rows, settings: Settings, best: Array) -> li
     notices : list of Notice
         Empty for a network that is fine.
     """
-    model, some = training.model, _sample(rows)
+    model, some = training.model, _sample(training.model, rows)
     if (rows.target == rows.target[0]).all():
         return []
     if _is_worse(model, some, settings) and _is_worse(model, rows, settings):
@@ -54,18 +54,16 @@ def judge(training: Training, rows: Rows, settings: Settings, best: Array) -> li
     return _notice_if_dead(model, some, settings)
 
 
-def _sample(rows: Rows) -> Rows:
+def _sample(model: Model, rows: Rows) -> Rows:
     step = max(1, len(rows) // SAMPLE)
     ids, dense = np.ascontiguousarray(rows.ids[::step]), np.ascontiguousarray(rows.dense[::step])
     target = np.ascontiguousarray(rows.target[::step])
     weight = None if rows.weight is None else np.ascontiguousarray(rows.weight[::step])
-    return Rows(ids, dense, target, weight)
+    return Rows(model, ids, dense, target, weight)
 
 
 def _loss(model: Model, rows: Rows, settings: Settings) -> float:
-    loss = float(
-        model.network.evaluate(rows.ids, rows.dense, rows.target, rows.weight, settings.n_threads)
-    )
+    loss = model.evaluate(rows.table, settings.n_threads)
     return loss if np.isfinite(loss) else np.inf
 
 

@@ -99,10 +99,7 @@ def run_epoch(
     n = len(rows)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
     loss, _, finished = training.state.train_epoch(
-        rows.ids,
-        rows.dense,
-        rows.target,
-        rows.weight,
+        rows.table,
         order.astype(np.int64, copy=False),
         min(settings.batch_size, n),
         settings.adam.learning_rate,
