@@ -288,6 +288,9 @@ class _Network(Generic[_T]):
     # linear_embedding
     @property
     def roles(self) -> dict[str, str]: ...
+    # of each tensor, by name: cross, deep, head or tables
+    @property
+    def parts(self) -> dict[str, str]: ...
     # read-only views of the flat buffers, by name
     @property
     def parameters(self) -> dict[str, npt.NDArray[_T]]: ...

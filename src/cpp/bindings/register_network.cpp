@@ -47,6 +47,14 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
                                      kRoleNames[static_cast<std::size_t>(t.role)];
                                return out;
                              })
+      .def_property_readonly("parts",
+                             [](const Net& s) {
+                               py::dict out;
+                               for (const Tensor& t : s.layout().tensors())
+                                 out[py::str(t.name)] =
+                                     kPartNames[static_cast<std::size_t>(t.part)];
+                               return out;
+                             })
       .def_property_readonly("parameters", view(parameters))
       .def_property_readonly("averages", view(averages))
       .def_property_readonly("flat_averages", flat(averages))

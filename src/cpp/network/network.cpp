@@ -22,10 +22,14 @@ Network<T>::Network(const NetworkConfig& config)
 // The order of the tensors in the flat buffers. Tables come last: they take no shards.
 template <class T> Layout Network<T>::make_layout() {
   Layout layout;
+  layout.begin(Part::cross);
   if (cross_ != nullptr) cross_->add(layout);
+  layout.begin(Part::deep);
   for (DeepPart<T>& branch : deep_) branch.add(layout);
+  layout.begin(Part::head);
   head_.add(layout);
   dense_size_ = layout.size();
+  layout.begin(Part::tables);
   embedding_.add(layout);
   return layout;
 }

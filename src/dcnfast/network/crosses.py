@@ -280,11 +280,3 @@ class LowRank(Matrix):
 
 
 CROSSES: Family[Cross] = Family("cross", Matrix, Vector, LowRank)
-
-
-def cross_of(parameters: Mapping[str, Array]) -> type[Cross] | None:
-    """Return the cross whose tensors these parameters have, None without one."""
-    for kind in CROSSES.values():
-        if all(tensor.name in parameters for tensor in kind.weights):
-            return kind
-    return None

@@ -22,6 +22,15 @@ def _in_blocks(array: Array, size: int) -> Iterator[Array]:
     return (array[start : start + size] for start in range(0, len(array), size))
 
 
+def _settle_rows(table: Array, counts: npt.NDArray[np.int64]) -> None:
+    """Give rows that training never saw the mean of the others, each as often as it was seen."""
+    K = table.shape[1]
+    total = np.zeros(K)
+    for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
+        total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
+    table[counts == 0] = total / max(counts.sum(), 1)
+
+
 class Model:
     """A network and its parameters. Copies and pickles by value.
 
@@ -73,18 +82,16 @@ class Model:
             How to draw the weights of the cross layers; of hidden layers and head.
         """
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
-        roles = self.network.roles
-        for name, shape, offset in self.network.tensors:
-            to = flat[offset : offset + int(np.prod(shape))]
-            role = roles[name]
+        for _, role, to in self._tensors(flat):
             if role == "scale":
                 to[:] = 1
             elif role == "embedding":
-                for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
+                # float64 is twice the size of a large table
+                for block in _in_blocks(to.reshape(-1), BLOCK):
                     block[:] = 0.05 * random_state.normal(size=len(block))
             elif role in ("cross_weight", "weight"):
                 draw = INITIALIZERS[cross if role == "cross_weight" else deep].draw
-                to[:] = draw(random_state, shape).ravel()
+                to[:] = draw(random_state, to.shape)
         self.network.set_parameters(flat)
         return self
 
@@ -150,20 +157,22 @@ class Model:
         return flat
 
     def _settle(self, flat: Array, seen: list[npt.NDArray[np.int64]]) -> None:
-        offsets = {name: (offset, shape) for name, shape, offset in self.network.tensors}
-        first: dict[str, int] = {}
-        for (_, rows, width), counts in zip(self.config.fields, seen, strict=True):
-            for name in (f"embedding_{width}", "wide"):
-                if name not in offsets:
-                    continue
-                offset, (V, K) = offsets[name]
-                at = first.get(name, 0)
-                first[name] = at + rows
-                table = flat[offset : offset + V * K].reshape(V, K)[at : at + rows]
-                total = np.zeros(K)
-                for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
-                    total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
-                table[counts == 0] = total / max(counts.sum(), 1)
+        for _, role, table in self._tensors(flat):
+            if role not in ("embedding", "linear_embedding"):
+                continue
+            at, width = 0, table.shape[1]
+            for (_, rows, K), counts in zip(self.config.fields, seen, strict=True):
+                if role == "embedding" and width != K:
+                    continue  # the field is in another table
+                _settle_rows(table[at : at + rows], counts)
+                at += rows
+
+    def _tensors(self, flat: Array) -> Iterator[tuple[str, str, Array]]:
+        """Yield the part and the role of each tensor, and a view of it in a flat array."""
+        parts, roles = self.network.parts, self.network.roles
+        for name, shape, offset in self.network.tensors:
+            view = flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            yield parts[name], roles[name], view
 
     def shrink(self, factor: Array, constant: Array) -> None:
         """Move all logits towards a constant: factor * logits + (1 - factor) * constant.
@@ -181,14 +190,14 @@ class Model:
             self.network.set_averages(averages)
 
     def _shrink(self, flat: Array, factor: Array, constant: Array) -> None:
-        for name, shape, offset in self.network.tensors:
-            tensor = flat[offset : offset + int(np.prod(shape))].reshape(shape)
-            if name in ("head_W", "wide_W"):  # (C, ...)
-                tensor *= factor[:, None].astype(flat.dtype)
-            elif name == "wide":  # (V, C)
-                tensor *= factor.astype(flat.dtype)
-            elif name == "head_b":
+        to = factor.astype(flat.dtype)
+        for part, role, tensor in self._tensors(flat):
+            if role == "linear_embedding":  # (V, C)
+                tensor *= to
+            elif part == "head" and role == "bias":  # (C,)
                 tensor[:] = factor * tensor + (1 - factor) * constant
+            elif part == "head":  # (C, ...)
+                tensor *= to[:, None]
 
     def snapshot(self, out: Array | None = None) -> Array:
         """Copy the flat parameters that predictions use: the averages where they are kept."""
