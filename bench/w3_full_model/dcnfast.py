@@ -1,5 +1,7 @@
 import numpy as np
 
+from dcnfast import _core
+
 
 def compiled(config, parameters):
     """Return the engine's network with these parameters."""
@@ -13,12 +15,13 @@ def compiled(config, parameters):
 
 def prepare(data, threads):
     network, turns = compiled(data.config, data.parameters), data.endless_turns()
-    table = data.ids, data.dense, data.target, None
+    state = _core.TrainingStateF32(network)
+    table = _core.TableF32(network, data.ids, data.dense, data.target, None)
 
     def run():
         turn = next(turns)
-        loss, _, _ = network.train_epoch(
-            *table, turn.ravel(), turn.shape[1], data.adam.compile(), 0, threads
+        loss, _, _ = state.train_epoch(
+            table, turn.ravel(), turn.shape[1], data.adam.compile(), 0, threads
         )
         return (np.array([loss]),)
 

@@ -26,7 +26,7 @@ class Fitting:
 
     def __call__(self):
         epochs = []
-        train_epoch = _core.NetworkF32.train_epoch
+        train_epoch = _core.TrainingStateF32.train_epoch
 
         def timed(*args, **kwargs):
             start = time.process_time()
@@ -34,7 +34,7 @@ class Fitting:
             epochs.append(time.process_time() - start)
             return result
 
-        with patch.object(_core.NetworkF32, "train_epoch", timed):
+        with patch.object(_core.TrainingStateF32, "train_epoch", timed):
             model = self.fit(self.data.estimator())
         self.last_epochs.append(np.median(epochs[-5:]) / np.median(epochs[1:6]))
         self.predicts.append(self.predict_time(model) / self.predict_time(self.new))

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <numeric>
+#include <vector>
 
 #include "base/buffer.hpp"
 #include "check.hpp"
-#include "base/tiling.hpp"
+#include "base/each_tile.hpp"
 
 namespace {
 
@@ -101,4 +103,30 @@ TEST(tiling_gives_each_shard_as_many_tiles) {
       CHECK(cut.shards > 1 || batch < 2 * dcn::kRowsPerShard);
       CHECK(cut.tiles % cut.shards == 0 || cut.tiles > 8 * cut.shards);
     }
+}
+
+TEST(tiling_runs_the_tiles_of_a_shard_in_their_order) {
+  for (const std::size_t batch : {0, 1, 1000, 70001})
+    for (const std::size_t threads : {1, 2, 5})
+      for (const bool by_tile : {false, true}) {
+        dcn::Tiling cut = dcn::cut(batch, dcn::kLeastRows, 36);
+        if (by_tile) cut = cut.by_tile();
+        // a workspace is one thread's: what it counts adds up to the number of tiles
+        auto workspaces = dcn::make_workspaces(cut, threads, [] { return std::size_t{0}; });
+        CHECK(workspaces.size() <= threads);
+        std::vector<std::size_t> rows(cut.tiles, 0), next(std::max<std::size_t>(cut.shards, 1), 0);
+        std::vector<char> wrong(cut.tiles, 0);
+        dcn::each_tile(cut, threads, workspaces, [&](const dcn::Tile& tile, std::size_t& count) {
+          ++count;
+          const bool begins = tile.number == cut.first_tile(tile.shard);
+          const std::size_t want = begins ? tile.number : next[tile.shard];
+          wrong[tile.number] = tile.number != want || tile.begins_shard != begins ||
+                               tile.first != cut.first_row(tile.number);
+          next[tile.shard] = tile.number + 1;
+          rows[tile.number] += tile.rows;
+        });
+        CHECK(std::accumulate(workspaces.begin(), workspaces.end(), std::size_t{0}) == cut.tiles);
+        CHECK(std::accumulate(rows.begin(), rows.end(), std::size_t{0}) == batch);
+        CHECK(std::count(wrong.begin(), wrong.end(), 0) == static_cast<std::ptrdiff_t>(cut.tiles));
+      }
 }

@@ -2,7 +2,7 @@
 #include <numeric>
 
 #include "training/optimizer.hpp"
-#include "network/coalesced_ids.hpp"
+#include "training/coalesced_ids.hpp"
 #include "watched.hpp"
 
 namespace {

@@ -6,6 +6,7 @@ import pytest
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference import dropout_mask, dropout_stream
+from dcnfast.training.state import Training
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -29,13 +30,13 @@ def masks(B, hidden, rate, dtype, *, step=1, structure="parallel", n_threads=1):
         if name.startswith(("deep_b", "deep_parallel_b")):
             flat[offset : offset + shape[0]] = 1
     model.network.set_parameters(flat)
-    nothing = np.zeros_like(flat)
-    model.network.set_optimizer(nothing, nothing, step - 1)
+    nothing, state = np.zeros_like(flat), Training(model).state
+    state.set_optimizer(nothing, nothing, step - 1)
     ids, dense = np.zeros((B, 0), np.int32), np.zeros((B, 1), dtype)
     target = -B * B / 2 * np.eye(B, dtype=dtype)
-    rows = np.arange(B)
-    model.network.compute_gradients(ids, dense, target, None, rows, SEED, n_threads)
-    return model.network.gradients["head_W"].copy()
+    table = model.table(ids, dense, target, None)
+    state.compute_gradients(table, np.arange(B), SEED, n_threads)
+    return state.gradients["head_W"].copy()
 
 
 def want(step, layer, B, width, rate, dtype):

@@ -61,6 +61,30 @@ def arrays(*shapes):
     return [np.full(shape, 0.5) for shape in shapes]
 
 
+ARRAYS = np.zeros((6, 2), np.int32), *arrays((6, 3), (6, 1), (6,))
+
+
+def table(network_of_it=None):
+    return _core.TableF64(network_of_it or network(), *ARRAYS)
+
+
+def other_tables():
+    """Yield tables of networks of another type or shape."""
+    f32 = _core.NetworkF32(_core.NetworkConfig(**CONFIG))
+    yield _core.TableF32(f32, ARRAYS[0], *(a.astype(np.float32) for a in ARRAYS[1:]))
+    ids, dense, target, weight = ARRAYS
+    for change, rows in (
+        ({"n_dense": 2}, (ids, dense[:, 1:].copy(), target, weight)),
+        ({"n_outputs": 2}, (ids, dense, np.ones((6, 2)), weight)),
+        ({"fields": [("city", 10, 3), ("day", 4, 2)]}, ARRAYS),
+        ({"fields": [("city", 9, 3)]}, (ids[:, 1:].copy(), dense, target, weight)),
+        ({"fields": [("city", 9, 3), ("day", 4, 2), ("x", 1, 1)]},
+         (np.zeros((6, 3), np.int32), dense, target, weight)),
+        ({"loss": "softmax"}, (ids, dense, np.zeros((6, 1)), weight)),
+    ):  # fmt: skip
+        yield _core.TableF64(_core.NetworkF64(_core.NetworkConfig(**CONFIG | change)), *rows)
+
+
 def not_an_array_like(good, free_axes):
     """Return what is none, or has another type, shape or size."""
     dtype, shape = good.dtype, good.shape
@@ -166,33 +190,50 @@ def of_ops():
 def of_network():
     net = network()
     size = net.flat_parameters.size
-    flat, ids, order = np.ones(size), np.zeros((6, 2), np.int32), np.arange(6)
-    dense, target, weight = arrays((6, 3), (6, 1), (6,))
+    flat, (ids, dense, _, _) = np.ones(size), ARRAYS
     bad_ids = [ids - 1, ids + 4, ids + (2**31 - 1), ids.astype(np.int64)]
+    return {
+        "set_parameters": (net.set_parameters, (flat,), {}),
+        "set_averages": (net.set_averages, (flat,), {}),
+        "tiling": (net.tiling, (100,), {0: [2**32, 2**63, 2**64, -1, None]}),
+        "predict": (net.predict, (ids, dense, 2), {0: bad_ids, 2: THREADS}),
+        "evaluate": (net.evaluate, (*ARRAYS, 2), {0: bad_ids, 4: THREADS}),
+        "Table": (
+            _core.TableF64, (net, *ARRAYS),
+            {0: [None, 1, _core.NetworkF32(_core.NetworkConfig(**CONFIG))], 1: bad_ids},
+        ),
+        "evaluate_table": (
+            net.evaluate_table, (table(), 2),
+            {0: [None, 1, ARRAYS, net, *other_tables()], 1: THREADS},
+        ),
+    }  # fmt: skip
+
+
+def of_training():
+    state = _core.TrainingStateF64(network())
+    flat, order = np.ones(state.flat_gradients.size), np.arange(6)
     bad_order = [order + 1, order - 1, order + 2**62, order.astype(np.int32), order * 1.0]
     seeds = [-1, 2**64, 1.5, None]
     count = [0, *NO_COUNT, 2**64]
     steps = [2**32, 2**63, 2**64, -1, None, 0.5, math.nan]
-    table = (ids, dense, target, weight)
+    rows, bad_rows = table(), [None, 1, ARRAYS, np.ones((6, 3)), state, *other_tables()]
     return {
-        "set_parameters": (net.set_parameters, (flat,), {}),
-        "set_averages": (net.set_averages, (flat,), {}),
-        "set_optimizer": (net.set_optimizer, (flat, flat, 3), {2: steps}),
-        "tiling": (net.tiling, (100,), {0: [2**32, 2**63, 2**64, -1, None]}),
+        "TrainingState": (
+            _core.TrainingStateF64, (network(),),
+            {0: [None, 1, state, _core.NetworkF32(_core.NetworkConfig(**CONFIG))]},
+        ),
+        "set_optimizer": (state.set_optimizer, (flat, flat, 3), {2: steps}),
         "set_sharing": (
-            net.set_sharing, (3, 8, 1e6),
+            state.set_sharing, (3, 8, 1e6),
             {0: [-1, 2**64, None], 1: [-1, 2**64, None], 2: [math.nan, None, "a"]},
         ),
-        "predict": (net.predict, (ids, dense, 2), {0: bad_ids, 2: THREADS}),
-        "evaluate": (net.evaluate, (*table, 2), {0: bad_ids, 4: THREADS}),
         "compute_gradients": (
-            net.compute_gradients, (*table, order, 0, 2),
-            {0: bad_ids, 4: [order[:0], *bad_order], 5: seeds, 6: THREADS},
+            state.compute_gradients, (rows, order, 0, 2),
+            {0: bad_rows, 1: [order[:0], *bad_order], 2: seeds, 3: THREADS},
         ),
         "train_epoch": (
-            net.train_epoch, (*table, order, 4, optimizer_options(), 0, 2),
-            {0: bad_ids, 4: bad_order, 5: count, 6: [None, "adam", 1], 7: seeds,
-             8: THREADS},
+            state.train_epoch, (rows, order, 4, optimizer_options(), 0, 2),
+            {0: bad_rows, 1: bad_order, 2: count, 3: [None, "adam", 1], 4: seeds, 5: THREADS},
         ),
     }  # fmt: skip
 
@@ -256,14 +297,16 @@ def of_module():
     }  # fmt: skip
 
 
-SURFACES = {"ops": of_ops, "network": of_network, "rows": of_rows, "module": of_module}
+SURFACES = {"ops": of_ops, "network": of_network, "training": of_training, "rows": of_rows}
+SURFACES["module"] = of_module
 # by place: arguments that may be None, and axes of arguments that may be as long as they are
-WEIGHTS = dict.fromkeys(
-    ("squared_error", "log_loss", "softmax_loss", "poisson_loss"), 2
-) | dict.fromkeys(("evaluate", "compute_gradients", "train_epoch"), 3)
+WEIGHTS = dict.fromkeys(("squared_error", "log_loss", "softmax_loss", "poisson_loss"), 2) | {
+    "evaluate": 3,
+    "Table": 4,
+}
 FREE_AXES = dict.fromkeys([f"cross_{kind}" for kind in CROSSES], (0, 0)) | {
     "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
-    "compute_gradients": (4, 0), "train_epoch": (4, 0), "ColumnScales": (9, 0),
+    "compute_gradients": (1, 0), "train_epoch": (1, 0), "ColumnScales": (9, 0),
 }  # fmt: skip
 
 
@@ -326,7 +369,7 @@ def test_bad_description_of_a_network(name, value):
         _core.NetworkConfig(**CONFIG | {name: value})
 
 
-@pytest.mark.parametrize("surface", ["ops", "network"])
+@pytest.mark.parametrize("surface", ["ops", "network", "training"])
 def test_threads_are_as_many_as_the_pool_has(surface):
     """A call that made room for each of 10^9 threads would take all memory."""
     calls = 0
@@ -334,7 +377,7 @@ def test_threads_are_as_many_as_the_pool_has(surface):
         for place in (place for place, values in bad.items() if values is THREADS):
             function(*arguments[:place], 10**9, *arguments[place + 1 :])
             calls += 1
-    assert calls >= 4
+    assert calls >= 2
 
 
 def as_bytes(result):
@@ -375,15 +418,12 @@ def test_what_is_written_is_no_copy(place):
 
 def test_steps_end_before_rows_forget_them():
     """Exact Adam notes the step of each row in 32 bits."""
-    net = network()
-    flat = np.full(net.flat_parameters.size, 0.1)
-    train = partial(
-        net.train_epoch, np.zeros((6, 2), np.int32), *arrays((6, 3), (6, 1)), None, np.arange(6), 2,
-        optimizer_options(), 0, 2,
-    )  # fmt: skip
-    net.set_optimizer(flat, flat, 2**32 - 1 - 4)
+    state = _core.TrainingStateF64(network())
+    flat = np.full(state.flat_gradients.size, 0.1)
+    train = partial(state.train_epoch, table(), np.arange(6), 2, optimizer_options(), 0, 2)
+    state.set_optimizer(flat, flat, 2**32 - 1 - 4)
     train()
-    assert net.step == 2**32 - 1 - 1
+    assert state.step == 2**32 - 1 - 1
     with pytest.raises(ValueError, match=r"train_epoch: step is 4294967294 and 4 may follow"):
         train()
-    assert np.isfinite(net.flat_parameters).all()
+    assert np.isfinite(state.network.flat_parameters).all()

@@ -137,6 +137,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.memory import count_bytes
 from dcnfast.network.model import Model
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.state import Training
 shim = ctypes.CDLL(None)
 shim.allocated.restype = ctypes.c_ulonglong
 results = []
@@ -146,13 +147,13 @@ for options in json.loads(sys.argv[1]):
     config = NetworkConfig(**options)
     n, threads = 300, 2
     shim.fail_allocation(10**9)
-    model = Model(config)
-    network, dtype, C = model.network, config.dtype, config.n_outputs
+    training = Training(Model(config))
+    dtype, C = config.dtype, config.n_outputs
     ids = np.zeros((n, len(config.fields)), np.int32)
     for f, (_, rows, _) in enumerate(config.fields): ids[:, f] = np.arange(n) % rows
-    network.train_epoch(
-        ids, np.ones((n, config.n_dense), dtype), np.ones((n, C), dtype), None, np.arange(n), n,
-        OptimizerStep(0.01).compile(), 0, threads)
+    table = training.model.table(
+        ids, np.ones((n, config.n_dense), dtype), np.ones((n, C), dtype), None)
+    training.state.train_epoch(table, np.arange(n), n, OptimizerStep(0.01).compile(), 0, threads)
     shim.stop_failing()
     results.append([shim.allocated(), count_bytes(config, n, threads)])
 print(json.dumps(results))

@@ -12,6 +12,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.parallel import FEW_ROWS, each
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.state import Training
 
 CONFIG = {"fields": (("city", 3, 2),), "n_dense": 4, "cross_layers": 1, "ema_decay": 0.9}
 
@@ -21,20 +22,28 @@ def state(request):
     model = Model(NetworkConfig(**CONFIG, dtype=request.param))
     model.initialize(np.random.RandomState(0))
     model.network.set_averages(model.snapshot() / 2)
-    assert model.network.step == 0  # whoever asks for it wants to train
-    return model.__getstate__()
+    return model.__getstate__() | Training(model).__getstate__()
 
 
 def load(state):
-    model = Model.__new__(Model)
+    """Return a training whose model and moments are from the state."""
+    model, training = Model.__new__(Model), Training.__new__(Training)
     model.__setstate__(state)
-    return model
+    training.__setstate__(state | {"model": model})
+    return training
 
 
 def test_good_state(state):
-    model = load(state)
-    assert pickle.dumps(pickle.loads(pickle.dumps(model))) == pickle.dumps(model)
-    np.testing.assert_array_equal(model.network.flat_averages, state["averages"])
+    training = load(state)
+    for one in (training, training.model):
+        assert pickle.dumps(pickle.loads(pickle.dumps(one))) == pickle.dumps(one)
+    np.testing.assert_array_equal(training.model.network.flat_averages, state["averages"])
+
+
+@pytest.mark.parametrize("bad", [None, [], {}, {"model": None}, {"model": {}}])
+def test_no_model(bad):
+    with pytest.raises(ValueError, match="no dict with a model"):
+        Training.__new__(Training).__setstate__(bad)
 
 
 FLAT = ["parameters", "first_moments", "second_moments", "averages"]
@@ -94,34 +103,37 @@ def test_bad_descriptions(state, change):
 @pytest.mark.parametrize("bad", [None, [], "state", {"config": 3}])
 def test_no_state(bad):
     with pytest.raises(ValueError, match="no dict with a config"):
-        load(bad)
+        Model.__new__(Model).__setstate__(bad)
 
 
 def test_a_bad_state_leaves_the_model_as_it_was(state):
-    model = load(state)
+    training = load(state)
+    model, compiled = training.model, training.state
     config, network = model.config, model.network
     with pytest.raises(ValueError, match="not finite"):
         model.__setstate__(state | {"averages": state["averages"] * np.nan})
     assert model.config is config
     assert model.network is network
+    with pytest.raises(ValueError, match="not finite"):
+        training.__setstate__(state | {"first_moments": state["first_moments"] * np.nan})
+    assert training.state is compiled
 
 
 def test_an_old_step_goes_on(state):
     """Exact Adam with a step that 32 bits hold, and one more than they do."""
     state["config"] = state["config"] | {"sparse_adam": "exact"}
-    model = load(state | {"step": 2**32 - 10})
-    dtype = model.config.dtype
-    arguments = (
-        np.zeros((6, 1), np.int32), np.ones((6, 4), dtype), np.ones((6, 1), dtype), None,
-        np.arange(6), 3, OptimizerStep(0.01).compile(), 0, 1,
-    )  # fmt: skip
+    training = load(state | {"step": 2**32 - 10})
+    model, dtype = training.model, training.model.config.dtype
+    ids, dense = np.zeros((6, 1), np.int32), np.ones((6, 4), dtype)
+    table = model.table(ids, dense, np.ones((6, 1), dtype), None)
+    arguments = table, np.arange(6), 3, OptimizerStep(0.01).compile(), 0, 1
     for _ in range(3):
-        model.network.train_epoch(*arguments)
+        training.state.train_epoch(*arguments)
     assert model.is_finite()
-    model.network.train_epoch(*arguments)
+    training.state.train_epoch(*arguments)
     with pytest.raises(ValueError, match=r"step is 4294967294 and 3 may follow, want less than"):
-        model.network.train_epoch(*arguments)
-    assert np.isfinite(model.logits(*arguments[:2], 1)).all()
+        training.state.train_epoch(*arguments)
+    assert np.isfinite(model.logits(ids, dense, 1)).all()
 
 
 @pytest.mark.parametrize("name", ["mean", "scale", "factor"])

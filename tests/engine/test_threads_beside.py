@@ -38,20 +38,22 @@ def calls_of_a_network(model):
     One row is over before another thread is awake, so it is many.
     """
     network, flat = model.network, abs(model.snapshot())
+    state = _core.TrainingStateF64(network)
     predict, no_ids = row_predictor(network, 700), np.empty((400, 0), np.int32)
     dense, target, rows = np.ones((400, 700)), np.ones((400, 1)), np.arange(400)
     description = model.config.compile.__func__
+    table = model.table(no_ids, dense, target, None)
     return {
         "row": lambda: [predict(no_ids[0], dense[0]) for _ in range(300)],
         "construct": lambda: description(model.config),
+        "construct training": lambda: _core.TrainingStateF64(network),
         "set_parameters": lambda: network.set_parameters(flat),
         "set_averages": lambda: network.set_averages(flat),
-        "set_optimizer": lambda: network.set_optimizer(flat, flat, 1),
+        "set_optimizer": lambda: state.set_optimizer(flat, flat, 1),
         "predict": lambda: network.predict(no_ids, dense, 1),
         "evaluate": lambda: network.evaluate(no_ids, dense, target, None, 1),
-        "compute_gradients": lambda: network.compute_gradients(
-            no_ids, dense, target, None, rows, 0, 1
-        ),
+        "evaluate_table": lambda: network.evaluate_table(table, 1),
+        "compute_gradients": lambda: state.compute_gradients(table, rows, 0, 1),
     }
 
 
@@ -162,40 +164,42 @@ def test_row_predictors_in_many_threads(served, shared):
         np.testing.assert_array_equal(answer, want)
 
 
-def table(n):
+def arrays(n):
     rng = np.random.default_rng(0)
     return np.empty((n, 0), np.int32), rng.normal(size=(n, 60)), rng.normal(size=(n, 1))
 
 
-def trainer(network, n, epochs):
+def trainer(state, n, epochs):
     """Return what trains."""
-    ids, dense, target = table(n)
+    rows = _core.TableF64(state.network, *arrays(n), None)
 
     def work():
         for _ in range(epochs):
-            network.train_epoch(
-                ids, dense, target, None, np.arange(n), 100, OptimizerStep(0.01).compile(), 0, 1
-            )
+            state.train_epoch(rows, np.arange(n), 100, OptimizerStep(0.01).compile(), 0, 1)
 
     return work
 
 
 def test_a_network_that_is_trained_answers_nobody_else():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
-    ids, dense, target = table(5)
+    state, other = _core.TrainingStateF64(network), _core.TrainingStateF64(network)
+    ids, dense, target = arrays(5)
     flat = np.zeros_like(network.flat_parameters)
     predict_row = row_predictor(network, 60)
+    few = _core.TableF64(network, ids, dense, target, None)
     calls = {
         "predict": lambda: network.predict(ids, dense, 1),
         "evaluate": lambda: network.evaluate(ids, dense, target, None, 1),
+        "evaluate_table": lambda: network.evaluate_table(few, 1),
         "row": lambda: predict_row(np.empty(0, np.int32), dense[0]),
         "set_parameters": lambda: network.set_parameters(flat),
-        "stage_seconds": lambda: network.stage_seconds,
-        "shared_fields": lambda: network.shared_fields,
-        "step": lambda: network.step,
-        "start_timing": network.start_timing,
+        "stage_seconds": lambda: state.stage_seconds,
+        "shared_fields": lambda: state.shared_fields,
+        "step": lambda: state.step,
+        "another training": trainer(other, 5, 1),
+        "start_timing": state.start_timing,
     }
-    train, entered = trainer(network, 100_000, 1), []
+    train, entered = trainer(state, 100_000, 1), []
 
     def work():
         while not entered:  # others are there, and the network does not change
@@ -221,7 +225,7 @@ def test_a_network_that_is_trained_answers_nobody_else():
 
 def test_a_network_that_predicts_does_not_change():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
-    ids, dense, _ = table(200_000)
+    ids, dense, _ = arrays(200_000)
     flat = np.zeros_like(network.flat_parameters)
 
     over = threading.Event()
@@ -250,12 +254,12 @@ def test_a_network_that_predicts_does_not_change():
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer on this system")
 def test_a_signal_handler_asks_for_the_network_that_its_thread_trains():
     network = Model(NetworkConfig(n_dense=60, cross_layers=2, dtype="float64")).network
-    ids, dense, _ = table(5)
+    ids, dense, _ = arrays(5)
     before = signal.signal(signal.SIGALRM, lambda *_: network.predict(ids, dense, 1))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
         with pytest.raises(RuntimeError, match="is being trained"):
-            trainer(network, 100_000, 1000)()
+            trainer(_core.TrainingStateF64(network), 100_000, 1000)()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -5,15 +5,18 @@ import pickle
 import numpy as np
 import pytest
 
+from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.state import Training
 
 KINDS = ["parameters", "averages", "gradients", "first_moments", "second_moments"]
+OF_THE_NETWORK = KINDS[:2]
 CONFIG = {
     "fields": (("city", 3, 2), ("day", 2, 5)), "n_dense": 4, "wide": True, "cross": "lowrank",
     "cross_layers": 2, "cross_rank": 3, "hidden": (5, 6), "layer_norm": True, "n_outputs": 2,
-    "ema_decay": 0.9,
+    "ema_decay": 0.9, "sparse_adam": "exact",
 }  # fmt: skip
 STEP = OptimizerStep(0.01).compile()
 
@@ -23,13 +26,20 @@ def trained(request):
     """A model after two Adam steps: nothing in it is zero."""
     rng = np.random.default_rng(0)
     model = Model(NetworkConfig(**CONFIG, dtype=request.param)).initialize(np.random.RandomState(0))
+    training = Training(model)
     X, y = (
         rng.normal(size=(20, 4)).astype(request.param),
         rng.normal(size=(20, 2)).astype(request.param),
     )
     ids = np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(np.int32)
-    model.network.train_epoch(ids, X, y, None, np.arange(20), 10, STEP, 0, 1)
-    return model
+    table = model.table(ids, X, y, None)
+    training.state.train_epoch(table, np.arange(20), 10, OptimizerStep(0.01).compile(), 0, 1)
+    return training
+
+
+def holder(trained, kind):
+    """Return what has a buffer: the network or its training state."""
+    return trained.model.network if kind in OF_THE_NETWORK else trained.state
 
 
 def root(array):
@@ -38,51 +48,76 @@ def root(array):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_views_lie_in_one_buffer_in_order(kind, trained):
-    flat = getattr(trained.network, f"flat_{kind}")
-    views = getattr(trained.network, kind)
-    assert sum(v.size for v in views.values()) == trained.n_parameters
-    assert flat.size - trained.n_parameters < 3 * 64 // flat.itemsize  # each table begins a line
-    for name, shape, offset in trained.network.tensors:
+    flat = getattr(holder(trained, kind), f"flat_{kind}")
+    views = getattr(holder(trained, kind), kind)
+    model = trained.model
+    assert sum(v.size for v in views.values()) == model.n_parameters
+    assert flat.size - model.n_parameters < 3 * 64 // flat.itemsize  # each table begins a line
+    for name, shape, offset in model.network.tensors:
         view = views[name]
         assert view.shape == tuple(shape)
-        assert view.dtype == flat.dtype == trained.config.dtype
+        assert view.dtype == flat.dtype == model.config.dtype
         assert root(view) == root(flat) + offset * flat.itemsize
         np.testing.assert_array_equal(view.ravel(), flat[offset : offset + view.size])
-    assert list(views) == [name for name, _, _ in trained.network.tensors]
+    assert list(views) == [name for name, _, _ in model.network.tensors]
     assert np.count_nonzero(flat) > flat.size / 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_views_are_read_only_and_live(kind, trained):
-    flat = getattr(trained.network, f"flat_{kind}")
-    for view in (flat, *getattr(trained.network, kind).values()):
+    flat = getattr(holder(trained, kind), f"flat_{kind}")
+    for view in (flat, *getattr(holder(trained, kind), kind).values()):
         assert not view.flags.writeable
         with pytest.raises(ValueError, match="read-only"):
             view[...] = 1
         with pytest.raises(ValueError, match="cannot set WRITEABLE"):
             view.setflags(write=True)
     before = flat.copy()
-    X = np.ones((4, 4), trained.config.dtype)
-    trained.network.train_epoch(
-        np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None, np.arange(4), 4, STEP, 0, 1,
-    )  # fmt: skip
+    X = np.ones((4, 4), trained.model.config.dtype)
+    table = trained.model.table(np.zeros((4, 2), np.int32), X, np.zeros((4, 2), X.dtype), None)
+    trained.state.train_epoch(table, np.arange(4), 4, OptimizerStep(0.01).compile(), 0, 1)
     assert not np.array_equal(before, flat)
 
 
-def test_views_outlive_the_network(trained):
-    views = trained.network.parameters
+@pytest.mark.parametrize("kind", KINDS)
+def test_views_outlive_the_network(kind, trained):
+    views = getattr(holder(trained, kind), kind)
     values = {name: view.copy() for name, view in views.items()}
-    del trained.network
+    del trained.model, trained.state
     np.zeros(100_000)  # something else for the memory, were it free
     for name, view in views.items():
         np.testing.assert_array_equal(view, values[name])
 
 
+def test_a_training_state_keeps_its_network_alive(trained):
+    state, flat = trained.state, trained.model.snapshot()
+    del trained.model
+    np.zeros(100_000)  # something else for the memory, were it free
+    np.testing.assert_array_equal(state.network.flat_averages, flat)
+
+
+def test_training_states_of_one_network_share_its_parameters_alone(trained):
+    """Moments, steps, and the steps of each row of a table are each one's own."""
+    model, dtype = trained.model, trained.model.config.dtype
+    ids = np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(np.int32)
+    table = model.table(ids, np.ones((20, 4), dtype), np.ones((20, 2), dtype), None)
+    order = np.arange(20)
+    other, moments = Training(model), trained.state.flat_first_moments.copy()
+    assert (other.state.step, other.state.flat_first_moments.any()) == (0, False)
+    other.state.train_epoch(table, order, 4, OptimizerStep(0.01).compile(), 0, 1)
+    assert (other.state.step, trained.state.step) == (5, 2)
+    np.testing.assert_array_equal(trained.state.flat_first_moments, moments)
+    alone = trained.copy()
+    for one in (trained, alone):
+        one.state.train_epoch(table, order, 20, OptimizerStep(0.01).compile(), 0, 1)
+    np.testing.assert_array_equal(model.snapshot(), alone.model.snapshot())
+
+
 def test_copies_share_nothing(trained):
     for other in (trained.copy(), pickle.loads(pickle.dumps(trained))):
-        assert other.network.step == trained.network.step == 2
+        assert other.state.step == trained.state.step == 2
         for kind in ("parameters", "averages", "first_moments", "second_moments"):
-            mine, its = (getattr(m.network, f"flat_{kind}") for m in (trained, other))
+            mine, its = (getattr(holder(t, kind), f"flat_{kind}") for t in (trained, other))
             np.testing.assert_array_equal(mine, its)
             assert not np.shares_memory(mine, its)
 
@@ -121,13 +156,22 @@ def test_copies_share_nothing(trained):
 def test_engine_checks_what_it_is_given(change, error, text):
     model = Model(NetworkConfig(**CONFIG, dtype="float64")).initialize(np.random.RandomState(0))
     before = model.snapshot()
-    arguments = {
+    arrays = {
         "ids": np.zeros((3, 2), np.int32), "dense": np.ones((3, 4)), "target": np.ones((3, 2)),
-        "weight": None, "order": np.arange(3), "batch_size": 2, "optimizer": STEP, "seed": 0,
-        "n_threads": 1,
+        "weight": None,
     }  # fmt: skip
+    arguments = {
+        "order": np.arange(3), "batch_size": 2, "optimizer": OptimizerStep(0.1).compile(), "seed": 0, "n_threads": 1,
+    }  # fmt: skip
+    table = {name: change.get(name, array) for name, array in arrays.items()}
     with pytest.raises(error, match=text):
-        model.network.train_epoch(**arguments | change)
+        Training(model).state.train_epoch(
+            model.table(**table),
+            **arguments | {k: v for k, v in change.items() if k not in arrays},
+        )
+    if change.keys() & arrays.keys():
+        with pytest.raises(error, match=text):
+            model.network.evaluate(**table, n_threads=1)
     np.testing.assert_array_equal(model.snapshot(), before)
 
 
@@ -138,6 +182,10 @@ def test_softmax_wants_class_numbers():
         with pytest.raises(IndexError, match=r"target\[1\] is class .*, want 0 to 2"):
             network.evaluate(
                 np.zeros((2, 0), np.int32), np.ones((2, 1)), np.array([[0.0], [bad]]), None, 1
+            )
+        with pytest.raises(IndexError, match=r"target\[1\] is class .*, want 0 to 2"):
+            _core.TableF64(
+                network, np.zeros((2, 0), np.int32), np.ones((2, 1)), np.array([[0.0], [bad]]), None
             )
 
 

@@ -12,6 +12,7 @@ from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import Fold
+from dcnfast.training.state import Training
 
 SEEN = [np.array([0, 2, 3, 0])]
 
@@ -22,10 +23,10 @@ def model(request):
     return Model(config).initialize(np.random.RandomState(0))
 
 
-def rows(ids):
+def rows(model, ids):
     ids = np.array(ids, np.int32)[:, None]
     dense = np.ones((len(ids), 1), np.float32)
-    return Rows(ids, dense, np.arange(len(ids), dtype=np.float32)[:, None], None)
+    return Rows(model, ids, dense, np.arange(len(ids), dtype=np.float32)[:, None], None)
 
 
 def state(model):
@@ -34,18 +35,18 @@ def state(model):
 
 @pytest.mark.parametrize("ids", [[0, 1, 3], [1, 2, 1]])
 def test_scoring_writes_no_parameters_and_says_what_predicts(ids, model):
-    before, held = state(model), rows(ids)
+    before, held = state(model), rows(model, ids)
     score = HeldOut(held, Settled(model, held.ids, SEEN)).score(1)
-    said = Fold(model, held, held, np.ones(3), SEEN).logits(1)
+    said = Fold(Training(model), held, held, np.ones(3), SEEN).logits(1)
     assert all(map(np.array_equal, before, state(model)))
     model.settle_unseen(SEEN)
     assert not np.array_equal(before[0], model.snapshot())  # or nothing is tested
     np.testing.assert_array_equal(said, model.logits(held.ids, held.dense, 1))
-    assert score == -model.network.evaluate(held.ids, held.dense, held.target, None, 1)
+    assert score == -model.evaluate(held.table, 1)
 
 
 def test_a_score_is_of_now(model):
-    held = rows([0, 3])
+    held = rows(model, [0, 3])
     held_out = HeldOut(held, Settled(model, held.ids, SEEN))
     before = held_out.score(1)
     model.restore(2 * model.snapshot())

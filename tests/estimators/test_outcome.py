@@ -11,6 +11,7 @@ from dcnfast.training.batches import Rows
 from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.outcome import judge
 from dcnfast.training.settings import Settings
+from dcnfast.training.state import Training
 
 SETTINGS = Settings(OptimizerStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, None, 10, 1, 0)
 UNSCALED = {"numeric_scaling": None, "max_iter": 5, "tol": None}
@@ -76,12 +77,12 @@ def linear(weight):
 )
 def test_what_is_kept(weight, best, kept):
     x = np.random.default_rng(0).normal(size=(3_000, 1)).astype(np.float32)
-    rows = Rows(np.empty((3_000, 0), np.int32), x, x - x.mean(), None)
+    rows = Rows(linear(1.0), np.empty((3_000, 0), np.int32), x, x - x.mean(), None)
     model = linear(1.0)
     flat = model.snapshot()
     flat[0] = weight
     model.restore(flat)
-    notices = judge(model, rows, SETTINGS, linear(best).snapshot())
+    notices = judge(Training(model), rows, SETTINGS, linear(best).snapshot())
     assert model.snapshot()[0] == np.float32(kept)
     assert bool(notices) == (weight != kept)
     assert all(n.kind == "convergence" and "worse than a constant" in n.text for n in notices)
@@ -91,8 +92,8 @@ def test_a_bad_sample_alone_is_no_bad_fit():
     """The rows that are looked at first are all outliers; the others are right."""
     x = np.ones((5_120, 1), np.float32)
     y = np.where(np.arange(5_120)[:, None] % 10 == 0, -30, 1).astype(np.float32)
-    rows = Rows(np.empty((5_120, 0), np.int32), x, y, None)
-    assert judge(linear(1.0), rows, SETTINGS, linear(0.0).snapshot()) == []
+    rows = Rows(linear(1.0), np.empty((5_120, 0), np.int32), x, y, None)
+    assert judge(Training(linear(1.0)), rows, SETTINGS, linear(0.0).snapshot()) == []
 
 
 # ---- max_iter ends

@@ -19,6 +19,7 @@ from dcnfast.optimizers import AdamW
 from dcnfast.training.early_stopping import Watch
 from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.settings import Settings
+from dcnfast.training.state import Training
 
 
 class Recorder:
@@ -171,17 +172,19 @@ def test_training_goes_on_after_divergence(table, regressor):
 def test_the_best_epoch_is_kept():
     model = Model(NetworkConfig(n_dense=2, cross_layers=1))
     settings = Settings(OptimizerStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, 1e-4, 10, 1, 0)
-    watch = Watch(settings, model)
+    training = Training(model)
+    watch = Watch(settings, training)
     for loss, value in ((0.5, 1.0), (0.7, 2.0), (0.6, 3.0)):
         model.restore(np.full_like(model.snapshot(), value))
         assert not watch.is_over(loss)
     astray = np.full_like(model.snapshot(), np.nan)
     model.restore(astray)
-    model.network.set_optimizer(astray, astray, 7)
+    training.state.set_optimizer(astray, astray, 7)
     watch.go_back()
     assert set(model.snapshot()) == {1.0}
-    assert set(model.network.flat_first_moments) == set(model.network.flat_second_moments) == {0}
-    assert model.network.step == 0
+    state = training.state
+    assert set(state.flat_first_moments) == set(state.flat_second_moments) == {0}
+    assert state.step == 0
 
 
 @pytest.mark.parametrize("scale", [1e30, 1e300])

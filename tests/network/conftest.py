@@ -9,6 +9,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import ReferenceNetwork, State
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.state import Training
 
 KINDS = {
     "vector": {"cross": "vector"},
@@ -21,13 +22,21 @@ KINDS = {
 class Case:
     """A network with a batch; what the engine says, and what the reference says."""
 
-    model: Model
+    training: Training
     ids: np.ndarray
     dense: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
     adam: OptimizerStep
     seed: int = 5  # of dropout
+
+    @property
+    def model(self):
+        return self.training.model
+
+    @property
+    def state(self):
+        return self.training.state
 
     @property
     def config(self):
@@ -42,7 +51,7 @@ class Case:
 
     def restart(self):
         """Return a copy of the network on the same rows."""
-        return replace(self, model=self.model.copy())
+        return replace(self, training=self.training.copy())
 
     # ---- the engine
 
@@ -53,16 +62,19 @@ class Case:
         table = self.ids, self.dense, self.target, self.weight
         return self.model.network.evaluate(*table, n_threads)
 
+    @property
+    def table(self):
+        return self.model.table(self.ids, self.dense, self.target, self.weight)
+
     def gradients(self, n_threads=1):
-        table = self.ids, self.dense, self.target, self.weight
         order = np.arange(len(self.dense))
-        loss = self.model.network.compute_gradients(*table, order, self.seed, n_threads)
-        return loss, {name: g.copy() for name, g in self.model.network.gradients.items()}
+        loss = self.state.compute_gradients(self.table, order, self.seed, n_threads)
+        return loss, {name: g.copy() for name, g in self.state.gradients.items()}
 
     def train(self, batch_size=None, n_threads=1, order=None):
         """Run one epoch; returns its mean loss, the number of batches, and whether it finished."""
-        return self.model.network.train_epoch(
-            *(self.ids, self.dense, self.target, self.weight),
+        return self.state.train_epoch(
+            self.table,
             np.arange(len(self.dense)) if order is None else order,
             batch_size or len(self.dense),
             self.adam.compile(),
@@ -137,7 +149,7 @@ def make_case():
         columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields]
         ids = np.array(columns).reshape(len(columns), rows).T.astype(np.int32, order="C")
         table = ids, dense.astype(dtype), target.astype(dtype), weight
-        return Case(model, *table, OptimizerStep(0.01))
+        return Case(Training(model), *table, OptimizerStep(0.01))
 
     return make
 

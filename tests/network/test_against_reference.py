@@ -113,7 +113,7 @@ def test_an_epoch_is_its_batches(make_case):
     assert (n_batches, finished) == (3, True)
     assert loss == pytest.approx(np.average(losses, weights=[20, 20, 10]), rel=1e-14)
     np.testing.assert_array_equal(together.model.snapshot(), apart.model.snapshot())
-    assert together.model.network.step == 3
+    assert together.state.step == 3
 
 
 def test_loss_that_is_not_finite_is_not_applied(make_case):
@@ -122,4 +122,4 @@ def test_loss_that_is_not_finite_is_not_applied(make_case):
     _, n_batches, finished = case.train(batch_size=20)
     assert (n_batches, finished) == (1, False)
     assert np.isfinite(case.model.snapshot()).all()
-    assert case.model.network.step == 1
+    assert case.state.step == 1

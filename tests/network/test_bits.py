@@ -86,7 +86,7 @@ def test_instruction_sets(options, isa, dtype, make_case):
     case = make_case(64, dtype=dtype, **given)
     other = case.restart()
     losses = [case.train(batch_size=32)[0] for _ in range(25)]
-    assert case.model.network.step == 50
+    assert case.state.step == 50
     with force_isa("scalar"):
         assert losses == [other.train(batch_size=32)[0] for _ in range(25)], isa
         expected = other.predict()

@@ -11,6 +11,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.state import Training
 
 # A long training makes them; so does a short one with rates that kill units, and with penalties and
 # betas that shrink quickly what gets no gradient.
@@ -53,31 +54,22 @@ def train(config, *, steps=300, learning_rate=0.3, n_threads=1):
         "softmax": lambda: (dense[:, [2]] > 0) * 2.0,
     }[config.loss]()
     dense, target = dense.astype(config.dtype), target.astype(config.dtype)
-    model = Model(config).initialize(np.random.RandomState(1))
-    order = np.arange(n)
+    training = Training(Model(config).initialize(np.random.RandomState(1)))
+    order, table = np.arange(n), training.model.table(ids, dense, target, None)
     beta = 0.5 if config.dtype == "float32" else 0.05  # 300 steps take a moment out of the range
+    options = OptimizerStep(learning_rate, beta, beta, 1e-3).compile()
     for step in range(steps):
-        model.network.train_epoch(
-            ids,
-            dense,
-            target,
-            None,
-            order,
-            n,
-            OptimizerStep(learning_rate, beta, beta, 1e-3).compile(),
-            step,
-            n_threads,
-        )
-    return model, model.logits(ids, 100 * dense, n_threads)
+        training.state.train_epoch(table, order, n, options, step, n_threads)
+    return training, training.model.logits(ids, 100 * dense, n_threads)
 
 
-def state_of(model):
-    network = model.network
+def state_of(training):
+    network, state = training.model.network, training.state
     return {
         "parameters": network.flat_parameters,
         "averages": network.flat_averages,
-        "first moments": network.flat_first_moments,
-        "second moments": network.flat_second_moments,
+        "first moments": state.flat_first_moments,
+        "second moments": state.flat_second_moments,
     }
 
 
@@ -90,12 +82,12 @@ def test_training_leaves_none(network, loss, dtype):
         n_dense=6, dtype=dtype, loss=loss, n_outputs=3 if loss == "softmax" else 1,
         **NETWORKS[network],
     )  # fmt: skip
-    model, logits = train(config, learning_rate=rate)
-    for name, numbers in (state_of(model) | {"logits": logits}).items():
+    training, logits = train(config, learning_rate=rate)
+    for name, numbers in (state_of(training) | {"logits": logits}).items():
         assert np.isfinite(numbers).all()
         assert not is_denormal(numbers).any(), name
     # the fit has gone where they are made: moments of what gets no gradient have ended at 0
-    assert (model.network.flat_first_moments == 0).any()
+    assert (training.state.flat_first_moments == 0).any()
 
 
 @pytest.mark.parametrize("kind", ZIPF)
@@ -105,8 +97,8 @@ def test_rare_rows_of_tables_leave_none(kind, dtype):
     config = NetworkConfig(
         fields=fields, n_dense=6, cross_layers=1, hidden=(8,), wide=True, dtype=dtype, **ZIPF[kind]
     )
-    model, logits = train(config, learning_rate=0.01)
-    for name, numbers in (state_of(model) | {"logits": logits}).items():
+    training, logits = train(config, learning_rate=0.01)
+    for name, numbers in (state_of(training) | {"logits": logits}).items():
         assert not is_denormal(numbers).any(), name
 
 
@@ -117,8 +109,8 @@ def test_the_bits_do_not_depend_on_threads_or_vector_units(network):
     for isa in available_isas():
         for n_threads in (1, 3):
             with force_isa(isa):
-                model, logits = train(config, steps=120, n_threads=n_threads)
-            results.append((model.network.flat_parameters.tobytes(), logits.tobytes()))
+                training, logits = train(config, steps=120, n_threads=n_threads)
+            results.append((training.model.network.flat_parameters.tobytes(), logits.tobytes()))
     assert len(set(results)) == 1
 
 
@@ -130,10 +122,10 @@ def test_what_comes_from_outside_is_flushed(dtype):
     tiny = np.finfo(dtype).tiny / 4
     assert is_denormal(tiny)
     flat[::3] = tiny
-    names = ("parameters", "averages", "first_moments", "second_moments")
-    state = old.__getstate__() | dict.fromkeys(names, abs(flat)) | {"step": 0}
-    new = Model.__new__(Model)
-    new.__setstate__(state)
+    model, new = Model.__new__(Model), Training.__new__(Training)
+    model.__setstate__(old.__getstate__() | dict.fromkeys(("parameters", "averages"), abs(flat)))
+    moments = dict.fromkeys(("first_moments", "second_moments"), abs(flat))
+    new.__setstate__({"model": model, "step": 0} | moments)
     without = np.where(is_denormal(flat), 0, abs(flat)).astype(dtype)
     for numbers in state_of(new).values():
         np.testing.assert_array_equal(numbers, without)

@@ -8,6 +8,7 @@ from dcnfast.network.model import Model
 from dcnfast.reference.network import State
 from dcnfast.testing import assert_close_in_norm
 from dcnfast.training.optimizers import OPTIMIZERS, OptimizerStep
+from dcnfast.training.state import Training
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -53,21 +54,21 @@ def test_twelve_steps(full_network, dtype, make_case, rng):
     """Three epochs of four batches, many rows of tables missing in each, in some order."""
     case = make_case(37, dtype=dtype, **full_network)
     start = case.parameters()
-    state, network = State.start(start), case.model.network
+    state, network, training = State.start(start), case.model.network, case.state
     for _ in range(3):
         order = rng.permutation(37)
         want = case.reference_train(state, batch_size=10, order=order)
         loss, n_batches, finished = case.train(batch_size=10, order=order)
         assert (n_batches, finished) == (4, True)
         assert loss == pytest.approx(want, rel=1e-10 if dtype == "float64" else 1e-3)
-    assert network.step == state.step == 12
+    assert training.step == state.step == 12
     for name, before in start.items():  # the way gone, not where it leads: it is short
         gone, want = (side.parameters[name] - before for side in (network, state))
         assert_close_in_norm(gone, want, 1e-3 if dtype == "float32" else 1e-9)
     if dtype == "float64":
         assert_close(network.parameters, state.parameters, 1e-9)
-        assert_close(network.first_moments, state.first_moments, 1e-9)
-        assert_close(network.second_moments, state.second_moments, 1e-9)
+        assert_close(training.first_moments, state.first_moments, 1e-9)
+        assert_close(training.second_moments, state.second_moments, 1e-9)
         if case.config.ema_decay:
             assert_close(network.averages, state.averages, 1e-9)
         logits = case.reference.predict(state, *case.batch()[:2])
@@ -96,9 +97,11 @@ def large_tables(request):
     return {"fields": fields} | options
 
 
-def assert_state(network, state, rtol):
-    for kind in ("parameters", "averages", "first_moments", "second_moments"):
-        assert_close(getattr(network, kind), getattr(state, kind), rtol)
+def assert_state(case, state, rtol):
+    for kind in ("parameters", "averages"):
+        assert_close(getattr(case.model, kind), getattr(state, kind), rtol)
+    for kind in ("first_moments", "second_moments"):
+        assert_close(getattr(case.state, kind), getattr(state, kind), rtol)
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -121,7 +124,7 @@ def test_many_rows_few_in_a_batch(kind, large_tables, dtype, make_case, rng):
         for after in (network.parameters, network.averages):
             stood_still = np.array_equal(after[name][others], before[name][others])
             assert stood_still != all_move
-    assert_state(network, state, 1e-9 if dtype == "float64" else 2e-3)
+    assert_state(case, state, 1e-9 if dtype == "float64" else 2e-3)
 
 
 def test_rows_are_made_up_when_an_epoch_ends_early(large_tables, make_case):
@@ -132,23 +135,22 @@ def test_rows_are_made_up_when_an_epoch_ends_early(large_tables, make_case):
     broken.target = case.target.copy()
     broken.target[35] = np.nan
     _, n_batches, finished = broken.train(batch_size=10)
-    assert (n_batches, finished, broken.model.network.step) == (3, False, 3)
-    assert_state(broken.model.network, state, 1e-10)
+    assert (n_batches, finished, broken.state.step) == (3, False, 3)
+    assert_state(broken, state, 1e-10)
 
 
 def test_millions_of_rows(dtype):
     """Ids of 23 bits; all parameters are 0, so the wide part's gradient is known."""
     config = {"fields": (("few", 3, 1), ("many", 5_000_000, 1)), "wide": True}
-    network = Model(NetworkConfig(dtype=dtype, **config)).network
+    training = Training(Model(NetworkConfig(dtype=dtype, **config)))
     many = np.array([4_999_999, 2**22, 5, 2**22, 2**22 - 1, 2**11, 0, 4_999_999])
     ids = np.stack([np.arange(8) % 2, many], axis=1).astype(np.int32)
     target = 2.0 ** np.arange(8)[:, None]
-    network.compute_gradients(
-        ids, np.zeros((8, 0), dtype), target.astype(dtype), None, np.arange(8), 0, 1
-    )
+    table = training.model.table(ids, np.zeros((8, 0), dtype), target.astype(dtype), None)
+    training.state.compute_gradients(table, np.arange(8), 0, 1)
     want = np.zeros(5_000_003)
     np.add.at(want, ids + np.array([0, 3]), -2 / 8 * target)
-    np.testing.assert_array_equal(network.gradients["wide"][:, 0], want)
+    np.testing.assert_array_equal(training.state.gradients["wide"][:, 0], want)
 
 
 def test_lazy_and_exact_are_one_for_rows_in_every_batch(dtype, make_case):
@@ -186,8 +188,9 @@ def test_threads(network, dtype, make_case):
         case = start.restart()
         loss, gradients = case.gradients(n_threads)
         losses = [case.train(batch_size=700, n_threads=n_threads)[0] for _ in range(2)]
-        n = case.model.network
-        tensors = [gradients, n.parameters, n.averages, n.first_moments, n.second_moments]
+        model, state = case.model, case.state
+        tensors = [gradients, model.parameters, model.averages]
+        tensors += [state.first_moments, state.second_moments]
         results.append(
             [np.array([loss, *losses, case.evaluate(n_threads)]), case.predict(n_threads)]
             + [value.copy() for by_name in tensors for value in by_name.values()]
@@ -235,7 +238,7 @@ def test_id_out_of_range(call, field, value, make_case):
     with pytest.raises(IndexError, match=rf"(?=.*\b{name}\b)(?=.*{value}\b)(?=.*\b{V}\b)"):
         getattr(case, call)(n_threads=2)
     np.testing.assert_array_equal(case.model.snapshot(), before)
-    assert case.model.network.step == 0
+    assert case.state.step == 0
     case.ids[277, field] = 0
     assert np.isfinite(np.ravel(case.evaluate())).all()
 

@@ -14,6 +14,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.state import Training
 
 FIELDS = (("city", 11, 3), ("user", 60, 16), ("day", 7, 3))
 NETWORKS = {
@@ -68,11 +69,11 @@ def hash_of_training(options, dtype, n_threads):
     dense = (rng.randint(-100, 100, (n, 9)) / 64).astype(dtype)
     target = rng.randint(2, size=(n, 1 if config.loss == "softmax" else config.n_outputs))
     weight = (rng.randint(1, 8, n) / 4).astype(dtype)
+    training, table = Training(model), model.table(ids, dense, target.astype(dtype), weight)
     for epoch in range(3):
-        model.network.train_epoch(
-            ids, dense, target.astype(dtype), weight, rng.permutation(n), 64,
-            OptimizerStep(0.01).compile(), epoch, n_threads,
-        )  # fmt: skip
+        training.state.train_epoch(
+            table, rng.permutation(n), 64, OptimizerStep(0.01).compile(), epoch, n_threads
+        )
     parts = [model.logits(ids, dense, n_threads), *model.parameters.values()]
     parts += model.averages.values()
     hashes = sorted(hashlib.sha256(np.ascontiguousarray(part)).digest() for part in parts)

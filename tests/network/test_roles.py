@@ -24,6 +24,20 @@ def test_engine_and_reference_have_the_same_tensors(structure, hidden, layers, k
     assert config.count_parameters() == model.n_parameters
 
 
+@pytest.mark.parametrize("structure", ["parallel", "stacked", "stacked_parallel"])
+def test_parts_are_the_networks(structure, kind):
+    options = WHOLE | kind | {"structure": structure, "hidden": (6, 3)}
+    network = Model(NetworkConfig(**options)).network
+    assert list(network.parts) == list(network.roles)
+    begins = {"cross": "cross_", "deep": "deep_", "tables": ("embedding_", "wide")}
+    for name, part in network.parts.items():
+        if part == "head":
+            assert name in ("wide_W", "head_W", "head_b")
+        else:
+            assert name.startswith(begins[part])
+    assert set(network.parts.values()) == {"cross", "deep", "head", "tables"}
+
+
 def test_initial_values_follow_from_the_role(kind):
     model = Model(NetworkConfig(**WHOLE | kind, hidden=(50, 7), structure="stacked_parallel"))
     model.initialize(np.random.RandomState(0))

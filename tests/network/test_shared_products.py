@@ -47,7 +47,7 @@ def make_sharing_case(make_case):
 
     def make(rows=ROWS, *, repeats=REPEATS, **options):
         case = make_case(rows, **options)
-        case.model.network.set_sharing(repeats, 1, 0)
+        case.state.set_sharing(repeats, 1, 0)
         return case
 
     return make
@@ -57,7 +57,7 @@ def test_against_the_reference(options, dtype, make_sharing_case):
     rtol = 1e-12 if dtype == "float64" else 1e-4
     case = make_sharing_case(dtype=dtype, weighted=True, **options)
     loss, gradients = case.gradients()
-    assert case.model.network.shared_fields == SHARED
+    assert case.state.shared_fields == SHARED
     want_loss, want = case.reference_gradients(step=1)
     assert loss == pytest.approx(want_loss, rel=rtol)
     for name, gradient in want.items():
@@ -88,7 +88,7 @@ def test_drawn_networks(seed, make_case):
     rng = np.random.default_rng(seed)
     options = draw_network(rng)
     case = make_case(int(rng.integers(1, 900)), seed=seed, dtype="float64", **options)
-    case.model.network.set_sharing(int(rng.integers(1, 20)), int(rng.integers(1, 9)), 0)
+    case.state.set_sharing(int(rng.integers(1, 20)), int(rng.integers(1, 9)), 0)
     loss, gradients = case.gradients(int(rng.integers(1, 4)))
     want_loss, want = case.reference_gradients()
     assert loss == pytest.approx(want_loss, rel=1e-11)
@@ -103,7 +103,7 @@ def test_all_columns_are_shared(dtype, make_sharing_case):
         dtype=dtype, n_dense=0, repeats=1, fields=FIELDS[:1], cross_layers=2, hidden=(9,)
     )
     loss, gradients = case.gradients()
-    assert case.model.network.shared_fields == 1
+    assert case.state.shared_fields == 1
     want_loss, want = case.reference_gradients()
     rtol = 1e-12 if dtype == "float64" else 1e-4
     assert loss == pytest.approx(want_loss, rel=rtol)
@@ -132,9 +132,9 @@ def test_threads(options, make_sharing_case):
     snapshots = []
     for n_threads in (1, 2, 3, 7):
         case = start.restart()
-        case.model.network.set_sharing(REPEATS, 1, 0)
+        case.state.set_sharing(REPEATS, 1, 0)
         case.train(batch_size=700, n_threads=n_threads)
-        assert case.model.network.shared_fields > 0
+        assert case.state.shared_fields > 0
         snapshots.append(case.model.snapshot())
     assert all(np.array_equal(snapshots[0], other) for other in snapshots[1:])
 
@@ -146,13 +146,13 @@ def test_what_is_shared_by_itself(make_case):
     for rows, config, shared in [(4096, large, 1), (300, large, 0), (4096, {"fields": fields}, 0)]:
         case = make_case(rows, **config)
         case.gradients()
-        assert case.model.network.shared_fields == shared
+        assert case.state.shared_fields == shared
 
 
 def test_instruction_sets_agree(make_sharing_case, options):
     case = make_sharing_case(**options, deterministic="isa")
     other = case.restart()
-    other.model.network.set_sharing(REPEATS, 1, 0)
+    other.state.set_sharing(REPEATS, 1, 0)
     case.train(batch_size=200)
     with force_isa("scalar"):
         other.train(batch_size=200)

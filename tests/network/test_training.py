@@ -5,6 +5,7 @@ import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
+from dcnfast.training.state import Training
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -57,7 +58,7 @@ GOLDEN = {
 def golden_case(make_case, kind, dtype):
     """A table from sines, so that no random generator but the initial values' has a say."""
     case = make_case(24, n_dense=5, dtype=dtype, **NETWORK, **kind)
-    case.model = Model(case.config).initialize(np.random.RandomState(7))
+    case.training = Training(Model(case.config).initialize(np.random.RandomState(7)))
     grid = np.arange(24 * 5).reshape(24, 5)
     case.dense = np.sin(grid).astype(dtype)
     case.target = np.cos(0.3 * grid[:, :1]).astype(dtype)

@@ -20,6 +20,10 @@ PAIRS = [
     (_core.ops_f64, "_Ops"),
     (_core.NetworkF32, "_Network"),
     (_core.NetworkF64, "_Network"),
+    (_core.TableF32, "_Table"),
+    (_core.TableF64, "_Table"),
+    (_core.TrainingStateF32, "_TrainingState"),
+    (_core.TrainingStateF64, "_TrainingState"),
 ]
 
 

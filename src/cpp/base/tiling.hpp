@@ -39,6 +39,8 @@ struct Tiling {
   std::size_t first_row(std::size_t tile) const { return tile * rows; }
   std::size_t n_rows(std::size_t tile) const { return std::min(rows, batch - tile * rows); }
   std::size_t first_tile(std::size_t shard) const { return shard * tiles / shards; }
+  // Where nothing is added up over tiles, each is a shard of its own.
+  Tiling by_tile() const { return {batch, rows, tiles, tiles}; }
 };
 
 // The most rows of a tile whose workspace takes bytes_per_row, and whose largest weight matrix

@@ -114,9 +114,9 @@ inline void check_row_of_ids(const char* function, const std::int32_t* ids, py::
 }
 
 inline void check_ids(const char* function, const Array<std::int32_t>& ids,
-                      const std::vector<FieldRows>& fields, py::ssize_t N = -1) {
+                      const std::vector<FieldRows>& fields) {
   const auto F = static_cast<py::ssize_t>(fields.size());
-  check_shape(function, "ids", ids, {{N < 0 ? "B" : "N", N}, {"F", F}});
+  check_shape(function, "ids", ids, {{"B"}, {"F", F}});
   for (py::ssize_t i = 0; i < ids.shape(0); ++i)
     check_row_of_ids(function, ids.data() + i * F, i, fields);
 }

@@ -4,6 +4,7 @@ namespace dcn {
 void register_cpu(pybind11::module_& m);
 void register_ops(pybind11::module_& m);
 void register_network(pybind11::module_& m);
+void register_training(pybind11::module_& m);
 void register_scale(pybind11::module_& m);
 void register_row(pybind11::module_& m);
 }  // namespace dcn
@@ -16,6 +17,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   dcn::register_cpu(m);
   dcn::register_ops(m);
   dcn::register_network(m);
+  dcn::register_training(m);
   dcn::register_scale(m);
   dcn::register_row(m);
 }

@@ -9,8 +9,7 @@
 #include "network/cross/cross.hpp"
 #include "network/cross/vector.hpp"
 #include "bindings/padded.hpp"
-#include "base/thread_pool.hpp"
-#include "base/tiling.hpp"
+#include "base/each_tile.hpp"
 
 namespace dcn {
 
@@ -48,11 +47,10 @@ template <class T> class CrossOp {
       std::copy_n(x0, B * D_, xL);
       return;
     }
-    const Tiling tiling = cut(B, most_rows(), n_parameters());
+    const Tiling tiling = cut(B, most_rows(), n_parameters()).by_tile();
     std::vector<Slot> slots = make_slots(tiling, n_threads);
-    parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
-      Slot& s = slots[slot];
-      const std::size_t first = tiling.first_row(tile), n = tiling.n_rows(tile);
+    each_tile(tiling, n_threads, slots, [&](const Tile& tile, Slot& s) {
+      const std::size_t first = tile.first, n = tile.rows;
       k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
       part_->forward(k_, *s.tile, nullptr, n);
       k_.unstack(xL + first * D_, s.tile->xL, ld<T>(D_), n, D_);
@@ -70,16 +68,13 @@ template <class T> class CrossOp {
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> shards(tiling.shards * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
-    parallel_for(n_threads, tiling.shards, [&](std::size_t shard, std::size_t slot) {
-      Slot& s = slots[slot];
-      for (std::size_t i = tiling.first_tile(shard); i < tiling.first_tile(shard + 1); ++i) {
-        const std::size_t first = tiling.first_row(i), n = tiling.n_rows(i);
-        k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
-        k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
-        part_->forward(k_, *s.tile, nullptr, n);
-        part_->backward(k_, *s.tile, s.dx0, s.dxL, shards.data() + shard * stride, nullptr, n);
-        k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
-      }
+    each_tile(tiling, n_threads, slots, [&](const Tile& tile, Slot& s) {
+      const std::size_t first = tile.first, n = tile.rows;
+      k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
+      k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
+      part_->forward(k_, *s.tile, nullptr, n);
+      part_->backward(k_, *s.tile, s.dx0, s.dxL, shards.data() + tile.shard * stride, nullptr, n);
+      k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
     });
     k_.reduce_lanes(gradients, shards.data(), stride, tiling.shards, n_parameters());
   }
@@ -107,15 +102,15 @@ template <class T> class CrossOp {
     return dcn::most_rows(bytes_per_row(), part_->largest_weights() * sizeof(T));
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
-    std::vector<Slot> slots(most_slots(n_threads, tiling.tiles));
-    for (Slot& slot : slots) {
+    return make_workspaces(tiling, n_threads, [&] {
+      Slot slot;
       Carver<T> count;
       carve(slot, count, tiling.rows);
       slot.memory = Buffer<T>(count.used());
       Carver<T> carver(slot.memory.data());
       carve(slot, carver, tiling.rows);
-    }
-    return slots;
+      return slot;
+    });
   }
 
   const KernelTable<T>& k_;
@@ -136,14 +131,13 @@ template <class T> class VectorOp {
   std::size_t n_parameters() const { return 2 * L_ * D_; }
 
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
-    const Tiling tiling = cut(B, kMostRows, n_parameters());
+    const Tiling tiling = cut(B, kMostRows, n_parameters()).by_tile();
     const bool past = past_caches(xL, B);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
-    parallel_for(n_threads, tiling.tiles, [&](std::size_t tile, std::size_t slot) {
-      const Slot& s = slots[slot];
-      const std::size_t at = tiling.first_row(tile) * D_;
-      k_.cross_vector_forward(xL + at, s.p, s.a, x0 + at, w_, c_.data(), q_.data(),
-                              tiling.n_rows(tile), L_, D_, D_, past);
+    each_tile(tiling, n_threads, slots, [&](const Tile& tile, const Slot& s) {
+      const std::size_t at = tile.first * D_;
+      k_.cross_vector_forward(xL + at, s.p, s.a, x0 + at, w_, c_.data(), q_.data(), tile.rows, L_,
+                              D_, D_, past);
     });
   }
 
@@ -154,14 +148,11 @@ template <class T> class VectorOp {
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> shards(tiling.shards * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
-    parallel_for(n_threads, tiling.shards, [&](std::size_t shard, std::size_t slot) {
-      const Slot& s = slots[slot];
-      T *dw = shards.data() + shard * stride, *db = dw + L_ * D_;
-      for (std::size_t i = tiling.first_tile(shard); i < tiling.first_tile(shard + 1); ++i) {
-        const std::size_t at = tiling.first_row(i) * D_;
-        k_.cross_vector_gradients(dx0 + at, dw, db, s.p, s.a, s.dp, s.dq, s.dc, dxL + at, x0 + at,
-                                  w_, c_.data(), q_.data(), tiling.n_rows(i), L_, D_, D_, past);
-      }
+    each_tile(tiling, n_threads, slots, [&](const Tile& tile, const Slot& s) {
+      T *dw = shards.data() + tile.shard * stride, *db = dw + L_ * D_;
+      const std::size_t at = tile.first * D_;
+      k_.cross_vector_gradients(dx0 + at, dw, db, s.p, s.a, s.dp, s.dq, s.dc, dxL + at, x0 + at, w_,
+                                c_.data(), q_.data(), tile.rows, L_, D_, D_, past);
     });
     k_.reduce_lanes(gradients, shards.data(), stride, tiling.shards, n_parameters());
   }
@@ -180,7 +171,6 @@ template <class T> class VectorOp {
     return whole_lines && B * D_ * sizeof(T) >= kPast;
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
-    std::vector<Slot> slots(most_slots(n_threads, tiling.tiles));
     const auto carve = [&](Slot& s, T* base) {
       Carver<T> carver(base);
       s.p = carver.take(L_ * tiling.rows);
@@ -190,11 +180,12 @@ template <class T> class VectorOp {
       s.dc = carver.take(D_);
       return carver.used();
     };
-    for (Slot& slot : slots) {
+    return make_workspaces(tiling, n_threads, [&] {
+      Slot slot;
       slot.memory = Buffer<T>(carve(slot, nullptr));
       carve(slot, slot.memory.data());
-    }
-    return slots;
+      return slot;
+    });
   }
 
   const KernelTable<T>& k_;

@@ -6,7 +6,7 @@
 #include "dispatch/kinds.hpp"
 #include "network/packed.hpp"
 #include "bindings/padded.hpp"
-#include "network/coalesced_ids.hpp"
+#include "training/coalesced_ids.hpp"
 
 namespace dcn {
 

@@ -9,9 +9,20 @@ namespace {
 
 template <class T> void register_network_of(py::module_& m, const char* name) {
   using Net = PyNetwork<T>;
-  const auto keep = [](auto getter) {
-    return [getter](const py::object& self) { return getter(self, self.cast<Net&>()); };
+  const auto view = [](auto getter) {
+    return [getter](const py::object& self) {
+      auto& s = self.cast<Net&>();
+      return views(self, s.layout(), getter(s.network()));
+    };
   };
+  const auto flat = [](auto getter) {
+    return [getter](const py::object& self) {
+      auto& s = self.cast<Net&>();
+      return flat_view(self, s.layout(), getter(s.network()));
+    };
+  };
+  const auto parameters = [](const Network<T>& n) { return n.parameters(); };
+  const auto averages = [](const Network<T>& n) { return n.averages(); };
   py::class_<Net> network(m, name);
   def_init<const NetworkConfig&>(
       network,
@@ -19,59 +30,35 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
         return without_gil([&] { return std::make_unique<Net>(config); });
       },
       py::arg("config"));
-  network.def_property_readonly("n_parameters", [](Net& s) { return s.network().layout().count(); })
-      .def_property_readonly("has_training_state", &Net::has_training_state)
-      .def_property_readonly("step",
-                             [](Net& s) {
-                               const typename Net::Reader reader(s.access());
-                               return s.training().step();
-                             })
+  network.def_property_readonly("n_parameters", [](const Net& s) { return s.layout().count(); })
       .def_property_readonly(
           "tensors",
-          [](Net& s) {
+          [](const Net& s) {
             py::list out;
-            for (const Tensor& t : s.network().layout().tensors())
+            for (const Tensor& t : s.layout().tensors())
               out.append(py::make_tuple(t.name, py::tuple(py::cast(t.shape)), t.offset));
             return out;
           })
       .def_property_readonly("roles",
-                             [](Net& s) {
+                             [](const Net& s) {
                                py::dict out;
-                               for (const Tensor& t : s.network().layout().tensors())
+                               for (const Tensor& t : s.layout().tensors())
                                  out[py::str(t.name)] =
                                      kRoleNames[static_cast<std::size_t>(t.role)];
                                return out;
                              })
-      .def_property_readonly("parameters", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.network().parameters());
-                             }))
-      .def_property_readonly("averages", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.network().averages());
-                             }))
-      .def_property_readonly("gradients", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.training().gradients());
-                             }))
-      .def_property_readonly("first_moments", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.training().first_moments());
-                             }))
-      .def_property_readonly("second_moments", keep([](auto& self, auto& n) {
-                               return Net::views(self, n.training().second_moments());
-                             }))
-      .def_property_readonly("flat_averages", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.network().averages());
-                             }))
-      .def_property_readonly("flat_parameters", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.network().parameters());
-                             }))
-      .def_property_readonly("flat_gradients", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.training().gradients());
-                             }))
-      .def_property_readonly("flat_first_moments", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.training().first_moments());
-                             }))
-      .def_property_readonly("flat_second_moments", keep([](auto& self, auto& n) {
-                               return Net::flat(self, n.training().second_moments());
-                             }))
+      .def_property_readonly("parts",
+                             [](const Net& s) {
+                               py::dict out;
+                               for (const Tensor& t : s.layout().tensors())
+                                 out[py::str(t.name)] =
+                                     kPartNames[static_cast<std::size_t>(t.part)];
+                               return out;
+                             })
+      .def_property_readonly("parameters", view(parameters))
+      .def_property_readonly("averages", view(averages))
+      .def_property_readonly("flat_averages", flat(averages))
+      .def_property_readonly("flat_parameters", flat(parameters))
       .def(
           "tiling",
           [](Net& s, std::size_t batch) {
@@ -80,52 +67,34 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
             return py::make_tuple(cut.rows, cut.tiles, cut.shards);
           },
           py::arg("batch"))
-      .def(
-          "set_sharing",
-          [](Net& s, std::size_t least_repeats, std::size_t least_width, double least_saved) {
-            check_number("set_sharing", "least_saved", least_saved, !std::isnan(least_saved),
-                         "a number");
-            const typename Net::Writer writer(s.access());
-            s.training().set_sharing({least_repeats, least_width, least_saved});
-          },
-          py::arg("least_repeats"), py::arg("least_width"), py::arg("least_saved"))
-      .def_property_readonly("shared_fields",
-                             [](Net& s) {
-                               const typename Net::Reader reader(s.access());
-                               return s.training().shared_fields();
-                             })
-      .def("start_timing",
-           [](Net& s) {
-             const typename Net::Writer writer(s.access());
-             s.training().start_timing();
-           })
-      .def_property_readonly("stage_seconds",
-                             [](Net& s) {
-                               const auto seconds = [&s]() -> StageSeconds {
-                                 const typename Net::Reader reader(s.access());
-                                 return s.training().stage_seconds();
-                               }();
-                               py::dict out;
-                               for (std::size_t i = 0; i < kStages; ++i)
-                                 out[kStageNames[i]] = seconds[i];
-                               return out;
-                             })
       .def("set_parameters", &Net::set_parameters, py::arg("values").noconvert())
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
-      .def("set_optimizer", &Net::set_optimizer, py::arg("m").noconvert(), py::arg("v").noconvert(),
-           py::arg("step"))
       .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("n_threads"))
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
-      .def("compute_gradients", &Net::compute_gradients, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("rows").noconvert(), py::arg("seed"),
-           py::arg("n_threads"))
-      .def("train_epoch", &Net::train_epoch, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("target").noconvert(),
-           py::arg("weight").noconvert(), py::arg("order").noconvert(), py::arg("batch_size"),
-           py::arg("optimizer"), py::arg("seed"), py::arg("n_threads"));
+      .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
+}
+
+template <class T> void register_table_of(py::module_& m, const char* name) {
+  using Rows = PyTable<T>;
+  py::class_<Rows> table(m, name);
+  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&,
+           const std::optional<Array<T>>&>(
+      table,
+      [](const py::object& network, const Ids& ids, const Array<T>& dense, const Array<T>& target,
+         const std::optional<Array<T>>& weight) {
+        const auto& of =
+            held<PyNetwork<T>>("Table", network, "network", "a network of the same type");
+        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight);
+      },
+      py::arg("network"), py::arg("ids").noconvert(), py::arg("dense").noconvert(),
+      py::arg("target").noconvert(), py::arg("weight").noconvert());
+  table.def("__len__", &Rows::size)
+      .def_property_readonly("ids",
+                             [](const py::object& self) { return self.cast<Rows&>().ids(self); })
+      .def_property_readonly(
+          "target", [](const py::object& self) { return self.cast<Rows&>().target(self); });
 }
 
 template <class E>
@@ -259,21 +228,6 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   return c;
 }
 
-std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double learning_rate,
-                                                 double beta_1, double beta_2, double epsilon,
-                                                 double weight_decay) {
-  const char* name = "OptimizerOptions";
-  check_finite(name, "learning_rate", learning_rate);
-  for (const auto& [argument, beta] : {std::pair{"beta_1", beta_1}, {"beta_2", beta_2}})
-    check_number(name, argument, beta, beta >= 0 && beta < 1, "at least 0 and less than 1");
-  check_number(name, "epsilon", epsilon, epsilon > 0 && std::isfinite(epsilon),
-               "a finite number above 0");
-  check_number(name, "weight_decay", weight_decay, weight_decay >= 0 && std::isfinite(weight_decay),
-               "a finite number, not negative");
-  return std::make_unique<OptimizerOptions>(OptimizerOptions{
-      optimizer_named(kind), learning_rate, beta_1, beta_2, epsilon, weight_decay});
-}
-
 template <class... Arguments>
 void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Arguments...)) {
   def_init<Arguments...>(
@@ -292,12 +246,10 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
 }  // namespace
 
 void register_network(py::module_& m) {
-  py::class_<OptimizerOptions> optimizer(m, "OptimizerOptions");
-  def_init<const std::string&, double, double, double, double, double>(
-      optimizer, &make_optimizer, py::kw_only(), py::arg("kind"), py::arg("learning_rate"),
-      py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("weight_decay"));
   py::class_<NetworkConfig> config(m, "NetworkConfig");
   def_config(config, &make_config);
+  register_table_of<float>(m, "TableF32");
+  register_table_of<double>(m, "TableF64");
   register_network_of<float>(m, "NetworkF32");
   register_network_of<double>(m, "NetworkF64");
 }

@@ -17,8 +17,9 @@ template <class T> class RowPredictor {
 
   RowPredictor(py::object network, py::object scales)
       : network_owner_(std::move(network)), scales_owner_(std::move(scales)),
-        network_(held<PyNetwork<T>>(network_owner_, "network", "a network of the same type")),
-        scales_(held<const ColumnScales>(scales_owner_, "scales", "ColumnScales")) {
+        network_(held<PyNetwork<T>>("RowPredictor", network_owner_, "network",
+                                    "a network of the same type")),
+        scales_(held<const ColumnScales>("RowPredictor", scales_owner_, "scales", "ColumnScales")) {
     const std::size_t n_dense = network_.network().config().n_dense;
     if (scales_.width() != n_dense)
       throw py::value_error("RowPredictor: scales has " + std::to_string(scales_.width()) +
@@ -29,7 +30,7 @@ template <class T> class RowPredictor {
 
   // ids (F), numbers (M) finite or NaN -> logits (C)
   py::list operator()(const Array<std::int32_t>& ids, const Doubles& numbers) {
-    const auto F = static_cast<py::ssize_t>(network_.n_fields());
+    const auto F = static_cast<py::ssize_t>(network_.checks().n_fields());
     const auto M = static_cast<py::ssize_t>(scales_.columns.size());
     if (ids.ndim() != 1 || ids.shape(0) != F) check_shape("row", "ids", ids, {{"F", F}});
     if (numbers.ndim() != 1 || numbers.shape(0) != M)
@@ -56,19 +57,11 @@ template <class T> class RowPredictor {
     std::vector<T> dense, logits;
   };
 
-  template <class Held>
-  static Held& held(const py::object& owner, const char* argument, const char* want) {
-    if (!py::isinstance<std::remove_const_t<Held>>(owner))
-      throw py::type_error(std::string("RowPredictor: ") + argument + " is a " +
-                           std::string(Py_TYPE(owner.ptr())->tp_name) + ", want " + want);
-    return owner.cast<Held&>();
-  }
-
   std::unique_ptr<Scratch> make_scratch() const {
     const Network<T>& network = network_.network();
     auto scratch = std::make_unique<Scratch>();
     scratch->workspace = network.row_workspace();
-    scratch->ids.resize(network_.n_fields());
+    scratch->ids.resize(network_.checks().n_fields());
     scratch->numbers.resize(scales_.columns.size());
     scratch->dense.resize(network.config().n_dense);
     scratch->logits.resize(network.config().n_outputs);
@@ -76,7 +69,7 @@ template <class T> class RowPredictor {
   }
 
   void predict(Scratch& scratch) const {
-    network_.check_row(scratch.ids.data());
+    network_.checks().check_row(scratch.ids.data());
     scale(scratch.dense.data(), scratch.numbers.data());
     const typename PyNetwork<T>::Reader reader(network_.access());
     network_.network().predict_row(scratch.logits.data(), scratch.workspace, scratch.ids.data(),

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/thread_pool.hpp"
+#include "base/each_tile.hpp"
 
 namespace dcn {
 
@@ -22,10 +22,14 @@ Network<T>::Network(const NetworkConfig& config)
 // The order of the tensors in the flat buffers. Tables come last: they take no shards.
 template <class T> Layout Network<T>::make_layout() {
   Layout layout;
+  layout.begin(Part::cross);
   if (cross_ != nullptr) cross_->add(layout);
+  layout.begin(Part::deep);
   for (DeepPart<T>& branch : deep_) branch.add(layout);
+  layout.begin(Part::head);
   head_.add(layout);
   dense_size_ = layout.size();
+  layout.begin(Part::tables);
   embedding_.add(layout);
   return layout;
 }
@@ -203,17 +207,14 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
 
 // ---- many tiles
 
-// f(kernels, workspace, tile's number, first row, rows)
 template <class T>
 template <class F>
-void Network<T>::each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const {
+void Network<T>::each_forward(const Tiling& cut, std::size_t n_threads, F&& f) const {
   const KernelTable<T>& k = kernels();
-  std::vector<Workspace<T>> slots;
-  for (std::size_t i = 0; i < most_slots(n_threads, cut.tiles); ++i)
-    slots.push_back(make_workspace(std::min(cut.rows, cut.batch), false));
-  parallel_for(n_threads, cut.tiles, [&](std::size_t tile, std::size_t slot) {
-    f(k, slots[slot], tile, cut.first_row(tile), cut.n_rows(tile));
-  });
+  auto workspaces = make_workspaces(
+      cut, n_threads, [&] { return make_workspace(std::min(cut.rows, cut.batch), false); });
+  each_tile(cut, n_threads, workspaces,
+            [&](const Tile& tile, Workspace<T>& ws) { f(k, ws, tile); });
 }
 
 template <class T>
@@ -226,12 +227,12 @@ Table<T> slice(const Table<T>& table, const NetworkConfig& config, std::size_t f
 template <class T>
 void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads) const {
   const std::size_t C = config_.n_outputs;
-  each_tile(tiling(table.size), n_threads,
-            [&](const KernelTable<T>& k, Workspace<T>& ws, std::size_t, std::size_t first,
-                std::size_t n) {
-              forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
-              k.unstack(logits + first * C, ws.logits, ld<T>(C), n, C);
-            });
+  each_forward(tiling(table.size).by_tile(), n_threads,
+               [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
+                 const std::size_t first = tile.first, n = tile.rows;
+                 forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
+                 k.unstack(logits + first * C, ws.logits, ld<T>(C), n, C);
+               });
 }
 
 template <class T>
@@ -244,17 +245,16 @@ void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int3
 }
 
 template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {
-  const Tiling cut = tiling(table.size);
+  const Tiling cut = tiling(table.size).by_tile();
   std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);
-  each_tile(cut, n_threads,
-            [&](const KernelTable<T>& k, Workspace<T>& ws, std::size_t tile, std::size_t first,
-                std::size_t n) {
-              const Table<T> part = slice(table, config_, first);
-              forward(k, ws, part, {nullptr, first, n}, {});
-              losses[tile] = loss(k, ws, part, {nullptr, first, n});
-              for (std::size_t t = 0; t < n; ++t)
-                weights[tile] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
-            });
+  each_forward(cut, n_threads, [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
+    const Table<T> part = slice(table, config_, tile.first);
+    const TileRows rows{nullptr, tile.first, tile.rows};
+    forward(k, ws, part, rows, {});
+    losses[tile.number] = loss(k, ws, part, rows);
+    for (std::size_t t = 0; t < tile.rows; ++t)
+      weights[tile.number] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
+  });
   return std::accumulate(losses.begin(), losses.end(), 0.0) /
          std::accumulate(weights.begin(), weights.end(), 0.0);
 }

@@ -11,7 +11,6 @@
 #include "base/denormals.hpp"
 #include "network/embedding.hpp"
 #include "network/head.hpp"
-#include "network/shared_products.hpp"
 #include "base/stopwatch.hpp"
 #include "base/tiling.hpp"
 
@@ -98,7 +97,7 @@ template <class T> class Network {
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                 const TableGradients<T>& tables, const Table<T>& table, const TileRows& rows,
                 const DropoutAt& dropout, T scale) const;
-  EmbeddingPart<T>& embedding() noexcept { return embedding_; }
+  const EmbeddingPart<T>& embedding() const noexcept { return embedding_; }
   T* mutable_parameters() noexcept { return parameters_.data(); }
   // null where none are kept
   T* mutable_averages() noexcept { return averages_.size() > 0 ? averages_.data() : nullptr; }
@@ -123,7 +122,8 @@ template <class T> class Network {
   void list_packings(const KernelTable<T>& k, const T* parameters);
   // Forward and backward read weights packed from, and tables in, these parameters.
   void use(const KernelTable<T>& k, const T* parameters, std::size_t n_threads) noexcept;
-  template <class F> void each_tile(const Tiling& cut, std::size_t n_threads, F&& f) const;
+  // f(kernels, workspace, tile), without what backward wants
+  template <class F> void each_forward(const Tiling& cut, std::size_t n_threads, F&& f) const;
 
   NetworkConfig config_;
   Topology topology_;

@@ -30,16 +30,24 @@ inline constexpr const char* kRoleNames[] = {
     "cross_weight", "weight", "bias", "scale", "shift", "linear", "embedding", "linear_embedding"};
 static_assert(std::size(kRoleNames) == static_cast<std::size_t>(Role::linear_embedding) + 1);
 
+// Which part of the network a tensor belongs to.
+enum class Part : int { cross, deep, head, tables };
+inline constexpr const char* kPartNames[] = {"cross", "deep", "head", "tables"};
+static_assert(std::size(kPartNames) == static_cast<std::size_t>(Part::tables) + 1);
+
 struct Tensor {
   std::string name;
   std::vector<std::size_t> shape;
   std::size_t offset;
   std::size_t size;
   Role role;
+  Part part;
 };
 
 class Layout {
  public:
+  // What is added from now on belongs to this part.
+  void begin(Part part) noexcept { part_ = part; }
   // Returns the offset of the new tensor. An aligned one starts a cache line, so that a table row
   // of 64 bytes is one line; the numbers skipped stay 0.
   std::size_t add(std::string name, std::vector<std::size_t> shape, Role role,
@@ -47,7 +55,7 @@ class Layout {
     const std::size_t size =
         std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());
     size_ = (size_ + align - 1) / align * align;
-    tensors_.push_back({std::move(name), std::move(shape), size_, size, role});
+    tensors_.push_back({std::move(name), std::move(shape), size_, size, role, part_});
     size_ += size;
     count_ += size;
     return tensors_.back().offset;
@@ -59,6 +67,7 @@ class Layout {
  private:
   std::vector<Tensor> tensors_;
   std::size_t size_ = 0, count_ = 0;
+  Part part_ = Part::cross;
 };
 
 // What comes from outside, an old file say, may have been made without FlushDenormals.

@@ -5,13 +5,13 @@
 
 #include "training/training_state.hpp"
 
-#include "base/thread_pool.hpp"
+#include "base/each_tile.hpp"
 
 namespace dcn {
 
 template <class T>
 TrainingState<T>::TrainingState(Network<T>& network)
-    : network_(network), embedding_(network.embedding()),
+    : network_(network), tables_(network.embedding(), network.config()),
       shared_(network.config().width(), network.first_layers()), dense_size_(network.dense_size()),
       gradients_(network.layout().size()), m_(network.layout().size()),
       v_(network.layout().size()) {
@@ -27,14 +27,14 @@ void TrainingState<T>::set_optimizer(const T* m, const T* v, std::uint64_t step)
   copy_without_denormals(m_, m);
   copy_without_denormals(v_, v);
   step_ = step;
-  embedding_.set_step(step);
+  tables_.set_step(step);
 }
 
 template <class T> void TrainingState<T>::reserve(const Tiling& cut, std::size_t n_threads) {
   const std::size_t wanted = cut.shards * padded<T>(dense_size_);
   if (shard_gradients_.size() < wanted) shard_gradients_ = Buffer<T>(wanted);
   shard_losses_.resize(std::max(shard_losses_.size(), cut.shards));
-  embedding_.reserve(cut.batch);
+  tables_.reserve(cut.batch);
   // a smaller batch may have fewer shards of larger tiles: keep the most of both
   const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, cut.shards));
   if (slot_rows_ < cut.rows) slots_.clear();
@@ -74,26 +74,25 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   const std::size_t stride = padded<T>(dense_size_);
   const T scale = T(1) / static_cast<T>(n);
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
-  if (!embedding_.empty()) shared_.choose(embedding_.batch_fields(), n);
+  if (!tables_.empty()) shared_.choose(tables_.batch_fields(), n);
   shared_.forward(k, n_threads);
   watch.lap(Stage::embed);
-  parallel_for(n_threads, cut.shards, [&](std::size_t shard, std::size_t slot) {
-    Workspace<T>& ws = slots_[slot];
-    ws.seconds = timed_ ? &seconds_[slot] : nullptr;
-    T* gradients = shard_gradients_.data() + shard * stride;
-    std::fill_n(gradients, dense_size_, T(0));
-    double sum = 0;
-    for (std::size_t tile = cut.first_tile(shard); tile < cut.first_tile(shard + 1); ++tile) {
-      const std::size_t first = cut.first_row(tile);
-      const TileRows part{rows + first, first, cut.n_rows(tile)};
-      share(ws, first);
-      const DropoutAt dropout{true, seed, step_ + 1, first};
-      network_.forward(k, ws, table, part, dropout);
-      sum += network_.loss(k, ws, table, part);
-      const TableGradients<T> tables{embedding_.dx(first), embedding_.dlogits(first)};
-      network_.backward(k, ws, gradients, tables, table, part, dropout, scale);
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot)
+    slots_[slot].seconds = timed_ ? &seconds_[slot] : nullptr;
+  each_tile(cut, n_threads, slots_, [&](const Tile& tile, Workspace<T>& ws) {
+    T* gradients = shard_gradients_.data() + tile.shard * stride;
+    double& sum = shard_losses_[tile.shard];
+    if (tile.begins_shard) {
+      std::fill_n(gradients, dense_size_, T(0));
+      sum = 0;
     }
-    shard_losses_[shard] = sum;
+    const TileRows part{rows + tile.first, tile.first, tile.rows};
+    share(ws, tile.first);
+    const DropoutAt dropout{true, seed, step_ + 1, tile.first};
+    network_.forward(k, ws, table, part, dropout);
+    sum += network_.loss(k, ws, table, part);
+    const TableGradients<T> of_tables{tables_.dx(tile.first), tables_.dlogits(tile.first)};
+    network_.backward(k, ws, gradients, of_tables, table, part, dropout, scale);
   });
   watch.restart();
   shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
@@ -151,10 +150,10 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   double penalty = 0;
   for (const double p : penalties_) penalty += p;
   watch.lap(Stage::optimize);
-  if (embedding_.empty()) return penalty;
+  if (tables_.empty()) return penalty;
   const double l2 = network_.config().alpha_embedding / static_cast<double>(n);
-  penalty += embedding_.update(k, shared_, table_state(), options.step<T>(step_, l2),
-                               history(options), average_rest, n_threads);
+  penalty += tables_.update(k, shared_, table_state(), options.step<T>(step_, l2), history(options),
+                            average_rest, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
@@ -167,11 +166,11 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   const KernelTable<T>& k = network_.kernels();
   reserve(network_.tiling(n), n_threads);
   const AtParameters scope(*this);
-  embedding_.touch(table.ids, rows, n, n_threads);
+  tables_.touch(table.ids, rows, n, n_threads);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
   k.reduce_lanes(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                  network_.tiling(n).shards, dense_size_);
-  embedding_.gradients(k, shared_, gradients_.data(), n_threads);
+  tables_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }
 
@@ -201,9 +200,9 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
     }
     const std::size_t count = std::min(batch_size, n - first);
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
-    embedding_.touch(table.ids, order + first, count, n_threads);
+    tables_.touch(table.ids, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);
-    embedding_.catch_up(k, table_state(), history(options), n_threads);
+    tables_.catch_up(k, table_state(), history(options), n_threads);
     watch.lap(Stage::optimize_tables);
     const double sum = accumulate(k, table, order + first, count, seed, n_threads);
     if (!std::isfinite(sum)) {

@@ -8,6 +8,7 @@
 #include "base/stopwatch.hpp"
 #include "network/network.hpp"
 #include "training/optimizer.hpp"
+#include "training/table_training.hpp"
 
 namespace dcn {
 
@@ -21,7 +22,7 @@ struct EpochResult {
 
 template <class T> class TrainingState {
  public:
-  // Of a network that outlives it, and has no other.
+  // Of a network that outlives it.
   explicit TrainingState(Network<T>& network);
 
   const T* gradients() const noexcept { return gradients_.data(); }
@@ -68,8 +69,8 @@ template <class T> class TrainingState {
     }
     ~AtParameters() {
       if (options_ != nullptr)
-        training_.embedding_.flush(training_.network_.kernels(), training_.table_state(),
-                                   training_.history(*options_), n_threads_);
+        training_.tables_.flush(training_.network_.kernels(), training_.table_state(),
+                                training_.history(*options_), n_threads_);
       training_.network_.use_averages();
     }
     AtParameters(const AtParameters&) = delete;
@@ -82,7 +83,7 @@ template <class T> class TrainingState {
   };
 
   // Forward and backward over all tiles; leaves one sum of gradients per shard, and the tables'
-  // in embedding_. Returns the loss sum.
+  // in tables_. Returns the loss sum.
   double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
                     std::size_t n, std::uint64_t seed, std::size_t n_threads);
   // Adds up the shards and moves the parameters; returns the penalty before the move.
@@ -95,7 +96,7 @@ template <class T> class TrainingState {
   void reserve(const Tiling& tiling, std::size_t n_threads);
 
   Network<T>& network_;
-  EmbeddingPart<T>& embedding_;  // the network's
+  TableTraining<T> tables_;
   SharedProducts<T> shared_;
   std::size_t dense_size_;  // of all but the tables
   Buffer<T> gradients_, m_, v_;

@@ -21,6 +21,7 @@ from dcnfast.network.model import Model
 from dcnfast.serving.row_predictor import RowPredictor
 from dcnfast.table.schema import Table, read_validation_table
 from dcnfast.training.settings import History
+from dcnfast.training.state import Training
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -32,6 +33,7 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
     _columns: Columns
     _model: Model
     _seen: list[Array]
+    _training: Training | None = None  # of the model, with warm_start
     _target: Any
     encoder_: TableEncoder
     embedding_dims_: dict[str, int]
@@ -106,7 +108,9 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
                     f"warm_start: {name} was {before[name]!r} in the last fit, got {got!r}, want "
                     "the same"
                 )
-        return Fitted(self._columns, self.encoder_, self._target, self._model, self._seen)
+        return Fitted(
+            self._columns, self.encoder_, self._target, self._model, self._seen, self._training
+        )
 
     # ---- fit: training and result
 
@@ -128,13 +132,13 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     def _take_result(self, result: Result) -> None:
         """Take over the result of training."""
-        self.shrinkage_, self.validation_scores_ = result.shrinkage, result.validation_scores
-        self.loss_curve_, self.n_iter_ = result.loss_curve, len(result.loss_curve)
+        for name, value in result.attributes().items():
+            setattr(self, name, value)
 
     def _take_fitted(self, fitted: Fitted) -> None:
         """Take over what predicts, in training as well: scorers and callbacks ask it."""
         self._columns, self.encoder_, self._target = fitted.columns, fitted.encoder, fitted.target
-        self._model, self._seen = fitted.model, fitted.seen
+        self._model, self._seen, self._training = fitted.model, fitted.seen, fitted.training
         self.n_parameters_ = self._model.n_parameters
         self.embedding_dims_ = {name: width for name, _, width in self._model.config.fields}
 

@@ -38,6 +38,7 @@ from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.outcome import judge
 from dcnfast.training.settings import History, Notice, Settings
 from dcnfast.training.shrinkage import shrink
+from dcnfast.training.state import Training
 from dcnfast.training.timing import Timing
 from dcnfast.training.trainer import train
 
@@ -58,6 +59,8 @@ class Fitted:
     model : Model
     seen : list of ndarray of shape (V_f,)
         For each field how often training saw each row of its table.
+    training : Training or None
+        Of the model, where it goes on.
     """
 
     columns: Columns
@@ -65,13 +68,15 @@ class Fitted:
     target: Target
     model: Model
     seen: list[npt.NDArray[np.int64]]
+    training: Training | None
 
     def rows(self, part: Part, n_jobs: int | None) -> Rows:
         """Return rows as the engine reads them."""
         dtype = self.model.config.dtype
         encoded = self.encoder.transform(part.table, dtype, n_jobs)
         target = self.target.scaled(part.target, dtype)
-        return Rows(encoded.ids, encoded.dense, target, mean_one(part.loss_weight, dtype))
+        weight = mean_one(part.loss_weight, dtype)
+        return Rows(self.model, encoded.ids, encoded.dense, target, weight)
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,15 @@ class Result:
     loss_curve: list[float]
     validation_scores: list[float] | None
     shrinkage: Array
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the estimator's attributes that show it."""
+        return {
+            "shrinkage_": self.shrinkage,
+            "validation_scores_": self.validation_scores,
+            "loss_curve_": self.loss_curve,
+            "n_iter_": len(self.loss_curve),
+        }
 
 
 def fit_network(estimator: Any, task: Task) -> None:
@@ -181,14 +195,16 @@ class _Run:
             pairs = zip(fitted.seen, rows.ids.T, strict=True)
             seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]
             fitted = replace(fitted, seen=seen)
-        estimator._take_fitted(fitted)
+        training = fitted.training or Training(fitted.model)
+        kept = training if estimator.warm_start else None
+        estimator._take_fitted(replace(fitted, training=kept))
         with timing.measure("encode"):
             held_out = None if held is None else self._held_out(held, fitted, shrinks)
-        self._run_epochs(rows, held_out, fitted, settings)
+        self._run_epochs(training, rows, held_out, fitted.seen, settings)
         if settings.verbose > 1:
-            print(timing.report(fitted.model, settings.n_threads))
+            print(timing.report(training, settings.n_threads))
         if not estimator.warm_start:
-            fitted.model.finish_training()
+            fitted.model.adopt_averages()
 
     def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
@@ -202,18 +218,24 @@ class _Run:
         return HeldOut(rows, settled, score)
 
     def _run_epochs(
-        self, rows: Rows, held_out: HeldOut | None, fitted: Fitted, settings: Settings
+        self,
+        training: Training,
+        rows: Rows,
+        held_out: HeldOut | None,
+        seen: list[npt.NDArray[np.int64]],
+        settings: Settings,
     ) -> None:
         """Train inside scikit-learn's callback context, one task an epoch."""
         estimator, history, shown = self.estimator, self.history, self.task.shown
         context = estimator._init_callback_context(max_subtasks=settings.max_iter)
         context.call_on_fit_task_begin(estimator=estimator, **shown)
-        finish = self._finisher(rows, held_out, fitted, settings)
+        finish = self._finisher(rows, held_out, seen, settings)
 
         def state() -> dict[str, Any]:
-            model = fitted.model.copy()
-            finish(model)
-            return {"_model": model, "n_iter_": len(history.loss_curve)}
+            now = training.copy() if estimator.warm_start else None
+            model = training.model.copy() if now is None else now.model
+            result = self._result(finish(model), held_out)
+            return {"_model": model, "_training": now} | result.attributes()
 
         def on_epoch(_: int) -> bool:
             epoch = context.subcontext(task_name="epoch")
@@ -226,25 +248,31 @@ class _Run:
             )
 
         if settings.verbose > 1:
-            fitted.model.network.start_timing()
+            training.state.start_timing()
         best = train(
-            fitted.model, rows, held_out, settings, self.random_state, history, on_epoch
+            training, rows, held_out, settings, self.random_state, history, on_epoch
         )  # fmt: skip
-        _warn(history.notices + judge(fitted.model, rows, settings, best))
-        estimator._take_result(self._result(finish(fitted.model), held_out))
+        _warn(history.notices + judge(training, rows, settings, best))
+        estimator._take_result(self._result(finish(training.model), held_out))
         context.call_on_fit_task_end(
-            estimator=estimator, reconstruction_attributes=lambda: {"_model": fitted.model}, **shown
+            estimator=estimator,
+            reconstruction_attributes=lambda: {"_model": training.model},
+            **shown,
         )
 
     def _finisher(
-        self, rows: Rows, held_out: HeldOut | None, fitted: Fitted, settings: Settings
+        self,
+        rows: Rows,
+        held_out: HeldOut | None,
+        seen: list[npt.NDArray[np.int64]],
+        settings: Settings,
     ) -> Callable[[Model], Array]:
         """Return what is done to a trained model before it predicts; that returns the shrinkage."""
         held = held_out.rows if held_out is not None and held_out.shrinks else None
         factor = None if self.choice is None else self.choice.factor
 
         def finish(model: Model) -> Array:
-            model.settle_unseen(fitted.seen)
+            model.settle_unseen(seen)
             return shrink(model, rows, held, factor, settings.n_threads)
 
         return finish
@@ -254,7 +282,7 @@ class _Run:
         scores = None if held_out is None else history.validation_scores
         if choice is not None:
             scores = choice.scores[: len(history.loss_curve)]
-        return Result(history.loss_curve, scores, shrinkage)
+        return Result(list(history.loss_curve), None if scores is None else list(scores), shrinkage)
 
 
 def _cross_validate(
@@ -273,7 +301,7 @@ def _cross_validate(
         if fitted.model.n_parameters > LARGEST:
             return None
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
-        folds.append(Fold(fitted.model, *rows, held.loss_weight, fitted.seen))
+        folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
     choice = choose_epochs(folds, settings, random_state)
     _warn(choice.notices)
     return choice
@@ -297,12 +325,15 @@ def _prepare(
         )
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist()
-        return Fitted(columns, encoder, target, model, seen)
+        return Fitted(columns, encoder, target, model, seen, None)
     if config != last.model.config:
         before, now = asdict(last.model.config), asdict(config)
         changed = [f"{k} was {before[k]!r}, got {now[k]!r}" for k in now if before[k] != now[k]]
         raise ValueError(f"warm_start: {'; '.join(changed)}, want the same network")
-    return replace(last, target=target, model=last.model.copy())
+    if last.training is None:
+        return replace(last, target=target, model=last.model.copy())
+    training = last.training.copy()
+    return replace(last, target=target, model=training.model, training=training)
 
 
 def _fit_encoder(estimator: Any, part: Part) -> TableEncoder:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.published import view
-from dcnfast.network.crosses import cross_of
+from dcnfast.network.crosses import CROSSES
 
 Array = npt.NDArray[Any]
 
@@ -37,14 +37,14 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
     ValueError
         If the estimator has no such layer.
     """
-    parameters = one_fit(estimator).parameters_
-    cross = cross_of(parameters)
-    if cross is None:
+    fit = one_fit(estimator)
+    config = fit._model.config
+    n_layers = config.cross_layers
+    if n_layers == 0:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
-    n_layers = len(parameters[cross.weights[0].name])
     if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
-    return cross.dense_weight(parameters, int(layer))
+    return CROSSES[config.cross].dense_weight(fit.parameters_, int(layer))
 
 
 def one_fit(estimator: Any) -> Any:

@@ -334,10 +334,3 @@ class Gated(Cross):
 
 
 CROSSES: Family[Cross] = Family("cross", Matrix, Vector, LowRank, Gated)
-
-
-def cross_of(parameters: Mapping[str, Array]) -> type[Cross] | None:
-    """Return the cross whose tensors these parameters have, None without one."""
-    names = {kind: {tensor.name for tensor in kind.weights} for kind in CROSSES.values()}
-    present = set().union(*names.values()) & parameters.keys()
-    return next((kind for kind, wanted in names.items() if wanted == present), None)

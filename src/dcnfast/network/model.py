@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
 
@@ -19,6 +20,15 @@ BLOCK = 65536  # numbers of a table that are float64 at a time
 
 def _in_blocks(array: Array, size: int) -> Iterator[Array]:
     return (array[start : start + size] for start in range(0, len(array), size))
+
+
+def _settle_rows(table: Array, counts: npt.NDArray[np.int64]) -> None:
+    """Give rows that training never saw the mean of the others, each as often as it was seen."""
+    K = table.shape[1]
+    total = np.zeros(K)
+    for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
+        total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
+    table[counts == 0] = total / max(counts.sum(), 1)
 
 
 class Model:
@@ -32,8 +42,7 @@ class Model:
     ----------
     config : NetworkConfig
     network : compiled network
-        Has ``parameters``, ``gradients``, ``first_moments`` and ``second_moments``: dicts from name
-        to read-only view of one flat buffer.
+        Has ``parameters`` and ``averages``: dicts from name to read-only view of one flat buffer.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -73,24 +82,42 @@ class Model:
             How to draw the weights of the cross layers; of hidden layers and head.
         """
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
-        roles = self.network.roles
-        for name, shape, offset in self.network.tensors:
-            to = flat[offset : offset + int(np.prod(shape))]
-            role = roles[name]
+        for _, role, to in self._tensors(flat):
             if role == "scale":
                 to[:] = 1
             elif role == "embedding":
-                for block in _in_blocks(to, BLOCK):  # float64 is twice the size of a large table
+                # float64 is twice the size of a large table
+                for block in _in_blocks(to.reshape(-1), BLOCK):
                     block[:] = 0.05 * random_state.normal(size=len(block))
             elif role in ("cross_weight", "weight"):
                 draw = INITIALIZERS[cross if role == "cross_weight" else deep].draw
-                to[:] = draw(random_state, shape).ravel()
+                to[:] = draw(random_state, to.shape)
         self.network.set_parameters(flat)
         return self
 
     def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
         """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
         return np.asarray(self.network.predict(ids, dense, n_threads))
+
+    def table(
+        self, ids: Array, dense: Array, target: Array, weight: Array | None
+    ) -> _core.TableF32 | _core.TableF64:
+        """Return rows to train on or to evaluate, which are checked here and not again.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (N, F), int32
+        dense : ndarray of shape (N, M)
+        target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
+        weight : ndarray of shape (N,) or None
+        """
+        if isinstance(self.network, _core.NetworkF64):
+            return _core.TableF64(self.network, ids, dense, target, weight)
+        return _core.TableF32(self.network, ids, dense, target, weight)
+
+    def evaluate(self, table: Any, n_threads: int) -> float:
+        """Return the weighted mean loss over the rows of a :meth:`table`, without the penalty."""
+        return float(self.network.evaluate_table(table, n_threads))
 
     def is_finite(self) -> bool:
         """Return whether all parameters are."""
@@ -130,20 +157,22 @@ class Model:
         return flat
 
     def _settle(self, flat: Array, seen: list[npt.NDArray[np.int64]]) -> None:
-        offsets = {name: (offset, shape) for name, shape, offset in self.network.tensors}
-        first: dict[str, int] = {}
-        for (_, rows, width), counts in zip(self.config.fields, seen, strict=True):
-            for name in (f"embedding_{width}", "wide"):
-                if name not in offsets:
-                    continue
-                offset, (V, K) = offsets[name]
-                at = first.get(name, 0)
-                first[name] = at + rows
-                table = flat[offset : offset + V * K].reshape(V, K)[at : at + rows]
-                total = np.zeros(K)
-                for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
-                    total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
-                table[counts == 0] = total / max(counts.sum(), 1)
+        for _, role, table in self._tensors(flat):
+            if role not in ("embedding", "linear_embedding"):
+                continue
+            at, width = 0, table.shape[1]
+            for (_, rows, K), counts in zip(self.config.fields, seen, strict=True):
+                if role == "embedding" and width != K:
+                    continue  # the field is in another table
+                _settle_rows(table[at : at + rows], counts)
+                at += rows
+
+    def _tensors(self, flat: Array) -> Iterator[tuple[str, str, Array]]:
+        """Yield the part and the role of each tensor, and a view of it in a flat array."""
+        parts, roles = self.network.parts, self.network.roles
+        for name, shape, offset in self.network.tensors:
+            view = flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            yield parts[name], roles[name], view
 
     def shrink(self, factor: Array, constant: Array) -> None:
         """Move all logits towards a constant: factor * logits + (1 - factor) * constant.
@@ -161,14 +190,14 @@ class Model:
             self.network.set_averages(averages)
 
     def _shrink(self, flat: Array, factor: Array, constant: Array) -> None:
-        for name, shape, offset in self.network.tensors:
-            tensor = flat[offset : offset + int(np.prod(shape))].reshape(shape)
-            if name in ("head_W", "wide_W"):  # (C, ...)
-                tensor *= factor[:, None].astype(flat.dtype)
-            elif name == "wide":  # (V, C)
-                tensor *= factor.astype(flat.dtype)
-            elif name == "head_b":
+        to = factor.astype(flat.dtype)
+        for part, role, tensor in self._tensors(flat):
+            if role == "linear_embedding":  # (V, C)
+                tensor *= to
+            elif part == "head" and role == "bias":  # (C,)
                 tensor[:] = factor * tensor + (1 - factor) * constant
+            elif part == "head":  # (C, ...)
+                tensor *= to[:, None]
 
     def snapshot(self, out: Array | None = None) -> Array:
         """Copy the flat parameters that predictions use: the averages where they are kept."""
@@ -181,17 +210,16 @@ class Model:
         """Set the flat parameters, and start the averages from them."""
         self.network.set_parameters(flat)
 
-    def finish_training(self) -> None:
-        """Keep what predicts, and forget what only training needs: gradients, moments and steps.
+    def adopt_averages(self) -> None:
+        """Make the averages the parameters, where they are kept.
 
-        Where averages are kept, they become the parameters: training that goes on starts from them.
+        They are what predicts, and training that goes on starts from them.
         """
-        network = self.config.compile()
-        network.set_parameters(self.snapshot())
-        self.network = network
+        if self.config.ema_decay:
+            self.network.set_parameters(self.snapshot())
 
     def copy(self) -> Model:
-        """Copy parameters, and the optimizer's state where there is one."""
+        """Copy the parameters, and the averages where they are kept."""
         other = Model.__new__(Model)
         other.__setstate__(self.__getstate__())
         return other
@@ -202,25 +230,17 @@ class Model:
         state: dict[str, Any] = {"config": asdict(self.config), "parameters": parameters}
         if self.config.ema_decay:
             averages = np.array(network.flat_averages)
-            if not np.array_equal(averages, parameters):  # after finish_training they are
+            if not np.array_equal(averages, parameters):  # after adopt_averages they are
                 state["averages"] = averages
-        if network.has_training_state:
-            state |= {
-                "first_moments": np.array(network.flat_first_moments),
-                "second_moments": np.array(network.flat_second_moments),
-                "step": int(network.step),
-            }
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         config = _config_of(state)
         network = config.compile()
         size = network.flat_parameters.size
-        network.set_parameters(_checked(state, "parameters", size, config.dtype))
+        network.set_parameters(flat_of(state, "parameters", size, config.dtype))
         if "averages" in state:
-            network.set_averages(_checked(state, "averages", size, config.dtype))
-        if state.keys() & {"first_moments", "second_moments", "step"}:
-            network.set_optimizer(*_optimizer_of(state, size, config.dtype))
+            network.set_averages(flat_of(state, "averages", size, config.dtype))
         self.config, self.network = config, network
 
 
@@ -234,20 +254,8 @@ def _config_of(state: Any) -> NetworkConfig:
         raise ValueError(f"the state's config: {error}") from error
 
 
-def _optimizer_of(state: dict[str, Any], size: int, dtype: str) -> tuple[Array, Array, int]:
-    """Read both moments and the step of a pickled network that goes on with its training."""
-    first = _checked(state, "first_moments", size, dtype)
-    second = _checked(state, "second_moments", size, dtype)
-    if (second < 0).any():
-        raise ValueError("the state's second_moments are negative in places, want squares")
-    step = state.get("step")
-    if type(step) is not int or not 0 <= step < 2**32:
-        raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
-    return first, second, step
-
-
-def _checked(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
-    """Read one flat buffer of a pickled network: whatever is in it will be computed with."""
+def flat_of(state: dict[str, Any], name: str, size: int, dtype: str) -> Array:
+    """Return one flat buffer of what was pickled, if it can be computed with."""
     array = state.get(name)
     if not isinstance(array, np.ndarray):
         raise ValueError(f"the state's {name} are {type(array).__name__}, want an array")

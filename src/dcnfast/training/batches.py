@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.network.model import Model
+
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
 class Rows:
-    """Rows as the engine reads them: C-contiguous, one dtype.
+    """Rows as the engine reads them: C-contiguous, of one dtype, and checked once.
 
     Parameters
     ----------
+    model : Model
+        Other models with the same fields, columns and outputs can read them, too.
     ids : ndarray of shape (N, F), int32
+        Copied, so that nobody changes them after they are checked; so are class numbers.
     dense : ndarray of shape (N, M)
     target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
     weight : ndarray of shape (N,) or None
         With mean 1, so that a batch of B rows divides by B and every row counts the same in any
         batch.
+
+    Attributes
+    ----------
+    table : compiled table
+    ids, target : ndarray
+        Read-only views of what ``table`` reads.
+    dense, weight : ndarray
     """
 
-    ids: npt.NDArray[np.int32]
-    dense: Array
-    target: Array
-    weight: Array | None
+    def __init__(
+        self,
+        model: Model,
+        ids: npt.NDArray[np.int32],
+        dense: Array,
+        target: Array,
+        weight: Array | None,
+    ) -> None:
+        self.table: Any = model.table(ids, dense, target, weight)
+        self.ids, self.dense = self.table.ids, dense
+        self.target: Array = self.table.target
+        self.weight = weight
 
     def __len__(self) -> int:
-        return len(self.dense)
+        return len(self.table)
 
 
 def mean_one(weight: Array, dtype: npt.DTypeLike) -> Array | None:

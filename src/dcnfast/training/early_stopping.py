@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.settings import Notice, Settings
+from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
 
@@ -58,22 +59,21 @@ class Watch(Progress):
     Training that diverges returns to it, and with rows held out every training ends with it.
     """
 
-    def __init__(self, settings: Settings, model: Model) -> None:
+    def __init__(self, settings: Settings, training: Training) -> None:
         super().__init__(settings)
-        self.model = model
-        self.kept = model.snapshot()
+        self.training = training
+        self.kept = training.model.snapshot()
 
     def is_over(self, loss: float) -> bool:
         """Take note of the loss of an epoch that left finite parameters; return whether to stop."""
         if loss < self.best_loss:
-            self.model.snapshot(self.kept)
+            self.training.model.snapshot(self.kept)
         return super().is_over(loss)
 
     def go_back(self) -> None:
         """Set the parameters to those kept, and reset the optimizer's moments."""
-        self.model.restore(self.kept)
-        nothing = np.zeros_like(self.kept)
-        self.model.network.set_optimizer(nothing, nothing, 0)
+        self.training.model.restore(self.kept)
+        self.training.reset()
 
 
 class Settled:
@@ -138,8 +138,7 @@ class HeldOut:
         """Return the score of the network as it is now, the higher the better."""
         model = self.settled.update()
         if self.scorer is None:
-            r = self.rows
-            return -float(model.network.evaluate(r.ids, r.dense, r.target, r.weight, n_threads))
+            return -model.evaluate(self.rows.table, n_threads)
         try:
             score = self.scorer()
         except ValueError as error:  # which speaks of y_true

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.losses import LOSSES
-from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import Progress, Settled
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
 from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
+from dcnfast.training.state import Training
 from dcnfast.training.trainer import run_epoch
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ class Fold:
 
     Parameters
     ----------
-    model : Model
+    training : Training
     rows, held : Rows
     weight : ndarray of shape (n_held,)
         Of the held rows, in the same unit for all folds.
@@ -40,10 +40,10 @@ class Fold:
     """
 
     def __init__(
-        self, model: Model, rows: Rows, held: Rows, weight: Floats, seen: list[Counts]
+        self, training: Training, rows: Rows, held: Rows, weight: Floats, seen: list[Counts]
     ) -> None:
-        self.model, self.rows, self.held, self.weight = model, rows, held, weight
-        self.settled = Settled(model, held.ids, seen)
+        self.training, self.rows, self.held, self.weight = training, rows, held, weight
+        self.settled = Settled(training.model, held.ids, seen)
 
     def logits(self, n_threads: int) -> Floats:
         """Return what the network says of the held rows now."""
@@ -86,7 +86,7 @@ def choose_epochs(
     random_state : RandomState
         Shuffles.
     """
-    config = folds[0].model.config
+    config = folds[0].training.model.config
     target = np.concatenate([fold.held.target for fold in folds])
     weight = np.concatenate([fold.weight for fold in folds])
     constant = np.concatenate([
@@ -100,7 +100,7 @@ def choose_epochs(
     scores, notices = list[float](), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
-            if not all(run_epoch(f.model, f.rows, settings, random_state)[1] for f in folds):
+            if not all(run_epoch(f.training, f.rows, settings, random_state)[1] for f in folds):
                 break  # the fit on all rows will say so
             logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
             loss = _mean_loss(config.loss, logits, target, weight)

@@ -12,6 +12,7 @@ from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.settings import Notice, Settings
 from dcnfast.training.shrinkage import best_constant
+from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
 
@@ -21,14 +22,15 @@ FAR_WORSE = 2.0  # and an epoch had half the loss: training got worse since
 VERY_FAR_WORSE = 10.0  # only networks too deep for their initializer start with such a loss
 
 
-def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
+def judge(training: Training, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
     """Notice a network that is far worse than a constant, or has become one; keep what is best.
 
     Parameters
     ----------
-    model : Model
-        Trained. Where its loss on the training rows is far above that of logits that are all 0, it
-        gets the parameters of its best epoch; or if these are no better, those of the constant.
+    training : Training
+        At its end. Where the model's loss on the training rows is far above that of logits that are
+        all 0, it gets the parameters of its best epoch; or if these are no better, those of the
+        constant.
     rows : Rows
         That it was trained on.
     settings : Settings
@@ -40,11 +42,11 @@ def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Not
     notices : list of Notice
         Empty for a network that is fine.
     """
-    some = _sample(rows)
+    model, some = training.model, _sample(training.model, rows)
     if (rows.target == rows.target[0]).all():
         return []
     if _is_worse(model, some, settings) and _is_worse(model, rows, settings):
-        notices = _go_back(model, rows, settings, best)
+        notices = _go_back(training, rows, settings, best)
         if notices:
             return notices
     if (some.ids == some.ids[:1]).all() and (some.dense == some.dense[:1]).all():
@@ -52,18 +54,16 @@ def judge(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Not
     return _notice_if_dead(model, some, settings)
 
 
-def _sample(rows: Rows) -> Rows:
+def _sample(model: Model, rows: Rows) -> Rows:
     step = max(1, len(rows) // SAMPLE)
     ids, dense = np.ascontiguousarray(rows.ids[::step]), np.ascontiguousarray(rows.dense[::step])
     target = np.ascontiguousarray(rows.target[::step])
     weight = None if rows.weight is None else np.ascontiguousarray(rows.weight[::step])
-    return Rows(ids, dense, target, weight)
+    return Rows(model, ids, dense, target, weight)
 
 
 def _loss(model: Model, rows: Rows, settings: Settings) -> float:
-    loss = float(
-        model.network.evaluate(rows.ids, rows.dense, rows.target, rows.weight, settings.n_threads)
-    )
+    loss = model.evaluate(rows.table, settings.n_threads)
     return loss if np.isfinite(loss) else np.inf
 
 
@@ -78,10 +78,11 @@ def _loss_of_zeros(model: Model, rows: Rows) -> float:
     return float(np.average(of_rows, weights=rows.weight))
 
 
-def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
+def _go_back(training: Training, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
     """Set what is best and say so, unless the network may still be on its way to a lower loss."""
+    model = training.model
     config, zeros, loss = model.config, _loss_of_zeros(model, rows), _loss(model, rows, settings)
-    at_best = Model(config)  # not a copy: moments may have gone to infinity
+    at_best = Model(config)
     at_best.restore(best)
     best_loss = _loss(at_best, rows, settings)
     if loss <= VERY_FAR_WORSE * zeros and best_loss > loss / 2:
@@ -93,8 +94,7 @@ def _go_back(model: Model, rows: Rows, settings: Settings, best: Array) -> list[
         constant = best_constant(config.loss, rows.target, rows.weight, config.n_outputs)
         model.shrink(np.zeros(config.n_outputs), constant)
         kept = "No epoch was better: the parameters of the best constant"
-    nothing = np.zeros_like(best)
-    model.network.set_optimizer(nothing, nothing, 0)  # the moments belong to other parameters
+    training.reset()  # the moments belong to other parameters
     text = (
         f"Training ended worse than a constant: the training rows have a loss of {loss:.3g}, and "
         f"{zeros:.3g} or less with one answer to all of them. {kept} are kept. A lower "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dcnfast import _core
-from dcnfast.network.model import Model
+from dcnfast.training.state import Training
 
 PEAK_SECONDS = 0.05  # to measure the multiply-adds that the machine can do
 
@@ -37,23 +37,25 @@ class Timing:
         finally:
             self.seconds[part] += time.perf_counter() - start
 
-    def report(self, model: Model, n_threads: int) -> str:
+    def report(self, training: Training, n_threads: int) -> str:
         """Return a table of the parts and, in training, the engine's stages; and the speed.
 
         The engine's stages are seconds of all threads, so they are given as shares of training.
         """
         total = time.perf_counter() - self.start
         parts = self.seconds | {"other": total - sum(self.seconds.values())}
-        stages = {name: s for name, s in model.network.stage_seconds.items() if s > 0}
+        stages = {name: s for name, s in training.state.stage_seconds.items() if s > 0}
         all_threads = sum(stages.values())
         lines = [f"{total:.3g} s on {n_threads} thread{'s' * (n_threads > 1)}, of which"]
         for part, seconds in parts.items():
             lines.append(f"  {part:<20}{seconds:>9.3f} s {seconds / total:>6.1%}")
             if part == "train":
                 lines += [f"    {name:<18}{s / all_threads:>18.1%}" for name, s in stages.items()]
-        flops = 6.0 * model.config.multiply_adds() * self.rows  # forward, and twice backward
+        flops = (
+            6.0 * training.model.config.multiply_adds() * self.rows
+        )  # forward, and twice backward
         if flops and self.seconds["train"]:
-            double = model.config.dtype == "float64"
+            double = training.model.config.dtype == "float64"
             peak = _core.measure_fma_peak(double, n_threads, PEAK_SECONDS)
             speed = flops / self.seconds["train"]
             lines.append(

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.memory import check_memory
-from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import HeldOut, Watch
 from dcnfast.training.settings import INTERRUPTED, History, Notice, Settings
+from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
 
 
 def train(
-    model: Model,
+    training: Training,
     rows: Rows,
     held_out: HeldOut | None,
     settings: Settings,
@@ -30,7 +30,7 @@ def train(
 
     Parameters
     ----------
-    model : Model
+    training : Training
     rows : Rows
     held_out : HeldOut or None
         If given, its score is watched instead of the training loss and the best parameters win.
@@ -55,12 +55,13 @@ def train(
     ValueError
         If training would not fit into memory.
     """
+    model = training.model
     check_memory(model.config, settings.batch_size, settings.n_threads)
-    watch = Watch(settings, model)
+    watch = Watch(settings, training)
     try:
         for epoch in range(settings.max_iter):
             with history.timing.measure("train"):
-                loss, sound = run_epoch(model, rows, settings, random_state)
+                loss, sound = run_epoch(training, rows, settings, random_state)
             history.timing.rows += len(rows)
             if not sound:
                 watch.go_back()
@@ -92,23 +93,20 @@ def _note(
 
 
 def run_epoch(
-    model: Model, rows: Rows, settings: Settings, random_state: np.random.RandomState
+    training: Training, rows: Rows, settings: Settings, random_state: np.random.RandomState
 ) -> tuple[float, bool]:
     """Run one epoch; return its loss and whether the model is still sound."""
     n = len(rows)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
-    loss, _, finished = model.network.train_epoch(
-        rows.ids,
-        rows.dense,
-        rows.target,
-        rows.weight,
+    loss, _, finished = training.state.train_epoch(
+        rows.table,
         order.astype(np.int64, copy=False),
         min(settings.batch_size, n),
         settings.step.compile(),
         settings.seed,
         settings.n_threads,
     )
-    return loss, bool(finished and np.isfinite(loss) and model.is_finite())
+    return loss, bool(finished and np.isfinite(loss) and training.model.is_finite())
 
 
 def _divergence(epoch: int, settings: Settings) -> Notice:

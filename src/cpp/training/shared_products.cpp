@@ -1,4 +1,4 @@
-#include "network/shared_products.hpp"
+#include "training/shared_products.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "network/coalesced_ids.hpp"
+#include "training/coalesced_ids.hpp"
 
 #include <algorithm>
 #include <array>

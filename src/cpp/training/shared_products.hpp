@@ -8,10 +8,19 @@
 #include <utility>
 #include <vector>
 
-#include "network/embedding.hpp"
 #include "network/packed.hpp"
 
 namespace dcn {
+
+// A field's distinct rows in a batch, one run of occurrences each.
+template <class T> struct BatchField {
+  std::size_t table, first;      // number of its table, and of its first run among the table's
+  std::size_t U, K, column;      // runs, width, where it begins in x0
+  const T* rows;                 // (V,K) the table's
+  const std::uint32_t* numbers;  // (U) of the rows
+  const std::uint32_t *starts, *occurrences;  // (U+1), and i * n_fields + j
+  std::size_t n_fields;
+};
 
 // When a field is shared.
 struct Sharing {

@@ -5,13 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace dcn {
+#include "network/embedding.hpp"
 
-struct FieldOfTable {
-  std::size_t number;     // of the field, its column in ids
-  std::size_t first_row;  // of the table
-  std::size_t rows;       // V_f
-};
+namespace dcn {
 
 struct TouchedRows {
   std::vector<std::uint32_t> rows, counts;  // (U), ascending, and how often each occurs

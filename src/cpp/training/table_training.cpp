@@ -1,0 +1,171 @@
+#include "training/table_training.hpp"
+
+#include <algorithm>
+
+#include "base/thread_pool.hpp"
+#include "base/tiling.hpp"
+
+namespace dcn {
+
+namespace {
+
+// Rows that one task updates: enough to be worth a task, few enough to share evenly.
+constexpr std::size_t kRowsPerTask = 256;
+
+}  // namespace
+
+template <class T>
+TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const NetworkConfig& config)
+    : F_(config.fields.size()), C_(config.n_outputs), width_(embedding.width()),
+      wide_(embedding.wide()),
+      keeps_history_(config.sparse_adam == SparseAdam::exact || config.ema_decay > 0) {
+  for (const EmbeddingTable<T>& table : embedding.tables())
+    tables_.push_back({&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}});
+}
+
+// ---- the rows that a batch touches
+
+template <class T> void TableTraining<T>::reserve(std::size_t n) {
+  if (dx_.size() < n * width_) dx_ = Buffer<T>(n * width_);
+  if (wide_ && dlogits_.size() < n * C_) dlogits_ = Buffer<T>(n * C_);
+}
+
+template <class T>
+void TableTraining<T>::touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
+                             std::size_t n_threads) {
+  for (Table& table : tables_) table.touched.sort(table.of->fields, ids, F_, rows, n, n_threads);
+  list_chunks(n_threads);
+}
+
+template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
+  chunks_.clear();
+  std::size_t widest = 0;
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    for (std::size_t at = 0; at < tables_[i].touched.rows.size(); at += kRowsPerTask)
+      chunks_.push_back({i, at});
+    widest = std::max(widest, tables_[i].of->K);
+  }
+  squares_.resize(chunks_.size());
+  const std::size_t slots = most_slots(n_threads, chunks_.size());
+  while (sums_.size() < slots) sums_.emplace_back(kRowsPerTask * widest);
+}
+
+template <class T> std::vector<BatchField<T>> TableTraining<T>::batch_fields() const {
+  std::vector<BatchField<T>> fields;
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    const Table& table = tables_[i];
+    const TouchedRows& touched = table.touched;
+    for (std::size_t j = 0; j < table.of->fields.size() && !table.of->wide; ++j) {
+      const std::size_t first = touched.first[j];
+      fields.push_back({i, first, touched.first[j + 1] - first, table.of->K, table.of->columns[j],
+                        table.of->rows, touched.rows.data() + first, touched.starts.data() + first,
+                        touched.occurrences.data(), table.of->fields.size()});
+    }
+  }
+  return fields;
+}
+
+template <class T>
+template <class F>
+void TableTraining<T>::each_chunk(std::size_t n_threads, F&& f) noexcept {
+  parallel_for(n_threads, chunks_.size(), [&](std::size_t task, std::size_t slot) {
+    const auto [number, first] = chunks_[task];
+    Table& table = tables_[number];
+    f(table, first, std::min(kRowsPerTask, table.touched.rows.size() - first), slot, task);
+  });
+}
+
+template <class T>
+void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
+                                     const Table& table, std::size_t first, std::size_t count) {
+  k.embedding_backward(g, table.of->wide ? dlogits_.data() : dx_.data(),
+                       table.of->wide ? C_ : width_, table.of->columns.data(),
+                       table.touched.occurrences.data(), table.touched.starts.data() + first, count,
+                       table.of->fields.size(), table.of->K);
+  const auto number = static_cast<std::size_t>(&table - tables_.data());
+  if (!table.of->wide) shared.add_row_gradients(g, number, first, count);
+}
+
+template <class T>
+double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                                const TableState<T>& state, const OptimizerStep<T>& step,
+                                const RowHistory& history, double average_rest,
+                                std::size_t n_threads) noexcept {
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
+                            std::size_t task) {
+    T* g = sums_[slot].data();
+    sum_gradients(k, shared, g, table, first, count);
+    const std::uint32_t* rows = table.touched.rows.data() + first;
+    squares_[task] = k.optimizers[history.optimizer].update_rows(
+        state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
+        g, rows, table.touched.counts.data() + first, count, table.of->K, step);
+    if (!keeps_history_) return;
+    for (std::size_t u = 0; u < count; ++u) {
+      const std::size_t at = table.of->offset + rows[u] * table.of->K;
+      if (state.averages != nullptr)
+        k.average_update(state.averages + at, state.parameters + at, table.of->K,
+                         static_cast<T>(average_rest));
+      table.last[rows[u]] = static_cast<std::uint32_t>(history.now);
+    }
+  });
+  double total = 0;
+  for (const double s : squares_) total += s;
+  return 0.5 * static_cast<double>(step.l2) * total;
+}
+
+template <class T>
+void TableTraining<T>::gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                                 T* gradients, std::size_t n_threads) noexcept {
+  for (const Table& table : tables_)
+    std::fill_n(gradients + table.of->offset, table.of->V * table.of->K, T(0));
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
+                            std::size_t) {
+    T* g = sums_[slot].data();
+    sum_gradients(k, shared, g, table, first, count);
+    for (std::size_t u = 0; u < count; ++u)
+      std::copy_n(g + u * table.of->K, table.of->K,
+                  gradients + table.of->offset + table.touched.rows[first + u] * table.of->K);
+  });
+}
+
+// ---- the rows that it does not touch
+
+template <class T>
+void TableTraining<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
+                                const RowHistory& history, std::size_t n_threads) noexcept {
+  if (!keeps_history_) return;
+  each_chunk(
+      n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t, std::size_t) {
+        T* averages = state.averages != nullptr ? state.averages + table.of->offset : nullptr;
+        k.optimizers[history.optimizer].catch_up_rows(
+            state.parameters + table.of->offset, state.m + table.of->offset,
+            state.v + table.of->offset, averages, table.last.data(),
+            table.touched.rows.data() + first, count, table.of->K, history);
+      });
+}
+
+template <class T>
+void TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& state,
+                             const RowHistory& history, std::size_t n_threads) noexcept {
+  if (!keeps_history_) return;
+  for (Table& table : tables_) {
+    const std::size_t chunk = kChunk, n_chunks = ceil_div(table.of->V, chunk);
+    parallel_for(n_threads, n_chunks, [&](std::size_t i, std::size_t) {
+      const std::size_t first = i * chunk, at = table.of->offset + first * table.of->K;
+      T* averages = state.averages != nullptr ? state.averages + at : nullptr;
+      k.optimizers[history.optimizer].catch_up_rows(
+          state.parameters + at, state.m + at, state.v + at, averages, table.last.data() + first,
+          nullptr, std::min(chunk, table.of->V - first), table.of->K, history);
+    });
+  }
+}
+
+template <class T> void TableTraining<T>::set_step(std::uint64_t step) {
+  for (Table& table : tables_)
+    std::fill(table.last.begin(), table.last.end(), static_cast<std::uint32_t>(step));
+}
+
+template class TableTraining<float>;
+template class TableTraining<double>;
+
+}  // namespace dcn

@@ -1,0 +1,78 @@
+// Stages 7 and 8 for the tables: only the rows that a batch names get a gradient and move; nothing
+// here costs a pass over a table but flush, once an epoch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "network/embedding.hpp"
+#include "training/coalesced_ids.hpp"
+#include "training/shared_products.hpp"
+
+namespace dcn {
+
+// The flat buffers; averages is null where none are kept.
+template <class T> struct TableState {
+  T *parameters, *m, *v, *averages;
+};
+
+template <class T> class TableTraining {
+ public:
+  // Of tables that outlive it.
+  TableTraining(const EmbeddingPart<T>& embedding, const NetworkConfig& config);
+
+  // ---- what a batch of n rows leaves for backward
+  void reserve(std::size_t n);
+  // Sorts the batch's ids into one run a table row, and makes room for all that follows below.
+  void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
+             std::size_t n_threads);
+  std::vector<BatchField<T>> batch_fields() const;
+  T* dx(std::size_t row) noexcept { return dx_.data() + row * width_; }        // (B, width())
+  T* dlogits(std::size_t row) noexcept { return dlogits_.data() + row * C_; }  // (B,C)
+
+  // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
+  // Averages go average_rest of the way to the new rows.
+  double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                const TableState<T>& state, const OptimizerStep<T>& step, const RowHistory& history,
+                double average_rest, std::size_t n_threads) noexcept;
+  // Writes the gradients of the touched rows, zero elsewhere, into the flat buffer.
+  void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
+                 std::size_t n_threads) noexcept;
+  // Brings the touched rows, or all, to history.now: what they missed while they were not touched.
+  void catch_up(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
+                std::size_t n_threads) noexcept;
+  void flush(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
+             std::size_t n_threads) noexcept;
+  // All rows are as of this step.
+  void set_step(std::uint64_t step);
+
+  bool empty() const noexcept { return tables_.empty(); }
+
+ private:
+  struct Table {
+    const EmbeddingTable<T>* of;
+    std::vector<std::uint32_t> last;  // (V) the step each row is at, where anybody asks
+    TouchedRows touched;
+  };
+  struct Chunk {
+    std::size_t table, first;  // number of the table, touched row
+  };
+  void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
+                     const Table& table, std::size_t first, std::size_t count);
+  void list_chunks(std::size_t n_threads);
+  // f(table, first touched row, how many, slot, task)
+  template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
+
+  std::size_t F_, C_, width_;
+  bool wide_, keeps_history_;
+  std::vector<Table> tables_;
+  Buffer<T> dx_, dlogits_;
+  std::vector<Chunk> chunks_;    // of the batch's touched rows, one a task
+  std::vector<double> squares_;  // one a chunk
+  std::vector<Buffer<T>> sums_;  // one a thread
+};
+
+extern template class TableTraining<float>;
+extern template class TableTraining<double>;
+
+}  // namespace dcn

@@ -1,0 +1,87 @@
+"""A model in training: the model, and what only training needs beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast import _core
+from dcnfast.network.model import Model, flat_of
+
+Array = npt.NDArray[Any]
+
+
+class Training:
+    """A model, with the gradients, moments and steps of its training. Copies and pickles by value.
+
+    The moments and the number of steps are 0 at first. A model knows nothing of its training: it
+    predicts, and is copied and pickled, without.
+
+    Parameters
+    ----------
+    model : Model
+        Trained in place.
+
+    Attributes
+    ----------
+    model : Model
+    state : compiled training state
+        Has ``gradients``, ``first_moments`` and ``second_moments``: dicts from name to read-only
+        view of one flat buffer.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.state = model, _state_of(model)
+
+    def reset(self) -> None:
+        """Begin anew from the parameters as they are: no moments, no steps."""
+        nothing: Array = np.zeros_like(self.state.flat_first_moments)
+        self.state.set_optimizer(nothing, nothing, 0)
+
+    def copy(self) -> Training:
+        """Copy the model, and what its training has."""
+        other, state = Training(self.model.copy()), self.state
+        first: Array = state.flat_first_moments
+        second: Array = state.flat_second_moments
+        other.state.set_optimizer(first, second, state.step)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "first_moments": np.array(self.state.flat_first_moments),
+            "second_moments": np.array(self.state.flat_second_moments),
+            "step": int(self.state.step),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if not isinstance(state, dict) or not isinstance(state.get("model"), Model):
+            raise ValueError(
+                "the state of a Training is no dict with a model, want one that it pickled"
+            )
+        model = state["model"]
+        moments = _moments_of(state, model)
+        compiled = _state_of(model)
+        compiled.set_optimizer(*moments)
+        self.model, self.state = model, compiled
+
+
+def _state_of(model: Model) -> _core.TrainingStateF32 | _core.TrainingStateF64:
+    if isinstance(model.network, _core.NetworkF64):
+        return _core.TrainingStateF64(model.network)
+    return _core.TrainingStateF32(model.network)
+
+
+def _moments_of(state: dict[str, Any], model: Model) -> tuple[Array, Array, int]:
+    """Read both moments and the step of a pickled training."""
+    size = model.network.flat_parameters.size
+    first = flat_of(state, "first_moments", size, model.config.dtype)
+    second = flat_of(state, "second_moments", size, model.config.dtype)
+    if (second < 0).any():
+        raise ValueError("the state's second_moments are negative in places, want squares")
+    step = state.get("step")
+    if type(step) is not int or not 0 <= step < 2**32:
+        raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
+    return first, second, step
