@@ -94,7 +94,7 @@ PARAMETERS = {
     "min_frequency": st.sampled_from([None, 2, 0.3]),
     "max_categories": st.sampled_from([None, 1, 2]),
     "hash_buckets": st.sampled_from([None, 1, 3]),
-    "numeric_scaling": st.sampled_from(["standard", "quantile", "log", None]),
+    "numeric_scaling": st.sampled_from(["standard", "quantile", "log", "robust_smooth", None]),
     "alpha": st.sampled_from([0, 0.1, {"embedding": 1}]),
     "sparse_adam": st.sampled_from(["lazy", "exact"]),
     "ema_decay": st.sampled_from([0, 0.9]),

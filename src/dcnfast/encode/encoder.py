@@ -24,7 +24,7 @@ class TableEncoder:
 
     Parameters
     ----------
-    numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
+    numeric_scaling : str or None, default="auto"
         See :class:`dcnfast.encode.scaling.NumericScaler`.
     numeric_clip : bool, default=True
         Whether numbers beyond the range of the training rows become its border.

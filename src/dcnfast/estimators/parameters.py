@@ -23,7 +23,7 @@ from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
 C = TypeVar("C", bound=type)
 
 Initializer = Literal["truncated_normal", "glorot_uniform", "he_normal"]
-NumericScaling = Literal["auto", "standard", "quantile", "log"]
+NumericScaling = Literal["auto", "standard", "quantile", "log", "robust_smooth"]
 RegressionLoss = Literal["squared_error", "log_loss", "poisson"]
 ClassificationLoss = Literal["log_loss", "softmax"]
 
@@ -311,7 +311,8 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_initializers": "How cross weights are drawn. " + _told(INITIALIZERS.values()),
         "scaling": _listed(SCALINGS),
         "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
-        "are. Missing numbers become the mean, and a column of 0 and 1 tells where they were.",
+        'are. Missing numbers become the mean (the median with "robust_smooth"), and a column of 0 '
+        "and 1 tells where they were.",
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
