@@ -16,6 +16,7 @@ from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.optimizers import Adam
+from dcnfast.target_statistics import TargetStatistics
 from dcnfast.training.optimizers import OPTIMIZERS
 
 OBJECTS = [
@@ -25,6 +26,7 @@ OBJECTS = [
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     LogLoss(),
+    TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
 ]
 BASES = {"Cross", "Loss", "Optimizer"}
 

@@ -19,6 +19,7 @@ from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
 from dcnfast.network.losses import LOSSES, LogLoss, Poisson, Softmax, SquaredError
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
+from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
 
 C = TypeVar("C", bound=type)
 
@@ -31,9 +32,10 @@ CrossChoice = CrossName | Cross
 RegressionLossChoice = RegressionLoss | SquaredError | LogLoss | Poisson
 ClassificationLossChoice = ClassificationLoss | LogLoss | Softmax
 OptimizerChoice = Literal["adam"] | Optimizer
+StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
 FAMILIES: dict[str, Family[Any]] = {
-    family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS)
+    family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS, TARGET_STATISTICS)
 }
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
@@ -84,6 +86,14 @@ max_categories : int or None, default=None
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.
+target_statistics : None, "auto" or object, default=None
+    Whether the mean of the target and the number of rows of each category are numeric columns as
+    well, for columns of many categories, and of which pairs of columns. A row that is trained on
+    gets those of the rows in other folds, so that its own target is never in its input. An object
+    of :class:`dcnfast.target_statistics.TargetStatistics` has options. "auto" is such an object
+    where a column has 100 categories or more in the training rows, else None. They may do harm,
+    above all where columns tell the date and later rows are predicted. With ``warm_start`` they
+    stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool, default=True
@@ -214,6 +224,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
+    "target_statistics": [StrOptions({"auto"}), TargetStatistics, None],
     "numeric_scaling": [StrOptions(set(SCALINGS) - {None}), None],
     "numeric_clip": ["boolean"],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
@@ -267,11 +278,13 @@ class TakesKinds:
         for name in params:
             parameter, nested, option = name.partition("__")
             given = params.get(parameter, getattr(self, parameter, None))
-            if nested and isinstance(given, str) and parameter in FAMILIES:
+            if nested and isinstance(given, str | None) and parameter in FAMILIES:
                 family = FAMILIES[parameter]
-                wanted = family[given].__name__ if given in family else "..."
+                kind = family.get(given or "auto")
+                wanted = "..." if kind is None else kind.__name__
+                what = "None" if given is None else f"the name {given!r}"
                 raise ValueError(
-                    f"{name} is given and {parameter} is the name {given!r}, want an object that "
+                    f"{name} is given and {parameter} is {what}, want an object that "
                     f"has {option}, as {parameter}={wanted}()"
                 )
         super().set_params(**params)  # type: ignore[misc]
@@ -280,7 +293,8 @@ class TakesKinds:
     def _validate_params(self) -> None:
         super()._validate_params()  # type: ignore[misc]
         for name, family in FAMILIES.items():
-            family.resolve(getattr(self, name), vars(self))
+            if getattr(self, name) is not None:  # which scikit-learn's constraints allow or not
+                family.resolve(getattr(self, name), vars(self))
 
 
 def _listed(names: Iterable[str | None]) -> str:
