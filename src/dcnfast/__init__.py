@@ -1,6 +1,6 @@
 """dcnfast: Deep & Cross Networks for tables, trained and served on a CPU."""
 
-from dcnfast import crosses, datasets, inspection, losses, ops, optimizers
+from dcnfast import crosses, datasets, inspection, losses, ops, optimizers, target_statistics
 from dcnfast._core import version as __version__
 from dcnfast.cpu import show_config
 from dcnfast.estimators import DCNClassifier, DCNRegressor
@@ -16,4 +16,5 @@ __all__ = [
     "ops",
     "optimizers",
     "show_config",
+    "target_statistics",
 ]

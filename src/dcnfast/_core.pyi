@@ -344,6 +344,7 @@ class ColumnScales:
         constant: npt.NDArray[np.bool_],
         indicators: npt.NDArray[np.int64],
         farthest: float,
+        bend: float = 0.0,
     ) -> None: ...
     # X (n,M) in the order of its columns -> out (n,M+I), float32 or float64
     def transform(self, X: npt.NDArray[np.float64], out: npt.NDArray[_T]) -> None: ...

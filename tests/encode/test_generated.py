@@ -82,7 +82,9 @@ def tables(draw, names):
         return MAKERS["pandas objects"](table)
 
 
-SCALING = {"numeric_scaling": st.sampled_from(["standard", "quantile", "log", None])}
+SCALING = {
+    "numeric_scaling": st.sampled_from(["standard", "quantile", "log", "robust_smooth", None])
+}
 RARE = {"min_frequency": st.sampled_from([1, 2, 0.3]), "max_categories": st.integers(1, 3)}
 HASHED = {"hash_buckets": st.integers(1, 5)}
 OPTIONS = st.fixed_dictionaries(SCALING, optional=RARE) | st.fixed_dictionaries(SCALING | HASHED)

@@ -9,7 +9,8 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from dcnfast.encode.scaling import BLOCK, FARTHEST, QUANTILE_ROWS, NumericScaler, Standardizer
 
-SCALINGS = ["standard", "quantile", "log", None]
+SCALINGS = ["standard", "quantile", "log", "robust_smooth", None]
+WITH_A_MEAN = ["standard", "quantile", "log", None]
 
 
 def scale(X, scaling="standard", weight=None, dtype="float64"):
@@ -83,7 +84,7 @@ def test_a_row_counted_twice_is_a_row_of_weight_two(scaling, rng):
     )
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("scaling", WITH_A_MEAN)
 def test_missing_numbers_are_the_mean_and_have_an_indicator(scaling):
     X = np.array([[1.0, 5], [np.nan, 6], [4, 7], [4, 8]])
     z = scale(X, scaling)
@@ -107,7 +108,7 @@ def test_a_column_of_missing_numbers_says_nothing(reader):
     np.testing.assert_array_equal(model.encode(later).dense, [[0, -1], [0, 1]])
 
 
-@pytest.mark.parametrize("scaling", ["standard", "quantile", "log"])
+@pytest.mark.parametrize("scaling", ["standard", "quantile", "log", "robust_smooth"])
 def test_constant_columns_are_0(scaling):
     scaler = NumericScaler(scaling).fit(np.array([[7.0], [7.0]]))
     np.testing.assert_array_equal(scaler.transform(np.array([[7.0], [-1e9], [np.nan]]), "f8"), 0)

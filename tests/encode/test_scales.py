@@ -7,23 +7,28 @@ import numpy as np
 import pytest
 
 from dcnfast import _core
+from dcnfast.encode.robust import BEND, bent
 from dcnfast.encode.scaling import FARTHEST, NumericScaler
 
 M = 4
 
 
-def by_numpy(X, knots, low, high, factor, mean, scale, missing, constant, indicators, farthest):
+def by_numpy(
+    X, knots, low, high, factor, mean, scale, missing, constant, indicators, farthest, bend=0.0
+):
     Z = X.copy()
     for j, (x, z) in enumerate(knots):
         if len(x):
             Z[:, j] = np.interp(X[:, j], x, z)
     Z = np.clip((np.clip(Z, low, high) * factor - mean) / scale, -farthest, farthest)
+    Z = bent(Z) if bend else Z
     Z = np.where(constant, 0.0, np.where(np.isnan(Z), missing, Z))
     return np.concatenate([Z, np.isnan(X[:, indicators])], axis=1)
 
 
+@pytest.mark.parametrize("bend", [0.0, BEND])
 @pytest.mark.parametrize("n", [0, 1, 7, 500])
-def test_the_same_bits_as_numpy(n, dtype, rng):
+def test_the_same_bits_as_numpy(n, bend, dtype, rng):
     x = np.cumsum(rng.uniform(0.01, 1, 60)) - 15
     knots = [(x, np.sort(rng.normal(size=60))), ([], []), ([0.5, 0.75], [2.0, 2.5]), ([], [])]
     low, high = np.array([-2.0, -np.inf, -9.0, -1e300]), np.array([2.0, 3.0, np.inf, 1e300])
@@ -33,7 +38,18 @@ def test_the_same_bits_as_numpy(n, dtype, rng):
         rng.uniform(1, 2, M),
     )
     constant = np.array([False, False, False, n == 7])
-    rest = (low, high, factor, mean, scale, rng.normal(size=M), constant, np.array([3, 0]), 2.5)
+    rest = (
+        low,
+        high,
+        factor,
+        mean,
+        scale,
+        rng.normal(size=M),
+        constant,
+        np.array([3, 0]),
+        2.5,
+        bend,
+    )
     X = np.asfortranarray(rng.normal(0, 5, (n, M)))
     X[rng.random((n, M)) < 0.1] = np.nan
     X[: n // 2, 0] = rng.choice(x, n // 2)  # on the knots

@@ -252,7 +252,7 @@ def of_rows():
         *([(x, k), ([], [])] for k in ([0, math.nan, 1], [0, 1, math.inf])),
     ]  # fmt: skip
     low, high = np.full(2, -math.inf), np.full(2, 1.0)
-    make = (names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4)
+    make = (names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4, 3.0)
     scales = _core.ColumnScales(*make)
     predict = _core.RowPredictorF64(net, scales)
     ids, numbers = np.zeros(2, np.int32), np.ones(2)
@@ -262,7 +262,7 @@ def of_rows():
             {0: [None, [], ["a"], names * 2, [1, 2]], 1: bad_knots,
              2: [bad[0], high + 1, low[:1]], 3: [bad[0], high[:1]], 4: bad, 5: bad,
              6: [zero, *bad], 7: bad, 9: [many - 1, many + 2, many[:3] + 2**62],
-             10: [0.0, -1.0, math.nan, None]},
+             10: [0.0, -1.0, math.nan, None], 11: [-1.0, math.nan, math.inf, None]},
         ),
         "transform": (
             scales.transform, (np.ones((5, 2), order="F"), np.empty((5, 3))),

@@ -161,7 +161,8 @@ def test_engine_checks_what_it_is_given(change, error, text):
         "weight": None,
     }  # fmt: skip
     arguments = {
-        "order": np.arange(3), "batch_size": 2, "optimizer": OptimizerStep(0.1).compile(), "seed": 0, "n_threads": 1,
+        "order": np.arange(3), "batch_size": 2, "optimizer": OptimizerStep(0.1).compile(),
+        "seed": 0, "n_threads": 1,
     }  # fmt: skip
     table = {name: change.get(name, array) for name, array in arrays.items()}
     with pytest.raises(error, match=text):

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.target_statistics import TargetStatistics
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=3) | st.sampled_from(["", "1", "nan"])
 INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
@@ -94,7 +95,13 @@ PARAMETERS = {
     "min_frequency": st.sampled_from([None, 2, 0.3]),
     "max_categories": st.sampled_from([None, 1, 2]),
     "hash_buckets": st.sampled_from([None, 1, 3]),
-    "numeric_scaling": st.sampled_from(["standard", "quantile", "log", None]),
+    "target_statistics": st.sampled_from(
+        [
+            TargetStatistics(min_categories=2, smoothing=1e-9),
+            TargetStatistics(min_categories=2, order=1, folds=3),
+        ]
+    ),
+    "numeric_scaling": st.sampled_from(["standard", "quantile", "log", "robust_smooth", None]),
     "alpha": st.sampled_from([0, 0.1, {"embedding": 1}]),
     "sparse_adam": st.sampled_from(["lazy", "exact"]),
     "ema_decay": st.sampled_from([0, 0.9]),

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor, crosses, losses, optimizers
 from dcnfast.cpu import available_isas
+from dcnfast.target_statistics import TargetStatistics
 from dcnfast.testing import force_isa
 
 ALL = sorted(DCNClassifier().get_params())
@@ -40,6 +41,7 @@ EFFECTS = {
     "min_frequency": (10, {}),
     "max_categories": (3, {}),
     "hash_buckets": (3, {}),
+    "target_statistics": (TargetStatistics(order=1), {}),
     "numeric_scaling": ("quantile", {}),
     "numeric_clip": (False, {"early_stopping": True, "validation_fraction": 0.5}),
     "loss": (None, {}),  # another one for each estimator
@@ -310,6 +312,14 @@ NONSENSE = {
         {"city": True},
         {"city": "x"},
         {"town": 3},
+    ],
+    "target_statistics": [
+        "always",
+        1,
+        True,
+        TargetStatistics,
+        TargetStatistics(order=3),
+        crosses.Matrix(),
     ],
     "numeric_scaling": ["robust", 3],
     "numeric_clip": ["x", None, 3],

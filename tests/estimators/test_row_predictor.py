@@ -49,7 +49,7 @@ def as_frame(row, like):
     )
 
 
-@pytest.mark.parametrize("scaling", ["auto", "standard", "quantile", "log", None])
+@pytest.mark.parametrize("scaling", ["auto", "standard", "quantile", "log", "robust_smooth", None])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("clip", [True, False])
 def test_regressor(frame, scaling, dtype, clip):
@@ -80,7 +80,7 @@ def test_classifier(frame, n_classes, loss):
     assert model.predict_proba(frame).std(axis=0).min() > 1e-3
 
 
-@pytest.mark.parametrize("scaling", ["auto", "quantile", "standard", None])
+@pytest.mark.parametrize("scaling", ["auto", "quantile", "standard", "robust_smooth", None])
 @pytest.mark.parametrize("clip", [True, False])
 def test_numbers_alone_are_the_same_bits(scaling, clip):
     rng = np.random.default_rng(2)

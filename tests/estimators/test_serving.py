@@ -22,7 +22,7 @@ def ages():
     return X[:2000], y[:2000], later, y[2000:]
 
 
-@pytest.mark.parametrize("scaling", ["auto", "log", None])
+@pytest.mark.parametrize("scaling", ["auto", "log", "robust_smooth", None])
 def test_one_number_out_of_range_spoils_nothing(scaling, ages):
     X, y, later, truth = ages
     options = {"numeric_scaling": scaling, "random_state": 0, "max_iter": 20}
@@ -60,7 +60,7 @@ def test_a_trend_that_goes_on_needs_numeric_clip_false():
 def test_a_column_that_was_constant_changes_nothing_later():
     rng = np.random.default_rng(1)
     X = pd.DataFrame({"a": rng.normal(size=200), "one": 1.0})
-    for scaling in ("auto", "log", "quantile", None):
+    for scaling in ("auto", "log", "quantile", "robust_smooth", None):
         model = DCNRegressor(numeric_scaling=scaling, **SMALL).fit(X, X["a"])
         np.testing.assert_array_equal(model.predict(X.assign(one=50.0)), model.predict(X))
 

@@ -16,6 +16,7 @@ from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.optimizers import Adam, AdamW
+from dcnfast.target_statistics import TargetStatistics
 from dcnfast.training.optimizers import OPTIMIZERS
 
 OBJECTS = [
@@ -26,6 +27,7 @@ OBJECTS = [
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
     LogLoss(),
+    TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
 ]
 BASES = {"Cross", "Loss", "Optimizer"}
 

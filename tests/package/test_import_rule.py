@@ -17,7 +17,8 @@ PACKAGES = [
 # What every package may import, and they only each other.
 LEAVES = {"_core", "cpu", "parallel", "datasets", "metrics", "testing"}
 BESIDE = {"ops", "reference"}  # import the kinds of `network` and the leaves
-PUBLIC = {"crosses", "losses", "optimizers"}  # show kinds of the packages, to people alone
+# Show kinds of the packages, to people alone.
+PUBLIC = {"crosses", "losses", "optimizers", "target_statistics"}
 WITH_SKLEARN = {"table", "estimators", "inspection", "commands", "metrics", "datasets"}
 
 

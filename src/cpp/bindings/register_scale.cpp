@@ -43,9 +43,11 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
                          const Doubles& low, const Doubles& high, const Doubles& factor,
                          const Doubles& mean, const Doubles& scale, const Doubles& missing,
                          const Array<bool>& constant, const Array<std::int64_t>& indicators,
-                         double farthest) {
+                         double farthest, double bend) {
   const char* function = "ColumnScales";
   check_number(function, "farthest", farthest, farthest > 0, "a number above 0");
+  check_number(function, "bend", bend, bend >= 0 && std::isfinite(bend),
+               "a finite number of at least 0");
   const auto M = static_cast<py::ssize_t>(names.size());
   if (knots.size() != names.size())
     throw py::value_error("ColumnScales: knots has " + std::to_string(knots.size()) +
@@ -59,7 +61,7 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
     check_shape(function, argument, *array, {{"M", M}});
   check_shape(function, "constant", constant, {{"M", M}});
   check_shape(function, "indicators", indicators, {{"I"}});
-  ColumnScales scales{{}, {}, farthest};
+  ColumnScales scales{{}, {}, farthest, bend};
   for (py::ssize_t j = 0; j < M; ++j) {
     const auto at = static_cast<std::size_t>(j);
     scales.columns.push_back({names[at],
@@ -113,7 +115,7 @@ void register_scale(py::module_& m) {
   py::class_<ColumnScales> scales(m, "ColumnScales");
   def_init<const std::vector<std::string>&, const AllKnots&, const Doubles&, const Doubles&,
            const Doubles&, const Doubles&, const Doubles&, const Doubles&, const Array<bool>&,
-           const Array<std::int64_t>&, double>(
+           const Array<std::int64_t>&, double, double>(
       scales,
       [](auto&&... arguments) {
         return std::make_unique<ColumnScales>(
@@ -121,7 +123,7 @@ void register_scale(py::module_& m) {
       },
       py::arg("names"), py::arg("knots"), py::arg("low"), py::arg("high"), py::arg("factor"),
       py::arg("mean"), py::arg("scale"), py::arg("missing"), py::arg("constant"),
-      py::arg("indicators"), py::arg("farthest"));
+      py::arg("indicators"), py::arg("farthest"), py::arg("bend") = 0.0);
   scales.def("transform", &transform<float>, py::arg("X").noconvert(), py::arg("out").noconvert())
       .def("transform", &transform<double>, py::arg("X").noconvert(), py::arg("out").noconvert());
 }

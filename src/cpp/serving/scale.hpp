@@ -33,8 +33,9 @@ struct Knots {
   }
 };
 
-// Interpolated, clipped to low and high, times factor, minus mean, over scale, cut at `farthest`;
-// NaN becomes `missing`, and every number of a constant column 0.
+// Interpolated, clipped to low and high, times factor, minus mean, over scale, cut at `farthest`,
+// and bent so that no number is beyond `bend` where there is one; NaN becomes `missing`, and every
+// number of a constant column 0.
 struct ColumnScale {
   std::string name;
   Knots knots;
@@ -43,10 +44,11 @@ struct ColumnScale {
   double missing;
   bool constant;
 
-  double standardise(double number, double farthest) const noexcept {
+  double standardise(double number, double farthest, double bend) const noexcept {
     const double inside = number > high ? high : number < low ? low : number;
     double z = (inside * factor - mean) / scale;
     z = z > farthest ? farthest : z < -farthest ? -farthest : z;
+    if (bend > 0) z /= std::sqrt(1 + (z / bend) * (z / bend));
     z = std::isnan(number) ? missing : z;
     return constant ? 0 : z;
   }
@@ -57,6 +59,7 @@ struct ColumnScales {
   std::vector<ColumnScale> columns;
   std::vector<std::size_t> indicators;
   double farthest;
+  double bend;  // 0: numbers go straight up to `farthest`
 
   std::size_t width() const noexcept { return columns.size() + indicators.size(); }
 
@@ -70,10 +73,11 @@ struct ColumnScales {
       const double* from = x + j * column;
       if (c.knots.x.empty())
         for (std::size_t i = 0; i < n; ++i)
-          out[i * stride + j] = static_cast<T>(c.standardise(from[i * row], farthest));
+          out[i * stride + j] = static_cast<T>(c.standardise(from[i * row], farthest, bend));
       else
         for (std::size_t i = 0; i < n; ++i)
-          out[i * stride + j] = static_cast<T>(c.standardise(c.knots(from[i * row]), farthest));
+          out[i * stride + j] =
+              static_cast<T>(c.standardise(c.knots(from[i * row]), farthest, bend));
     }
     for (std::size_t k = 0; k < indicators.size(); ++k)
       for (std::size_t i = 0; i < n; ++i)

@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.encode.encoded import Encoded, Field
+from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
+from dcnfast.encode.target_statistics import Rule, Statistics
 from dcnfast.encode.vocabulary import Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.parallel import each
 from dcnfast.table.schema import Table
+
+Numbers = npt.NDArray[np.float64]
 
 BLOCK = 8192  # rows that are encoded at a time, and stay in the cache
 
@@ -24,7 +28,7 @@ class TableEncoder:
 
     Parameters
     ----------
-    numeric_scaling : {"auto", "standard", "quantile", "log"} or None, default="auto"
+    numeric_scaling : str or None, default="auto"
         See :class:`dcnfast.encode.scaling.NumericScaler`.
     numeric_clip : bool, default=True
         Whether numbers beyond the range of the training rows become its border.
@@ -35,6 +39,8 @@ class TableEncoder:
         Most rows for categories in a table, the shared one included; the most frequent keep theirs.
     hash_buckets : int, dict of str to int, or None, default=None
         That many rows in place of a vocabulary, for all categorical fields or those named.
+    target_statistics : Rule or None, default=None
+        How to make numeric columns of the targets and counts of categories, if at all.
 
     Attributes
     ----------
@@ -44,9 +50,13 @@ class TableEncoder:
         Dense columns, indicators of missing numbers included.
     columns : list of Vocabulary or Buckets
         How each field finds its rows.
+    statistics : Statistics or None
+        Of the categories, if there are any; its columns stand behind those of the table.
     scaler : NumericScaler
         Of the numeric columns.
     """
+
+    statistics: Statistics | None = None  # of a pickle that does not say it
 
     def __init__(
         self,
@@ -56,12 +66,14 @@ class TableEncoder:
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
+        target_statistics: Rule | None = None,
     ) -> None:
         self.numeric_scaling = numeric_scaling
         self.numeric_clip = numeric_clip
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.hash_buckets = hash_buckets
+        self.target_statistics = target_statistics
 
     def fit(
         self, table: Table, weight: npt.NDArray[Any] | None = None, n_jobs: int | None = 1
@@ -77,24 +89,85 @@ class TableEncoder:
         n_jobs : int or None, default=1
             Threads that share the columns of a large table.
         """
+        self.fit_own(table, weight, n_jobs)
+        return self
+
+    def fit_own(
+        self,
+        table: Table,
+        weight: npt.NDArray[Any] | None = None,
+        n_jobs: int | None = 1,
+        targets: Targets | None = None,
+    ) -> Numbers | None:
+        """Learn from the training rows; return their statistics, None where there are none.
+
+        Parameters
+        ----------
+        table, weight, n_jobs
+            As of ``fit``.
+        targets : Targets or None
+            Of the rows, for ``target_statistics``.
+
+        Returns
+        -------
+        own : ndarray or None
+            What ``transform`` wants of the rows that are trained on: without their own targets.
+        """
         names = table.categorical_names
         self._check_parameters(names)
         self.scaler = NumericScaler(self.numeric_scaling, clips=self.numeric_clip)
         self.columns = [self._column(name) for name in names]
-        fits: list[Callable[[], Any]] = [partial(self.scaler.fit, table.numbers, weight)]
-        for column, factor in zip(self.columns, table.factors, strict=True):
-            fits.append(partial(column.fit, factor))
+        fits: list[Callable[[], Any]] = [
+            partial(column.fit, factor)
+            for column, factor in zip(self.columns, table.factors, strict=True)
+        ]
+        if self.target_statistics is None:
+            fits.insert(0, partial(self.scaler.fit, table.numbers, weight))
         each(lambda fit: fit(), fits, len(table), n_jobs)
-        numeric = table.numeric_names
-        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self.scaler.indicators)]
-        self.n_dense = len(self._dense_names)
         self.fields = [
             Field(name, column.size, column.counts)
             for name, column in zip(names, self.columns, strict=True)
         ]
-        return self
+        own, numeric = None, list(table.numeric_names)
+        if self.target_statistics is not None:
+            own = self._fit_statistics(table, targets, n_jobs)
+            self.scaler.fit(_beside(table.numbers, own), weight)
+        if self.statistics is not None and targets is not None:
+            numeric += self.statistics.names(names, targets)
+        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self.scaler.indicators)]
+        self.n_dense = len(self._dense_names)
+        return own
 
-    def transform(self, table: Table, dtype: npt.DTypeLike, n_jobs: int | None = 1) -> Encoded:
+    def _fit_statistics(
+        self, table: Table, targets: Targets | None, n_jobs: int | None
+    ) -> Numbers | None:
+        """Return the statistics of the training rows, None if no column has any."""
+        self.statistics = None
+        if self.target_statistics is None or targets is None or not self.fields:
+            return None
+        statistics = Statistics(self.target_statistics, [field.size for field in self.fields])
+        own = statistics.fit(self._ids(table), targets, n_jobs)
+        if not statistics.groups:
+            return None
+        self.statistics = statistics
+        return own
+
+    def own(self, table: Table, targets: Targets, n_jobs: int | None = 1) -> Numbers | None:
+        """Return the statistics of rows that are trained on later, without their own targets.
+
+        None where there are none. What is known of the categories stays as ``fit`` found it.
+        """
+        if self.statistics is None:
+            return None
+        return self.statistics.cross_fit(self._ids(table), targets, n_jobs)
+
+    def transform(
+        self,
+        table: Table,
+        dtype: npt.DTypeLike,
+        n_jobs: int | None = 1,
+        own: Numbers | None = None,
+    ) -> Encoded:
         """Encode a table of the same columns; what training did not see becomes row 0.
 
         A column of which no value has a type that training saw there is a TypeError: strings where
@@ -107,24 +180,38 @@ class TableEncoder:
             Of the dense columns.
         n_jobs : int or None, default=1
             Threads that share the rows of a large table.
+        own : ndarray or None, default=None
+            Statistics of rows that are trained on, see ``fit_own``; None takes those that
+            predictions have, of all training rows.
         """
         n = len(table)
         ids = np.empty((n, len(self.fields)), np.int32)
         dense = np.empty((n, self.n_dense), dtype)
         for column, field, factor in zip(self.columns, self.fields, table.factors, strict=True):
             refuse_other_kinds(column, factor.values, f"{table.argument}: column {field.name!r}")
-        known = [
-            column.rows(factor.values)
-            for column, factor in zip(self.columns, table.factors, strict=True)
-        ]
+        known = self._rows_of_values(table)
 
         def encode(rows: slice) -> None:
             for j, (of_value, factor) in enumerate(zip(known, table.factors, strict=True)):
                 ids[rows, j] = of_value[factor.codes[rows]]  # -1 is the last, which is missing
-            dense[rows] = self.scaler.transform(table.numbers[rows], dtype)
+            added = own if own is None else own[rows]
+            if own is None and self.statistics is not None:
+                added = self.statistics.columns(ids[rows])
+            dense[rows] = self.scaler.transform(_beside(table.numbers[rows], added), dtype)
 
         each(encode, [slice(i, i + BLOCK) for i in range(0, n, BLOCK)], n, n_jobs)
         return Encoded(ids, dense)
+
+    def _ids(self, table: Table) -> npt.NDArray[np.int32]:
+        """Return the rows of the fields' tables, shape (n, F)."""
+        known = zip(self._rows_of_values(table), table.factors, strict=True)
+        return np.stack([rows[factor.codes] for rows, factor in known], axis=1)
+
+    def _rows_of_values(self, table: Table) -> list[npt.NDArray[np.int32]]:
+        return [
+            column.rows(factor.values)
+            for column, factor in zip(self.columns, table.factors, strict=True)
+        ]
 
     def count_unknown(self, encoded: Encoded) -> dict[str, int]:
         """Return for each field how many rows have a value that training has not seen."""
@@ -132,6 +219,20 @@ class TableEncoder:
             field.name: int(field.is_unknown()[ids].sum())
             for field, ids in zip(self.fields, encoded.ids.T, strict=True)
         }
+
+    @property
+    def numeric_names(self) -> list[str]:
+        """Names of what is scaled: the numeric columns, then the statistics of categories."""
+        return self._dense_names[: self.n_dense - len(self.scaler.indicators)]
+
+    def sources(self) -> list[tuple[str, ...]]:
+        """Return for each dense column the columns of the table that it is made of."""
+        made = [] if self.statistics is None else self.statistics.fields_of_columns()
+        numeric = self.numeric_names
+        plain = numeric[: len(numeric) - len(made)]
+        groups = [tuple(self.fields[j].name for j in group) for group in made]
+        indicators = [plain[j] for j in self.scaler.indicators]
+        return [*((name,) for name in plain), *groups, *((name,) for name in indicators)]
 
     def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring dense columns into the range of the training rows."""
@@ -200,6 +301,11 @@ class TableEncoder:
                 raise ValueError(
                     f"hash_buckets is {buckets!r}, want integers between 1 and {2**31 - 3}"
                 )
+
+
+def _beside(numbers: Any, columns: Numbers | None) -> Any:
+    """Return numbers with further columns behind them; a sparse matrix never has any."""
+    return numbers if columns is None else np.hstack([numbers, columns])
 
 
 def _is_integer(value: Any, least: int) -> bool:

@@ -16,6 +16,7 @@ from scipy.sparse import issparse
 from scipy.special import ndtri
 
 from dcnfast import _core
+from dcnfast.encode.robust import BEND, bent, middle_and_spread
 
 Floats = npt.NDArray[np.float64]
 Blocks = Callable[[], Iterator[tuple[slice, Floats]]]
@@ -70,6 +71,11 @@ SCALINGS = {
         ScalingRecord("standard", "mean 0 and standard deviation 1"),
         ScalingRecord("quantile", "a normal distribution by their ranks"),
         ScalingRecord("log", 'sign(x) log(1 + |x|), for counts, and then "standard"'),
+        ScalingRecord(
+            "robust_smooth",
+            "minus the median, over the interquartile range, or over half the range where that is "
+            "0, and then z / sqrt(1 + (z / 3)^2): numbers far out come near 3 and not beyond",
+        ),
         ScalingRecord(None, "they stay as they are"),
     )
 }
@@ -145,7 +151,16 @@ class Standardizer:
         constant = variance <= eps * variance + (eps * self.mean) ** 2
         self.scale = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
         self.constant = constant
-        ends = self.transform(np.stack([low, high]), np.float64)
+        return self._find_ends()
+
+    def by_quartiles(self, X: Any, weight: Floats | None = None) -> Standardizer:
+        """Take the median for the mean, and the interquartile range for the deviation."""
+        width = self.highest * self.factor - self.lowest * self.factor
+        self.mean, self.scale = middle_and_spread(X, weight, self.factor, width)
+        return self._find_ends()
+
+    def _find_ends(self) -> Standardizer:
+        ends = self.transform(np.stack([self.lowest, self.highest]), np.float64)
         self.low, self.high = np.minimum(ends[0], 0), np.maximum(ends[1], 0)
         return self
 
@@ -190,18 +205,19 @@ class Standardizer:
 class NumericScaler:
     """The numeric columns as the network reads them, and a column for what was missing.
 
-    Missing numbers become the mean of the training rows. Each column in which training saw both
-    numbers and missing ones has an indicator, behind all the columns: 1 where it is missing, else
-    0.
+    Missing numbers become the mean of the training rows, with "robust_smooth" the median. Each
+    column in which training saw both numbers and missing ones has an indicator, behind all the
+    columns: 1 where it is missing, else 0.
 
     Parameters
     ----------
-    scaling : {"auto", "standard", "quantile", "log"} or None
+    scaling : {"auto", "standard", "quantile", "log", "robust_smooth"} or None
         "standard": mean 0 and standard deviation 1, at most ``FARTHEST`` away from 0. "quantile":
         first to the normal distribution, by the weighted share of training rows below; beyond the
         training rows the last value holds. "auto": "quantile" for columns with a training row more
         than ``HEAVY`` standard deviations from the mean, "standard" for the others. "log": first
-        sign(x) log(1 + abs(x)). None: as they are, but for what the dtype cannot hold.
+        sign(x) log(1 + abs(x)). "robust_smooth": by median and quartiles, then bent. None: as they
+        are, but for what the dtype cannot hold.
     clips : bool, default=True
         Whether numbers beyond the range of the training rows become its border.
 
@@ -246,6 +262,9 @@ class NumericScaler:
             self.standardizer = Standardizer().fit_blocks(lambda: self._read(X), X.shape, weight)
         z = self.standardizer
         low, high = (z.lowest, z.highest) if self.scaling is None else (z.low, z.high)
+        if self.scaling == "robust_smooth":
+            z.by_quartiles(X, weight)
+            low, high = bent(z.low), bent(z.high)
         self.low = np.append(low, np.zeros(len(self.indicators)))
         self.high = np.append(high, np.ones(len(self.indicators)))
         return self
@@ -289,6 +308,7 @@ class NumericScaler:
         return _core.ColumnScales(
             [str(j) for j in range(m)] if names is None else names, self._all_knots(), low, high,
             factor, mean, scale, missing, constant, self.indicators.astype(np.int64), farthest,
+            BEND if self.scaling == "robust_smooth" else 0.0,
         )  # fmt: skip
 
     def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:

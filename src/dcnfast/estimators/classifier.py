@@ -19,6 +19,7 @@ from dcnfast.estimators.parameters import (
     Initializer,
     NumericScaling,
     OptimizerChoice,
+    StatisticsChoice,
     add_parameters_to_doc,
     loss_constraints,
 )
@@ -95,6 +96,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
+        target_statistics: StatisticsChoice = None,
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,
         loss: ClassificationLossChoice = "log_loss",

@@ -19,6 +19,7 @@ from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.configure import Circumstances, configure, kind_of
+from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     FOLDS,
@@ -73,7 +74,7 @@ class Fitted:
     def rows(self, part: Part, n_jobs: int | None) -> Rows:
         """Return rows as the engine reads them."""
         dtype = self.model.config.dtype
-        encoded = self.encoder.transform(part.table, dtype, n_jobs)
+        encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
         target = self.target.scaled(part.target, dtype)
         weight = mean_one(part.loss_weight, dtype)
         return Rows(self.model, encoded.ids, encoded.dense, target, weight)
@@ -108,6 +109,11 @@ class Task:
     last: Fitted | None
     shown: dict[str, Any]
     history: History
+
+    @property
+    def last_encoder(self) -> TableEncoder | None:
+        """The encoder of the fit it goes on from."""
+        return None if self.last is None else self.last.encoder
 
     @property
     def timing(self) -> Timing:
@@ -186,7 +192,8 @@ class _Run:
         estimator, timing, choice = self.estimator, self.task.timing, self.choice
         with timing.measure("encode"):
             watched = held is not None or choice is not None
-            fitted = _prepare(estimator, part, watched, self.task, self.random_state)
+            encoder, part = fit_encoder(estimator, part, self.task, self.random_state)
+            fitted = _prepare(estimator, part, encoder, watched, self.task, self.random_state)
             rows = fitted.rows(part, estimator.n_jobs)
         settings = _settings(estimator, len(rows), self.random_state)
         if choice is not None:
@@ -297,7 +304,8 @@ def _cross_validate(
     number = assign_folds(len(whole), random_state, labels)
     for k in range(FOLDS):
         part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
-        fitted = _prepare(estimator, part, True, task, random_state)
+        encoder, part = fit_encoder(estimator, part, task, random_state)
+        fitted = _prepare(estimator, part, encoder, True, task, random_state)
         if fitted.model.n_parameters > LARGEST:
             return None
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
@@ -308,16 +316,21 @@ def _cross_validate(
 
 
 def _prepare(
-    estimator: Any, part: Part, watched: bool, task: Task, random_state: np.random.RandomState
+    estimator: Any,
+    part: Part,
+    encoder: TableEncoder,
+    watched: bool,
+    task: Task,
+    random_state: np.random.RandomState,
 ) -> Fitted:
-    """Make what training needs: scales of targets and columns, categories, and the network."""
+    """Make what training needs beside the encoder: the scales of targets, and the network."""
     last, table = task.last, part.table
     auto: Circumstances | NetworkConfig
     if last is not None:
-        target, encoder, auto = task.target.scaled_as(last.target), last.encoder, last.model.config
+        target, auto = task.target.scaled_as(last.target), last.model.config
     else:
         target = task.target.fitted(part.target, part.loss_weight)
-        encoder, auto = _fit_encoder(estimator, part), Circumstances(len(part), watched)
+        auto = Circumstances(len(part), watched)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
     if last is None:
         model = Model(config).initialize(
@@ -334,16 +347,6 @@ def _prepare(
         return replace(last, target=target, model=last.model.copy())
     training = last.training.copy()
     return replace(last, target=target, model=training.model, training=training)
-
-
-def _fit_encoder(estimator: Any, part: Part) -> TableEncoder:
-    return TableEncoder(
-        numeric_scaling=estimator.numeric_scaling,
-        numeric_clip=bool(estimator.numeric_clip),
-        min_frequency=estimator.min_frequency,
-        max_categories=estimator.max_categories,
-        hash_buckets=estimator.hash_buckets,
-    ).fit(part.table, part.column_weight, estimator.n_jobs)
 
 
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:

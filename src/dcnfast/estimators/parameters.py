@@ -24,19 +24,21 @@ from dcnfast.network.losses import (
     RegressionLossName,
 )
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
+from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
 
 C = TypeVar("C", bound=type)
 
 Initializer = Literal["truncated_normal", "glorot_uniform", "he_normal"]
-NumericScaling = Literal["auto", "standard", "quantile", "log"]
+NumericScaling = Literal["auto", "standard", "quantile", "log", "robust_smooth"]
 
 CrossChoice = CrossName | Cross
 RegressionLossChoice = RegressionLossName | RegressionLoss
 ClassificationLossChoice = ClassificationLossName | ClassificationLoss
 OptimizerChoice = OptimizerName | Optimizer
+StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
 FAMILIES: dict[str, Family[Any]] = {
-    family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS)
+    family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS, TARGET_STATISTICS)
 }
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
@@ -87,6 +89,14 @@ max_categories : int or None, default=None
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.
+target_statistics : None, "auto" or object, default=None
+    Whether the mean of the target and the number of rows of each category are numeric columns as
+    well, for columns of many categories, and of which pairs of columns. A row that is trained on
+    gets those of the rows in other folds, so that its own target is never in its input. An object
+    of :class:`dcnfast.target_statistics.TargetStatistics` has options. "auto" is such an object
+    where a column has 100 categories or more in the training rows, else None. They may do harm,
+    above all where columns tell the date and later rows are predicted. With ``warm_start`` they
+    stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool, default=True
@@ -217,6 +227,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
+    "target_statistics": [StrOptions({"auto"}), TargetStatistics, None],
     "numeric_scaling": [StrOptions(set(SCALINGS) - {None}), None],
     "numeric_clip": ["boolean"],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
@@ -270,11 +281,13 @@ class TakesKinds:
         for name in params:
             parameter, nested, option = name.partition("__")
             given = params.get(parameter, getattr(self, parameter, None))
-            if nested and isinstance(given, str) and parameter in FAMILIES:
+            if nested and isinstance(given, str | None) and parameter in FAMILIES:
                 family = FAMILIES[parameter]
-                wanted = family[given].__name__ if given in family else "..."
+                kind = family.get(given or "auto")
+                wanted = "..." if kind is None else kind.__name__
+                what = "None" if given is None else f"the name {given!r}"
                 raise ValueError(
-                    f"{name} is given and {parameter} is the name {given!r}, want an object that "
+                    f"{name} is given and {parameter} is {what}, want an object that "
                     f"has {option}, as {parameter}={wanted}()"
                 )
         super().set_params(**params)  # type: ignore[misc]
@@ -283,7 +296,8 @@ class TakesKinds:
     def _validate_params(self) -> None:
         super()._validate_params()  # type: ignore[misc]
         for name, family in FAMILIES.items():
-            family.resolve(getattr(self, name), vars(self))
+            if getattr(self, name) is not None:  # which scikit-learn's constraints allow or not
+                family.resolve(getattr(self, name), vars(self))
 
 
 def _listed(names: Iterable[str | None]) -> str:
@@ -314,7 +328,8 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_initializers": "How cross weights are drawn. " + _told(INITIALIZERS.values()),
         "scaling": _listed(SCALINGS),
         "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
-        "are. Missing numbers become the mean, and a column of 0 and 1 tells where they were.",
+        'are. Missing numbers become the mean (the median with "robust_smooth"), and a column of 0 '
+        "and 1 tells where they were.",
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")

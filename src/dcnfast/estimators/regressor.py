@@ -18,6 +18,7 @@ from dcnfast.estimators.parameters import (
     NumericScaling,
     OptimizerChoice,
     RegressionLossChoice,
+    StatisticsChoice,
     add_parameters_to_doc,
     loss_constraints,
 )
@@ -101,6 +102,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
+        target_statistics: StatisticsChoice = None,
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,
         loss: RegressionLossChoice = "squared_error",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Part:
         Of the rows in the loss.
     column_weight : ndarray of shape (n,)
         Of the rows in the scales of columns.
+    own : ndarray or None
+        Statistics of categories, where they leave out the rows' own targets.
     """
 
     table: Table
@@ -40,6 +42,7 @@ class Part:
     target: Array
     loss_weight: Array
     column_weight: Array
+    own: Array | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -48,9 +51,10 @@ class Part:
         """Return some of the rows."""
         if len(rows) == len(self):
             return self
-        return Part(self.table.take(rows), *(
+        part = Part(self.table.take(rows), *(
             a[rows] for a in (self.y, self.target, self.loss_weight, self.column_weight)
         ))  # fmt: skip
+        return part if self.own is None else replace(part, own=self.own[rows])
 
 
 def rows_to_watch(estimator: Any, n: int, given: bool) -> str:

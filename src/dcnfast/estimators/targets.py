@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.special import expit, softmax
 from sklearn.utils import compute_class_weight
 
+from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.scaling import Standardizer
 from dcnfast.network.losses import LOSSES, Loss
 
@@ -62,6 +63,10 @@ class NumericTarget:
     def scaled_as(self, other: Any) -> NumericTarget:
         """Return the target with the scales of another, that of the last fit."""
         return replace(self, scaler=other.scaler)
+
+    def averaged(self, columns: Array, weight: Array, seed: int) -> Targets:
+        """Return what is averaged by category."""
+        return Targets(columns, [str(c) for c in range(self.n_outputs)], False, weight, seed)
 
     def scaled(self, columns: Array, dtype: npt.DTypeLike) -> Array:
         """Return targets as the network sees them."""
@@ -123,6 +128,10 @@ class ClassTarget:
     def scaled_as(self, _other: Any) -> ClassTarget:
         """Return the target itself."""
         return self
+
+    def averaged(self, codes: Array, weight: Array, seed: int) -> Targets:
+        """Return what is averaged by category: whether a row is of each class."""
+        return Targets(codes, [str(label) for label in self.classes], True, weight, seed)
 
     def scaled(self, codes: Array, dtype: npt.DTypeLike) -> Array:
         """Return the classes as the network sees them."""

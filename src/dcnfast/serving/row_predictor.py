@@ -82,7 +82,7 @@ class RowPredictor:
         )  # fmt: skip
         self._no_ids = np.empty(0, np.int32)
         self._lock = RLock()  # a finalizer that runs meanwhile may call this predictor
-        self._logits = _compiled(self._model, encoder.scaler, [name for name, _ in self._numeric])
+        self._logits = _compiled(self._model, encoder.scaler, encoder.numeric_names)
 
     def __getstate__(self) -> dict[str, Any]:
         made_anew = ("_fields", "_no_ids", "_lock", "_logits")
@@ -132,6 +132,8 @@ class RowPredictor:
             _refuse_unless_sequence(row)
         if self._fields:
             ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
+            if (statistics := self._encoder.statistics) is not None:
+                numbers = np.concatenate([numbers, statistics.columns(ids[None])[0]])
         else:
             ids, numbers = self._no_ids, self._read_numbers(row)
         scaler = self._encoder.scaler

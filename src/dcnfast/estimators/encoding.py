@@ -1,0 +1,61 @@
+"""The encoder of a fit: made of the training rows, or that of the fit that it goes on from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.splits import Part
+from dcnfast.estimators.targets import Target
+from dcnfast.training.target_statistics import rule_of
+
+
+class Task(Protocol):
+    """What a fit is to do, see :class:`dcnfast.estimators.fitting.Task`."""
+
+    @property
+    def target(self) -> Target:
+        """What the rows are to be predicted for."""
+
+    @property
+    def last_encoder(self) -> TableEncoder | None:
+        """That of the fit that this one goes on from, which stays as it is."""
+
+
+def fit_encoder(
+    estimator: Any, part: Part, task: Task, random_state: np.random.RandomState
+) -> tuple[TableEncoder, Part]:
+    """Return an encoder, and the training rows with statistics that leave out their own targets.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+    part : Part
+        The rows to train on.
+    task : Task
+    random_state : RandomState
+        Draws the folds of the statistics, if there are any.
+    """
+    last, rule = task.last_encoder, None
+    if last is None and estimator.target_statistics is not None:
+        rule = rule_of(estimator.target_statistics)
+    targets = None
+    if rule is not None or (last is not None and last.statistics is not None):
+        seed = int(random_state.randint(2**31))
+        targets = task.target.averaged(part.target, part.column_weight, seed)
+    if last is not None:
+        own = None if targets is None else last.own(part.table, targets, estimator.n_jobs)
+        return last, replace(part, own=own)
+    encoder = TableEncoder(
+        numeric_scaling=estimator.numeric_scaling,
+        numeric_clip=bool(estimator.numeric_clip),
+        min_frequency=estimator.min_frequency,
+        max_categories=estimator.max_categories,
+        hash_buckets=estimator.hash_buckets,
+        target_statistics=rule,
+    )
+    own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets)
+    return encoder, replace(part, own=own)
