@@ -257,7 +257,7 @@ template <class T> void adam(const dcn::KernelTable<T>& k, std::size_t n) {
   using M = Watched<T>;
   M p(1, n, M::dense, 1), m(1, n, M::dense), v(1, n, M::dense), g(1, n, M::dense);
   M lanes(3, n, M::dense, 2);
-  k.reduce_lanes(g.data(), lanes.data(), n, 3, n);
+  k.reduce_shards(g.data(), lanes.data(), n, 3, n);
   std::vector<double> before(p.data(), p.data() + n);
   k.optimizers[dcn::Optimizer{}].update(
       p.data(), m.data(), v.data(), g.data(), n,

@@ -17,16 +17,16 @@
 #define DCN_INLINE inline __attribute__((always_inline))
 #endif
 
-// Loops over a register tile must vanish, or the tile is kept in memory. APART is a function of its
-// own; HIDE_ORIGIN makes the compiler forget how a pointer was computed.
+// Loops over a register tile must vanish, or the tile is kept in memory. NOINLINE is a function of
+// its own; OPAQUE makes the compiler forget how a pointer was computed.
 #if defined(_MSC_VER)
 #define DCN_UNROLL
-#define DCN_APART __declspec(noinline)
-#define DCN_HIDE_ORIGIN(p)
+#define DCN_NOINLINE __declspec(noinline)
+#define DCN_OPAQUE(p)
 #else
 #define DCN_UNROLL _Pragma("GCC unroll 32")
-#define DCN_APART __attribute__((noinline))
-#define DCN_HIDE_ORIGIN(p) asm("" : "+r"(p))
+#define DCN_NOINLINE __attribute__((noinline))
+#define DCN_OPAQUE(p) asm("" : "+r"(p))
 #endif
 
 namespace dcn {

@@ -23,7 +23,7 @@ struct SignalCheck {
   Clock::time_point last = Clock::now();
   bool raised = false;
 
-  static bool ask(void* self_pointer) {
+  static bool interrupted(void* self_pointer) {
     auto* self = static_cast<SignalCheck*>(self_pointer);
     const Clock::time_point now = Clock::now();
     if (now - self->last < std::chrono::milliseconds(20)) return false;
@@ -102,7 +102,7 @@ template <class T> class PyTraining {
       check_steps(name, state_->step(), n / batch_size + 1);
       SignalCheck check{nogil};
       result = state_->train_epoch(table, rows, n, batch_size, optimizer, seed, n_threads,
-                                   &SignalCheck::ask, &check);
+                                   &SignalCheck::interrupted, &check);
       raised = check.raised;
     }
     if (raised) throw py::error_already_set();

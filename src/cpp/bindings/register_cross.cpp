@@ -76,7 +76,7 @@ template <class T> class CrossOp {
       part_->backward(k_, *s.tile, s.dx0, s.dxL, shards.data() + tile.shard * stride, nullptr, n);
       k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);
     });
-    k_.reduce_lanes(gradients, shards.data(), stride, tiling.shards, n_parameters());
+    k_.reduce_shards(gradients, shards.data(), stride, tiling.shards, n_parameters());
   }
 
  private:
@@ -132,19 +132,19 @@ template <class T> class VectorOp {
 
   void forward(T* xL, const T* x0, std::size_t B, std::size_t n_threads) {
     const Tiling tiling = cut(B, kMostRows, n_parameters()).by_tile();
-    const bool past = past_caches(xL, B);
+    const bool streaming = streams_results(xL, B);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     each_tile(tiling, n_threads, slots, [&](const Tile& tile, const Slot& s) {
       const std::size_t at = tile.first * D_;
       k_.cross_vector_forward(xL + at, s.p, s.a, x0 + at, w_, c_.data(), q_.data(), tile.rows, L_,
-                              D_, D_, past);
+                              D_, D_, streaming);
     });
   }
 
   void backward(T* dx0, T* gradients, const T* dxL, const T* x0, std::size_t B,
                 std::size_t n_threads) {
     const Tiling tiling = cut(B, kMostRows, n_parameters());
-    const bool past = past_caches(dx0, B);
+    const bool streaming = streams_results(dx0, B);
     const std::size_t stride = padded<T>(n_parameters());
     Buffer<T> shards(tiling.shards * stride);
     std::vector<Slot> slots = make_slots(tiling, n_threads);
@@ -152,9 +152,9 @@ template <class T> class VectorOp {
       T *dw = shards.data() + tile.shard * stride, *db = dw + L_ * D_;
       const std::size_t at = tile.first * D_;
       k_.cross_vector_gradients(dx0 + at, dw, db, s.p, s.a, s.dp, s.dq, s.dc, dxL + at, x0 + at, w_,
-                                c_.data(), q_.data(), tile.rows, L_, D_, D_, past);
+                                c_.data(), q_.data(), tile.rows, L_, D_, D_, streaming);
     });
-    k_.reduce_lanes(gradients, shards.data(), stride, tiling.shards, n_parameters());
+    k_.reduce_shards(gradients, shards.data(), stride, tiling.shards, n_parameters());
   }
 
  private:
@@ -164,11 +164,11 @@ template <class T> class VectorOp {
   };
 
   // whether results leave the caches before anyone reads them, and lie on whole cache lines
-  bool past_caches(const T* out, std::size_t B) const {
-    constexpr std::size_t kPast = std::size_t{8} << 20, kLine = kLanes<T> * sizeof(T);
+  bool streams_results(const T* out, std::size_t B) const {
+    constexpr std::size_t kStreaming = std::size_t{8} << 20, kLine = kLanes<T> * sizeof(T);
     const bool whole_lines =
         D_ % kLanes<T> == 0 && reinterpret_cast<std::uintptr_t>(out) % kLine == 0;
-    return whole_lines && B * D_ * sizeof(T) >= kPast;
+    return whole_lines && B * D_ * sizeof(T) >= kStreaming;
   }
   std::vector<Slot> make_slots(const Tiling& tiling, std::size_t n_threads) const {
     const auto carve = [&](Slot& s, T* base) {

@@ -172,20 +172,20 @@ template <class T> struct KernelTable {
 
   // ---- 3: cross, vector form (2017, eq. 3), all layers at once by the closed form. Rows of x0,
   // xL, dxL and dx0 are `stride` apart and need no padding
-  // x0 (T,D), w (L,D) -> xL (T,D); keeps p (L,T) = x0 . w_l and a (L+1,T). past: the result goes
-  // past the caches, D and stride are whole vectors
+  // x0 (T,D), w (L,D) -> xL (T,D); keeps p (L,T) = x0 . w_l and a (L+1,T). streaming: the result is
+  // stored past all caches, D and stride are whole vectors
   void (*cross_vector_forward)(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
                                std::size_t Trows, std::size_t L, std::size_t D, std::size_t stride,
-                               bool past);
+                               bool streaming);
   // dxL (T,D) -> dx0 (T,D); dw, db (L,D) added to. dp (L,T), dq (L), dc (D) are scratch
   void (*cross_vector_backward)(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* dxL, const T* p,
                                 const T* a, const T* x0, const T* w, const T* c, std::size_t Trows,
                                 std::size_t L, std::size_t D, std::size_t stride);
-  // the same from x0 and dxL alone; p and a are scratch. past: as above
+  // the same from x0 and dxL alone; p and a are scratch. streaming: as above
   void (*cross_vector_gradients)(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T* dc,
                                  const T* dxL, const T* x0, const T* w, const T* c, const T* q,
                                  std::size_t Trows, std::size_t L, std::size_t D,
-                                 std::size_t stride, bool past);
+                                 std::size_t stride, bool streaming);
 
   // ---- 3: cross, matrix form (2020, eq. 1), one layer
   // x0, x (T,D) -> xn = x0 * z + x (T,D); keeps z = W x + b + diag x (T,D)
@@ -264,9 +264,9 @@ template <class T> struct KernelTable {
   Kinds<LossKernels<T>> losses;
 
   // ---- 8: optimize
-  // lanes (n_lanes, stride) -> g (n): the sum, always in the order of the lanes
-  void (*reduce_lanes)(T* g, const T* lanes, std::size_t stride, std::size_t n_lanes,
-                       std::size_t n);
+  // shards (n_shards, stride) -> g (n): the sum, always in the order of the shards
+  void (*reduce_shards)(T* g, const T* shards, std::size_t stride, std::size_t n_shards,
+                        std::size_t n);
   // average += rest (parameters - average), (n)
   void (*average_update)(T* average, const T* parameters, std::size_t n, T rest);
   Kinds<OptimizerKernels<T>> optimizers;

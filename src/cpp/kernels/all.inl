@@ -50,7 +50,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .combine_backward = combine_backward<T>,
       .wide_forward = wide_forward<T>,
       .losses = all_of(LossTable<T, Losses>::kernels),
-      .reduce_lanes = reduce_lanes<T>,
+      .reduce_shards = reduce_shards<T>,
       .average_update = average_update<T>,
       .optimizers = all_of(OptimizerTable<T, Optimizers>::kernels),
   };

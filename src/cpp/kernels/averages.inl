@@ -1,12 +1,12 @@
 // Stage 8, whichever optimizer: sums of gradients before it, averages of parameters behind it.
 
 template <class T>
-void reduce_lanes(T* g, const T* lanes, std::size_t stride, std::size_t n_lanes, std::size_t n) {
+void reduce_shards(T* g, const T* shards, std::size_t stride, std::size_t n_shards, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kLanes<T>) {
     const std::size_t left = n - i < kLanes<T> ? n - i : kLanes<T>;
-    Vec<T> total = load_partial(lanes + i, left);
-    for (std::size_t lane = 1; lane < n_lanes; ++lane)
-      total = total + load_partial(lanes + lane * stride + i, left);
+    Vec<T> total = load_partial(shards + i, left);
+    for (std::size_t shard = 1; shard < n_shards; ++shard)
+      total = total + load_partial(shards + shard * stride + i, left);
     store_partial(g + i, total, left);
   }
 }

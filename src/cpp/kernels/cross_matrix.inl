@@ -9,12 +9,12 @@ template <class T> struct CrossEpilogue {
   T diag;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     const std::size_t at = row * stride + column;
     prefetch(xn + at);
     prefetch(z + at);
     prefetch(x0 + at);  // x is what is multiplied
-    base.ask(row, column);
+    base.prefetch_operands(row, column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;
@@ -52,7 +52,7 @@ template <class T, bool kDx0> struct CrossBackwardEpilogue {
   T diag;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     const std::size_t at = row * stride + column;
     prefetch(dxn + at);  // and dx, which takes its place
     prefetch(below.z + at);
@@ -77,7 +77,7 @@ template <class T> struct CrossFirstEpilogue {
   T diag;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     const std::size_t at = row * stride + column;
     prefetch(dx0 + at);
     prefetch(dxn + at);

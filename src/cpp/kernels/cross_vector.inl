@@ -24,10 +24,11 @@ void cross_vector_prepare(T* c, T* q, const T* w, const T* b, std::size_t L, std
   }
 }
 
-// kPast: the results of all rows fit no cache, so they go to memory without being read first.
-template <bool kPast, class T> DCN_INLINE void store_out(T* p, Vec<T> v) {
-  if constexpr (kPast)
-    store_past(p, v);
+// kStreaming: the results of all rows fit no cache, so they are stored by streaming stores, without
+// being read first.
+template <bool kStreaming, class T> DCN_INLINE void store_out(T* p, Vec<T> v) {
+  if constexpr (kStreaming)
+    stream_store(p, v);
   else
     store(p, v);
 }
@@ -35,7 +36,7 @@ template <bool kPast, class T> DCN_INLINE void store_out(T* p, Vec<T> v) {
 // p(n) = x0 . w (n), and s = x0 . dxL where kBackward, of one row: the products that come first
 // read the table row by row, which is how memory is fast. Two sums each, so that they need not
 // wait. Where the row's gradient will be written, dx0, is on its way meanwhile.
-template <class T, int N, bool kBackward, bool kPast>
+template <class T, int N, bool kBackward, bool kStreaming>
 DCN_INLINE void row_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* dxL, const T* w,
                          const T* dx0, std::size_t D) {
   constexpr int kSums = N > 0 ? N : 1;
@@ -45,7 +46,7 @@ DCN_INLINE void row_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* dxL
     DCN_UNROLL
     for (int n = 0; n < N; ++n) acc[half][n] = fma(xv, load_some(w + n * D + d), acc[half][n]);
     if constexpr (kBackward) {
-      if constexpr (!kPast) prefetch(dx0 + d);
+      if constexpr (!kStreaming) prefetch(dx0 + d);
       with_g[half] = fma(load_some(dxL + d), xv, with_g[half]);
     }
   };
@@ -66,20 +67,22 @@ DCN_INLINE void row_dots(T* p, std::size_t p_ld, T* s, const T* x0, const T* dxL
 }
 
 // p (L,T) and a (L+1,T) of one row; s = x0 . dxL on the way, where kBackward
-template <class T, bool kBackward, bool kPast>
+template <class T, bool kBackward, bool kStreaming>
 DCN_INLINE void row_scalars(T* p, T* a, T* s, const T* x0, const T* dxL, const T* w, const T* q,
                             const T* dx0, std::size_t Trows, std::size_t L, std::size_t D) {
   std::size_t l = 0;
   if (L >= 3) {
-    row_dots<T, 3, kBackward, kPast>(p, Trows, s, x0, dxL, w, dx0, D);
+    row_dots<T, 3, kBackward, kStreaming>(p, Trows, s, x0, dxL, w, dx0, D);
     l = 3;
   } else if (kBackward) {
-    row_dots<T, 0, true, kPast>(nullptr, 0, s, x0, dxL, nullptr, dx0, D);
+    row_dots<T, 0, true, kStreaming>(nullptr, 0, s, x0, dxL, nullptr, dx0, D);
   }
   for (; l + 3 <= L; l += 3)
-    row_dots<T, 3, false, kPast>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D, nullptr, D);
+    row_dots<T, 3, false, kStreaming>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D,
+                                      nullptr, D);
   for (; l < L; ++l)
-    row_dots<T, 1, false, kPast>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D, nullptr, D);
+    row_dots<T, 1, false, kStreaming>(p + l * Trows, Trows, nullptr, x0, nullptr, w + l * D,
+                                      nullptr, D);
   T al = a[0] = T(1);
   for (l = 0; l < L; ++l) {
     al = (al + al * p[l * Trows]) + q[l];
@@ -87,26 +90,27 @@ DCN_INLINE void row_scalars(T* p, T* a, T* s, const T* x0, const T* dxL, const T
   }
 }
 
-template <class T, bool kPast>
+template <class T, bool kStreaming>
 void cross_vector_forward_as(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
                              std::size_t Trows, std::size_t L, std::size_t D, std::size_t stride) {
   const T* cL = c + L * padded<T>(D);
   for (std::size_t t = 0; t < Trows; ++t, x0 += stride, xL += stride) {
-    row_scalars<T, false, kPast>(p + t, a + t, nullptr, x0, nullptr, w, q, nullptr, Trows, L, D);
+    row_scalars<T, false, kStreaming>(p + t, a + t, nullptr, x0, nullptr, w, q, nullptr, Trows, L,
+                                      D);
     const Vec<T> aL = broadcast(a[L * Trows + t]);
     std::size_t d = 0;
     for (; d + kLanes<T> <= D; d += kLanes<T>)
-      store_out<kPast>(xL + d, fma(aL, load(x0 + d), load(cL + d)));
+      store_out<kStreaming>(xL + d, fma(aL, load(x0 + d), load(cL + d)));
     if (d < D) store_partial(xL + d, fma(aL, load_partial(x0 + d, D - d), load(cL + d)), D - d);
   }
-  if constexpr (kPast) fence_past();
+  if constexpr (kStreaming) stream_fence();
 }
 
 template <class T>
 void cross_vector_forward(T* xL, T* p, T* a, const T* x0, const T* w, const T* c, const T* q,
                           std::size_t Trows, std::size_t L, std::size_t D, std::size_t stride,
-                          bool past) {
-  const auto run = past ? cross_vector_forward_as<T, true> : cross_vector_forward_as<T, false>;
+                          bool streaming) {
+  const auto run = streaming ? cross_vector_forward_as<T, true> : cross_vector_forward_as<T, false>;
   run(xL, p, a, x0, w, c, q, Trows, L, D, stride);
 }
 
@@ -115,7 +119,7 @@ inline constexpr int kBlockRows = 4;
 
 // R rows of the backward for layers [l, l + N): dx0 gets dp_l w_l, dw_l dp_l x0. The first call of
 // a row also brings in dxL: dx0 = aL dxL, dc = its sum over rows.
-template <class T, int R, int N, bool kFirst, bool kPast>
+template <class T, int R, int N, bool kFirst, bool kStreaming>
 DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, const T* aL,
                               const T* x0, const T* w, std::size_t Trows, std::size_t D,
                               std::size_t stride) {
@@ -140,7 +144,7 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
       Vec<T> dx;
       if constexpr (kFirst) {
         const Vec<T> g = load_some(dxL + at);
-        if constexpr (kPast) {  // nobody else asks for the next block while this one computes
+        if constexpr (kStreaming) {  // nobody else asks for the next block while this one computes
           prefetch_to_L2(dxL + at + R * stride);
           prefetch_to_L2(x0 + at + R * stride);
         }
@@ -165,7 +169,7 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
   for (; d + kLanes<T> <= D; d += kLanes<T>)
     columns(
         d, [](const T* from) { return load(from); }, [](T* to, Vec<T> v) { store(to, v); },
-        [](T* to, Vec<T> v) { store_out<kPast>(to, v); });
+        [](T* to, Vec<T> v) { store_out<kStreaming>(to, v); });
   if (d < D) {
     const auto some = [=](T* to, Vec<T> v) { store_partial(to, v, D - d); };
     columns(d, [=](const T* from) { return load_partial(from, D - d); }, some, some);
@@ -175,7 +179,7 @@ DCN_INLINE void block_columns(T* dx0, T* dw, T* dc, const T* dxL, const T* dp, c
 // with G = dxL: da_L = G . x0, then down: da_l = da_{l+1} (1 + p_l), dp_l = da_{l+1} a_l,
 // dq_l = sum_t da_{l+1}; dx0 = a_L G + sum_l dp_l w_l; dw_l = sum_t dp_l x0 + dq_l c_l
 // s (R) = G . x0 is given, and p and a
-template <class T, int R, bool kPast>
+template <class T, int R, bool kStreaming>
 DCN_INLINE void block_backward(T* dx0, T* dw, T* dp, T* dq, T* dc, const T* s, const T* dxL,
                                const T* p, const T* a, const T* x0, const T* w, std::size_t Trows,
                                std::size_t L, std::size_t D, std::size_t stride) {
@@ -190,13 +194,13 @@ DCN_INLINE void block_backward(T* dx0, T* dw, T* dp, T* dq, T* dc, const T* s, c
   const T* aL = a + L * Trows;
   std::size_t l = L < 3 ? L : 3;
   if (l == 3)
-    block_columns<T, R, 3, true, kPast>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
+    block_columns<T, R, 3, true, kStreaming>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
   else if (l == 2)
-    block_columns<T, R, 2, true, kPast>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
+    block_columns<T, R, 2, true, kStreaming>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
   else if (l == 1)
-    block_columns<T, R, 1, true, kPast>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
+    block_columns<T, R, 1, true, kStreaming>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
   else
-    block_columns<T, R, 0, true, kPast>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
+    block_columns<T, R, 0, true, kStreaming>(dx0, dw, dc, dxL, dp, aL, x0, w, Trows, D, stride);
   for (; l < L; ++l)
     block_columns<T, R, 1, false, false>(dx0, dw + l * D, dc, dxL, dp + l * Trows, aL, x0,
                                          w + l * D, Trows, D, stride);
@@ -207,9 +211,9 @@ template <int R> struct RowsConstant {
 };
 
 // Rows of a table that lie pages apart share the same few sets of L1, and drive each other out of
-// it: then each is taken alone. Past the caches parts of a page are enough.
-template <class T, bool kPast> DCN_INLINE bool rows_collide(std::size_t stride) {
-  return stride * sizeof(T) % (kPast ? 1024 : 4096) == 0;
+// it: then each is taken alone. With streaming stores parts of a page are enough.
+template <class T, bool kStreaming> DCN_INLINE bool rows_collide(std::size_t stride) {
+  return stride * sizeof(T) % (kStreaming ? 1024 : 4096) == 0;
 }
 
 // f(row, rows as a constant): blocks, unless each row is to be alone, then one by one what is left
@@ -259,31 +263,32 @@ void cross_vector_backward(T* dx0, T* dw, T* db, T* dp, T* dq, T* dc, const T* d
 }
 
 // Both at once for those who do not want xL: each block is read from memory once.
-template <class T, bool kPast>
+template <class T, bool kStreaming>
 void cross_vector_gradients_as(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T* dc, const T* dxL,
                                const T* x0, const T* w, const T* c, const T* q, std::size_t Trows,
                                std::size_t L, std::size_t D, std::size_t stride) {
   start_backward(dq, dc, L, D);
-  for_blocks(Trows, rows_collide<T, kPast>(stride), [=](std::size_t t, auto rows) {
+  for_blocks(Trows, rows_collide<T, kStreaming>(stride), [=](std::size_t t, auto rows) {
     constexpr int R = decltype(rows)::value;
     T s[R];
     const std::size_t at = t * stride;
     for (int r = 0; r < R; ++r)
-      row_scalars<T, true, kPast>(p + t + r, a + t + r, s + r, x0 + at + r * stride,
-                                  dxL + at + r * stride, w, q, dx0 + at + r * stride, Trows, L, D);
-    block_backward<T, R, kPast>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t, x0 + at, w,
-                                Trows, L, D, stride);
+      row_scalars<T, true, kStreaming>(p + t + r, a + t + r, s + r, x0 + at + r * stride,
+                                       dxL + at + r * stride, w, q, dx0 + at + r * stride, Trows, L,
+                                       D);
+    block_backward<T, R, kStreaming>(dx0 + at, dw, dp + t, dq, dc, s, dxL + at, p + t, a + t,
+                                     x0 + at, w, Trows, L, D, stride);
   });
   finish_backward(dw, db, dq, dc, w, c, L, D);
-  if constexpr (kPast) fence_past();
+  if constexpr (kStreaming) stream_fence();
 }
 
 template <class T>
 void cross_vector_gradients(T* dx0, T* dw, T* db, T* p, T* a, T* dp, T* dq, T* dc, const T* dxL,
                             const T* x0, const T* w, const T* c, const T* q, std::size_t Trows,
-                            std::size_t L, std::size_t D, std::size_t stride, bool past) {
+                            std::size_t L, std::size_t D, std::size_t stride, bool streaming) {
   // more layers than one pass takes read dx0 again
-  const auto run =
-      past && L <= 3 ? cross_vector_gradients_as<T, true> : cross_vector_gradients_as<T, false>;
+  const auto run = streaming && L <= 3 ? cross_vector_gradients_as<T, true>
+                                       : cross_vector_gradients_as<T, false>;
   run(dx0, dw, db, p, a, dp, dq, dc, dxL, x0, w, c, q, Trows, L, D, stride);
 }

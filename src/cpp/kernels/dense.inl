@@ -5,11 +5,11 @@ template <class T, class Act> struct DenseEpilogue {
   Base<T> base;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     const std::size_t at = row * stride + column;
     prefetch(hn + at);
     if constexpr (Act::keeps_z) prefetch(z + at);
-    base.ask(row, column);
+    base.prefetch_operands(row, column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     const std::size_t at = row * stride + column;

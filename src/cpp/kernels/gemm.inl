@@ -43,7 +43,7 @@ DCN_INLINE void multiply_step(Vec<T> (&acc)[R][N], const T* const (&group)[(R + 
 
 // acc[r][n] += a(r, k) * b(k, n) for k < depth, kSteps at a time.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
-// ahead(k): asks for what will be read later, while the product runs
+// ahead(k): prefetches what will be read later, while the product runs
 template <class T, int R, int N, int kSteps = 1, class Ahead>
 DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row,
                               std::size_t a_depth, const T* b, std::size_t b_depth,
@@ -55,7 +55,7 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
   DCN_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     group[g] = a + 3 * g * a_row;
-    if (g > 0) DCN_HIDE_ORIGIN(group[g]);
+    if (g > 0) DCN_OPAQUE(group[g]);
   }
   std::size_t k = 0;
   const auto advance = [&](std::size_t steps) {
@@ -80,7 +80,7 @@ DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row
   }
 }
 
-// From this depth on the first steps of a product ask, row after row, for what the epilogue will
+// From this depth on the first steps of a product prefetch, row after row, what the epilogue will
 // read and write, so that it is on its way; a shorter product is over too soon. Not lambdas: gcc 12
 // takes one that only prefetches for one that does nothing.
 inline constexpr std::size_t kAskFrom = 96;
@@ -90,7 +90,7 @@ template <class T, int R, int N, class Epilogue> struct AskForRows {
 
   DCN_INLINE void operator()(std::size_t k) const {
     DCN_UNROLL
-    for (int n = 0; n < N; ++n) epilogue.ask(row + k, column + n * kLanes<T>);
+    for (int n = 0; n < N; ++n) epilogue.prefetch_operands(row + k, column + n * kLanes<T>);
   }
 };
 struct NothingAhead {
@@ -153,9 +153,9 @@ DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::
 
 // Apart from what surrounds it, so that the product has all registers for itself.
 template <class T, int N, class Epilogue>
-DCN_APART void packed_column(const T* a, std::size_t a_ld, const T* packed, std::size_t vector,
-                             std::size_t rows, std::size_t depth, const Todo<T> todo,
-                             const Epilogue epilogue) {
+DCN_NOINLINE void packed_column(const T* a, std::size_t a_ld, const T* packed, std::size_t vector,
+                                std::size_t rows, std::size_t depth, const Todo<T> todo,
+                                const Epilogue epilogue) {
   constexpr int R = tile_rows(N);
   std::size_t r = 0;
   for (; r + R <= rows; r += R)
@@ -169,8 +169,8 @@ DCN_APART void packed_column(const T* a, std::size_t a_ld, const T* packed, std:
 // come from, once there are enough sums at a time to hide the latency of an addition.
 inline constexpr int kRowVectors = 4;
 template <class T, int N, class Epilogue>
-DCN_APART void packed_row(const T* a, const T* packed, std::size_t vector, std::size_t depth,
-                          const Todo<T> todo, const Epilogue epilogue) {
+DCN_NOINLINE void packed_row(const T* a, const T* packed, std::size_t vector, std::size_t depth,
+                             const Todo<T> todo, const Epilogue epilogue) {
   packed_tile<T, 1, N>(a, 0, packed, 0, vector, depth, todo, epilogue);
 }
 
@@ -228,7 +228,7 @@ template <class T> struct Base {
   const T* first;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     if (stride != 0) prefetch(at(row, column));  // a bias is in L1
   }
   DCN_INLINE const T* at(std::size_t row, std::size_t column) const {
@@ -244,7 +244,7 @@ template <class T> struct StoreEpilogue {
   T* out;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     prefetch(out + row * stride + column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
@@ -258,7 +258,7 @@ template <class T> struct AddEpilogue {
   bool add;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     prefetch(out + row * stride + column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
@@ -272,9 +272,9 @@ template <class T> struct BaseEpilogue {
   Base<T> base;
   std::size_t stride;
 
-  DCN_INLINE void ask(std::size_t row, std::size_t column) const {
+  DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     prefetch(out + row * stride + column);
-    base.ask(row, column);
+    base.prefetch_operands(row, column);
   }
   DCN_INLINE void operator()(std::size_t row, std::size_t column, Vec<T> product) const {
     store(out + row * stride + column, product + load(base.at(row, column)));

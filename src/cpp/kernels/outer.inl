@@ -94,7 +94,7 @@ DCN_INLINE void outer_panel(const Outer<T>& o, std::size_t first, std::size_t ro
 
 // all panels, N vectors of columns from `column` on
 template <class T, int N>
-DCN_APART void outer_columns(const Outer<T> o, std::size_t column, std::size_t last) {
+DCN_NOINLINE void outer_columns(const Outer<T> o, std::size_t column, std::size_t last) {
   alignas(64) T together[kPanelRows * N * kLanes<T>];
   const bool as_it_lies = o.keep == nullptr && o.M < kManyTiles * kTileRows;
   const std::size_t panel = o.panel_rows();

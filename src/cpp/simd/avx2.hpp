@@ -46,16 +46,16 @@ DCN_INLINE void store(double* p, Vec<double> a) {
   _mm256_storeu_pd(p, a.lo);
   _mm256_storeu_pd(p + 4, a.hi);
 }
-// past the caches: p is aligned, and nobody reads it soon
-DCN_INLINE void store_past(float* p, Vec<float> a) {
+// a streaming store: p is aligned, and nobody reads it soon
+DCN_INLINE void stream_store(float* p, Vec<float> a) {
   _mm256_stream_ps(p, a.lo);
   _mm256_stream_ps(p + 8, a.hi);
 }
-DCN_INLINE void store_past(double* p, Vec<double> a) {
+DCN_INLINE void stream_store(double* p, Vec<double> a) {
   _mm256_stream_pd(p, a.lo);
   _mm256_stream_pd(p + 4, a.hi);
 }
-DCN_INLINE void fence_past() { _mm_sfence(); }
+DCN_INLINE void stream_fence() { _mm_sfence(); }
 // in halves, not masked: a masked store is tens of micro-operations on AMD's CPUs
 DCN_INLINE void store_partial(float* p, Vec<float> a, std::size_t n) {
   if (n >= 16) return store(p, a);

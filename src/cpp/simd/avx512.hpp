@@ -27,10 +27,10 @@ DCN_INLINE Vec<double> load_partial(const double* p, std::size_t n) {
 }
 DCN_INLINE void store(float* p, Vec<float> a) { _mm512_storeu_ps(p, a.v); }
 DCN_INLINE void store(double* p, Vec<double> a) { _mm512_storeu_pd(p, a.v); }
-// past the caches: p is aligned, and nobody reads it soon
-DCN_INLINE void store_past(float* p, Vec<float> a) { _mm512_stream_ps(p, a.v); }
-DCN_INLINE void store_past(double* p, Vec<double> a) { _mm512_stream_pd(p, a.v); }
-DCN_INLINE void fence_past() { _mm_sfence(); }
+// a streaming store: p is aligned, and nobody reads it soon
+DCN_INLINE void stream_store(float* p, Vec<float> a) { _mm512_stream_ps(p, a.v); }
+DCN_INLINE void stream_store(double* p, Vec<double> a) { _mm512_stream_pd(p, a.v); }
+DCN_INLINE void stream_fence() { _mm_sfence(); }
 DCN_INLINE void store_partial(float* p, Vec<float> a, std::size_t n) {
   _mm512_mask_storeu_ps(p, first(n, 0.0F), a.v);
 }

@@ -43,8 +43,8 @@ template <class T> DCN_INLINE void store(T* p, const Vec<T>& a) {
   DCN_UNROLL
   for (std::size_t i = 0; i < kPieces<T>; ++i) ::memcpy(p + i * n, &a.piece[i], sizeof(a.piece[i]));
 }
-template <class T> DCN_INLINE void store_past(T* p, const Vec<T>& a) { store(p, a); }
-DCN_INLINE void fence_past() {}
+template <class T> DCN_INLINE void stream_store(T* p, const Vec<T>& a) { store(p, a); }
+DCN_INLINE void stream_fence() {}
 
 // what has no instruction, number by number: out's are f(number of the lane)
 template <class T, class F> DCN_INLINE Vec<T> each_lane(F f) {

@@ -140,7 +140,7 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
     OptimizerStep<T> own = c.decays ? step : free;
     own.l2 = static_cast<T>(c.l2);
-    k.reduce_lanes(g, shard_gradients_.data() + c.begin, stride, n_shards, c.size);
+    k.reduce_shards(g, shard_gradients_.data() + c.begin, stride, n_shards, c.size);
     const double squares =
         optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
     if (averages != nullptr) k.average_update(averages + c.begin, p, c.size, rest);
@@ -168,8 +168,8 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   const AtParameters scope(*this);
   tables_.touch(table.ids, rows, n, n_threads);
   const double sum = accumulate(k, table, rows, n, seed, n_threads);
-  k.reduce_lanes(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
-                 network_.tiling(n).shards, dense_size_);
+  k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
+                  network_.tiling(n).shards, dense_size_);
   tables_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }
