@@ -322,6 +322,8 @@ class _TrainingState(Generic[_T]):
         optimizer: OptimizerOptions,
         seed: int,
         n_threads: int,
+        # what the learning rate is multiplied by in each batch; None for 1
+        rates: npt.NDArray[np.float64] | None = None,
     ) -> tuple[float, int, bool]: ...
 
 class TrainingStateF32(_TrainingState[np.float32]): ...

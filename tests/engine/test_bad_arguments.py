@@ -232,8 +232,9 @@ def of_training():
             {0: bad_rows, 1: [order[:0], *bad_order], 2: seeds, 3: THREADS},
         ),
         "train_epoch": (
-            state.train_epoch, (rows, order, 4, optimizer_options(), 0, 2),
-            {0: bad_rows, 1: bad_order, 2: count, 3: [None, "adam", 1], 4: seeds, 5: THREADS},
+            state.train_epoch, (rows, order, 4, optimizer_options(), 0, 2, np.ones(2)),
+            {0: bad_rows, 1: bad_order, 2: count, 3: [None, "adam", 1], 4: seeds, 5: THREADS,
+             6: [np.ones(3), np.full(2, math.nan), np.full(2, -1.0), np.full(2, math.inf), [1, 2]]},
         ),
     }  # fmt: skip
 
@@ -302,6 +303,7 @@ SURFACES["module"] = of_module
 # by place: arguments that may be None, and axes of arguments that may be as long as they are
 WEIGHTS = dict.fromkeys(("squared_error", "log_loss", "softmax_loss", "poisson_loss"), 2) | {
     "evaluate": 3,
+    "train_epoch": 6,
     "Table": 4,
 }
 FREE_AXES = dict.fromkeys([f"cross_{kind}" for kind in CROSSES], (0, 0)) | {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from dcnfast import DCNClassifier, DCNRegressor, crosses, losses, optimizers
+from dcnfast import DCNClassifier, DCNRegressor, crosses, losses, optimizers, schedules
 from dcnfast.cpu import available_isas
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.testing import force_isa
@@ -47,6 +47,7 @@ EFFECTS = {
     "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
     "optimizer": (optimizers.Adam(beta_1=0.5), {}),
+    "learning_rate": ("cosine", {}),
     "learning_rate_init": (0.01, {}),
     "beta_1": (0.5, {}),
     "beta_2": (0.9, {}),
@@ -339,6 +340,7 @@ NONSENSE = {
         {1: 1},
     ],
     "optimizer": ["sgd", None, 3, optimizers.Adam, optimizers.Adam(beta_1=1.0), crosses.Matrix()],
+    "learning_rate": ["adaptive", None, 3, schedules.Cosine, schedules.Cosine(warmup=1.0)],
     "learning_rate_init": [0, -1, np.nan, np.inf, "x", None],
     "beta_1": [-0.1, 1.0, np.nan, None],
     "beta_2": [-0.1, 1.0, np.nan, None],

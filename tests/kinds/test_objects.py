@@ -16,8 +16,10 @@ from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.optimizers import Adam, AdamW
+from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.training.optimizers import OPTIMIZERS
+from dcnfast.training.schedules import SCHEDULES
 
 OBJECTS = [
     LowRank(rank=8),
@@ -27,14 +29,21 @@ OBJECTS = [
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
     LogLoss(),
+    FlatCosine(flat=0.25, final=0.1, warmup=0.05),
+    Exponential(final=0.5),
     TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
 ]
-BASES = {"Cross", "Loss", "Optimizer"}
+BASES = {"Cross", "Loss", "Optimizer", "Schedule"}
 
 
-@pytest.mark.parametrize("family", [CROSSES, LOSSES, OPTIMIZERS], ids=lambda f: f.parameter)
+@pytest.mark.parametrize(
+    "family", [CROSSES, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda f: f.parameter
+)
 def test_modules_have_every_kind(family):
-    module = {"cross": dcnfast.crosses, "loss": dcnfast.losses, "optimizer": dcnfast.optimizers}
+    module = {
+        "cross": dcnfast.crosses, "loss": dcnfast.losses, "optimizer": dcnfast.optimizers,
+        "learning_rate": dcnfast.schedules,
+    }  # fmt: skip
     public = module[family.parameter]
     assert set(public.__all__) - BASES == {kind.__name__ for kind in family.values()}
     assert all(getattr(public, kind.__name__) is kind for kind in family.values())
@@ -111,12 +120,15 @@ BAD = {
     "beta_2": (Adam, [-0.1, 1.0, np.nan], [None, "x"]),
     "epsilon": (Adam, [0, -1.0, np.nan, np.inf], [None, "x"]),
     "sparse": (Adam, ["dense"], [None, 3]),
+    "warmup": (Constant, [-0.1, 1.0, np.nan], [None, "x"]),
+    "flat": (FlatCosine, [-0.1, 1.0, np.nan], [None, "x"]),
+    "final": (Cosine, [-0.1, 1.1, np.nan, np.inf], [None, "x"]),
     "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
 }
 
 
 def test_every_option_is_tried():
-    kinds = [*CROSSES.values(), *LOSSES.values(), *OPTIMIZERS.values()]
+    kinds = [*CROSSES.values(), *LOSSES.values(), *OPTIMIZERS.values(), *SCHEDULES.values()]
     assert set(BAD) == {name for kind in kinds for name in kind.options}
 
 

@@ -7,11 +7,14 @@ import pytest
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.training.optimizers import OPTIMIZERS
+from dcnfast.training.schedules import SCHEDULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "kinds.md").read_text()
 
 
-@pytest.mark.parametrize("family", [CROSSES, LOSSES, OPTIMIZERS], ids=lambda f: f.parameter)
+@pytest.mark.parametrize(
+    "family", [CROSSES, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda f: f.parameter
+)
 def test_the_page_names_every_kind(family):
     for kind in family.values():
         assert f'"{kind.name}"' in PAGE

@@ -19,6 +19,7 @@ from dcnfast.network.model import Model
 from dcnfast.reference import kernels
 from dcnfast.reference.network import ReferenceNetwork
 from dcnfast.training.optimizers import OPTIMIZERS, OptimizerName
+from dcnfast.training.schedules import SCHEDULES, ScheduleName
 
 FAMILIES = [CROSSES, LOSSES, OPTIMIZERS]
 KINDS = [kind for family in FAMILIES for kind in family.values()]
@@ -38,6 +39,7 @@ def test_what_a_kind_says_of_itself(kind):
 def test_type_checkers_know_the_names_of_the_records():
     assert set(get_args(CrossName)) == set(CROSSES)
     assert set(get_args(OptimizerName)) == set(OPTIMIZERS)
+    assert set(get_args(ScheduleName)) == set(SCHEDULES)
     assert set(get_args(config.Activation)) == set(ACTIVATIONS)
     assert set(get_args(Initializer)) == set(INITIALIZERS)
     assert set(get_args(NumericScaling)) | {None} == set(SCALINGS)

@@ -18,7 +18,7 @@ PACKAGES = [
 LEAVES = {"_core", "cpu", "parallel", "datasets", "metrics", "testing"}
 BESIDE = {"ops", "reference"}  # import the kinds of `network` and the leaves
 # Show kinds of the packages, to people alone.
-PUBLIC = {"crosses", "losses", "optimizers", "target_statistics"}
+PUBLIC = {"crosses", "losses", "optimizers", "schedules", "target_statistics"}
 WITH_SKLEARN = {"table", "estimators", "inspection", "commands", "metrics", "datasets"}
 
 

@@ -99,17 +99,33 @@ struct FieldRows {
   std::size_t rows;
 };
 
+inline bool is_row(std::int32_t id, const FieldRows& field) {
+  return id >= 0 && static_cast<std::size_t>(id) < field.rows;
+}
+
 // "predict: ids has 12 in row 3 of field 'city', want less than 10, the rows of its vocabulary,
 // ..."
-inline void check_row_of_ids(const char* function, const std::int32_t* ids, py::ssize_t row,
-                             const std::vector<FieldRows>& fields) {
+[[noreturn]] inline void refuse_row_of_ids(const char* function, const std::int32_t* ids,
+                                           std::size_t row, const std::vector<FieldRows>& fields) {
   for (const FieldRows& field : fields) {
     const std::int32_t value = *ids++;
-    if (value >= 0 && static_cast<std::size_t>(value) < field.rows) continue;
+    if (is_row(value, field)) continue;
     throw py::index_error(std::string(function) + ": ids has " + std::to_string(value) +
                           " in row " + std::to_string(row) + " of field '" + field.name +
                           "', want less than " + std::to_string(field.rows) +
                           ", the rows of its vocabulary, and not negative");
+  }
+  throw py::index_error(std::string(function) + ": ids were changed while they were checked");
+}
+
+// ids (N,F), each less than the rows of its field
+inline void check_rows_of_ids(const char* function, const std::int32_t* ids, std::size_t N,
+                              const std::vector<FieldRows>& fields) {
+  if (fields.empty()) return;
+  for (std::size_t i = 0; i < N; ++i, ids += fields.size()) {
+    bool ok = true;
+    for (std::size_t f = 0; f < fields.size(); ++f) ok = ok && is_row(ids[f], fields[f]);
+    if (!ok) refuse_row_of_ids(function, ids, i, fields);
   }
 }
 
@@ -117,8 +133,7 @@ inline void check_ids(const char* function, const Array<std::int32_t>& ids,
                       const std::vector<FieldRows>& fields) {
   const auto F = static_cast<py::ssize_t>(fields.size());
   check_shape(function, "ids", ids, {{"B"}, {"F", F}});
-  for (py::ssize_t i = 0; i < ids.shape(0); ++i)
-    check_row_of_ids(function, ids.data() + i * F, i, fields);
+  check_rows_of_ids(function, ids.data(), static_cast<std::size_t>(ids.shape(0)), fields);
 }
 
 // Places in a batch are counted in 32 bits.

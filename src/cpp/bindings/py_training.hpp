@@ -85,7 +85,8 @@ template <class T> class PyTraining {
 
   py::tuple train_epoch(const PyTable<T>& of_rows, const Array<std::int64_t>& order,
                         std::size_t batch_size, const OptimizerOptions& optimizer,
-                        std::uint64_t seed, std::size_t n_threads) {
+                        std::uint64_t seed, std::size_t n_threads,
+                        const std::optional<Array<double>>& rates) {
     const char* name = "train_epoch";
     n_threads = check_threads(name, n_threads);
     const Table<T>& table = of_rows.of(name, checks());
@@ -94,6 +95,15 @@ template <class T> class PyTraining {
     const std::int64_t* rows = order.data();
     const auto n = static_cast<std::size_t>(order.shape(0));
     check_batch(name, std::min(n, batch_size), checks().n_fields());
+    const double* factors = nullptr;
+    if (rates.has_value()) {
+      const std::size_t n_batches = ceil_div(n, batch_size);
+      check_shape(name, "rates", *rates, {{"n_batches", static_cast<py::ssize_t>(n_batches)}});
+      factors = rates->data();
+      for (std::size_t i = 0; i < n_batches; ++i)
+        check_number(name, "a rate", factors[i], factors[i] >= 0 && std::isfinite(factors[i]),
+                     "a finite number, not negative");
+    }
     bool raised = false;
     EpochResult result{};
     {
@@ -101,7 +111,7 @@ template <class T> class PyTraining {
       const Writer writer(network_.access());
       check_steps(name, state_->step(), n / batch_size + 1);
       SignalCheck check{nogil};
-      result = state_->train_epoch(table, rows, n, batch_size, optimizer, seed, n_threads,
+      result = state_->train_epoch(table, rows, n, batch_size, optimizer, factors, seed, n_threads,
                                    &SignalCheck::interrupted, &check);
       raised = check.raised;
     }

@@ -61,7 +61,8 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
       .def("compute_gradients", &Training::compute_gradients, py::arg("table"),
            py::arg("rows").noconvert(), py::arg("seed"), py::arg("n_threads"))
       .def("train_epoch", &Training::train_epoch, py::arg("table"), py::arg("order").noconvert(),
-           py::arg("batch_size"), py::arg("optimizer"), py::arg("seed"), py::arg("n_threads"));
+           py::arg("batch_size"), py::arg("optimizer"), py::arg("seed"), py::arg("n_threads"),
+           py::arg("rates").noconvert() = py::none());
 }
 
 std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double learning_rate,

@@ -33,7 +33,7 @@ template <class T> class TableChecks {
            config_.n_outputs == other.config_.n_outputs && wants_classes() == other.wants_classes();
   }
   // ids (F) of one row
-  void check_row(const std::int32_t* ids) const { check_row_of_ids("row", ids, 0, fields_); }
+  void check_row(const std::int32_t* ids) const { check_rows_of_ids("row", ids, 1, fields_); }
 
   // ids (N,F), dense (N,M)
   Table<T> rows(const char* function, const Ids& ids, const Array<T>& dense) const {
@@ -75,8 +75,7 @@ template <class T> class TableChecks {
 
   // ids (N,F)
   void check_ids(const char* function, const std::int32_t* ids, std::size_t N) const {
-    for (std::size_t i = 0; i < N; ++i, ids += n_fields())
-      check_row_of_ids(function, ids, static_cast<py::ssize_t>(i), fields_);
+    check_rows_of_ids(function, ids, N, fields_);
   }
 
   // y (N), where the loss wants classes

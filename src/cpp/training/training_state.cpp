@@ -177,9 +177,9 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
 template <class T>
 EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int64_t* order,
                                           std::size_t n, std::size_t batch_size,
-                                          const OptimizerOptions& options, std::uint64_t seed,
-                                          std::size_t n_threads, bool (*interrupted)(void*),
-                                          void* context) {
+                                          const OptimizerOptions& options, const double* rates,
+                                          std::uint64_t seed, std::size_t n_threads,
+                                          bool (*interrupted)(void*), void* context) {
   const FlushDenormals flush;
   const KernelTable<T>& k = network_.kernels();
   reserve(network_.tiling(std::min(n, batch_size)), n_threads);
@@ -209,7 +209,9 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
       stop = Stop::not_finite;
       break;
     }
-    const double penalty = update(k, count, options, n_threads);
+    OptimizerOptions now = options;
+    if (rates != nullptr) now.learning_rate *= rates[n_batches];
+    const double penalty = update(k, count, now, n_threads);
     watch.restart();
     network_.use_parameters(n_threads);
     watch.lap(Stage::optimize);

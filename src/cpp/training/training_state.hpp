@@ -38,10 +38,11 @@ template <class T> class TrainingState {
                            std::uint64_t seed, std::size_t n_threads);
   // One pass over `order` (n) in batches. A batch whose loss is not finite is not applied and ends
   // the pass; so does interrupted(context), asked between batches. The seed is dropout's.
+  // rates: what the learning rate is multiplied by in each batch, null for 1.
   EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
                           std::size_t batch_size, const OptimizerOptions& options,
-                          std::uint64_t seed, std::size_t n_threads, bool (*interrupted)(void*),
-                          void* context);
+                          const double* rates, std::uint64_t seed, std::size_t n_threads,
+                          bool (*interrupted)(void*), void* context);
 
   void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
   std::size_t shared_fields() const noexcept { return shared_.fields(); }  // of the last batch

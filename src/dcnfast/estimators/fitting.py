@@ -37,6 +37,7 @@ from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.outcome import judge
+from dcnfast.training.schedules import SCHEDULES
 from dcnfast.training.settings import History, Notice, Settings
 from dcnfast.training.shrinkage import shrink
 from dcnfast.training.state import Training
@@ -361,6 +362,8 @@ def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Se
         n_iter_no_change=int(estimator.n_iter_no_change),
         n_threads=effective_threads(estimator.n_jobs),
         verbose=int(estimator.verbose),
+        schedule=kind_of(SCHEDULES, estimator),
+        planned_epochs=int(estimator.max_iter),
     )
 
 

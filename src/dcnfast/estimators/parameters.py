@@ -24,6 +24,7 @@ from dcnfast.network.losses import (
     RegressionLossName,
 )
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
+from dcnfast.training.schedules import SCHEDULES, Schedule, ScheduleName
 from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
 
 C = TypeVar("C", bound=type)
@@ -35,10 +36,12 @@ CrossChoice = CrossName | Cross
 RegressionLossChoice = RegressionLossName | RegressionLoss
 ClassificationLossChoice = ClassificationLossName | ClassificationLoss
 OptimizerChoice = OptimizerName | Optimizer
+ScheduleChoice = ScheduleName | Schedule
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
 FAMILIES: dict[str, Family[Any]] = {
-    family.parameter: family for family in (CROSSES, LOSSES, OPTIMIZERS, TARGET_STATISTICS)
+    family.parameter: family
+    for family in (CROSSES, LOSSES, OPTIMIZERS, SCHEDULES, TARGET_STATISTICS)
 }
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
@@ -115,8 +118,10 @@ alpha : "auto", float or dict of str to float, default="auto"
     takes to believe in large weights; with an optimizer that decays weights it is 0.
 optimizer : {optimizer} or object, default="adam"
     {about_optimizers}
+learning_rate : {schedule} or object, default="constant"
+    {about_schedules}
 learning_rate_init : float, default=0.001
-    The optimizer's learning rate.
+    The optimizer's learning rate, which the schedule begins with or rises to.
 beta_1, beta_2 : float, default=0.9, 0.999
     Decay of Adam's first and second moment.
 epsilon : float, default=1e-7
@@ -232,6 +237,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "numeric_clip": ["boolean"],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+    "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -334,6 +340,10 @@ def _texts(estimator: str) -> dict[str, str]:
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
         + " Also as an object of :mod:`dcnfast.losses`.",
+        "schedule": _listed(SCHEDULES),
+        "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "
+        f"{_told(SCHEDULES.values())} An object of :mod:`dcnfast.schedules`, as "
+        "``schedules.Cosine(warmup=0.05)``, has options of its own.",
         "optimizer": _listed(OPTIMIZERS),
         "about_optimizers": f"{_told(OPTIMIZERS.values())} An object of "
         ":mod:`dcnfast.optimizers`, as ``optimizers.Adam(beta_2=0.99)``, has options of its "

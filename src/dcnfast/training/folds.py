@@ -100,7 +100,8 @@ def choose_epochs(
     scores, notices = list[float](), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
-            if not all(run_epoch(f.training, f.rows, settings, random_state)[1] for f in folds):
+            ends = [run_epoch(f.training, f.rows, settings, random_state, epoch) for f in folds]
+            if not all(sound for _, sound in ends):
                 break  # the fit on all rows will say so
             logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
             loss = _mean_loss(config.loss, logits, target, weight)

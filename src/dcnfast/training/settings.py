@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.schedules import Constant, Schedule
 from dcnfast.training.timing import Timing
 
 
@@ -25,6 +26,10 @@ class Settings:
     n_iter_no_change : int
         Epochs without such an improvement before training stops.
     n_threads, verbose : int
+    schedule : Schedule
+        Of the learning rate.
+    planned_epochs : int
+        That the schedule has, whether training stops earlier or not.
     """
 
     step: OptimizerStep
@@ -36,6 +41,8 @@ class Settings:
     n_iter_no_change: int
     n_threads: int
     verbose: int
+    schedule: Schedule = field(default_factory=Constant)
+    planned_epochs: int = 1
 
 
 @dataclass(frozen=True)

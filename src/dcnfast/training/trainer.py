@@ -61,7 +61,7 @@ def train(
     try:
         for epoch in range(settings.max_iter):
             with history.timing.measure("train"):
-                loss, sound = run_epoch(training, rows, settings, random_state)
+                loss, sound = run_epoch(training, rows, settings, random_state, epoch)
             history.timing.rows += len(rows)
             if not sound:
                 watch.go_back()
@@ -93,18 +93,27 @@ def _note(
 
 
 def run_epoch(
-    training: Training, rows: Rows, settings: Settings, random_state: np.random.RandomState
+    training: Training,
+    rows: Rows,
+    settings: Settings,
+    random_state: np.random.RandomState,
+    epoch: int,
 ) -> tuple[float, bool]:
-    """Run one epoch; return its loss and whether the model is still sound."""
+    """Run one epoch, counted from 0; return its loss and whether the model is still sound."""
     n = len(rows)
+    batch_size = min(settings.batch_size, n)
+    n_batches = -(-n // batch_size)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
     loss, _, finished = training.state.train_epoch(
         rows.table,
         order.astype(np.int64, copy=False),
-        min(settings.batch_size, n),
+        batch_size,
         settings.step.compile(),
         settings.seed,
         settings.n_threads,
+        settings.schedule.factors(
+            epoch * n_batches, n_batches, settings.planned_epochs * n_batches
+        ),
     )
     return loss, bool(finished and np.isfinite(loss) and training.model.is_finite())
 

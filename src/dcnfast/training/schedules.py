@@ -1,0 +1,183 @@
+"""How the learning rate goes, step by step: kinds with options."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.network.kinds import DECAY, POSITIVE, Family, Kind, Option
+
+__all__ = ["Constant", "Cosine", "Exponential", "FlatCosine", "OneCycle", "Schedule"]
+
+Floats = npt.NDArray[np.float64]
+ScheduleName = Literal["constant", "cosine", "flat_cosine", "one_cycle", "exponential"]
+
+SHARE = Option(
+    "a number in [0, 1]",
+    POSITIVE.has_type,
+    lambda given: 0 <= float(given) <= 1,
+)
+
+
+class Schedule(Kind):
+    """Base class of the schedules: what ``learning_rate_init`` is multiplied by in each step.
+
+    Steps count from the beginning of ``fit`` to the end of ``max_iter`` epochs, whether training
+    stops earlier or not; a fit with ``warm_start`` begins anew.
+
+    Attributes
+    ----------
+    warmup : float
+        Share of the steps in which the rate rises from 0, in a straight line, in front of the
+        rest.
+    """
+
+    warmup: float
+
+    def factors(self, first: int, count: int, total: int) -> Floats:
+        """Return the factors (count) of the steps from ``first`` on, counted from 0.
+
+        Parameters
+        ----------
+        first, count : int
+        total : int
+            Steps that the whole schedule has.
+        """
+        steps = np.arange(first, first + count, dtype=np.float64)
+        rising = self.warmup * total
+        progress = np.clip((steps - rising) / max(total - rising, 1), 0, 1)
+        factors = self.after_warmup(progress)
+        if rising >= 1:
+            factors = np.where(steps < rising, (steps + 1) / (np.ceil(rising) + 1), factors)
+        return np.asarray(factors)
+
+    @abstractmethod
+    def after_warmup(self, progress: Floats) -> Floats:
+        """Return the factors at these shares of the way, from 0 to 1."""
+
+
+class Constant(Schedule):
+    """The same rate in all steps.
+
+    Parameters
+    ----------
+    warmup : float, default=0.0
+        Share of the steps in which the rate rises to it.
+    """
+
+    name = "constant"
+    summary = "the same in all steps."
+    options: ClassVar[Mapping[str, Option]] = {"warmup": DECAY}
+
+    def __init__(self, *, warmup: float = 0.0) -> None:
+        self.warmup = warmup
+
+    def after_warmup(self, progress: Floats) -> Floats:
+        """Return 1 everywhere."""
+        return np.ones_like(progress)
+
+
+class Cosine(Schedule):
+    """Half a cosine from the full rate to ``final`` of it, of Loshchilov and Hutter (2017).
+
+    Parameters
+    ----------
+    final : float, default=0.0
+        Share of the rate that is left at the end.
+    warmup : float, default=0.0
+        Share of the steps in which the rate rises, in front.
+    """
+
+    name = "cosine"
+    summary = "half a cosine, from the full rate to 0."
+    options: ClassVar[Mapping[str, Option]] = {"final": SHARE, "warmup": DECAY}
+
+    def __init__(self, *, final: float = 0.0, warmup: float = 0.0) -> None:
+        self.final = final
+        self.warmup = warmup
+
+    def after_warmup(self, progress: Floats) -> Floats:
+        """Return the cosine."""
+        return np.asarray(self.final + (1 - self.final) * (1 + np.cos(np.pi * progress)) / 2)
+
+
+class FlatCosine(Cosine):
+    """The full rate for a while, then half a cosine: "flat-cos", as RealMLP has it.
+
+    Parameters
+    ----------
+    flat : float, default=0.5
+        Share of the steps behind the warm-up with the full rate.
+    final : float, default=0.0
+        Share of the rate that is left at the end.
+    warmup : float, default=0.0
+        Share of the steps in which the rate rises, in front.
+    """
+
+    name = "flat_cosine"
+    summary = "the full rate for half of the steps, then half a cosine."
+    options: ClassVar[Mapping[str, Option]] = {"flat": DECAY, **Cosine.options}
+
+    def __init__(self, *, flat: float = 0.5, final: float = 0.0, warmup: float = 0.0) -> None:
+        super().__init__(final=final, warmup=warmup)
+        self.flat = flat
+
+    def after_warmup(self, progress: Floats) -> Floats:
+        """Return 1, then the cosine."""
+        return super().after_warmup(np.clip((progress - self.flat) / (1 - self.flat), 0, 1))
+
+
+class OneCycle(Cosine):
+    """A rise for the first part, then half a cosine, of Smith and Topin (2018).
+
+    Parameters
+    ----------
+    final : float, default=0.0
+        Share of the rate that is left at the end.
+    warmup : float, default=0.3
+        Share of the steps in which the rate rises to its peak, ``learning_rate_init``.
+    """
+
+    name = "one_cycle"
+    summary = "a rise for 30 % of the steps, then half a cosine."
+
+    def __init__(self, *, final: float = 0.0, warmup: float = 0.3) -> None:
+        super().__init__(final=final, warmup=warmup)
+
+
+class Exponential(Schedule):
+    """The same share less in every step.
+
+    Parameters
+    ----------
+    final : float, default=0.01
+        Share of the rate that is left at the end.
+    warmup : float, default=0.0
+        Share of the steps in which the rate rises, in front.
+    """
+
+    name = "exponential"
+    summary = "falls by the same share in every step, to a hundredth."
+    options: ClassVar[Mapping[str, Option]] = {
+        "final": Option(
+            "a number in (0, 1]", POSITIVE.has_type, lambda given: 0 < float(given) <= 1
+        ),
+        "warmup": DECAY,
+    }
+
+    def __init__(self, *, final: float = 0.01, warmup: float = 0.0) -> None:
+        self.final = final
+        self.warmup = warmup
+
+    def after_warmup(self, progress: Floats) -> Floats:
+        """Return the powers."""
+        return np.asarray(np.power(float(self.final), progress))
+
+
+SCHEDULES: Family[Schedule] = Family(
+    "learning_rate", Constant, Cosine, FlatCosine, OneCycle, Exponential
+)

@@ -1,0 +1,106 @@
+"""Schedules: what each multiplies the learning rate by, and that the engine does so."""
+
+import numpy as np
+import pytest
+
+from dcnfast import DCNRegressor, schedules
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
+from dcnfast.training.optimizers import OptimizerStep
+from dcnfast.training.schedules import SCHEDULES
+from dcnfast.training.state import Training
+
+
+def test_cosine_by_hand():
+    got = schedules.Cosine(final=0.2).factors(0, 5, 4)
+    root = 0.5**0.5
+    want = [1, 0.2 + 0.4 * (1 + root), 0.6, 0.2 + 0.4 * (1 - root), 0.2]
+    np.testing.assert_allclose(got, want)
+
+
+def test_flat_cosine_by_hand():
+    got = schedules.FlatCosine(flat=0.5).factors(0, 8, 8)
+    np.testing.assert_allclose(got[:5], 1)
+    np.testing.assert_allclose(got[5:], (1 + np.cos(np.pi * np.array([1, 2, 3]) / 4)) / 2)
+
+
+def test_exponential_by_hand():
+    got = schedules.Exponential(final=0.01).factors(0, 3, 4)
+    np.testing.assert_allclose(got, [1, 0.1**0.5, 0.1])
+
+
+def test_warm_up_is_a_line_in_front_of_the_rest():
+    np.testing.assert_allclose(
+        schedules.Constant(warmup=0.5).factors(0, 8, 8), [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1]
+    )
+    peak = schedules.OneCycle().factors(0, 100, 100)
+    assert np.argmax(peak) == 30
+    assert (np.diff(peak[:31]) > 0).all()
+    assert (np.diff(peak[30:]) < 0).all()
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("total", [1, 2, 3, 10, 1000])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.99])
+def test_factors_lie_between_0_and_1_and_follow_on(name, total, warmup):
+    """Epoch by epoch they are those of all steps at once; later steps have the last value."""
+    schedule = SCHEDULES[name](warmup=warmup)
+    whole = schedule.factors(0, total, total)
+    assert ((whole >= 0) & (whole <= 1)).all()
+    assert whole.max() > 0
+    parts = [schedule.factors(first, 1, total) for first in range(total)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert np.isfinite(schedule.factors(total, 5, total)).all()
+
+
+def test_the_engine_takes_a_rate_a_batch(rng):
+    """Batches with rates are epochs of one batch with that learning rate, on tables as well."""
+    config = NetworkConfig(
+        fields=(("city", 6, 4),), n_dense=3, cross_layers=1, sparse_adam="exact", ema_decay=0.9
+    )
+    ids, dense = rng.integers(6, size=(40, 1)).astype(np.int32), rng.normal(size=(40, 3))
+    target = rng.normal(size=(40, 1)).astype(np.float32)
+    rates = np.array([1.0, 0.5, 0.0, 2.0])
+    ends = []
+    for whole in (True, False):
+        training = Training(Model(config).initialize(np.random.RandomState(0)))
+        table = training.model.table(ids, dense.astype(np.float32), target, None)
+        step = OptimizerStep(0.05)
+        if whole:
+            training.state.train_epoch(table, np.arange(40), 10, step.compile(), 0, 1, rates)
+        for batch, rate in enumerate([] if whole else rates):
+            order = np.arange(10 * batch, 10 * batch + 10)
+            options = OptimizerStep(0.05 * rate).compile()
+            training.state.train_epoch(table, order, 10, options, 0, 1)
+        ends.append(training.model.snapshot())
+    np.testing.assert_allclose(*ends, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_fit_with_each(name):
+    """Different answers, each as good as the constant rate's."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3))
+    y = X[:, 0] * X[:, 1]
+    fixed = {"max_iter": 60, "learning_rate_init": 0.02, "early_stopping": False, "random_state": 0}
+    model = DCNRegressor(learning_rate=name, **fixed).fit(X, y)
+    assert model.score(X, y) > 0.95
+    constant = DCNRegressor(**fixed).fit(X, y)
+    assert np.array_equal(model.predict(X), constant.predict(X)) == (name == "constant")
+
+
+def test_the_plan_is_max_iter_whether_training_stops_earlier_or_not():
+    """With folds and held-out rows the first epochs are those of the whole plan."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 3))
+    y = X[:, 0] + rng.normal(size=3000)
+    fits = [
+        DCNRegressor(
+            learning_rate="cosine", max_iter=max_iter, early_stopping=True, tol=None,
+            learning_rate_init=0.01, random_state=0,
+        ).fit(X, y)
+        for max_iter in (4, 40)
+    ]  # fmt: skip
+    first, longer = (fit.loss_curve_[:4] for fit in fits)
+    assert first[0] != longer[0]
+    np.testing.assert_allclose(first[0], longer[0], rtol=0.05)
