@@ -39,6 +39,7 @@ OPTIONS = {
     "activation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
     "structure": ["parallel", "stacked", "stacked_parallel"],
     "dropout": [0.0, 0.3],
+    "cross_dropout": [0.0, 0.4],
     "layer_norm": [False, True],
     "loss": [("squared_error", 1), ("squared_error", 3), ("log_loss", 1), ("softmax", 4)],
     "alpha_embedding": [0.0, 0.2],
@@ -57,7 +58,7 @@ def draw_options(rng):
         drawn |= {"n_dense": max(drawn["n_dense"], 1), "alpha_embedding": 0.0}
         drawn |= {"sparse_adam": "lazy"}
     if not drawn["cross_layers"]:
-        drawn |= {"cross": "matrix", "cross_bias": True, "alpha_cross": 0.0}
+        drawn |= {"cross": "matrix", "cross_bias": True, "alpha_cross": 0.0, "cross_dropout": 0.0}
     if drawn["cross"] in ("vector", "gated") or not drawn["cross_layers"]:
         drawn |= {"preactivation": "identity", "diag_scale": 0.0}
     if not drawn["hidden"]:

@@ -193,6 +193,7 @@ class NetworkConfig:
         activation: str,
         structure: str,
         dropout: float,
+        cross_dropout: float,
         layer_norm: bool,
         n_outputs: int,
         loss: str,

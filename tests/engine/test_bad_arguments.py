@@ -25,7 +25,8 @@ CONFIG = {
     "fields": [("city", 9, 3), ("day", 4, 2)], "n_dense": 3, "wide": True, "cross": "lowrank",
     "cross_layers": 2, "cross_rank": 2, "diag_scale": 0.1, "cross_bias": True,
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
-    "dropout": 0.1, "layer_norm": True, "n_outputs": 1, "loss": "squared_error",
+    "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
+    "loss": "squared_error",
     "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
     "sparse_adam": "exact", "deterministic": "threads",
 }  # fmt: skip
@@ -42,6 +43,7 @@ BAD_CONFIG = {
     "n_outputs": [0, *HUGE, *NO_COUNT],
     "hidden": [None, 5, [0], [-1], ["a"], *([5, n] for n in HUGE)],
     "dropout": [1.0, 1.5, -0.1, *NO_RATE],
+    "cross_dropout": [1.0, 1.5, -0.1, *NO_RATE],
     "ema_decay": [1.0, 1.5, -0.1, *NO_RATE],
     "diag_scale": NO_RATE,
     "alpha_embedding": [-0.1, *NO_RATE],

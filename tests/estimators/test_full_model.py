@@ -63,9 +63,10 @@ def test_wide_part_alone_is_a_linear_model(regressor):
     assert model.score(X, y) > 0.999
 
 
-def test_dropout_is_drawn_in_training_only(table, regressor):
+@pytest.mark.parametrize("parameter", ["dropout", "cross_dropout"])
+def test_dropout_is_drawn_in_training_only(parameter, table, regressor):
     def fit(**changes):
-        return regressor(dropout=0.4, max_iter=3, **changes).fit(table.X, table.y)
+        return regressor(**{parameter: 0.4}, max_iter=3, **changes).fit(table.X, table.y)
 
     first, again, other = fit(), fit(), fit(random_state=1)
     np.testing.assert_array_equal(first.predict(table.X), again.predict(table.X))
@@ -84,11 +85,13 @@ def test_dropout_is_drawn_in_training_only(table, regressor):
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.2)
 
 
-def test_dropout_is_drawn_by_random_state(table, regressor):
+@pytest.mark.parametrize("parameter", ["dropout", "cross_dropout"])
+def test_dropout_is_drawn_by_random_state(parameter, table, regressor):
     """The same weights and rows, and a rate of nothing: only the units left out differ."""
 
     def losses(state):
-        model = regressor(dropout=0.4, warm_start=True, shuffle=False, max_iter=2, tol=None)
+        options = {parameter: 0.4, "warm_start": True, "shuffle": False}
+        model = regressor(max_iter=2, tol=None, **options)
         model.fit(table.X, table.y)
         model.set_params(random_state=state, learning_rate_init=1e-30).fit(table.X, table.y)
         return model.loss_curve_[2:]

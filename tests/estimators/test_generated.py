@@ -89,6 +89,7 @@ PARAMETERS = {
     "diag_scale": st.sampled_from([0, 0.5]),
     "wide": st.booleans(),
     "dropout": st.sampled_from([0, 0.5]),
+    "cross_dropout": st.sampled_from([0, 0.5]),
     "layer_norm": st.booleans(),
     "categorical_features": st.sampled_from(["from_dtype", None, [0], [True], ["c0"]]),
     "embedding_dim": st.sampled_from(["auto", 1, 3, {"c0": 2}]),

@@ -179,6 +179,7 @@ THREADS = {
 def test_threads(network, dtype, make_case):
     """The same bits for any number, of gradients, of tables, of averages, of predictions."""
     config = {"hidden": (24, 9), "layer_norm": True, "dropout": 0.2, "ema_decay": 0.9, "wide": True}
+    config["cross_dropout"] = 0.3
     alphas = {"alpha_embedding": 0.1, "alpha_cross": 0.01, "alpha_deep": 0.01}
     fields = (*FIELDS, ("item", 900, 8))
     config |= alphas | {"cross_layers": 2, "fields": fields} | THREADS[network]

@@ -163,8 +163,9 @@ void check_config(const NetworkConfig& c) {
         "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim");
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
-  for (const auto& [argument, share] :
-       {std::pair{"dropout", c.dropout}, {"ema_decay", c.ema_decay}})
+  for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
+                                        {"cross_dropout", c.cross_dropout},
+                                        {"ema_decay", c.ema_decay}})
     check_number(name, argument, share, share >= 0 && share < 1, "at least 0 and less than 1");
   for (const auto& [argument, alpha] : {std::pair{"alpha_embedding", c.alpha_embedding},
                                         {"alpha_cross", c.alpha_cross},
@@ -178,10 +179,10 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           std::size_t cross_rank, double diag_scale, bool cross_bias,
                           const std::string& preactivation, std::vector<std::size_t> hidden,
                           const std::string& activation, const std::string& structure,
-                          double dropout, bool layer_norm, std::size_t n_outputs,
-                          const std::string& loss, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
-                          const std::string& deterministic) {
+                          double dropout, double cross_dropout, bool layer_norm,
+                          std::size_t n_outputs, const std::string& loss, double alpha_embedding,
+                          double alpha_cross, double alpha_deep, double ema_decay,
+                          const std::string& sparse_adam, const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -212,6 +213,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                                    {"stacked", Structure::stacked},
                                    {"stacked_parallel", Structure::stacked_parallel}});
   c.dropout = dropout;
+  c.cross_dropout = cross_dropout;
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
   c.loss = loss_named(loss);
@@ -238,8 +240,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("wide"), py::arg("cross"),
       py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
       py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
-      py::arg("dropout"), py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"),
-      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"), py::arg("n_outputs"),
+      py::arg("loss"), py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
       py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
 }
 

@@ -34,7 +34,7 @@ struct NetworkConfig {
   std::vector<std::size_t> hidden;
   Activation activation = Activation::identity;
   Structure structure = Structure::parallel;
-  double dropout = 0;
+  double dropout = 0, cross_dropout = 0;  // of hidden units, of xL
   bool layer_norm = false;
   std::size_t n_outputs = 1;  // C
   Loss loss{};

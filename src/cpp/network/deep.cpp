@@ -2,17 +2,13 @@
 
 #include <algorithm>
 
-#include "base/bits.hpp"
-
 namespace dcn {
 
 template <class T>
 DeepPart<T>::DeepPart(const NetworkConfig& config, const Branch& branch, std::size_t first_stream)
     : name_(branch.name), input_(branch.input), activation_(config.activation),
-      layer_norm_(config.layer_norm),
-      threshold_(
-          std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(config.dropout * 65536 + 0.5))),
-      first_stream_(first_stream), widths_{config.width()} {
+      layer_norm_(config.layer_norm), dropout_(config.dropout), first_stream_(first_stream),
+      widths_{config.width()} {
   for (const std::size_t O : branch.hidden) {
     packed_.emplace_back(O, widths_.back());
     widths_.push_back(O);
@@ -49,7 +45,7 @@ DeepTile<T> DeepPart<T>::carve(Carver<T>& carver, T* h0, std::size_t rows) const
   for (std::size_t i = 0; i < layers(); ++i) {
     const std::size_t size = rows * ld<T>(widths_[i + 1]);
     tile.a.push_back(carver.take(size));
-    tile.h.push_back(threshold_ > 0 ? carver.take(size) : tile.a[i]);
+    tile.h.push_back(dropout_.possible() ? carver.take(size) : tile.a[i]);
     tile.z.push_back(keeps_z(activation_) ? carver.take(size) : nullptr);
     tile.xhat.push_back(layer_norm_ ? carver.take(size) : nullptr);
     tile.inv.push_back(layer_norm_ ? carver.take(rows) : nullptr);
@@ -62,16 +58,11 @@ DeepTile<T> DeepPart<T>::carve(Carver<T>& carver, T* h0, std::size_t rows) const
 }
 
 template <class T>
-std::uint64_t DeepPart<T>::stream(std::size_t layer, const DropoutAt& at) const noexcept {
-  return mix_bits(mix_bits(at.seed + at.step * kGolden) + (first_stream_ + layer) * kGolden);
-}
-
-template <class T>
 void DeepPart<T>::forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* parameters,
                           std::size_t rows, const DropoutAt& at) const {
   for (std::size_t i = 0; i < layers(); ++i) {
     const std::size_t I = widths_[i], O = widths_[i + 1];
-    const bool drops = threshold_ > 0 && at.active;
+    const bool drops = dropout_.drops(at);
     T* a = drops ? tile.a[i] : tile.h[i + 1];
     if (layer_norm_) {
       k.dense_forward(tile.xhat[i], nullptr, tile.h[i], weights(tile, i), rows, I, O,
@@ -81,7 +72,7 @@ void DeepPart<T>::forward(const KernelTable<T>& k, DeepTile<T>& tile, const T* p
     } else {
       k.dense_forward(a, tile.z[i], tile.h[i], weights(tile, i), rows, I, O, activation_);
     }
-    if (drops) k.dropout(tile.h[i + 1], a, stream(i, at), threshold_, at.first_row, rows, O);
+    if (drops) dropout_.apply(k, tile.h[i + 1], a, first_stream_ + i, at, rows, O);
   }
 }
 
@@ -92,8 +83,8 @@ void DeepPart<T>::backward(const KernelTable<T>& k, DeepTile<T>& tile, T* dh0, b
   T *dhn = tile.dh, *dh = tile.dh_other;
   for (std::size_t i = layers(); i-- > 0; std::swap(dh, dhn)) {
     const std::size_t I = widths_[i], O = widths_[i + 1];
-    const bool drops = threshold_ > 0 && at.active;
-    if (drops) k.dropout(dhn, dhn, stream(i, at), threshold_, at.first_row, rows, O);
+    const bool drops = dropout_.drops(at);
+    if (drops) dropout_.apply(k, dhn, dhn, first_stream_ + i, at, rows, O);
     T* a = drops ? tile.a[i] : tile.h[i + 1];
     Activation activation = activation_;
     if (layer_norm_) {

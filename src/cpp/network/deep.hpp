@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "network/dropout.hpp"
 #include "network/branches.hpp"
 #include "network/config.hpp"
 #include "network/packed.hpp"
@@ -21,13 +22,6 @@ template <class T> struct DeepTile {
   const Shared<T>* shared = nullptr;                    // of the first product, set for a tile
 
   T* hN() const { return h.back(); }
-};
-
-// Which numbers dropout draws: a new stream every step, a new row of it for every row of the batch.
-struct DropoutAt {
-  bool active = false;
-  std::uint64_t seed = 0, step = 0;
-  std::size_t first_row = 0;
 };
 
 template <class T> class DeepPart {
@@ -65,13 +59,12 @@ template <class T> class DeepPart {
     if (i == 0) packed.shared = tile.shared;
     return packed;
   }
-  std::uint64_t stream(std::size_t layer, const DropoutAt& at) const noexcept;
 
   std::string name_;
   BranchInput input_;
   Activation activation_;
   bool layer_norm_;
-  std::uint32_t threshold_;  // of 65536; 0 without dropout
+  Dropout dropout_;
   std::size_t first_stream_;
   std::vector<std::size_t> widths_;                 // N+1
   std::vector<std::size_t> w_, b_, scale_, shift_;  // offsets

@@ -12,9 +12,10 @@ template <class T>
 Network<T>::Network(const NetworkConfig& config)
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
       deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
-      embedding_(config_), layout_(make_layout()),
-      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
+      cross_dropout_(config_.cross_dropout), cross_stream_(0), embedding_(config_),
+      layout_(make_layout()), most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
       parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0) {
+  for (const DeepPart<T>& branch : deep_) cross_stream_ += branch.layers();
   list_packings(kernels(), averages());
   use(kernels(), averages(), 1);
 }
@@ -150,6 +151,8 @@ void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<
   k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
   watch.lap(Stage::embed);
   if (cross_ != nullptr) cross_->forward(k, *ws.cross, in_use_, n);  // x0 -> xL (T,D)
+  if (cross_ != nullptr && cross_dropout_.drops(dropout))            // backward does not read xL
+    cross_dropout_.apply(k, ws.xL(), ws.xL(), cross_stream_, dropout, n, config_.width());
   watch.lap(Stage::cross);
   for (std::size_t i = 0; i < deep_.size(); ++i)
     deep_[i].forward(k, ws.deep[i], in_use_, n, dropout);  // x0 or xL -> hN (T,H)
@@ -197,6 +200,8 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   };
   branches(BranchInput::xL, cross_ != nullptr ? ws.dxL : ws.dx0);
   watch.lap(Stage::deep_backward);
+  if (cross_ != nullptr && cross_dropout_.drops(dropout))
+    cross_dropout_.apply(k, ws.dxL, ws.dxL, cross_stream_, dropout, n, D);
   if (cross_ != nullptr) cross_->backward(k, *ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
   watch.lap(Stage::cross_backward);
   branches(BranchInput::x0, ws.dx0);

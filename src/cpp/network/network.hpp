@@ -130,6 +130,8 @@ template <class T> class Network {
   std::unique_ptr<Cross<T>> cross_;  // null without cross layers
   std::vector<DeepPart<T>> deep_;    // one a branch
   Head<T> head_;
+  Dropout cross_dropout_;  // its stream follows those of the hidden layers
+  std::size_t cross_stream_;
   EmbeddingPart<T> embedding_;
   std::size_t dense_size_ = 0;  // of all but the tables
   Layout layout_;

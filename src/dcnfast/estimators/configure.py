@@ -20,8 +20,8 @@ from dcnfast.training.optimizers import OPTIMIZERS
 K = TypeVar("K", bound=Kind)
 
 AS_THEY_ARE = (
-    "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm", "dtype",
-    "deterministic",
+    "wide", "cross_layers", "activation", "structure", "dropout", "cross_dropout", "layer_norm",
+    "dtype", "deterministic",
 )  # fmt: skip
 
 

@@ -352,12 +352,13 @@ def _prepare(
 
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
     automatic = estimator.batch_size == "auto"
+    draws = estimator.dropout or estimator.cross_dropout
     return Settings(
         step=kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype),
         batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
         max_iter=int(estimator.max_iter),
         shuffle=bool(estimator.shuffle),
-        seed=int(random_state.randint(2**31)) if estimator.dropout else 0,
+        seed=int(random_state.randint(2**31)) if draws else 0,
         tol=None if estimator.tol is None else float(estimator.tol),
         n_iter_no_change=int(estimator.n_iter_no_change),
         n_threads=effective_threads(estimator.n_jobs),

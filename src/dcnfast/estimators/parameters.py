@@ -72,6 +72,9 @@ wide : bool, default=False
     Whether to add a linear part, one weight for every category and every number.
 dropout : float, default=0.0
     Share of the hidden units left out in each step of training.
+cross_dropout : float, default=0.0
+    Share of the numbers that the cross layers give left out in each step of training: what reads
+    them, the logits or a deep part behind, then relies less on single products.
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
 cross_initializer : {initializer}, default="truncated_normal"
@@ -224,6 +227,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "structure": [one_of(Structure)],
     "wide": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
+    "cross_dropout": [Interval(Real, 0, 1, closed="left")],
     "layer_norm": ["boolean"],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],

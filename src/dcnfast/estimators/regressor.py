@@ -95,6 +95,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         structure: Structure = "parallel",
         wide: bool = False,
         dropout: float = 0.0,
+        cross_dropout: float = 0.0,
         layer_norm: bool = False,
         cross_initializer: Initializer = "truncated_normal",
         deep_initializer: Initializer = "glorot_uniform",

@@ -49,8 +49,8 @@ class NetworkConfig:
         Widths of the deep part; () leaves it out.
     activation, structure, loss : str
         See :class:`dcnfast.DCNRegressor`.
-    dropout : float
-        Share of hidden units left out in training.
+    dropout, cross_dropout : float
+        Share of hidden units, and of the numbers of xL, left out in training.
     layer_norm : bool
         Whether the deep part normalises before its activations.
     n_outputs : int
@@ -82,6 +82,7 @@ class NetworkConfig:
     activation: Activation = "relu"
     structure: Structure = "parallel"
     dropout: float = 0.0
+    cross_dropout: float = 0.0
     layer_norm: bool = False
     n_outputs: int = 1
     loss: LossName = "squared_error"

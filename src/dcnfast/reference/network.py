@@ -154,6 +154,7 @@ class ReferenceNetwork:
         if c.cross_layers:
             cross, _, names = CROSSES[c.cross]
             xL = cross(x0, *(p[name] for name in names), *self._cross_options(p))
+            xL = xL * self._cross_mask(xL.shape, seed, step)
         inputs = {"x0": x0, "xL": xL}
         masks, deep = {}, {}
         for b in self.topology.branches:
@@ -194,6 +195,15 @@ class ReferenceNetwork:
             return np.ones((n_rows, branch.hidden[i]))
         stream = dropout_stream(seed, step, branch.first_layer + i)
         return dropout_mask(stream, np.arange(n_rows), branch.hidden[i], c.dropout)
+
+    def _cross_mask(self, shape: tuple[int, ...], seed: int, step: int | None) -> Array:
+        """Return the factors of xL (B,D); their stream follows those of the hidden layers."""
+        c = self.config
+        if step is None or not c.cross_dropout:
+            return np.ones(shape)
+        layer = sum(len(branch.hidden) for branch in self.topology.branches)
+        stream = dropout_stream(seed, step, layer)
+        return dropout_mask(stream, np.arange(shape[0]), shape[1], c.cross_dropout)
 
     def _deep(self, part: str, p: Mapping[str, Array], h: Array, masks: list[Array]) -> list[Array]:
         c, layers = self.config, [h]
@@ -255,7 +265,11 @@ class ReferenceNetwork:
             column += b.width
             d[b.input] += self._deep_backward(dhN, g, b, p, deep[b.name], masks[b.name])
         dx0 = d["x0"]
-        dx0 += self._cross_backward(d["xL"], g, x0, p) if c.cross_layers else d["xL"]
+        if c.cross_layers:
+            dxL = d["xL"] * self._cross_mask(xL.shape, seed, step)
+            dx0 += self._cross_backward(dxL, g, x0, p)
+        else:
+            dx0 += d["xL"]
         self._stack_backward(dx0, g, p, ids)
         return loss / n, {name: g[name] for name in self.shapes()}
 

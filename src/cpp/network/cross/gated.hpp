@@ -87,8 +87,8 @@ template <class T> class GatedCross final : public Cross<T> {
       T* wanted = l > 0 || dx0 != nullptr ? dx : nullptr;
       const std::size_t at = l * D_ * D_;
       k.dense_backward(wanted, gradients + W_ + at, db + l * D_, t.product, dead, dz, t.z[l],
-                       nullptr, t.input(l), packed_W_[l].view(), rows, D_, D_,
-                       Activation::identity, true);
+                       nullptr, t.input(l), packed_W_[l].view(), rows, D_, D_, Activation::identity,
+                       true);
       k.dense_backward(wanted, gradients + V_ + at, t.no_bias, t.product, dead, t.ds, t.s[l],
                        nullptr, t.input(l), packed_V_[l].view(), rows, D_, D_, sigmoid_, true);
     }
@@ -100,9 +100,9 @@ template <class T> class GatedCross final : public Cross<T> {
 
  private:
   struct Tile final : CrossTile<T> {
-    std::vector<T*> z, s, x;             // L pointers to (T,D), x that of x_{l+1}
-    T *g, *dg, *ds, *dx, *product;       // scratch (T,D)
-    T *db, *no_bias;                     // (L,D) where there is no bias to learn; (D), as V has none
+    std::vector<T*> z, s, x;        // L pointers to (T,D), x that of x_{l+1}
+    T *g, *dg, *ds, *dx, *product;  // scratch (T,D)
+    T *db, *no_bias;                // (L,D) where there is no bias to learn; (D), as V has none
 
     const T* input(std::size_t l) const { return l > 0 ? x[l - 1] : this->x0; }
   };

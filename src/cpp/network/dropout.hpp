@@ -1,0 +1,41 @@
+// Dropout: numbers left out in a step of training. The masks are counted, not drawn, so that any
+// part of a batch has its own.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/bits.hpp"
+#include "dispatch/kernel_table.hpp"
+
+namespace dcn {
+
+// Which numbers: a new stream every step, a new row of it for every row of the batch.
+struct DropoutAt {
+  bool active = false;
+  std::uint64_t seed = 0, step = 0;
+  std::size_t first_row = 0;
+};
+
+class Dropout {
+ public:
+  // rate: the share that is left out
+  explicit Dropout(double rate)
+      : threshold_(std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(rate * 65536 + 0.5))) {
+  }
+
+  bool possible() const noexcept { return threshold_ > 0; }
+  bool drops(const DropoutAt& at) const noexcept { return possible() && at.active; }
+  // out = h times the mask (rows,width) of this layer; out may be h
+  template <class T>
+  void apply(const KernelTable<T>& k, T* out, const T* h, std::size_t layer, const DropoutAt& at,
+             std::size_t rows, std::size_t width) const {
+    const std::uint64_t stream = mix_bits(mix_bits(at.seed + at.step * kGolden) + layer * kGolden);
+    k.dropout(out, h, stream, threshold_, at.first_row, rows, width);
+  }
+
+ private:
+  std::uint32_t threshold_;  // of 65536; 0 without dropout
+};
+
+}  // namespace dcn
