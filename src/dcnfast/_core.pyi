@@ -174,6 +174,7 @@ class OptimizerOptions:
         beta_2: float,
         epsilon: float,
         weight_decay: float,
+        gradient_clip: float,
     ) -> None: ...
 
 class NetworkConfig:

@@ -119,7 +119,8 @@ def cross_backward(k, kind, n):
 
 def optimizer_options(**changes):
     options = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.9, "epsilon": 1e-7}
-    return _core.OptimizerOptions(**{"kind": "adam", **options, "weight_decay": 0.0, **changes})
+    options |= {"kind": "adam", "weight_decay": 0.0, "gradient_clip": 0.0}
+    return _core.OptimizerOptions(**options | changes)
 
 
 BAD_OPTIONS = {
@@ -129,6 +130,7 @@ BAD_OPTIONS = {
     "beta_2": [-0.1, 1.0, *NO_RATE],
     "epsilon": [0.0, -1, *NO_RATE],
     "weight_decay": [-0.1, *NO_RATE],
+    "gradient_clip": [-0.1, *NO_RATE],
 }
 
 

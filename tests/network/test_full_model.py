@@ -114,6 +114,7 @@ def test_many_rows_few_in_a_batch(kind, large_tables, dtype, make_case, rng):
     for case.adam in (
         OptimizerStep(0.01, weight_decay=decay, kind=kind),
         OptimizerStep(0.05, beta_1=0.8, weight_decay=decay, kind=kind),
+        OptimizerStep(0.02, weight_decay=decay, kind=kind, gradient_clip=0.5),
     ):
         order = rng.permutation(60)
         case.reference_train(state, batch_size=3, order=order)
@@ -125,6 +126,22 @@ def test_many_rows_few_in_a_batch(kind, large_tables, dtype, make_case, rng):
             stood_still = np.array_equal(after[name][others], before[name][others])
             assert stood_still != all_move
     assert_state(case, state, 1e-9 if dtype == "float64" else 2e-3)
+
+
+@pytest.mark.parametrize("clip", [1e-3, 0.3, 1e3])
+def test_clipped_gradients(clip, dtype, make_case):
+    """Those of tables, the linear part and everything else together; epsilon lets Adam tell."""
+    config = {"hidden": (20,), "cross_layers": 2, "wide": True, "dropout": 0.2, "layer_norm": True}
+    case = make_case(ROWS, dtype=dtype, fields=FIELDS, **config)
+    ends = {}
+    for name, most in (("clipped", clip), ("free", 0.0)):
+        some, state = case.restart(), State.start(case.parameters())
+        some.adam = OptimizerStep(0.1, epsilon=0.1, gradient_clip=most)
+        some.reference_train(state, batch_size=100)
+        some.train(batch_size=100)
+        assert_close(some.model.parameters, state.parameters, 1e-9 if dtype == "float64" else 2e-3)
+        ends[name] = some.model.snapshot()
+    assert np.array_equal(ends["clipped"], ends["free"]) == (clip == 1e3)
 
 
 def test_rows_are_made_up_when_an_epoch_ends_early(large_tables, make_case):
@@ -187,6 +204,7 @@ def test_threads(network, dtype, make_case):
     results = []
     for n_threads in (1, 2, 3, 4, 7):
         case = start.restart()
+        case.adam = OptimizerStep(0.01, gradient_clip=0.1)
         loss, gradients = case.gradients(n_threads)
         losses = [case.train(batch_size=700, n_threads=n_threads)[0] for _ in range(2)]
         model, state = case.model, case.state

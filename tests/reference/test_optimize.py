@@ -74,3 +74,13 @@ def test_average_follows_at_first():
     """After the first step 9 parts of 11 are new, whatever the decay."""
     got = reference.average_update(np.array([0.0]), np.array([11.0]), 1, 0.9999)
     np.testing.assert_allclose(got, [9.0], rtol=1e-14)
+
+
+def test_clipped_gradients_have_the_norm_and_the_direction(rng):
+    g = {"a": rng.normal(size=(3, 4)), "b": rng.normal(size=5)}
+    norm = np.sqrt(sum((part**2).sum() for part in g.values()))
+    clipped = reference.clip_gradients(g, norm / 4)
+    for name, part in g.items():
+        np.testing.assert_allclose(clipped[name], part / 4)
+    for most in (0.0, norm, 2 * norm):
+        assert reference.clip_gradients(g, most) is g

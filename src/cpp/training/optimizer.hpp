@@ -15,6 +15,7 @@ namespace dcn {
 struct OptimizerOptions {
   Optimizer kind{};
   double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, weight_decay = 0;
+  double gradient_clip = 0;  // the most that the norm of all gradients may be; 0 without
 
   // the learning rate of step t with both bias corrections folded in
   double step_size(std::uint64_t t) const {
@@ -33,6 +34,17 @@ struct OptimizerOptions {
             .kept = static_cast<T>(decays ? kept() : 1)};
   }
 };
+
+// the sum of the squares of g (n), and g times a number, for clipping
+template <class T> double sum_of_squares(const T* g, std::size_t n) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+  return sum;
+}
+template <class T> void multiply(T* g, std::size_t n, T factor) {
+  if (factor == T(1)) return;
+  for (std::size_t i = 0; i < n; ++i) g[i] *= factor;
+}
 
 // The share of the old average after step t: TensorFlow's warm-up, so that the first steps, which
 // are far from where training ends, are forgotten.

@@ -1,6 +1,7 @@
 #include "training/table_training.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/thread_pool.hpp"
 #include "base/tiling.hpp"
@@ -89,12 +90,13 @@ void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
 template <class T>
 double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                 const TableState<T>& state, const OptimizerStep<T>& step,
-                                const RowHistory& history, double average_rest,
+                                const RowHistory& history, double average_rest, T scale,
                                 std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, first, count);
+    multiply(g, count * table.of->K, scale);
     const std::uint32_t* rows = table.touched.rows.data() + first;
     squares_[task] = k.optimizers[history.optimizer].update_rows(
         state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
@@ -111,6 +113,18 @@ double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>
   double total = 0;
   for (const double s : squares_) total += s;
   return 0.5 * static_cast<double>(step.l2) * total;
+}
+
+template <class T>
+double TableTraining<T>::squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                                           std::size_t n_threads) noexcept {
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
+                            std::size_t task) {
+    T* g = sums_[slot].data();
+    sum_gradients(k, shared, g, table, first, count);
+    squares_[task] = sum_of_squares(g, count * table.of->K);
+  });
+  return std::accumulate(squares_.begin(), squares_.end(), 0.0);
 }
 
 template <class T>

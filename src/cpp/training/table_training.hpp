@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "network/embedding.hpp"
+#include "training/optimizer.hpp"
 #include "training/coalesced_ids.hpp"
 #include "training/shared_products.hpp"
 
@@ -31,10 +32,14 @@ template <class T> class TableTraining {
   T* dlogits(std::size_t row) noexcept { return dlogits_.data() + row * C_; }  // (B,C)
 
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
-  // Averages go average_rest of the way to the new rows.
+  // Averages go average_rest of the way to the new rows. The gradients are multiplied by scale
+  // first.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                 const TableState<T>& state, const OptimizerStep<T>& step, const RowHistory& history,
-                double average_rest, std::size_t n_threads) noexcept;
+                double average_rest, T scale, std::size_t n_threads) noexcept;
+  // the sum of the squares of these gradients
+  double squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                           std::size_t n_threads) noexcept;
   // Writes the gradients of the touched rows, zero elsewhere, into the flat buffer.
   void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
                  std::size_t n_threads) noexcept;

@@ -120,6 +120,29 @@ template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
   return {network_.mutable_parameters(), m_.data(), v_.data(), network_.mutable_averages()};
 }
 
+template <class T>
+void TrainingState<T>::reduce(const KernelTable<T>& k, const Chunk& chunk,
+                              std::size_t n_shards) noexcept {
+  k.reduce_shards(gradients_.data() + chunk.begin, shard_gradients_.data() + chunk.begin,
+                  padded<T>(dense_size_), n_shards, chunk.size);
+}
+
+// The norm is of the loss's gradients, without penalties, as in PyTorch, where weight decay comes
+// with the optimizer.
+template <class T>
+double TrainingState<T>::clip(const KernelTable<T>& k, std::size_t n_shards, double most,
+                              std::size_t n_threads) noexcept {
+  parallel_for(
+      network_.worth_threads() ? n_threads : 1, chunks_.size(), [&](std::size_t i, std::size_t) {
+        reduce(k, chunks_[i], n_shards);
+        penalties_[i] = sum_of_squares(gradients_.data() + chunks_[i].begin, chunks_[i].size);
+      });
+  double total = tables_.empty() ? 0 : tables_.squared_gradients(k, shared_, n_threads);
+  for (const double square : penalties_) total += square;
+  const double norm = std::sqrt(total);
+  return norm > most ? most / norm : 1;
+}
+
 // Allocates nothing: once a batch has begun to move parameters, it moves all of them.
 template <class T>
 double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
@@ -128,7 +151,10 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   ++step_;
   step_sizes_.push_back(options.step_size(step_));
   kept_.push_back(options.kept());
-  const std::size_t stride = padded<T>(dense_size_), n_shards = network_.tiling(n).shards;
+  const std::size_t n_shards = network_.tiling(n).shards;
+  const bool clips = options.gradient_clip > 0;
+  const T scale =
+      clips ? static_cast<T>(clip(k, n_shards, options.gradient_clip, n_threads)) : T(1);
   const OptimizerKernels<T>& optimizer = k.optimizers[options.kind];
   const OptimizerStep<T> step = options.step<T>(step_, 0);
   const OptimizerStep<T> free = options.step<T>(step_, 0, false);
@@ -140,7 +166,10 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
     OptimizerStep<T> own = c.decays ? step : free;
     own.l2 = static_cast<T>(c.l2);
-    k.reduce_shards(g, shard_gradients_.data() + c.begin, stride, n_shards, c.size);
+    if (clips)
+      multiply(g, c.size, scale);
+    else
+      reduce(k, c, n_shards);
     const double squares =
         optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
     if (averages != nullptr) k.average_update(averages + c.begin, p, c.size, rest);
@@ -153,7 +182,7 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   if (tables_.empty()) return penalty;
   const double l2 = network_.config().alpha_embedding / static_cast<double>(n);
   penalty += tables_.update(k, shared_, table_state(), options.step<T>(step_, l2), history(options),
-                            average_rest, n_threads);
+                            average_rest, scale, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }

@@ -90,6 +90,11 @@ template <class T> class TrainingState {
   // Adds up the shards and moves the parameters; returns the penalty before the move.
   double update(const KernelTable<T>& k, std::size_t n, const OptimizerOptions& options,
                 std::size_t n_threads);
+  // Adds up the shards of a chunk.
+  void reduce(const KernelTable<T>& k, const Chunk& chunk, std::size_t n_shards) noexcept;
+  // What all gradients are to be multiplied by; adds up the shards for it.
+  double clip(const KernelTable<T>& k, std::size_t n_shards, double most,
+              std::size_t n_threads) noexcept;
   // Tells a tile from this row of the batch on what is shared.
   void share(Workspace<T>& ws, std::size_t row);
   RowHistory history(const OptimizerOptions& options) const noexcept;

@@ -352,9 +352,10 @@ def _prepare(
 
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
     automatic = estimator.batch_size == "auto"
+    step = kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype)
     draws = estimator.dropout or estimator.cross_dropout
     return Settings(
-        step=kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype),
+        step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
         batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
         max_iter=int(estimator.max_iter),
         shuffle=bool(estimator.shuffle),

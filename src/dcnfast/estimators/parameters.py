@@ -125,6 +125,9 @@ learning_rate : {schedule} or object, default="constant"
     {about_schedules}
 learning_rate_init : float, default=0.001
     The optimizer's learning rate, which the schedule begins with or rises to.
+gradient_clip : float or None, default=None
+    The most that the norm of the gradients of all parameters together may be: a batch with more has
+    them all shortened. The gradients are those of the loss, without penalties. None clips nothing.
 beta_1, beta_2 : float, default=0.9, 0.999
     Decay of Adam's first and second moment.
 epsilon : float, default=1e-7
@@ -243,6 +246,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Interval(Real, 0, None, closed="neither")],

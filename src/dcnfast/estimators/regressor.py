@@ -112,6 +112,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         optimizer: OptimizerChoice = "adam",
         learning_rate: ScheduleChoice = "constant",
         learning_rate_init: float = 1e-3,
+        gradient_clip: float | None = None,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

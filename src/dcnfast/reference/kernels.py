@@ -414,6 +414,15 @@ def catch_up_rows(
     return tables
 
 
+def clip_gradients(g: dict[str, Array], most: float) -> dict[str, Array]:
+    """Shorten all gradients to a norm of ``most`` together, where they are longer; 0: as they are.
+
+    Pascanu et al. 2013, algorithm 1.
+    """
+    norm = np.sqrt(sum(float((part**2).sum()) for part in g.values()))
+    return {name: part * (most / norm) for name, part in g.items()} if norm > most > 0 else g
+
+
 def average_update(average: Array, parameters: Array, step: int, ema_decay: float) -> Array:
     """Return the moving average after ``step``; its decay starts low, so that it can follow."""
     decay = min(ema_decay, (1 + step) / (10 + step))

@@ -21,6 +21,7 @@ from dcnfast.reference import (
     activate,
     activate_backward,
     average_update,
+    clip_gradients,
     combine,
     combine_backward,
     dense_backward,
@@ -199,7 +200,7 @@ class ReferenceNetwork:
     def _cross_mask(self, shape: tuple[int, ...], seed: int, step: int | None) -> Array:
         """Return the factors of xL (B,D); their stream follows those of the hidden layers."""
         c = self.config
-        if step is None or not c.cross_dropout:
+        if step is None or not c.cross_dropout or not c.cross_layers:
             return np.ones(shape)
         layer = sum(len(branch.hidden) for branch in self.topology.branches)
         stream = dropout_stream(seed, step, layer)
@@ -264,13 +265,9 @@ class ReferenceNetwork:
             dhN = dh[:, column : column + b.width]
             column += b.width
             d[b.input] += self._deep_backward(dhN, g, b, p, deep[b.name], masks[b.name])
-        dx0 = d["x0"]
-        if c.cross_layers:
-            dxL = d["xL"] * self._cross_mask(xL.shape, seed, step)
-            dx0 += self._cross_backward(dxL, g, x0, p)
-        else:
-            dx0 += d["xL"]
-        self._stack_backward(dx0, g, p, ids)
+        dxL = d["xL"] * self._cross_mask(xL.shape, seed, step)
+        d["x0"] += self._cross_backward(dxL, g, x0, p) if c.cross_layers else dxL
+        self._stack_backward(d["x0"], g, p, ids)
         return loss / n, {name: g[name] for name in self.shapes()}
 
     def _wide_gradients(
@@ -360,12 +357,12 @@ class ReferenceNetwork:
         seed: int = 0,
         kind: str = "adam",
         weight_decay: float = 0.0,
+        gradient_clip: float = 0.0,
         **options: float,
     ) -> float:
         """Take one step on these rows; return the objective, penalties included, before it.
 
         ``kind`` is the optimizer and the last arguments its options, as in ``OptimizerStep``.
-
         ``sparse_adam="lazy"`` leaves rows of tables alone that do not occur among ``ids``;
         ``"exact"`` moves them too, with gradient 0.
         """
@@ -374,6 +371,7 @@ class ReferenceNetwork:
         objective, g = self.loss_and_gradients(
             p, ids, dense, target, weight, seed=seed, step=state.step
         )
+        g = clip_gradients(g, gradient_clip)
         for name in p:
             l2 = self.l2(name, ids)
             options["weight_decay"] = weight_decay if self._decays(name) else 0.0

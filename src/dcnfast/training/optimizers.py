@@ -32,6 +32,8 @@ class OptimizerStep:
         Share of a weight, times the learning rate, that decay takes.
     kind : str
         Name of the optimizer.
+    gradient_clip : float
+        The most that the norm of all gradients together may be, 0 for any.
     """
 
     learning_rate: float = 1e-3
@@ -40,6 +42,7 @@ class OptimizerStep:
     epsilon: float = 1e-7
     weight_decay: float = 0.0
     kind: str = "adam"
+    gradient_clip: float = 0.0
 
     def compile(self) -> _core.OptimizerOptions:
         """Return it as the engine takes it.
