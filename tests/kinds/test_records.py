@@ -16,7 +16,6 @@ from dcnfast.network.crosses import CROSSES, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.losses import LOSSES, ClassificationLossName, RegressionLossName
 from dcnfast.network.model import Model
-from dcnfast.reference import kernels
 from dcnfast.reference.network import ReferenceNetwork
 from dcnfast.training.optimizers import OPTIMIZERS, OptimizerName
 from dcnfast.training.schedules import SCHEDULES, ScheduleName
@@ -30,7 +29,7 @@ def test_what_a_kind_says_of_itself(kind):
     assert kind.summary.endswith(".")
     assert kind.__doc__
     named = kind.reference if isinstance(kind.reference, tuple) else (kind.reference,)
-    assert all(callable(getattr(kernels, name)) for name in named)
+    assert all(callable(getattr(reference, name)) for name in named)
     assert set(kind.defaults()) == set(kind.options)
     assert set(kind.shorthands) <= set(kind.options)
     kind().check("argument")
@@ -125,10 +124,10 @@ def test_which_loss_asks_for_which_targets():
 def test_activations_are_those_of_the_kernels(name, rng):
     h = rng.normal(size=(6, 3))
     given = h, np.eye(3), np.zeros(3)
-    want = kernels.dense(*given, name)
+    want = reference.dense(*given, name)
     np.testing.assert_allclose(ops.dense(*given, name), want, rtol=1e-12)
     Model(network(activation=name, preactivation=name))  # the engine knows it
-    assert set(kernels.ACTIVATIONS) == set(ACTIVATIONS)
+    assert set(reference.ACTIVATIONS) == set(ACTIVATIONS)
 
 
 @pytest.mark.parametrize("field", ["cross", "loss", "activation", "preactivation"])

@@ -2,3 +2,5 @@
 
 from dcnfast.reference.kernels import *  # noqa: F403  all of them, by their own names
 from dcnfast.reference.kernels import LOSSES as LOSSES
+from dcnfast.reference.optimizers import *  # noqa: F403
+from dcnfast.reference.optimizers import OPTIMIZERS as OPTIMIZERS

@@ -16,6 +16,7 @@ from dcnfast.network import crosses
 from dcnfast.network.branches import Branch, topology
 from dcnfast.reference import (
     LOSSES,
+    OPTIMIZERS,
     Array,
     Ids,
     activate,
@@ -383,7 +384,7 @@ class ReferenceNetwork:
                 g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
                 new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)
             else:
-                new = kernels.OPTIMIZERS[kind](*tensors, g[name], state.step, l2=l2, **options)
+                new = OPTIMIZERS[kind](*tensors, g[name], state.step, l2=l2, **options)
             p[name], m[name], v[name] = new
             if decay := self.config.ema_decay:
                 state.averages[name] = average_update(
