@@ -12,6 +12,7 @@ from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.crosses import LowRank, Matrix, Vector
 from dcnfast.inspection import cross_weights
 from dcnfast.losses import LogLoss, Softmax, SquaredError
+from dcnfast.network.crosses import CROSSES
 from dcnfast.optimizers import Adam
 
 X = np.random.default_rng(0).normal(size=(240, 5))
@@ -170,3 +171,20 @@ def test_what_an_estimator_looks_like():
         assert "LowRank(rank=8)" in page
         assert "Adam(beta_2=0.99)" in page
     assert "cross=" not in repr(make())
+
+
+@pytest.mark.parametrize("kind", CROSSES.values())
+def test_initial_scale_of_a_cross(kind):
+    """The first weights begin at that share of what was drawn, everything else as before."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    fixed = {"max_iter": 1, "learning_rate_init": 1e-30, "early_stopping": False, "random_state": 0}
+    whole, small = (
+        DCNRegressor(cross=kind(initial_scale=scale), **fixed).fit(X, X[:, 0]).parameters_
+        for scale in (1.0, 0.25)
+    )
+    first, *_ = kind.weights
+    for name, values in whole.items():
+        share = 0.25 if name == first.name else 1
+        np.testing.assert_allclose(small[name], share * values, rtol=1e-6, atol=1e-20)
+    assert np.any(whole[first.name] != 0)

@@ -91,7 +91,7 @@ def test_what_they_look_like():
 
 def test_parameters_are_those_of_the_signature():
     assert list(LowRank().get_params()) == [
-        "rank", "diag_scale", "bias", "preactivation", "initializer",
+        "rank", "diag_scale", "bias", "preactivation", "initializer", "initial_scale",
     ]  # fmt: skip
     assert Adam().get_params(deep=False) == {
         "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "sparse": "lazy",
@@ -120,6 +120,7 @@ BAD = {
     "beta_2": (Adam, [-0.1, 1.0, np.nan], [None, "x"]),
     "epsilon": (Adam, [0, -1.0, np.nan, np.inf], [None, "x"]),
     "sparse": (Adam, ["dense"], [None, 3]),
+    "initial_scale": (Vector, [-1, np.nan, np.inf], [None, "x"]),
     "warmup": (Constant, [-0.1, 1.0, np.nan], [None, "x"]),
     "flat": (FlatCosine, [-0.1, 1.0, np.nan], [None, "x"]),
     "final": (Cosine, [-0.1, 1.1, np.nan, np.inf], [None, "x"]),

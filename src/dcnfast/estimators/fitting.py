@@ -334,8 +334,9 @@ def _prepare(
         auto = Circumstances(len(part), watched)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
     if last is None:
+        cross = kind_of(CROSSES, estimator)
         model = Model(config).initialize(
-            random_state, kind_of(CROSSES, estimator).initializer, estimator.deep_initializer
+            random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale)
         )
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist()

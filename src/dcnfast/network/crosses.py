@@ -85,6 +85,7 @@ class Cross(Kind):
     }
     bias: bool
     initializer: str
+    initial_scale: float
 
     @classmethod
     def tensors(cls, bias: bool = True) -> tuple[Tensor, ...]:
@@ -129,7 +130,7 @@ class Cross(Kind):
         }  # fmt: skip
 
 
-_BOTH = {"bias": BOOLEAN, "initializer": one_of(INITIALIZERS)}
+_ALL = {"bias": BOOLEAN, "initializer": one_of(INITIALIZERS), "initial_scale": NOT_NEGATIVE}
 _GATED = {"diag_scale": NOT_NEGATIVE, "preactivation": one_of(ACTIVATIONS)}
 
 
@@ -142,6 +143,8 @@ class Vector(Cross):
         Whether layers have a bias.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How w is drawn.
+    initial_scale : float, default=1.0
+        What w is then multiplied by: with less the cross begins nearer to the identity.
     """
 
     name = "vector"
@@ -150,11 +153,18 @@ class Vector(Cross):
     source = 'Wang et al., "Deep & Cross Network for Ad Click Predictions", 2017, eq. 3.'
     reference = ("cross_vector", "cross_vector_backward")
     weights = (Tensor("cross_w", "cross_weight", "LD"),)
-    options = _BOTH
+    options = _ALL
 
-    def __init__(self, *, bias: bool = True, initializer: str = "truncated_normal") -> None:
+    def __init__(
+        self,
+        *,
+        bias: bool = True,
+        initializer: str = "truncated_normal",
+        initial_scale: float = 1.0,
+    ) -> None:
         self.bias = bias
         self.initializer = initializer
+        self.initial_scale = initial_scale
 
     @classmethod
     def multiply_adds(cls, sizes: Mapping[str, int]) -> int:
@@ -187,6 +197,8 @@ class Matrix(Cross):
         Applied to W x + b, before ``diag_scale`` and the product with x0.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How W is drawn.
+    initial_scale : float, default=1.0
+        What W is then multiplied by: with less the cross begins nearer to the identity.
     """
 
     name = "matrix"
@@ -197,7 +209,7 @@ class Matrix(Cross):
     weights: ClassVar[tuple[Tensor, ...]] = (Tensor("cross_W", "cross_weight", "LDD"),)
     first_product = "D"
     reference_options = ("diag_scale", "preactivation")
-    options = _GATED | _BOTH
+    options = _GATED | _ALL
     shorthands: ClassVar[Mapping[str, str]] = {
         **Cross.shorthands,
         **{name: name for name in _GATED},
@@ -210,11 +222,13 @@ class Matrix(Cross):
         bias: bool = True,
         preactivation: str = "identity",
         initializer: str = "truncated_normal",
+        initial_scale: float = 1.0,
     ) -> None:
         self.diag_scale = diag_scale
         self.bias = bias
         self.preactivation = preactivation
         self.initializer = initializer
+        self.initial_scale = initial_scale
 
     @staticmethod
     def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
@@ -249,6 +263,8 @@ class LowRank(Matrix):
         Applied to U V x + b, before ``diag_scale`` and the product with x0.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How U and V are drawn.
+    initial_scale : float, default=1.0
+        What U is then multiplied by: with less the cross begins nearer to the identity.
     """
 
     name = "lowrank"
@@ -269,9 +285,14 @@ class LowRank(Matrix):
         bias: bool = True,
         preactivation: str = "identity",
         initializer: str = "truncated_normal",
+        initial_scale: float = 1.0,
     ) -> None:
         super().__init__(
-            diag_scale=diag_scale, bias=bias, preactivation=preactivation, initializer=initializer
+            diag_scale=diag_scale,
+            bias=bias,
+            preactivation=preactivation,
+            initializer=initializer,
+            initial_scale=initial_scale,
         )
         self.rank = rank
 
@@ -304,6 +325,8 @@ class Gated(Cross):
         Whether layers have a bias.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How W and V are drawn.
+    initial_scale : float, default=1.0
+        What W is then multiplied by: with less the cross begins nearer to the identity.
     """
 
     name = "gated"
@@ -315,11 +338,18 @@ class Gated(Cross):
     )
     reference = ("cross_gated", "cross_gated_backward")
     weights = (Tensor("cross_W", "cross_weight", "LDD"), Tensor("cross_V", "cross_weight", "LDD"))
-    options = _BOTH
+    options = _ALL
 
-    def __init__(self, *, bias: bool = True, initializer: str = "truncated_normal") -> None:
+    def __init__(
+        self,
+        *,
+        bias: bool = True,
+        initializer: str = "truncated_normal",
+        initial_scale: float = 1.0,
+    ) -> None:
         self.bias = bias
         self.initializer = initializer
+        self.initial_scale = initial_scale
 
     @staticmethod
     def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:

@@ -69,6 +69,7 @@ class Model:
         random_state: np.random.RandomState,
         cross: str = "truncated_normal",
         deep: str = "glorot_uniform",
+        cross_scale: float = 1.0,
     ) -> Model:
         """Draw the weights; biases and the linear part are 0, the scales of normalisation 1.
 
@@ -80,7 +81,11 @@ class Model:
         random_state : RandomState
         cross, deep : {"truncated_normal", "glorot_uniform", "he_normal"}
             How to draw the weights of the cross layers; of hidden layers and head.
+        cross_scale : float
+            What the weights of the cross layers are then multiplied by; where they are a product,
+            or have gates, only the first of the two.
         """
+        scale = cross_scale
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
         for _, role, to in self._tensors(flat):
             if role == "scale":
@@ -92,6 +97,9 @@ class Model:
             elif role in ("cross_weight", "weight"):
                 draw = INITIALIZERS[cross if role == "cross_weight" else deep].draw
                 to[:] = draw(random_state, to.shape)
+            if role == "cross_weight":
+                to *= np.asarray(scale, to.dtype)
+                scale = 1.0
         self.network.set_parameters(flat)
         return self
 
