@@ -175,6 +175,7 @@ class OptimizerOptions:
         epsilon: float,
         weight_decay: float,
         gradient_clip: float,
+        nesterov: bool,
     ) -> None: ...
 
 class NetworkConfig:

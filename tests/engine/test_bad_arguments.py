@@ -119,7 +119,7 @@ def cross_backward(k, kind, n):
 
 def optimizer_options(**changes):
     options = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.9, "epsilon": 1e-7}
-    options |= {"kind": "adam", "weight_decay": 0.0, "gradient_clip": 0.0}
+    options |= {"kind": "adam", "weight_decay": 0.0, "gradient_clip": 0.0, "nesterov": False}
     return _core.OptimizerOptions(**options | changes)
 
 

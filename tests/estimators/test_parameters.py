@@ -342,7 +342,7 @@ NONSENSE = {
         {"deep": True},
         {1: 1},
     ],
-    "optimizer": ["sgd", None, 3, optimizers.Adam, optimizers.Adam(beta_1=1.0), crosses.Matrix()],
+    "optimizer": ["lbfgs", None, 3, optimizers.Adam, optimizers.Adam(beta_1=1.0), crosses.Matrix()],
     "learning_rate": ["adaptive", None, 3, schedules.Cosine, schedules.Cosine(warmup=1.0)],
     "learning_rate_init": [0, -1, np.nan, np.inf, "x", None],
     "gradient_clip": [0, -1, np.nan, np.inf, "x"],

@@ -15,7 +15,7 @@ from dcnfast.crosses import LowRank, Matrix, Vector
 from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
-from dcnfast.optimizers import Adam, AdamW
+from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW
 from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.training.optimizers import OPTIMIZERS
@@ -28,6 +28,8 @@ OBJECTS = [
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
+    Adagrad(epsilon=1e-3),
+    SGD(momentum=0.5, nesterov=False),
     LogLoss(),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
@@ -124,6 +126,8 @@ BAD = {
     "warmup": (Constant, [-0.1, 1.0, np.nan], [None, "x"]),
     "flat": (FlatCosine, [-0.1, 1.0, np.nan], [None, "x"]),
     "final": (Cosine, [-0.1, 1.1, np.nan, np.inf], [None, "x"]),
+    "momentum": (SGD, [-0.1, 1.0, np.nan], [None, "x"]),
+    "nesterov": (SGD, [], [None, 1, "x"]),
     "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
 }
 

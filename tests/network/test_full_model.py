@@ -114,7 +114,7 @@ def test_many_rows_few_in_a_batch(kind, large_tables, dtype, make_case, rng):
     for case.adam in (
         OptimizerStep(0.01, weight_decay=decay, kind=kind),
         OptimizerStep(0.05, beta_1=0.8, weight_decay=decay, kind=kind),
-        OptimizerStep(0.02, weight_decay=decay, kind=kind, gradient_clip=0.5),
+        OptimizerStep(0.02, weight_decay=decay, kind=kind, gradient_clip=0.5, nesterov=True),
     ):
         order = rng.permutation(60)
         case.reference_train(state, batch_size=3, order=order)

@@ -12,13 +12,17 @@ pytestmark = pytest.mark.usefixtures("isa")
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 15, 16, 17, 33, 1000])
 @pytest.mark.parametrize("l2", [0.0, 0.1])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_three_steps(kind, n, l2, dtype, rng, check_rounding):
+@pytest.mark.parametrize(
+    ("kind", "nesterov"), [*((kind, False) for kind in OPTIMIZERS), ("sgd", True)]
+)
+def test_three_steps(kind, nesterov, n, l2, dtype, rng, check_rounding):
     kernels = _core.ops_f32 if dtype == "float32" else _core.ops_f64
     p, g = rng.normal(size=(2, n)).astype(dtype)
     m, v, start = np.zeros_like(p), np.zeros_like(p), p.astype(np.float64)
     want = [a.astype(np.float64) for a in (p, m, v)]
-    options = OptimizerStep(0.01, weight_decay=5.0 if OPTIMIZERS[kind].decays else 0.0, kind=kind)
+    options = OptimizerStep(
+        0.01, weight_decay=5.0 if OPTIMIZERS[kind].decays else 0.0, kind=kind, nesterov=nesterov
+    )
     numbers = {
         name: value
         for name, value in vars(options).items()

@@ -62,7 +62,7 @@ dcnfast.show_config()
 DCNRegressor(cross="full")  # error: cross
 DCNRegressor(cross=optimizers.Adam())  # error: cross
 DCNRegressor(loss=losses.Softmax())  # error: loss
-DCNRegressor(optimizer="sgd")  # error: optimizer
+DCNRegressor(optimizer="lbfgs")  # error: optimizer
 crosses.LowRank(rank="8")  # error: rank
 crosses.Vector(diag_scale=0.1)  # error: Unexpected keyword argument
 DCNRegressor(activation="swish")  # error: activation

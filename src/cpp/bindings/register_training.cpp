@@ -67,7 +67,8 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
 
 std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double learning_rate,
                                                  double beta_1, double beta_2, double epsilon,
-                                                 double weight_decay, double gradient_clip) {
+                                                 double weight_decay, double gradient_clip,
+                                                 bool nesterov) {
   const char* name = "OptimizerOptions";
   check_finite(name, "learning_rate", learning_rate);
   for (const auto& [argument, beta] : {std::pair{"beta_1", beta_1}, {"beta_2", beta_2}})
@@ -78,18 +79,19 @@ std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double
                "a finite number, not negative");
   check_number(name, "gradient_clip", gradient_clip,
                gradient_clip >= 0 && std::isfinite(gradient_clip), "a finite number, not negative");
-  return std::make_unique<OptimizerOptions>(OptimizerOptions{
-      optimizer_named(kind), learning_rate, beta_1, beta_2, epsilon, weight_decay, gradient_clip});
+  return std::make_unique<OptimizerOptions>(OptimizerOptions{optimizer_named(kind), learning_rate,
+                                                             beta_1, beta_2, epsilon, weight_decay,
+                                                             gradient_clip, nesterov});
 }
 
 }  // namespace
 
 void register_training(py::module_& m) {
   py::class_<OptimizerOptions> optimizer(m, "OptimizerOptions");
-  def_init<const std::string&, double, double, double, double, double, double>(
+  def_init<const std::string&, double, double, double, double, double, double, bool>(
       optimizer, &make_optimizer, py::kw_only(), py::arg("kind"), py::arg("learning_rate"),
       py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("weight_decay"),
-      py::arg("gradient_clip"));
+      py::arg("gradient_clip"), py::arg("nesterov"));
   register_training_of<float>(m, "TrainingStateF32");
   register_training_of<double>(m, "TrainingStateF64");
 }

@@ -93,6 +93,7 @@ template <class T> struct OptimizerStep {
   T rest_1, rest_2;  // 1 - beta, subtracted in double: in float 1 - 0.999 is off by 1e-5
   T l2;              // gradient gets l2 * parameter
   T kept;            // 1 - learning rate * weight decay: what decay leaves of a parameter
+  bool nesterov;     // whether the momentum looks a step ahead
 };
 
 // What happened to the rows of a table while nobody looked at them.
@@ -103,6 +104,7 @@ struct RowHistory {
   bool exact;        // dense Adam: the moments of a row decay and move it in every step
   double ema_decay;  // 0 without averages
   Optimizer optimizer{};
+  bool nesterov = false;
 };
 
 template <class T> struct LossKernels {
@@ -120,6 +122,7 @@ template <class T> struct LossKernels {
 
 template <class T> struct OptimizerKernels {
   const char* name;
+  bool corrects_bias;  // whether the step size has Adam's corrections of both moments
   // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
   double (*update)(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step);
   // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U): update with l2 times

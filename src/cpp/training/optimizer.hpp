@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "dispatch/kernel_table.hpp"
+#include "dispatch/cpu.hpp"
 #include "network/config.hpp"
 #include "network/parameters.hpp"
 
@@ -16,9 +16,11 @@ struct OptimizerOptions {
   Optimizer kind{};
   double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, weight_decay = 0;
   double gradient_clip = 0;  // the most that the norm of all gradients may be; 0 without
+  bool nesterov = false;
 
-  // the learning rate of step t with both bias corrections folded in
+  // the learning rate of step t with the kind's bias corrections folded in
   double step_size(std::uint64_t t) const {
+    if (!compiled_kernels<float>().optimizers[kind].corrects_bias) return learning_rate;
     const double n = static_cast<double>(t);
     return learning_rate * std::sqrt(1 - std::pow(beta_2, n)) / (1 - std::pow(beta_1, n));
   }
@@ -31,7 +33,8 @@ struct OptimizerOptions {
             .rest_1 = static_cast<T>(1 - beta_1),
             .rest_2 = static_cast<T>(1 - beta_2),
             .l2 = static_cast<T>(l2),
-            .kept = static_cast<T>(decays ? kept() : 1)};
+            .kept = static_cast<T>(decays ? kept() : 1),
+            .nesterov = nesterov};
   }
 };
 

@@ -113,7 +113,8 @@ RowHistory TrainingState<T>::history(const OptimizerOptions& options) const noex
           .epsilon = options.epsilon,
           .exact = network_.config().sparse_adam == SparseAdam::exact,
           .ema_decay = network_.config().ema_decay,
-          .optimizer = options.kind};
+          .optimizer = options.kind,
+          .nesterov = options.nesterov};
 }
 
 template <class T> TableState<T> TrainingState<T>::table_state() noexcept {

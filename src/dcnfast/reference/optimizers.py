@@ -27,9 +27,10 @@ def adam_update(
     epsilon: float = 1e-7,
     l2: float | Array = 0.0,
     weight_decay: float = 0.0,
+    nesterov: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Kingma and Ba 2015, end of section 2; ``step`` counts from 1. -> parameters, m, v (n)."""
-    del weight_decay  # has none
+    del weight_decay, nesterov  # has none
     g = g + l2 * parameters
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * g**2
@@ -49,16 +50,62 @@ def adamw_update(
     epsilon: float = 1e-7,
     l2: float | Array = 0.0,
     weight_decay: float = 0.0,
+    nesterov: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Loshchilov and Hutter 2019, algorithm 2, the schedule in ``learning_rate``."""
+    del nesterov
     moved, m, v = adam_update(parameters, m, v, g, step, learning_rate, beta_1, beta_2, epsilon, l2)
     return moved - learning_rate * weight_decay * parameters, m, v
+
+
+def adagrad_update(
+    parameters: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    step: int,
+    learning_rate: float = 1e-3,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    l2: float | Array = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+) -> tuple[Array, Array, Array]:
+    """Duchi et al. 2011, section 1.3, the diagonal form; v is the sum of squares."""
+    del step, beta_1, beta_2, weight_decay, nesterov
+    g = g + l2 * parameters
+    v = v + g**2
+    return parameters - learning_rate * g / (np.sqrt(v) + epsilon), m, v
+
+
+def sgd_update(
+    parameters: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    step: int,
+    learning_rate: float = 1e-3,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    l2: float | Array = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+) -> tuple[Array, Array, Array]:
+    """Sutskever et al. 2013, section 2, in PyTorch's form; beta_1 is the momentum."""
+    del step, beta_2, epsilon, weight_decay
+    g = g + l2 * parameters
+    m = beta_1 * m + g
+    return parameters - learning_rate * (g + beta_1 * m if nesterov else m), m, v
 
 
 # All have the arguments of Adam, and leave alone what they have no use for.
 OPTIMIZERS: dict[str, Callable[..., tuple[Array, Array, Array]]] = {
     "adam": adam_update,
     "adamw": adamw_update,
+    "adagrad": adagrad_update,
+    "sgd": sgd_update,
 }
 
 

@@ -9,11 +9,20 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from dcnfast import _core
-from dcnfast.network.kinds import DECAY, NOT_NEGATIVE, POSITIVE, Family, Kind, Option, one_of
+from dcnfast.network.kinds import (
+    BOOLEAN,
+    DECAY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Family,
+    Kind,
+    Option,
+    one_of,
+)
 
-__all__ = ["Adam", "AdamW", "Optimizer"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer"]
 
-OptimizerName = Literal["adam", "adamw"]
+OptimizerName = Literal["adam", "adamw", "adagrad", "sgd"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class OptimizerStep:
         Name of the optimizer.
     gradient_clip : float
         The most that the norm of all gradients together may be, 0 for any.
+    nesterov : bool
+        Whether momentum looks a step ahead.
     """
 
     learning_rate: float = 1e-3
@@ -43,6 +54,7 @@ class OptimizerStep:
     weight_decay: float = 0.0
     kind: str = "adam"
     gradient_clip: float = 0.0
+    nesterov: bool = False
 
     def compile(self) -> _core.OptimizerOptions:
         """Return it as the engine takes it.
@@ -167,4 +179,71 @@ class AdamW(Adam):
         return replace(super().step(learning_rate, dtype), weight_decay=float(self.weight_decay))
 
 
-OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam, AdamW)
+class Adagrad(Optimizer):
+    """Adagrad, of Duchi et al. (2011): the more a parameter has moved, the less it moves.
+
+    Embeddings whose category is not in the batch have no gradient, and stay where they are.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-7
+        Added to the root of the sum of squared gradients.
+    """
+
+    name = "adagrad"
+    summary = "of Duchi et al. (2011), which wants a larger ``learning_rate_init``, 0.01 to 0.1."
+    reference = "adagrad_update"
+    options: ClassVar[Mapping[str, Option]] = {"epsilon": POSITIVE}
+    shorthands: ClassVar[Mapping[str, str]] = {"epsilon": "epsilon"}
+    sparse = "lazy"
+
+    def __init__(self, *, epsilon: float = 1e-7) -> None:
+        self.epsilon = epsilon
+
+    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
+        """Return the numbers of a step."""
+        epsilon = max(float(self.epsilon), float(np.finfo(dtype).tiny))
+        return OptimizerStep(float(learning_rate), epsilon=epsilon, kind=self.name)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum, of Sutskever et al. (2013).
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        Decay of the sum of gradients.
+    nesterov : bool, default=True
+        Whether the momentum looks a step ahead.
+    sparse : {"lazy", "exact"}, default="lazy"
+        Embeddings whose category is not in the batch stay where they are, or move on with their
+        momentum.
+    """
+
+    name = "sgd"
+    summary = "stochastic gradient descent with Nesterov's momentum, of Sutskever et al. (2013)."
+    reference = "sgd_update"
+    options: ClassVar[Mapping[str, Option]] = {
+        "momentum": DECAY, "nesterov": BOOLEAN, "sparse": one_of(("lazy", "exact")),
+    }  # fmt: skip
+    shorthands: ClassVar[Mapping[str, str]] = {"sparse": "sparse_adam"}
+
+    def __init__(
+        self, *, momentum: float = 0.9, nesterov: bool = True, sparse: str = "lazy"
+    ) -> None:
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.sparse = sparse
+
+    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
+        """Return the numbers of a step."""
+        del dtype
+        return OptimizerStep(
+            float(learning_rate),
+            beta_1=float(self.momentum),
+            kind=self.name,
+            nesterov=bool(self.nesterov),
+        )
+
+
+OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam, AdamW, Adagrad, SGD)

@@ -1,6 +1,7 @@
 // AdamW (Loshchilov and Hutter 2019, algorithm 2): Adam, and a share of the parameter beside.
 struct AdamW {
   static constexpr const char* name = "adamw";
+  static constexpr bool corrects_bias = true;
 
   // p = (1 - lr decay) p - step m / (sqrt(v) + eps); the moments do not know the decay.
   template <class T>

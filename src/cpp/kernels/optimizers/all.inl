@@ -3,8 +3,10 @@
 // that a row was not looked at; a new one is a file and an entry of the list.
 #include "kernels/optimizers/adam.inl"
 #include "kernels/optimizers/adamw.inl"
+#include "kernels/optimizers/adagrad.inl"
+#include "kernels/optimizers/sgd.inl"
 
-using Optimizers = KindList<Adam, AdamW>;
+using Optimizers = KindList<Adam, AdamW, Adagrad, Sgd>;
 
 template <class T, class Kind>
 double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step) {
@@ -58,6 +60,7 @@ void catch_up_rows(T* table, T* m, T* v, T* average, std::uint32_t* last, const 
 template <class T, class List> struct OptimizerTable;
 template <class T, class... Kind> struct OptimizerTable<T, KindList<Kind...>> {
   static constexpr OptimizerKernels<T> kernels[] = {{.name = Kind::name,
+                                                     .corrects_bias = Kind::corrects_bias,
                                                      .update = update_all<T, Kind>,
                                                      .update_rows = update_rows<T, Kind>,
                                                      .catch_up_rows = catch_up_rows<T, Kind>}...};
