@@ -14,6 +14,7 @@ import pytest
 
 from dcnfast import _core
 from dcnfast.network.crosses import CROSSES
+from dcnfast.training.optimizers import OptimizerStep
 
 REFUSED = (ValueError, TypeError, IndexError, MemoryError)
 HUGE = [2**31, 2**32, 2**62, 2**63, 2**64 - 1, 2**64, 10**30]
@@ -117,31 +118,6 @@ def cross_backward(k, kind, n):
     return lambda dxL, x0, *rest: k.cross_backward(kind, dxL, x0, list(rest[:n]), *rest[n:])
 
 
-def optimizer_options(**changes):
-    options = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.9, "epsilon": 1e-7}
-    options |= {"kind": "adam", "weight_decay": 0.0, "gradient_clip": 0.0, "nesterov": False}
-    return _core.OptimizerOptions(**options | changes)
-
-
-BAD_OPTIONS = {
-    "kind": ["", "Adam", None, 1],
-    "learning_rate": NO_RATE,
-    "beta_1": [-0.1, 1.0, *NO_RATE],
-    "beta_2": [-0.1, 1.0, *NO_RATE],
-    "epsilon": [0.0, -1, *NO_RATE],
-    "weight_decay": [-0.1, *NO_RATE],
-    "gradient_clip": [-0.1, *NO_RATE],
-}
-
-
-@pytest.mark.parametrize("name", BAD_OPTIONS)
-def test_options_of_an_optimizer(name):
-    for bad in BAD_OPTIONS[name]:
-        with pytest.raises((ValueError, TypeError)) as caught:
-            optimizer_options(**{name: bad})
-        assert name.replace("kind", "optimizer") in str(caught.value) or caught.type is TypeError
-
-
 # name -> (function, good arguments, bad ones by their place)
 
 
@@ -185,7 +161,7 @@ def of_ops():
         "poisson_loss": (partial(k.loss, "poisson"), (wide, wide, weight), {}),
         "softmax_loss": (partial(k.loss, "softmax"), (wide, classes, weight), {1: no_class}),
         "optimizer_update": (
-            k.optimizer_update, (*flat, optimizer_options(), 1, 0.0),
+            k.optimizer_update, (*flat, OptimizerStep(0.1).compile(), 1, 0.0),
             {4: [None, "adam", 1], 5: [0, -1, 1.5, None, 2**64], 6: [-1, *NO_RATE]},
         ),
     }  # fmt: skip
@@ -236,7 +212,7 @@ def of_training():
             {0: bad_rows, 1: [order[:0], *bad_order], 2: seeds, 3: THREADS},
         ),
         "train_epoch": (
-            state.train_epoch, (rows, order, 4, optimizer_options(), 0, 2, np.ones(2)),
+            state.train_epoch, (rows, order, 4, OptimizerStep(0.1).compile(), 0, 2, np.ones(2)),
             {0: bad_rows, 1: bad_order, 2: count, 3: [None, "adam", 1], 4: seeds, 5: THREADS,
              6: [np.ones(3), np.full(2, math.nan), np.full(2, -1.0), np.full(2, math.inf), [1, 2]]},
         ),
@@ -420,16 +396,3 @@ def test_what_is_written_is_no_copy(place):
             continue
         with pytest.raises((ValueError, TypeError)):
             function(*[bad if i == place else copy(a) for i, a in enumerate(arguments)])
-
-
-def test_steps_end_before_rows_forget_them():
-    """Exact Adam notes the step of each row in 32 bits."""
-    state = _core.TrainingStateF64(network())
-    flat = np.full(state.flat_gradients.size, 0.1)
-    train = partial(state.train_epoch, table(), np.arange(6), 2, optimizer_options(), 0, 2)
-    state.set_optimizer(flat, flat, 2**32 - 1 - 4)
-    train()
-    assert state.step == 2**32 - 1 - 1
-    with pytest.raises(ValueError, match=r"train_epoch: step is 4294967294 and 4 may follow"):
-        train()
-    assert np.isfinite(state.network.flat_parameters).all()

@@ -76,6 +76,31 @@ def test_the_engine_takes_a_rate_a_batch(rng):
     np.testing.assert_allclose(*ends, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_rows_that_wait_while_the_rate_is_0_move_when_it_rises(kind):
+    """A row of the first batch alone makes up for all steps, as one that is looked at each step."""
+    config = NetworkConfig(fields=(("city", 2, 4),), dtype="float64", sparse_adam="exact")
+    ids = np.array([[0]] + 40 * [[1]], np.int32)
+    nothing, target = np.zeros((41, 0)), np.ones((41, 1))
+    rates = np.array([1.0, *np.zeros(20), *np.ones(20)])
+    ends = []
+    for whole in (True, False):
+        training = Training(Model(config).initialize(np.random.RandomState(0)))
+        table, step = (
+            training.model.table(ids, nothing, target, None),
+            OptimizerStep(0.05, kind=kind),
+        )
+        for _ in range(5):  # beyond the first steps, where Adam's moves may grow
+            training.state.train_epoch(table, np.arange(41), 41, step.compile(), 0, 1)
+        if whole:
+            training.state.train_epoch(table, np.arange(41), 1, step.compile(), 0, 1, rates)
+        for i, rate in enumerate([] if whole else rates):
+            one = OptimizerStep(0.05 * rate, kind=kind).compile()
+            training.state.train_epoch(table, np.array([i]), 1, one, 0, 1)
+        ends.append(training.model.parameters["embedding_4"][0].copy())
+    np.testing.assert_allclose(*ends, rtol=1e-10)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_fit_with_each(name):
     """Different answers, each as good as the constant rate's."""

@@ -105,6 +105,7 @@ struct RowHistory {
   double ema_decay;  // 0 without averages
   Optimizer optimizer{};
   bool nesterov = false;
+  bool rising = false;  // learning rates rise: a row that does not change now may change later
 };
 
 template <class T> struct LossKernels {

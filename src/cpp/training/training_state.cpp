@@ -2,6 +2,7 @@
 // the dense parameters and one over the touched rows of the tables.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "training/training_state.hpp"
 
@@ -114,7 +115,8 @@ RowHistory TrainingState<T>::history(const OptimizerOptions& options) const noex
           .exact = network_.config().sparse_adam == SparseAdam::exact,
           .ema_decay = network_.config().ema_decay,
           .optimizer = options.kind,
-          .nesterov = options.nesterov};
+          .nesterov = options.nesterov,
+          .rising = rising_};
 }
 
 template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
@@ -219,6 +221,8 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
   step_sizes_.reserve(ceil_div(n, batch_size));
   kept_.reserve(ceil_div(n, batch_size));  // what moves parameters must not throw
   epoch_start_ = step_;
+  rising_ =
+      rates != nullptr && !std::is_sorted(rates, rates + ceil_div(n, batch_size), std::greater<>());
   const AtParameters scope(*this, &options, n_threads);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;

@@ -109,6 +109,7 @@ template <class T> class TrainingState {
   std::uint64_t step_ = 0;
   std::vector<double> step_sizes_, kept_;  // since epoch_start_, for rows that miss steps
   std::uint64_t epoch_start_ = 0;
+  bool rising_ = false;  // learning rates of this epoch, somewhere
   std::vector<Chunk> chunks_;
   Buffer<T> shard_gradients_;  // (shards, stride)
   std::vector<double> shard_losses_, penalties_;

@@ -66,7 +66,7 @@ struct Adam {
       }
       const double t = static_cast<double>(step + 1);
       goes_on = sum(changed) > T(0) || b1_squared * (t + 1) >= history.beta_2 * t ||
-                (decays && average != nullptr);
+                history.rising || (decays && average != nullptr);
       if (average != nullptr) {
         const double at = static_cast<double>(step);
         average_update(average, p, K,

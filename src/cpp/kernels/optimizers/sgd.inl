@@ -26,7 +26,7 @@ struct Sgd {
     std::uint64_t step = last;
     for (bool goes_on = true; step < history.now && goes_on; ++step) {
       const T size = static_cast<T>(history.step_sizes[step - history.first_step]);
-      goes_on = false;
+      goes_on = history.rising;
       for (std::size_t k = 0; k < K; ++k) {
         m[k] *= momentum;
         const T before = p[k];
