@@ -29,6 +29,8 @@ OPTIONS = {
         (("city", 11, 3), ("day", 7, 1), ("user", 60, 3), ("colour", 2, 8)),
     ],
     "n_dense": [0, 1, 6],
+    "numeric_bins": [(), (3, 1, 40)],
+    "n_members": [1, 3],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated"],
     "cross_layers": [0, 1, 3],
@@ -84,7 +86,9 @@ def full_network(request):
     """Arguments of NetworkConfig, and `weighted`."""
     loss, n_outputs = request.param["loss"]
     rank = 2 if request.param["cross"] == "lowrank" else 0
-    return request.param | {"loss": loss, "n_outputs": n_outputs, "cross_rank": rank}
+    width = 5 if request.param["numeric_bins"] else 0
+    shape = {"n_outputs": n_outputs, "cross_rank": rank, "numeric_width": width}
+    return request.param | {"loss": loss} | shape
 
 
 @pytest.fixture(params=[FORCED] if FORCED else available_isas())

@@ -184,6 +184,10 @@ class NetworkConfig:
         *,
         fields: Sequence[tuple[str, int, int]],  # name, rows, width
         n_dense: int,
+        numeric_embedding: str,
+        numeric_bins: Sequence[int],
+        numeric_width: int,
+        n_members: int,
         wide: bool,
         cross: str,
         cross_layers: int,
@@ -261,6 +265,10 @@ class _Network(Generic[_T]):
     def set_averages(self, values: npt.NDArray[_T]) -> None: ...
     # ids (N,F), dense (N,M) -> logits (N,C)
     def predict(self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
+    # (N,E,C)
+    def predict_members(
+        self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int
+    ) -> npt.NDArray[_T]: ...
     # target (N,C), for softmax (N,1) with class numbers; weight (N) -> weighted mean loss
     def evaluate(
         self,

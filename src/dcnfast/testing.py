@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.cpu import active_isa
+from dcnfast.reference.inputs import MISSING_PLACE
 
 
 @contextmanager
@@ -32,6 +33,25 @@ def force_isa(name: str) -> Iterator[None]:
             raise AssertionError(f"instruction set {name} was forced, {active_isa()} is active")
     finally:
         _core.force_isa(before)
+
+
+def draw_dense(config: Any, rows: int, rng: Any) -> npt.NDArray[np.float64]:
+    """Draw the dense columns (rows, M + 2 J) of a network: numbers, and places among bins.
+
+    A tenth of the embedded numbers is missing, a tenth lies beyond the outer bins.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    rows : int
+    rng : Generator or RandomState
+    """
+    dense: npt.NDArray[np.float64] = rng.normal(0, 0.8, (rows, config.dense_columns))
+    for j, bins in enumerate(config.numeric_bins):
+        places = rng.uniform(-0.06 * bins, 1.06 * bins, rows)
+        places[rng.uniform(size=rows) < 0.1] = MISSING_PLACE
+        dense[:, config.n_dense + 2 * j + 1] = places
+    return dense
 
 
 def assert_within_rounding(

@@ -39,7 +39,7 @@ void embedding(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t K, st
   const Ids ids = draw_ids(N, V);
   const std::vector<std::int64_t> numbers = backwards(N);
   k.embedding_forward(x0.data(), fields.data(), ids.data(), numbers.data(), rows, F, D);
-  k.stack_forward(x0.data(), dense.data(), numbers.data(), rows, M_dense, D);
+  k.stack_forward(x0.data(), dense.data(), M_dense, numbers.data(), rows, M_dense, D - M_dense, D);
 
   dcn::TouchedRows touched;
   touched.sort({{0, 0, V[0]}, {2, V[0], V[2]}}, ids.data(), F, numbers.data(), rows, 1);

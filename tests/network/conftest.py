@@ -7,7 +7,9 @@ import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
+from dcnfast.reference import LOSSES
 from dcnfast.reference.network import ReferenceNetwork, State
+from dcnfast.testing import draw_dense
 from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.state import Training
 
@@ -103,6 +105,12 @@ class Case:
     def reference_predict(self):
         return self.reference.predict(State.start(self.parameters()), *self.batch()[:2])
 
+    def reference_evaluate(self):
+        """Return the weighted mean loss of what is predicted."""
+        *_, target, weight = self.batch()
+        loss, _ = LOSSES[self.config.loss](self.reference_predict(), target, weight)
+        return loss / (len(target) if weight is None else weight.sum())
+
     def reference_gradients(self, step=None):
         """Return mean loss and gradients; with the dropout of that step, or without."""
         batch = self.batch()
@@ -139,7 +147,7 @@ def make_case():
         # biases start at 0 and cross weights near it: draw them too, so that nothing is tested at 0
         flat = model.snapshot()
         model.restore(flat + random.normal(0, 0.2, flat.shape).astype(dtype))
-        dense = random.normal(0, 0.8, (rows, n_dense))
+        dense = draw_dense(model.config, rows, random)
         target = {
             "squared_error": lambda: random.normal(size=(rows, C)),
             "log_loss": lambda: random.choice([0.0, 1.0], size=(rows, C)),

@@ -5,7 +5,7 @@ import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.reference.network import ReferenceNetwork, State
-from dcnfast.testing import central_difference
+from dcnfast.testing import central_difference, draw_dense
 
 FIELDS = (("city", 6, 3), ("day", 4, 1), ("user", 30, 3))
 
@@ -20,7 +20,7 @@ class Case:
         self.p = {name: rng.normal(0, 0.4, shape) for name, shape in shapes.items()}
         ids = [rng.integers(V, size=rows) for _, V, _ in c.fields]
         self.ids = np.array(ids, np.int32).reshape(len(c.fields), rows).T
-        self.dense = rng.normal(size=(rows, c.n_dense))
+        self.dense = draw_dense(c, rows, rng)
         self.target = rng.integers(2, size=(rows, 1 if c.loss == "softmax" else c.n_outputs)) * 1.0
         self.weight = rng.uniform(0.5, 2, rows) if weighted else None
 

@@ -11,7 +11,7 @@ namespace dcn {
 
 struct Tile {
   std::size_t number, shard, first, rows;  // first row in the batch, and how many
-  bool begins_shard;
+  bool begins_shard, ends_shard;
 };
 
 // As many workspaces as threads may take part; make() returns one.
@@ -28,7 +28,8 @@ void each_tile(const Tiling& cut, std::size_t n_threads, std::vector<W>& workspa
   parallel_for(n_threads, cut.shards, [&](std::size_t shard, std::size_t slot) {
     const std::size_t begin = cut.first_tile(shard), end = cut.first_tile(shard + 1);
     for (std::size_t tile = begin; tile < end; ++tile)
-      f(Tile{tile, shard, cut.first_row(tile), cut.n_rows(tile), tile == begin}, workspaces[slot]);
+      f(Tile{tile, shard, cut.first_row(tile), cut.n_rows(tile), tile == begin, tile + 1 == end},
+        workspaces[slot]);
   });
 }
 

@@ -1,10 +1,11 @@
 // The letters of the whole project, and the row strides that follow from them.
 //
 //   B rows of a batch   T rows of a tile (a slice of B that stays in cache)
-//   M dense columns     D width of the stacked input x0
+//   M dense columns     J numbers that are embedded
+//   D width of the stacked input x0
 //   L cross layers      R rank of a low-rank cross layer
 //   I, O inputs and outputs of a dense layer; H width of the last one
-//   C outputs (logits)  Y columns of the target
+//   C outputs (logits)  Y columns of the target   E members
 //   ld(W) row stride of a tile buffer whose rows hold W numbers
 #pragma once
 

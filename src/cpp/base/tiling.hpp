@@ -61,10 +61,13 @@ inline std::size_t most_shards(std::size_t batch, std::size_t n_parameters) {
   return std::bit_floor(std::clamp<std::size_t>(std::min(by_rows, room), 1, kMostShards));
 }
 
-// As many tiles in each shard, so that two threads are busy to the end.
-inline Tiling cut(std::size_t batch, std::size_t most_rows, std::size_t n_parameters) {
-  const std::size_t shards = most_shards(batch, n_parameters);
-  const std::size_t at_least = std::max<std::size_t>(1, ceil_div(batch, most_rows));
+// As many tiles in each shard, so that two threads are busy to the end. Each row of the batch is
+// one for each member, and a tile has all members of its rows.
+inline Tiling cut(std::size_t batch, std::size_t most_rows, std::size_t n_parameters,
+                  std::size_t members = 1) {
+  const std::size_t shards = most_shards(batch * members, n_parameters);
+  const std::size_t base = std::max(kRowStep, most_rows / members / kRowStep * kRowStep);
+  const std::size_t at_least = std::max<std::size_t>(1, ceil_div(batch, base));
   const std::size_t wanted = ceil_div(at_least, shards) * shards;
   const std::size_t rows =
       std::max(kRowStep, ceil_div(ceil_div(batch, wanted), kRowStep) * kRowStep);

@@ -26,7 +26,7 @@ template <class T> struct Padded {
   Padded(std::size_t rows_, std::size_t width_)
       : rows(rows_), width(width_), memory(rows_ * ld<T>(width_)) {}
   Padded(const KernelTable<T>& k, const Matrix<T>& a) : Padded(a.rows, a.width) {
-    k.stack_forward(memory.data(), a.data, nullptr, rows, width, width);
+    k.stack_forward(memory.data(), a.data, width, nullptr, rows, width, 0, width);
   }
   void copy_to(const KernelTable<T>& k, T* out) const {
     k.unstack(out, memory.data(), ld<T>(width), rows, width);

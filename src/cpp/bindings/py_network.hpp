@@ -81,6 +81,20 @@ template <class T> class PyNetwork {
     return logits;
   }
 
+  // (N,E,C)
+  Array<T> predict_members(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+    n_threads = check_threads("predict_members", n_threads);
+    const Table<T> table = checks_.rows("predict_members", ids, dense);
+    const NetworkConfig& config = network_.config();
+    Array<T> logits = empty<T>({dense.shape(0), static_cast<py::ssize_t>(config.n_members),
+                                static_cast<py::ssize_t>(config.n_outputs)});
+    T* out = logits.mutable_data();
+    const GilRelease nogil;
+    const Reader reader(access_);
+    network_.predict_members(out, table, n_threads);
+    return logits;
+  }
+
   double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
                   const std::optional<Array<T>>& weight, std::size_t n_threads) const {
     n_threads = check_threads("evaluate", n_threads);

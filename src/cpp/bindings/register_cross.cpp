@@ -51,7 +51,7 @@ template <class T> class CrossOp {
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     each_tile(tiling, n_threads, slots, [&](const Tile& tile, Slot& s) {
       const std::size_t first = tile.first, n = tile.rows;
-      k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
+      k_.stack_forward(s.x0, x0 + first * D_, D_, nullptr, n, D_, 0, D_);
       part_->forward(k_, *s.tile, nullptr, n);
       k_.unstack(xL + first * D_, s.tile->xL, ld<T>(D_), n, D_);
     });
@@ -70,8 +70,8 @@ template <class T> class CrossOp {
     std::vector<Slot> slots = make_slots(tiling, n_threads);
     each_tile(tiling, n_threads, slots, [&](const Tile& tile, Slot& s) {
       const std::size_t first = tile.first, n = tile.rows;
-      k_.stack_forward(s.x0, x0 + first * D_, nullptr, n, D_, D_);
-      k_.stack_forward(s.dxL, dxL + first * D_, nullptr, n, D_, D_);
+      k_.stack_forward(s.x0, x0 + first * D_, D_, nullptr, n, D_, 0, D_);
+      k_.stack_forward(s.dxL, dxL + first * D_, D_, nullptr, n, D_, 0, D_);
       part_->forward(k_, *s.tile, nullptr, n);
       part_->backward(k_, *s.tile, s.dx0, s.dxL, shards.data() + tile.shard * stride, nullptr, n);
       k_.unstack(dx0 + first * D_, s.dx0, ld<T>(D_), n, D_);

@@ -71,6 +71,8 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
       .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("n_threads"))
+      .def("predict_members", &Net::predict_members, py::arg("ids").noconvert(),
+           py::arg("dense").noconvert(), py::arg("n_threads"))
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
       .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
@@ -113,12 +115,22 @@ using FieldTuple = std::tuple<std::string, std::size_t, std::size_t>;
 // No network that fits a machine has more; products of two such numbers do not overflow.
 constexpr std::size_t kMostWidth = (std::size_t{1} << 31) - 1, kMostLayers = std::size_t{1} << 20;
 constexpr std::size_t kMostRows = std::numeric_limits<std::uint32_t>::max();  // of the tables
+constexpr std::size_t kMostBins = std::size_t{1} << 20;
 constexpr double kMostParameters = static_cast<double>(std::size_t{1} << 42);
 
 void check_size(const std::string& name, std::size_t size, std::size_t least, std::size_t most) {
   if (size < least || size > most)
     throw py::value_error(name + " is " + std::to_string(size) + ", want " + std::to_string(least) +
                           " to " + std::to_string(most));
+}
+
+void check_numeric_kind(const std::string& name) {
+  std::string names;
+  for (const std::string& kind : numeric_kinds()) {
+    if (name == kind) return;
+    names += (names.empty() ? "'" : ", '") + kind + "'";
+  }
+  throw py::value_error("numeric_embedding is '" + name + "', want one of " + names);
 }
 
 CrossKind cross_kind(const std::string& name) {
@@ -145,11 +157,19 @@ double count_parameters(const NetworkConfig& c) {
     head += inputs;
   }
   const double layer = cross_kind(c.cross).weights(D, number(c.cross_rank));
-  return tables + number(c.cross_layers) * (layer + D) + deep + C * (head + D);
+  const double E = number(c.n_members);
+  double numeric = 0;
+  for (const std::size_t bins : c.numeric_bins)
+    numeric += (number(bins) + 3) * number(c.numeric_width);
+  return tables + numeric + number(c.cross_layers) * (layer + D) + deep + E * (C * (head + D) + D);
 }
 
 void check_config(const NetworkConfig& c) {
   check_size("n_dense", c.n_dense, 0, kMostWidth);
+  check_size("the number of numeric_bins", c.numeric_bins.size(), 0, kMostWidth);
+  for (const std::size_t bins : c.numeric_bins) check_size("numeric_bins", bins, 1, kMostBins);
+  check_size("numeric_width", c.numeric_width, c.numeric_bins.empty() ? 0 : 1, kMostBins);
+  check_size("n_members", c.n_members, 1, kMostBins);
   check_size("cross_layers", c.cross_layers, 0, kMostLayers);
   const bool ranked = cross_kind(c.cross).ranked() && c.cross_layers > 0;
   check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
@@ -174,15 +194,18 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
-NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense, bool wide,
-                          const std::string& cross, std::size_t cross_layers,
-                          std::size_t cross_rank, double diag_scale, bool cross_bias,
-                          const std::string& preactivation, std::vector<std::size_t> hidden,
-                          const std::string& activation, const std::string& structure,
-                          double dropout, double cross_dropout, bool layer_norm,
-                          std::size_t n_outputs, const std::string& loss, double alpha_embedding,
-                          double alpha_cross, double alpha_deep, double ema_decay,
-                          const std::string& sparse_adam, const std::string& deterministic) {
+NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense,
+                          const std::string& numeric_embedding,
+                          std::vector<std::size_t> numeric_bins, std::size_t numeric_width,
+                          std::size_t n_members, bool wide, const std::string& cross,
+                          std::size_t cross_layers, std::size_t cross_rank, double diag_scale,
+                          bool cross_bias, const std::string& preactivation,
+                          std::vector<std::size_t> hidden, const std::string& activation,
+                          const std::string& structure, double dropout, double cross_dropout,
+                          bool layer_norm, std::size_t n_outputs, const std::string& loss,
+                          double alpha_embedding, double alpha_cross, double alpha_deep,
+                          double ema_decay, const std::string& sparse_adam,
+                          const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -199,6 +222,11 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                             " rows together, want less than 2^32");
   }
   c.n_dense = n_dense;
+  check_numeric_kind(numeric_embedding);
+  c.numeric_embedding = numeric_embedding;
+  c.numeric_bins = std::move(numeric_bins);
+  c.numeric_width = numeric_width;
+  c.n_members = n_members;
   c.wide = wide;
   c.cross = cross_kind(cross).name;
   c.cross_layers = cross_layers;
@@ -237,12 +265,14 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       [make](Arguments... arguments) {
         return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
       },
-      py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("wide"), py::arg("cross"),
-      py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
-      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
-      py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"), py::arg("n_outputs"),
-      py::arg("loss"), py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
-      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
+      py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("numeric_embedding"),
+      py::arg("numeric_bins"), py::arg("numeric_width"), py::arg("n_members"), py::arg("wide"),
+      py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"),
+      py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"), py::arg("activation"),
+      py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"),
+      py::arg("n_outputs"), py::arg("loss"), py::arg("alpha_embedding"), py::arg("alpha_cross"),
+      py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("deterministic"));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ template <class T> class RowPredictor {
         network_(held<PyNetwork<T>>("RowPredictor", network_owner_, "network",
                                     "a network of the same type")),
         scales_(held<const ColumnScales>("RowPredictor", scales_owner_, "scales", "ColumnScales")) {
-    const std::size_t n_dense = network_.network().config().n_dense;
+    const std::size_t n_dense = network_.network().config().dense_columns();
     if (scales_.width() != n_dense)
       throw py::value_error("RowPredictor: scales has " + std::to_string(scales_.width()) +
                             " columns, want " + std::to_string(n_dense) +
@@ -63,7 +63,7 @@ template <class T> class RowPredictor {
     scratch->workspace = network.row_workspace();
     scratch->ids.resize(network_.checks().n_fields());
     scratch->numbers.resize(scales_.columns.size());
-    scratch->dense.resize(network.config().n_dense);
+    scratch->dense.resize(network.config().dense_columns());
     scratch->logits.resize(network.config().n_outputs);
     return scratch;
   }

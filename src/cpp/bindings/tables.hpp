@@ -30,6 +30,7 @@ template <class T> class TableChecks {
     return std::equal(fields_.begin(), fields_.end(), other.fields_.begin(), other.fields_.end(),
                       same_rows) &&
            config_.n_dense == other.config_.n_dense &&
+           config_.numeric_bins == other.config_.numeric_bins &&
            config_.n_outputs == other.config_.n_outputs && wants_classes() == other.wants_classes();
   }
   // ids (F) of one row
@@ -54,7 +55,9 @@ template <class T> class TableChecks {
   // Without a look at ids and classes.
   Table<T> shaped(const char* function, const Ids& ids, const Array<T>& dense) const {
     check_shape(function, "dense", dense,
-                {{"N"}, {"M", static_cast<py::ssize_t>(config_.n_dense)}});
+                {{"N"},
+                 {config_.numeric_bins.empty() ? "M" : "M + 2 J",
+                  static_cast<py::ssize_t>(config_.dense_columns())}});
     check_shape(function, "ids", ids,
                 {{"N", dense.shape(0)}, {"F", static_cast<py::ssize_t>(n_fields())}});
     return {ids.data(), dense.data(), nullptr, nullptr, static_cast<std::size_t>(dense.shape(0))};

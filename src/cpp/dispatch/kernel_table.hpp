@@ -33,6 +33,9 @@ enum class Activation : std::size_t { identity };
 enum class Loss : std::size_t {};
 enum class Optimizer : std::size_t {};
 
+// The place among the bins of a number that is missing.
+inline constexpr double kMissingPlace = -1e9;
+
 inline constexpr int kSharedVectors = 4;
 inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept before they are used
 
@@ -119,6 +122,8 @@ template <class T> struct LossKernels {
   // -> dlogits (T,C), times `scale`
   void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
                    const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
+  // logits (E,T,C) of members -> out (T,C), the logits of the mean of what they predict
+  void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C);
 };
 
 template <class T> struct OptimizerKernels {
@@ -155,11 +160,38 @@ template <class T> struct KernelTable {
   void (*embedding_backward)(T* g, const T* dx, std::size_t dx_ld, const std::size_t* columns,
                              const std::uint32_t* occurrences, const std::uint32_t* starts,
                              std::size_t U, std::size_t F, std::size_t K);
-  // dense (N,M) -> the last M columns of x0 (T,D), and zeros in the padding
-  void (*stack_forward)(T* x0, const T* dense, const std::int64_t* rows, std::size_t Trows,
-                        std::size_t M, std::size_t D);
+  // the first M columns of dense (N,dense_ld) -> the columns of x0 (T,D) from `column` on, and
+  // zeros in the padding
+  void (*stack_forward)(T* x0, const T* dense, std::size_t dense_ld, const std::int64_t* rows,
+                        std::size_t Trows, std::size_t M, std::size_t column, std::size_t D);
   // the first W columns of x (T, row stride x_ld) -> out (T,W), out without padding
   void (*unstack)(T* out, const T* x, std::size_t x_ld, std::size_t Trows, std::size_t W);
+
+  // ---- 2: piecewise linear embeddings of J numbers with bins (J) bins each. A number's block has
+  // the vectors at its edges, b + W_1 + .. + W_i, then its slope v and the vector for missing:
+  // (bins + 3, padded(K)). dense (N, M + 2 J) ends with a pair for each: z, and its place among the
+  // bins W (sum of bins, K), b, v, missing (J,K) -> blocks
+  void (*piecewise_prepare)(T* blocks, const T* W, const T* b, const T* v, const T* missing,
+                            const std::size_t* bins, std::size_t J, std::size_t K);
+  // -> the last J K columns of x (T,D)
+  void (*piecewise_forward)(T* x, const T* dense, const std::int64_t* rows, const T* blocks,
+                            const std::size_t* bins, std::size_t Trows, std::size_t J,
+                            std::size_t K, std::size_t M, std::size_t D);
+  // dx (T,D) -> added to dblocks
+  void (*piecewise_backward)(T* dblocks, const T* dx, const T* dense, const std::int64_t* rows,
+                             const std::size_t* bins, std::size_t Trows, std::size_t J,
+                             std::size_t K, std::size_t M, std::size_t D);
+  // dblocks, which are overwritten -> added to dW, db, dv, dmissing
+  void (*piecewise_collect)(T* dW, T* db, T* dv, T* dmissing, T* dblocks, const std::size_t* bins,
+                            std::size_t J, std::size_t K);
+
+  // ---- 2: members
+  // x (T,D), r (E,padded(D)) -> x0 (E,T,D) = r_e * x
+  void (*members_forward)(T* x0, const T* x, const T* r, std::size_t Trows, std::size_t E,
+                          std::size_t D);
+  // dx0 (E,T,D) -> dx (T,D), dr (E,padded(D)), both overwritten
+  void (*members_backward)(T* dx, T* dr, const T* dx0, const T* x, const T* r, std::size_t Trows,
+                           std::size_t E, std::size_t D);
 
   // ---- 3 and 4: products with x0 that are shared by equal ids; kSharedVectors vectors of the
   // O outputs, from vector v on, at a time

@@ -5,6 +5,8 @@
 #include "kernels/outer.inl"
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
+#include "kernels/numeric_piecewise.inl"
+#include "kernels/members.inl"
 #include "kernels/shared.inl"
 #include "kernels/cross_vector.inl"
 #include "kernels/cross_matrix.inl"
@@ -28,6 +30,12 @@ template <class T> constexpr KernelTable<T> make_table() {
       .embedding_backward = embedding_backward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
+      .piecewise_prepare = piecewise_prepare<T>,
+      .piecewise_forward = piecewise_forward<T>,
+      .piecewise_backward = piecewise_backward<T>,
+      .piecewise_collect = piecewise_collect<T>,
+      .members_forward = members_forward<T>,
+      .members_backward = members_backward<T>,
       .shared_forward = shared_forward<T>,
       .shared_backward = shared_backward<T>,
       .cross_vector_forward = cross_vector_forward<T>,

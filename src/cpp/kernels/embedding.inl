@@ -49,19 +49,20 @@ void embedding_backward(T* g, const T* dx, std::size_t dx_ld, const std::size_t*
 }
 
 template <class T>
-void stack_forward(T* x0, const T* dense, const std::int64_t* rows, std::size_t Trows,
-                   std::size_t M, std::size_t D) {
-  // where the dense columns begin with a vector, the padding is what is left of their last one
-  const bool to_the_end = (D - M) % kLanes<T> == 0;
+void stack_forward(T* x0, const T* dense, std::size_t dense_ld, const std::int64_t* rows,
+                   std::size_t Trows, std::size_t M, std::size_t column, std::size_t D) {
+  // where the dense columns are the last and begin with a vector, the padding is what is left of
+  // their last one
+  const bool to_the_end = column % kLanes<T> == 0 && column + M == D;
   const std::size_t padding = to_the_end ? 0 : padded<T>(D) - D;
   for (std::size_t t = 0; t < Trows; ++t, x0 += ld<T>(D)) {
-    const T* row = M > 0 ? dense + row_of(rows, t) * M : dense;
+    const T* row = M > 0 ? dense + row_of(rows, t) * dense_ld : dense;
     if (M > 0 && t + kDenseRowsAhead < Trows) {
-      const T* later = dense + row_of(rows, t + kDenseRowsAhead) * M;
+      const T* later = dense + row_of(rows, t + kDenseRowsAhead) * dense_ld;
       for (std::size_t d = 0; d < M; d += kLanes<T>) prefetch(later + d);
       prefetch(later + M - 1);  // a row begins anywhere in a line
     }
-    T* out = x0 + (D - M);
+    T* out = x0 + column;
     std::size_t d = 0;
     for (; d + kLanes<T> <= M; d += kLanes<T>) store(out + d, load(row + d));
     if (d < M) store_partial(out + d, load_partial(row + d, M - d), to_the_end ? kLanes<T> : M - d);

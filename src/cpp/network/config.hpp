@@ -22,8 +22,11 @@ struct FieldConfig {
 };
 
 struct NetworkConfig {
-  std::vector<FieldConfig> fields;  // F
-  std::size_t n_dense = 0;          // M
+  std::vector<FieldConfig> fields;              // F
+  std::size_t n_dense = 0;                      // M, numbers that are columns of x0 as they come
+  std::string numeric_embedding = "piecewise";  // one of numeric_kinds()
+  std::vector<std::size_t> numeric_bins;        // (J) of each number that is embedded
+  std::size_t numeric_width = 0;                // K of their embeddings
   bool wide = false;
   std::string cross = "matrix";  // one of cross_kinds()
   std::size_t cross_layers = 0;  // L
@@ -37,6 +40,7 @@ struct NetworkConfig {
   double dropout = 0, cross_dropout = 0;  // of hidden units, of xL
   bool layer_norm = false;
   std::size_t n_outputs = 1;  // C
+  std::size_t n_members = 1;  // E
   Loss loss{};
   // the objective has alpha / 2 times the sum of squared weights
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
@@ -48,7 +52,21 @@ struct NetworkConfig {
     return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
                            [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
   }
-  std::size_t width() const noexcept { return embedding_width() + n_dense; }  // D
+  // where the embeddings of numbers begin in x0
+  std::size_t numeric_column() const noexcept { return embedding_width() + n_dense; }
+  std::size_t width() const noexcept {  // D
+    return numeric_column() + numeric_bins.size() * numeric_width;
+  }
+  // of the table: an embedded number comes as itself and its place among the bins
+  std::size_t dense_columns() const noexcept { return n_dense + 2 * numeric_bins.size(); }
+  // how many columns of x0 each column of the table is: the fields, then the numbers
+  std::vector<std::size_t> column_widths() const {
+    std::vector<std::size_t> widths;
+    for (const FieldConfig& field : fields) widths.push_back(field.width);
+    widths.insert(widths.end(), n_dense, 1);
+    widths.insert(widths.end(), numeric_bins.size(), numeric_width);
+    return widths;
+  }
   std::size_t target_width() const noexcept { return wants_classes(loss) ? 1 : n_outputs; }
 };
 

@@ -15,6 +15,7 @@ struct DropoutAt {
   bool active = false;
   std::uint64_t seed = 0, step = 0;
   std::size_t first_row = 0;
+  std::size_t rows = 0;  // of a member; a tile has those of all members, one after the other
 };
 
 class Dropout {
@@ -26,12 +27,17 @@ class Dropout {
 
   bool possible() const noexcept { return threshold_ > 0; }
   bool drops(const DropoutAt& at) const noexcept { return possible() && at.active; }
-  // out = h times the mask (rows,width) of this layer; out may be h
+  // out = h times the mask (rows,width) of this layer; out may be h. Members have streams of their
+  // own, the first that of a network without members.
   template <class T>
   void apply(const KernelTable<T>& k, T* out, const T* h, std::size_t layer, const DropoutAt& at,
              std::size_t rows, std::size_t width) const {
-    const std::uint64_t stream = mix_bits(mix_bits(at.seed + at.step * kGolden) + layer * kGolden);
-    k.dropout(out, h, stream, threshold_, at.first_row, rows, width);
+    const std::uint64_t first = mix_bits(mix_bits(at.seed + at.step * kGolden) + layer * kGolden);
+    for (std::size_t row = 0, member = 0; row < rows; row += at.rows, ++member) {
+      const std::uint64_t stream = member == 0 ? first : mix_bits(first + member * kGolden);
+      const std::size_t from = row * ld<T>(width);
+      k.dropout(out + from, h + from, stream, threshold_, at.first_row, at.rows, width);
+    }
   }
 
  private:

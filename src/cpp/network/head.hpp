@@ -15,6 +15,7 @@ template <class T> struct HeadInput {
   const T* x;
   T* dx;  // (T,width) or null
   std::size_t ld;
+  bool of_members = true;  // (E,T,width): else all members read the same
 };
 
 template <class T> class Head {
@@ -23,50 +24,69 @@ template <class T> class Head {
   // wide columns, M of them or none, come last.
   Head(const NetworkConfig& config, const std::vector<std::size_t>& widths,
        std::size_t wide_columns)
-      : C_(config.n_outputs), width_(std::accumulate(widths.begin(), widths.end(), std::size_t{0})),
+      : E_(config.n_members), C_(config.n_outputs),
+        width_(std::accumulate(widths.begin(), widths.end(), std::size_t{0})),
         wide_columns_(wide_columns) {
-    for (const std::size_t part : widths)
-      parts_.push_back({part, width_, 0, PackedMatrix<T>(C_, part)});
-    if (wide_columns > 0)
-      parts_.push_back({wide_columns, wide_columns, 0, PackedMatrix<T>(C_, wide_columns)});
+    for (const std::size_t part : widths) parts_.push_back({part, width_, 0, C_ * width_, {}});
+    if (wide_columns > 0) parts_.push_back({wide_columns, wide_columns, 0, 0, {}});
+    for (Part& part : parts_)
+      for (std::size_t e = 0; e < E_; ++e) part.packed.emplace_back(C_, part.width);
   }
 
-  // wide_W (C,M), head_W (C, sum of widths) and head_b (C)
+  // wide_W (C,M), head_W (C, sum of widths) and head_b (C), of several members (E,C,..) and (E,C)
   void add(Layout& layout) {
     if (wide_columns_ > 0)
       parts_.back().w = layout.add("wide_W", {C_, wide_columns_}, Role::linear);
-    std::size_t w = layout.add("head_W", {C_, width_}, Role::weight);
-    b_ = layout.add("head_b", {C_}, Role::bias);
+    std::size_t w = layout.add("head_W", of_members({C_, width_}), Role::weight);
+    b_ = layout.add("head_b", of_members({C_}), Role::bias);
     for (std::size_t i = 0; i < parts_.size() - (wide_columns_ > 0); w += parts_[i++].width)
       parts_[i].w = w;
   }
 
   void pack(Packings<T>& packings, const T* parameters) {
     for (Part& part : parts_)
-      packings.push_back({&part.packed, parameters + part.w, part.stride, parameters + b_});
+      for (std::size_t e = 0; e < E_; ++e)
+        packings.push_back({&part.packed[e], parameters + part.w + e * part.step, part.stride,
+                            parameters + b_ + e * C_});
   }
 
+  // inputs of `rows` rows -> logits (E,T,C)
   void forward(const KernelTable<T>& k, T* logits, const std::vector<HeadInput<T>>& inputs,
                std::size_t rows) const {
-    for (std::size_t i = 0; i < parts_.size(); ++i)
-      k.combine_forward(logits, inputs[i].x, inputs[i].ld, parts_[i].packed.view(), rows,
-                        parts_[i].width, C_, i > 0);
+    for (std::size_t e = 0; e < E_; ++e, logits += rows * ld<T>(C_))
+      for (std::size_t i = 0; i < parts_.size(); ++i)
+        k.combine_forward(logits, inputs[i].x + first(inputs[i], e, rows), inputs[i].ld,
+                          parts_[i].packed[e].view(), rows, parts_[i].width, C_, i > 0);
   }
   void backward(const KernelTable<T>& k, T* gradients, const T* dlogits,
                 const std::vector<HeadInput<T>>& inputs, std::size_t rows) const {
-    for (std::size_t i = 0; i < parts_.size(); ++i)
-      k.combine_backward(inputs[i].dx, gradients + parts_[i].w, parts_[i].stride,
-                         i == 0 ? gradients + b_ : nullptr, dlogits, inputs[i].x, inputs[i].ld,
-                         parts_[i].packed.view(), rows, parts_[i].width, C_);
+    for (std::size_t e = 0; e < E_; ++e, dlogits += rows * ld<T>(C_))
+      for (std::size_t i = 0; i < parts_.size(); ++i) {
+        const Part& part = parts_[i];
+        const std::size_t from = first(inputs[i], e, rows);
+        T* dx = inputs[i].dx != nullptr ? inputs[i].dx + from : nullptr;
+        k.combine_backward(dx, gradients + part.w + e * part.step, part.stride,
+                           i == 0 ? gradients + b_ + e * C_ : nullptr, dlogits, inputs[i].x + from,
+                           inputs[i].ld, part.packed[e].view(), rows, part.width, C_);
+      }
   }
 
  private:
   struct Part {
     std::size_t width, stride;  // columns of its piece of the weights, and of the whole matrix
     std::size_t w;              // offset of the piece
-    PackedMatrix<T> packed;
+    std::size_t step;           // to that of the next member; 0 where it is the same
+    std::vector<PackedMatrix<T>> packed;  // one a member
   };
-  std::size_t C_, width_, wide_columns_, b_ = 0;
+  std::vector<std::size_t> of_members(std::vector<std::size_t> shape) const {
+    if (E_ > 1) shape.insert(shape.begin(), E_);
+    return shape;
+  }
+  static std::size_t first(const HeadInput<T>& input, std::size_t e, std::size_t rows) {
+    return input.of_members ? e * rows * input.ld : 0;
+  }
+
+  std::size_t E_, C_, width_, wide_columns_, b_ = 0;
   std::vector<Part> parts_;
 };
 

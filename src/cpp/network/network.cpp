@@ -13,7 +13,8 @@ Network<T>::Network(const NetworkConfig& config)
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
       deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
       cross_dropout_(config_.cross_dropout), cross_stream_(0), embedding_(config_),
-      layout_(make_layout()), most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
+      numeric_(make_numeric<T>(config_)), members_(config_), layout_(make_layout()),
+      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
       parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0) {
   for (const DeepPart<T>& branch : deep_) cross_stream_ += branch.layers();
   list_packings(kernels(), averages());
@@ -23,6 +24,10 @@ Network<T>::Network(const NetworkConfig& config)
 // The order of the tensors in the flat buffers. Tables come last: they take no shards.
 template <class T> Layout Network<T>::make_layout() {
   Layout layout;
+  layout.begin(Part::numeric);
+  if (numeric_ != nullptr) numeric_->add(layout);
+  layout.begin(Part::members);
+  members_.add(layout);
   layout.begin(Part::cross);
   if (cross_ != nullptr) cross_->add(layout);
   layout.begin(Part::deep);
@@ -60,6 +65,8 @@ void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n
   list_packings(k, parameters);
   pack_all(k, packings_, worth_threads() ? n_threads : 1);
   embedding_.point(parameters);
+  if (numeric_ != nullptr) numeric_->prepare(k, parameters);
+  members_.prepare(parameters);
 }
 
 // ---- what a tile needs
@@ -75,6 +82,8 @@ template <class T> std::vector<DeepPart<T>> Network<T>::make_branches() const {
 }
 
 template <class T> std::vector<FirstLayer<T>> Network<T>::first_layers() const {
+  // what is shared are products with rows of tables, which no member multiplies
+  if (members_.several()) return std::vector<FirstLayer<T>>(1 + deep_.size());
   std::vector<FirstLayer<T>> layers{cross_ != nullptr ? cross_->first_layer() : FirstLayer<T>{}};
   for (const DeepPart<T>& branch : deep_) layers.push_back(branch.first_layer());
   return layers;
@@ -95,13 +104,16 @@ template <class T> void Network<T>::connect_head(Workspace<T>& ws) const {
   for (std::size_t i = 0; i < deep_.size(); ++i)
     ws.head.push_back({ws.deep[i].hN(), ws.deep[i].dh, ld<T>(deep_[i].width())});
   if (config_.wide && config_.n_dense > 0)
-    ws.head.push_back({ws.x0 + embedding_.width(), nullptr, ld<T>(D)});
+    ws.head.push_back({ws.x + embedding_.width(), nullptr, ld<T>(D), false});
 }
 
 template <class T>
 void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const {
-  const std::size_t wide = rows * ld<T>(config_.width()), narrow = rows * ld<T>(config_.n_outputs);
+  const std::size_t base = rows * ld<T>(config_.width()), answers = rows * ld<T>(config_.n_outputs);
+  const std::size_t E = config_.n_members, wide = E * base, narrow = E * answers;
   ws.x0 = carver.take(wide);
+  ws.x = members_.several() ? carver.take(base) : ws.x0;
+  rows *= E;
   if (cross_ != nullptr) ws.cross = cross_->carve(carver, ws.x0, rows);
   ws.deep.clear();
   for (const DeepPart<T>& branch : deep_)
@@ -109,10 +121,15 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
         branch.carve(carver, branch.input() == BranchInput::x0 ? ws.x0 : ws.xL(), rows));
   ws.shared.resize(1 + deep_.size());
   ws.logits = carver.take(narrow);
+  ws.combined = members_.several() ? carver.take(answers) : nullptr;
   if (backward) {
     ws.dlogits = carver.take(narrow);
     ws.dxL = carver.take(wide);
-    ws.dx0 = embedding_.width() > 0 ? carver.take(wide) : nullptr;
+    const bool learns = embedding_.width() > 0 || numeric_ != nullptr || members_.several();
+    ws.dx0 = learns ? carver.take(wide) : nullptr;
+    ws.dx = members_.several() ? carver.take(base) : ws.dx0;
+    ws.dr = members_.several() ? carver.take(E * padded<T>(config_.width())) : nullptr;
+    ws.numeric_sums = numeric_ != nullptr ? carver.take(numeric_->sums_size()) : nullptr;
   }
   connect_head(ws);
 }
@@ -121,7 +138,10 @@ template <class T> std::size_t Network<T>::bytes_per_row() const {
   Workspace<T> ws;
   Carver<T> count;
   carve(ws, count, kRowStep, true);
-  return count.used() * sizeof(T) / kRowStep;
+  std::size_t of_shard = 0;  // does not grow with rows
+  if (numeric_ != nullptr) of_shard += padded<T>(numeric_->sums_size());
+  if (members_.several()) of_shard += config_.n_members * padded<T>(config_.width());
+  return (count.used() - of_shard) * sizeof(T) / (kRowStep * config_.n_members);
 }
 
 template <class T> std::size_t Network<T>::largest_weights() const {
@@ -143,13 +163,23 @@ template <class T> Workspace<T> Network<T>::make_workspace(std::size_t rows, boo
 // ---- one tile: stages 2 to 6, and back
 
 template <class T>
+void Network<T>::stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
+                       const TileRows& rows) const {
+  const std::size_t n = rows.count;
+  embedding_.forward(k, ws.x, table.ids, rows.numbers, n);
+  k.stack_forward(ws.x, table.dense, config_.dense_columns(), rows.numbers, n, config_.n_dense,
+                  embedding_.width(), config_.width());
+  if (numeric_ != nullptr) numeric_->forward(k, ws.x, table.dense, rows.numbers, n);
+  if (members_.several()) members_.forward(k, ws.x0, ws.x, n);
+}
+
+template <class T>
 void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                          const TileRows& rows, const DropoutAt& dropout) const {
-  const std::size_t n = rows.count;
   Stopwatch watch(ws.seconds);
-  embedding_.forward(k, ws.x0, table.ids, rows.numbers, n);  // ids -> x0 (T,D)
-  k.stack_forward(ws.x0, table.dense, rows.numbers, n, config_.n_dense, config_.width());
+  stack(k, ws, table, rows);  // ids, dense -> x0 (T,D)
   watch.lap(Stage::embed);
+  const std::size_t E = config_.n_members, n = rows.count * E;
   if (cross_ != nullptr) cross_->forward(k, *ws.cross, in_use_, n);  // x0 -> xL (T,D)
   if (cross_ != nullptr && cross_dropout_.drops(dropout))            // backward does not read xL
     cross_dropout_.apply(k, ws.xL(), ws.xL(), cross_stream_, dropout, n, config_.width());
@@ -157,8 +187,10 @@ void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<
   for (std::size_t i = 0; i < deep_.size(); ++i)
     deep_[i].forward(k, ws.deep[i], in_use_, n, dropout);  // x0 or xL -> hN (T,H)
   watch.lap(Stage::deep);
-  head_.forward(k, ws.logits, ws.head, n);  // -> logits (T,C)
-  embedding_.forward_wide(k, ws.logits, table.ids, rows.numbers, n);
+  head_.forward(k, ws.logits, ws.head, rows.count);  // -> logits (T,C)
+  for (std::size_t e = 0; e < E; ++e)
+    embedding_.forward_wide(k, ws.logits + e * rows.count * ld<T>(config_.n_outputs), table.ids,
+                            rows.numbers, rows.count);
   watch.lap(Stage::combine);
 }
 
@@ -166,10 +198,13 @@ template <class T>
 double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
                         const TileRows& rows) const {
   Stopwatch watch(ws.seconds);
-  const double sum = k.losses[config_.loss].forward(ws.logits, table.target, table.weight,
-                                                    rows.numbers, rows.count, config_.n_outputs);
+  const std::size_t C = config_.n_outputs, E = config_.n_members;
+  double sum = 0;
+  for (std::size_t e = 0; e < E; ++e)
+    sum += k.losses[config_.loss].forward(ws.logits + e * rows.count * ld<T>(C), table.target,
+                                          table.weight, rows.numbers, rows.count, C);
   watch.lap(Stage::loss);
-  return sum;
+  return sum / static_cast<double>(E);
 }
 
 // Null stands for a gradient that nobody asks for: of x0 where all columns are data, of xL where
@@ -178,14 +213,13 @@ template <class T>
 void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                           const TableGradients<T>& tables, const Table<T>& table,
                           const TileRows& rows, const DropoutAt& dropout, T scale) const {
-  const std::size_t n = rows.count, C = config_.n_outputs, D = config_.width();
-  const std::size_t stride = ld<T>(D);
+  const std::size_t C = config_.n_outputs, E = config_.n_members, n = rows.count * E;
   Stopwatch watch(ws.seconds);
-  k.losses[config_.loss].backward(ws.dlogits, ws.logits, table.target, table.weight, rows.numbers,
-                                  n, C, scale);
+  for (std::size_t e = 0, at = 0; e < E; ++e, at += rows.count * ld<T>(C))
+    k.losses[config_.loss].backward(ws.dlogits + at, ws.logits + at, table.target, table.weight,
+                                    rows.numbers, rows.count, C, scale / static_cast<T>(E));
   watch.lap(Stage::loss_backward);
-  if (embedding_.wide()) k.unstack(tables.dlogits, ws.dlogits, ld<T>(C), n, C);
-  head_.backward(k, gradients, ws.dlogits, ws.head, n);
+  head_.backward(k, gradients, ws.dlogits, ws.head, rows.count);
   watch.lap(Stage::combine_backward);
 
   // What reads xL comes before the cross part, what reads x0 behind it. The first that reaches a
@@ -201,13 +235,40 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   branches(BranchInput::xL, cross_ != nullptr ? ws.dxL : ws.dx0);
   watch.lap(Stage::deep_backward);
   if (cross_ != nullptr && cross_dropout_.drops(dropout))
-    cross_dropout_.apply(k, ws.dxL, ws.dxL, cross_stream_, dropout, n, D);
+    cross_dropout_.apply(k, ws.dxL, ws.dxL, cross_stream_, dropout, n, config_.width());
   if (cross_ != nullptr) cross_->backward(k, *ws.cross, ws.dx0, ws.dxL, gradients, in_use_, n);
   watch.lap(Stage::cross_backward);
   branches(BranchInput::x0, ws.dx0);
   watch.lap(Stage::deep_backward);
-  if (ws.dx0 != nullptr) k.unstack(tables.dx, ws.dx0, stride, n, embedding_.width());
+  stack_backward(k, ws, gradients, tables, table, rows);
   watch.lap(Stage::embed_backward);
+}
+
+template <class T>
+void Network<T>::stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
+                                const TableGradients<T>& tables, const Table<T>& table,
+                                const TileRows& rows) const {
+  const std::size_t n = rows.count, C = config_.n_outputs, of_member = n * ld<T>(C);
+  if (embedding_.wide()) {
+    for (std::size_t at = of_member; at < config_.n_members * of_member; ++at)
+      ws.dlogits[at % of_member] += ws.dlogits[at];  // the head is done with them
+    k.unstack(tables.dlogits, ws.dlogits, ld<T>(C), n, C);
+  }
+  if (ws.dx0 == nullptr) return;
+  if (members_.several()) members_.backward(k, ws.dx, gradients, ws.dr, ws.dx0, ws.x, n);
+  if (numeric_ != nullptr)
+    numeric_->backward(k, ws.numeric_sums, ws.dx, table.dense, rows.numbers, n);
+  if (embedding_.width() > 0)
+    k.unstack(tables.dx, ws.dx, ld<T>(config_.width()), n, embedding_.width());
+}
+
+template <class T> void Network<T>::begin_shard(Workspace<T>& ws) const noexcept {
+  if (numeric_ != nullptr) std::fill_n(ws.numeric_sums, numeric_->sums_size(), T(0));
+}
+
+template <class T>
+void Network<T>::end_shard(const KernelTable<T>& k, Workspace<T>& ws, T* gradients) const noexcept {
+  if (numeric_ != nullptr) numeric_->collect(k, gradients, ws.numeric_sums);
 }
 
 // ---- many tiles
@@ -224,9 +285,15 @@ void Network<T>::each_forward(const Tiling& cut, std::size_t n_threads, F&& f) c
 
 template <class T>
 Table<T> slice(const Table<T>& table, const NetworkConfig& config, std::size_t first) {
-  return {table.ids + first * config.fields.size(), table.dense + first * config.n_dense,
+  return {table.ids + first * config.fields.size(), table.dense + first * config.dense_columns(),
           table.target == nullptr ? nullptr : table.target + first * config.target_width(),
           table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
+}
+
+template <class T>
+void Network<T>::combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const {
+  if (members_.several())
+    k.losses[config_.loss].combine(ws.combined, ws.logits, n, config_.n_members, config_.n_outputs);
 }
 
 template <class T>
@@ -236,7 +303,21 @@ void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads
                [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
                  const std::size_t first = tile.first, n = tile.rows;
                  forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
-                 k.unstack(logits + first * C, ws.logits, ld<T>(C), n, C);
+                 combine_members(k, ws, n);
+                 k.unstack(logits + first * C, ws.answer(), ld<T>(C), n, C);
+               });
+}
+
+template <class T>
+void Network<T>::predict_members(T* logits, const Table<T>& table, std::size_t n_threads) const {
+  const std::size_t C = config_.n_outputs, E = config_.n_members;
+  each_forward(tiling(table.size).by_tile(), n_threads,
+               [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
+                 const std::size_t first = tile.first, n = tile.rows;
+                 forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
+                 for (std::size_t i = 0; i < E * n; ++i)  // (E,T,C) -> (T,E,C)
+                   std::copy_n(ws.logits + i * ld<T>(C), C,
+                               logits + ((first + i % n) * E + i / n) * C);
                });
 }
 
@@ -246,7 +327,8 @@ void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int3
   const FlushDenormals flush;
   const KernelTable<T>& k = kernels();
   forward(k, workspace, {ids, dense, nullptr, nullptr, 1}, {nullptr, 0, 1}, {});
-  k.unstack(logits, workspace.logits, ld<T>(config_.n_outputs), 1, config_.n_outputs);
+  combine_members(k, workspace, 1);
+  k.unstack(logits, workspace.answer(), ld<T>(config_.n_outputs), 1, config_.n_outputs);
 }
 
 template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {
@@ -254,9 +336,10 @@ template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_
   std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);
   each_forward(cut, n_threads, [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
     const Table<T> part = slice(table, config_, tile.first);
-    const TileRows rows{nullptr, tile.first, tile.rows};
-    forward(k, ws, part, rows, {});
-    losses[tile.number] = loss(k, ws, part, rows);
+    forward(k, ws, part, {nullptr, tile.first, tile.rows}, {});
+    combine_members(k, ws, tile.rows);
+    losses[tile.number] = k.losses[config_.loss].forward(ws.answer(), part.target, part.weight,
+                                                         nullptr, tile.rows, config_.n_outputs);
     for (std::size_t t = 0; t < tile.rows; ++t)
       weights[tile.number] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
   });

@@ -11,32 +11,42 @@
 #include "base/denormals.hpp"
 #include "network/embedding.hpp"
 #include "network/head.hpp"
+#include "network/members.hpp"
+#include "network/numeric/numeric.hpp"
 #include "base/stopwatch.hpp"
 #include "base/tiling.hpp"
 
 namespace dcn {
 
-// One tile's activations and scratch, carved from one buffer.
+// One tile's activations and scratch, carved from one buffer. With several members T is E rows for
+// each row of the tile but in x, dx and combined.
 template <class T> struct Workspace {
   Buffer<T> memory;
+  T* x = nullptr;                       // (T,D), before members; x0 without them
   T* x0 = nullptr;                      // (T,D)
   std::unique_ptr<CrossTile<T>> cross;  // null without cross layers
   std::vector<DeepTile<T>> deep;        // one a branch
   T* logits = nullptr;                  // (T,C)
   T* dlogits = nullptr;                 // (T,C)
   T* dxL = nullptr;                     // (T,D)
-  T* dx0 = nullptr;                     // (T,D), where there are embeddings
+  T* dx0 = nullptr;                     // (T,D), where there is something to learn before it
+  T* dx = nullptr;                      // (T,D), as x
+  T* combined = nullptr;                // (T,C), logits of the mean of the members
+  T* numeric_sums = nullptr;            // of a shard, see NumericEmbedding
+  T* dr = nullptr;                      // scratch (E,padded(D))
   std::vector<HeadInput<T>> head;
   std::vector<Shared<T>> shared;    // as Network::first_layers
   StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
 
   T* xL() const { return cross != nullptr ? cross->xL : x0; }
+  // logits (T,C) that predict
+  T* answer() const { return combined != nullptr ? combined : logits; }
 };
 
 // A table in memory. Rows are picked by number, so a shuffle copies nothing.
 template <class T> struct Table {
   const std::int32_t* ids = nullptr;  // (N,F)
-  const T* dense = nullptr;           // (N,M)
+  const T* dense = nullptr;           // (N, M + 2 J)
   const T* target = nullptr;  // (N,C), for softmax (N) with class numbers; null for prediction
   const T* weight = nullptr;  // (N) or null
   std::size_t size = 0;       // N
@@ -72,6 +82,8 @@ template <class T> class Network {
 
   // logits (N,C), dense and unpadded. A row's logits do not depend on the other rows.
   void predict(T* logits, const Table<T>& table, std::size_t n_threads) const;
+  // logits (N,E,C) of each member; predict has those of the mean of what they predict
+  void predict_members(T* logits, const Table<T>& table, std::size_t n_threads) const;
   // The same for one row again and again, in a workspace that the caller keeps: no allocation, no
   // thread.
   Workspace<T> row_workspace() const { return make_workspace(1, false); }
@@ -81,7 +93,9 @@ template <class T> class Network {
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
   // of everything but the tables, whose gradients take no shards
   std::size_t dense_size() const noexcept { return dense_size_; }
-  Tiling tiling(std::size_t batch) const noexcept { return cut(batch, most_rows_, dense_size_); }
+  Tiling tiling(std::size_t batch) const noexcept {
+    return cut(batch, most_rows_, dense_size_, config_.n_members);
+  }
 
   // ---- for training: one tile forward and back, and the parameters to be moved
   const KernelTable<T>& kernels() const noexcept {
@@ -94,6 +108,9 @@ template <class T> class Network {
                const TileRows& rows, const DropoutAt& dropout) const;
   double loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
               const TileRows& rows) const;
+  // The first tile of a shard, and the last, whose gradients are then complete.
+  void begin_shard(Workspace<T>& ws) const noexcept;
+  void end_shard(const KernelTable<T>& k, Workspace<T>& ws, T* gradients) const noexcept;
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                 const TableGradients<T>& tables, const Table<T>& table, const TileRows& rows,
                 const DropoutAt& dropout, T scale) const;
@@ -117,6 +134,13 @@ template <class T> class Network {
   std::vector<std::size_t> head_widths() const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
   void connect_head(Workspace<T>& ws) const;
+  void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
+             const TileRows& rows) const;
+  void stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
+                      const TableGradients<T>& tables, const Table<T>& table,
+                      const TileRows& rows) const;
+  // logits of members -> those of the mean of what they predict
+  void combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const;
 
   // What is to be packed from these parameters. Allocates the first time, in the constructor.
   void list_packings(const KernelTable<T>& k, const T* parameters);
@@ -133,6 +157,8 @@ template <class T> class Network {
   Dropout cross_dropout_;  // its stream follows those of the hidden layers
   std::size_t cross_stream_;
   EmbeddingPart<T> embedding_;
+  std::unique_ptr<NumericEmbedding<T>> numeric_;  // null without embedded numbers
+  Members<T> members_;
   std::size_t dense_size_ = 0;  // of all but the tables
   Layout layout_;
   std::size_t most_rows_;  // of a tile

@@ -25,14 +25,23 @@ enum class Role : int {
   linear,            // weights of the linear part on dense columns
   embedding,         // a table
   linear_embedding,  // the linear part on categories, a table too
+  numeric_weight,    // of embeddings of numbers, starts at 0
+  numeric_linear,    // their slopes
+  numeric_bias,
+  numeric_missing,  // what stands for a missing number
+  member_scale,     // what a member multiplies the columns with
 };
 inline constexpr const char* kRoleNames[] = {
-    "cross_weight", "weight", "bias", "scale", "shift", "linear", "embedding", "linear_embedding"};
-static_assert(std::size(kRoleNames) == static_cast<std::size_t>(Role::linear_embedding) + 1);
+    "cross_weight",   "weight",         "bias",         "scale",
+    "shift",          "linear",         "embedding",    "linear_embedding",
+    "numeric_weight", "numeric_linear", "numeric_bias", "numeric_missing",
+    "member_scale"};
+static_assert(std::size(kRoleNames) == static_cast<std::size_t>(Role::member_scale) + 1);
 
 // Which part of the network a tensor belongs to.
-enum class Part : int { cross, deep, head, tables };
-inline constexpr const char* kPartNames[] = {"cross", "deep", "head", "tables"};
+enum class Part : int { numeric, members, cross, deep, head, tables };
+inline constexpr const char* kPartNames[] = {"numeric", "members", "cross",
+                                             "deep",    "head",    "tables"};
 static_assert(std::size(kPartNames) == static_cast<std::size_t>(Part::tables) + 1);
 
 struct Tensor {

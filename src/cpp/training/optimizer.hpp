@@ -56,9 +56,19 @@ inline double average_share(double decay, std::uint64_t t) {
   return std::min(decay, (1 + n) / (10 + n));
 }
 
-// Biases, scales and shifts are free.
+// Biases, scales and shifts are free, and what stands for a missing number.
 inline bool decays(Role role) {
-  return role != Role::bias && role != Role::scale && role != Role::shift;
+  switch (role) {
+    case Role::bias:
+    case Role::scale:
+    case Role::shift:
+    case Role::numeric_bias:
+    case Role::numeric_missing:
+    case Role::member_scale:
+      return false;
+    default:
+      return true;
+  }
 }
 
 // alpha of a tensor: its gradient gets alpha times its values
@@ -71,10 +81,15 @@ inline double penalty(const NetworkConfig& config, Role role) {
       return config.alpha_deep;
     case Role::embedding:
     case Role::linear_embedding:
+    case Role::numeric_weight:
+    case Role::numeric_linear:
       return config.alpha_embedding;
     case Role::bias:
     case Role::scale:
     case Role::shift:
+    case Role::numeric_bias:
+    case Role::numeric_missing:
+    case Role::member_scale:
       break;
   }
   return 0;

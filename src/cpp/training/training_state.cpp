@@ -86,14 +86,16 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
     if (tile.begins_shard) {
       std::fill_n(gradients, dense_size_, T(0));
       sum = 0;
+      network_.begin_shard(ws);
     }
     const TileRows part{rows + tile.first, tile.first, tile.rows};
     share(ws, tile.first);
-    const DropoutAt dropout{true, seed, step_ + 1, tile.first};
+    const DropoutAt dropout{true, seed, step_ + 1, tile.first, tile.rows};
     network_.forward(k, ws, table, part, dropout);
     sum += network_.loss(k, ws, table, part);
     const TableGradients<T> of_tables{tables_.dx(tile.first), tables_.dlogits(tile.first)};
     network_.backward(k, ws, gradients, of_tables, table, part, dropout, scale);
+    if (tile.ends_shard) network_.end_shard(k, ws, gradients);
   });
   watch.restart();
   shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);

@@ -30,7 +30,16 @@ class NetworkConfig:
     fields : tuple of (str, int, int)
         Name, rows V_f and width K_f of each categorical field's embedding, in the order of ids.
     n_dense : int
-        Dense columns, M.
+        Dense columns that are columns of x0 as they come, M.
+    numeric_embedding : str
+        How numbers are embedded.
+    numeric_bins : tuple of int
+        Bins of each of the J numbers that are embedded. Each comes as two dense columns behind the
+        others: itself, and its place among the bins.
+    numeric_width : int
+        K of their embeddings, 0 without such numbers.
+    n_members : int
+        E. Each member multiplies the columns by numbers of its own and has its own head.
     wide : bool
         Whether a linear part, on ids and dense columns, is added to the logits.
     cross : str
@@ -71,6 +80,10 @@ class NetworkConfig:
 
     fields: tuple[tuple[str, int, int], ...] = ()
     n_dense: int = 0
+    numeric_embedding: str = "piecewise"
+    numeric_bins: tuple[int, ...] = ()
+    numeric_width: int = 0
+    n_members: int = 1
     wide: bool = False
     cross: CrossName = "matrix"
     cross_layers: int = 0
@@ -102,7 +115,18 @@ class NetworkConfig:
     @property
     def width(self) -> int:
         """Width of the stacked input, D."""
-        return self.embedding_width + self.n_dense
+        return sum(self.column_widths)
+
+    @property
+    def column_widths(self) -> list[int]:
+        """How many columns of x0 each column of the table is: the fields, then the numbers."""
+        fields = [width for _, _, width in self.fields]
+        return fields + [1] * self.n_dense + [self.numeric_width] * len(self.numeric_bins)
+
+    @property
+    def dense_columns(self) -> int:
+        """Columns of the dense array: two for a number that is embedded."""
+        return self.n_dense + 2 * len(self.numeric_bins)
 
     @property
     def cross_sizes(self) -> dict[str, int]:
@@ -119,11 +143,15 @@ class NetworkConfig:
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum((inputs + vectors) * outputs for inputs, outputs in layers)
         wide = self.n_dense if self.wide else 0
+        numeric = sum(bins + 3 for bins in self.numeric_bins) * self.numeric_width
+        E = self.n_members
         return (
             rows
+            + numeric
+            + (E * len(self.column_widths) if E > 1 else 0)
             + L * (cross + (D if self.cross_bias else 0))
             + deep
-            + self.n_outputs * (parts.head_width(D) + 1 + wide)
+            + self.n_outputs * (E * (parts.head_width(D) + 1) + wide)
         )
 
     def multiply_adds(self) -> int:
@@ -133,7 +161,7 @@ class NetworkConfig:
         parts = topology(self)
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum(inputs * outputs for inputs, outputs in layers)
-        return L * cross + deep + self.n_outputs * parts.head_width(D)
+        return self.n_members * (L * cross + deep + self.n_outputs * parts.head_width(D))
 
     def compile(self) -> _core.NetworkF32 | _core.NetworkF64:
         """Build the compiled network, all parameters zero.

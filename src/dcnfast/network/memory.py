@@ -32,6 +32,7 @@ TABLE_COPIES = 8
 WEIGHT_COPIES = 10
 FEWEST_SHARDS, MOST_SHARDS, ROWS_OF_A_SHARD, FEW_WEIGHTS = 4, 16, 1024, 2**16  # as in tiling.hpp
 TILE_BYTES, TILE_ROWS = 2**20, 288  # the larger of the two, for a thread
+ROW_STEP = 12  # as in shapes.hpp
 SHARED_UNITS, SHARED_VECTORS = 8192, 4  # as in shared_products.cpp and kernel_table.hpp
 CROSS_LAYER_BYTES, HIDDEN_LAYER_BYTES, FIELD_BYTES = 1024, 4096, 2048  # objects, names, pointers
 ID_BYTES = 32  # of an id of a batch, while rows are sorted
@@ -150,7 +151,7 @@ class _Counter:
     def __init__(self, config: NetworkConfig) -> None:
         self.config = config
         self.size = np.dtype(config.dtype).itemsize
-        self.D, self.C = config.width, config.n_outputs
+        self.D, self.C, self.E = config.width, config.n_outputs, config.n_members
         self.L, self.R = config.cross_layers, config.cross_rank
         self.topology = topology(config)
         self.layers = [layer for b in self.topology.branches for layer in b.layers(self.D)]
@@ -170,11 +171,14 @@ class _Counter:
     def parameters(self, batch_size: int) -> int:
         c = self.config
         tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.fields)
+        blocks = (sum(c.numeric_bins) + 3 * len(c.numeric_bins)) * self.padded(c.numeric_width)
+        scales = self.E * self.padded(self.D) if self.E > 1 else 0
         weights = c.count_parameters() - tables
         shards = MOST_SHARDS
         if weights > FEW_WEIGHTS:
             shards = min(MOST_SHARDS, max(FEWEST_SHARDS, batch_size // ROWS_OF_A_SHARD))
-        return TABLE_COPIES * tables + max(WEIGHT_COPIES, 6 + shards) * weights + self.matrices()
+        beside = blocks + scales + self.matrices()
+        return TABLE_COPIES * tables + max(WEIGHT_COPIES, 6 + shards) * weights + beside
 
     def matrices(self) -> int:
         """Count the weights once more, as they are packed."""
@@ -185,7 +189,7 @@ class _Counter:
             layer += self.packed(*shape) if len(shape) == 2 else self.padded(*shape)
         cross = L * (layer + (0 if self.config.cross_bias else D))
         deep = sum(self.packed(outputs, inputs) for inputs, outputs in self.layers)
-        return cross + deep + self.packed(self.C, D + self.topology.head_width(D))
+        return cross + deep + self.E * self.packed(self.C, D + self.topology.head_width(D))
 
     def workspace(self) -> int:
         """Count the bytes of one tile of activations, forward and backward."""
@@ -197,9 +201,13 @@ class _Counter:
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
         deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
         deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)
-        row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C)
+        base = 2 * D + self.stride(self.C) if self.E > 1 else 0
+        row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C) + base
         no_bias = 0 if c.cross_bias else L * self.D
-        return max(TILE_BYTES, self.size * (TILE_ROWS * row + no_bias))
+        blocks = (sum(c.numeric_bins) + 3 * len(c.numeric_bins)) * self.padded(c.numeric_width)
+        scales = self.E * self.padded(self.D) if self.E > 1 else 0
+        rows = max(TILE_ROWS, ROW_STEP * self.E)  # of all members together
+        return max(TILE_BYTES, self.size * (rows * row + no_bias + blocks + scales))
 
     def batch(self, batch_size: int) -> int:
         """Count what a batch leaves for the tables, and the products that equal ids share."""

@@ -73,8 +73,10 @@ class Model:
     ) -> Model:
         """Draw the weights; biases and the linear part are 0, the scales of normalisation 1.
 
-        Embeddings are normal with the standard deviation 0.05. All is drawn in float64 and in the
-        order of the tensors, so that both dtypes start from the same values.
+        Embeddings are normal with the standard deviation 0.05. What members multiply the columns
+        with is normal with the standard deviation 1; the slopes of embedded numbers with 1 /
+        sqrt(K), their biases are uniform within +-1 / sqrt(K), and the bins begin at 0. All is
+        drawn in float64 and in the order of the tensors, so that both dtypes start alike.
 
         Parameters
         ----------
@@ -94,6 +96,12 @@ class Model:
                 # float64 is twice the size of a large table
                 for block in _in_blocks(to.reshape(-1), BLOCK):
                     block[:] = 0.05 * random_state.normal(size=len(block))
+            elif role == "member_scale":
+                to[:] = random_state.normal(size=to.shape)
+            elif role == "numeric_linear":
+                to[:] = random_state.normal(size=to.shape) / np.sqrt(to.shape[-1])
+            elif role == "numeric_bias":
+                to[:] = random_state.uniform(-1, 1, size=to.shape) / np.sqrt(to.shape[-1])
             elif role in ("cross_weight", "weight"):
                 draw = INITIALIZERS[cross if role == "cross_weight" else deep].draw
                 to[:] = draw(random_state, to.shape)
@@ -106,6 +114,10 @@ class Model:
     def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
         """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
         return np.asarray(self.network.predict(ids, dense, n_threads))
+
+    def logits_of_members(self, ids: Array, dense: Array, n_threads: int) -> Array:
+        """Return logits (N, E, C) of each member of encoded rows."""
+        return np.asarray(self.network.predict_members(ids, dense, n_threads))
 
     def table(
         self, ids: Array, dense: Array, target: Array, weight: Array | None

@@ -252,10 +252,10 @@ def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def dropout_stream(seed: int, step: int, layer: int) -> int:
-    """Name the random numbers of one layer in one step: a number below 2^64."""
+def dropout_stream(seed: int, step: int, layer: int, member: int = 0) -> int:
+    """Name the random numbers of one layer and member in one step: a number below 2^64."""
     stream = np.array([seed], np.uint64)
-    for number in (step, layer):
+    for number in (step, layer, member)[: 3 if member else 2]:
         stream = _mix(stream + np.array([number], np.uint64) * _GOLDEN)
     return int(stream[0])
 

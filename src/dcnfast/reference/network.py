@@ -7,7 +7,6 @@ letters are the same, with F categorical fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,8 @@ from dcnfast.reference import (
     update_rows,
 )
 from dcnfast.reference import dense as dense_layer
+from dcnfast.reference.inputs import Inputs, combine_members
+from dcnfast.reference.optimizers import DECAYING, State
 
 CROSSES: dict[str, Any] = {
     name: (
@@ -44,32 +45,6 @@ CROSSES: dict[str, Any] = {
     )
     for name, cross in crosses.CROSSES.items()
 }
-
-
-@dataclass
-class State:
-    """What training changes.
-
-    Parameters
-    ----------
-    parameters, averages, first_moments, second_moments : dict of ndarray
-        By name.
-    step : int
-        Adam steps taken.
-    """
-
-    parameters: dict[str, Array]
-    averages: dict[str, Array]
-    first_moments: dict[str, Array]
-    second_moments: dict[str, Array]
-    step: int = 0
-
-    @classmethod
-    def start(cls, parameters: Mapping[str, Array]) -> State:
-        """Begin with these parameters, which are copied, and no steps."""
-        p = {name: np.array(value, np.float64) for name, value in parameters.items()}
-        m, v = ({name: np.zeros_like(value) for name, value in p.items()} for _ in range(2))
-        return cls(p, dict(p), m, v)
 
 
 class ReferenceNetwork:
@@ -84,13 +59,13 @@ class ReferenceNetwork:
     def __init__(self, config: Any) -> None:
         self.config = config
         self.topology = topology(config)
-        self.widths = sorted({width for _, _, width in config.fields})
+        self.inputs = Inputs(config)
 
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the role and the shape of every parameter by name, in their order."""
         c = self.config
         D, C, M = c.width, c.n_outputs, c.n_dense
-        tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
+        tensors = self.inputs.tensors()
         if c.cross_layers:
             kinds = crosses.CROSSES[c.cross].tensors(c.cross_bias)
             tensors |= {t.name: (t.role, t.shape(c.cross_sizes)) for t in kinds}
@@ -102,9 +77,10 @@ class ReferenceNetwork:
                     tensors[f"{branch.name}_{vector}_{i}"] = (role, (outputs,))
         if c.wide and M:
             tensors["wide_W"] = ("linear", (C, M))
-        tensors["head_W"] = ("weight", (C, self.topology.head_width(D)))
-        tensors["head_b"] = ("bias", (C,))
-        for K in self.widths:
+        E = (c.n_members,) if c.n_members > 1 else ()
+        tensors["head_W"] = ("weight", (*E, C, self.topology.head_width(D)))
+        tensors["head_b"] = ("bias", (*E, C))
+        for K in self.inputs.widths:
             rows = sum(V for _, V, k in c.fields if k == K)
             tensors[f"embedding_{K}"] = ("embedding", (rows, K))
         if c.wide and c.fields:
@@ -130,7 +106,7 @@ class ReferenceNetwork:
         seed: int = 0,
         step: int | None = None,
     ) -> dict[str, Any]:
-        """Return every intermediate result by name.
+        """Return every intermediate result by name; of several members one behind the other.
 
         Parameters
         ----------
@@ -138,7 +114,7 @@ class ReferenceNetwork:
             Parameters by name.
         ids : ndarray of int, shape (B, F)
             Each counted from 0 within its field.
-        dense : ndarray of shape (B, M)
+        dense : ndarray of shape (B, M + 2 J)
         seed : int, default=0
             Of dropout.
         step : int or None, default=None
@@ -148,42 +124,40 @@ class ReferenceNetwork:
         -------
         dict
             x0, xL (B, D); deep, by the name of the branch a list of its input and its layers'
-            outputs; masks, by the same name a list of the dropout factors; logits (B, C).
+            outputs; masks, by the same name a list of the dropout factors; logits (B, C). With
+            several members: members, a list of these; logits (E, B, C).
         """
-        c = self.config
-        x0 = self._stack(p, ids, dense)
-        xL = x0
+        x = self.inputs.stack(p, ids, dense)
+        members = [
+            self._member(self.inputs.of_member(p, e), x * r, e, (ids, dense), seed, step)
+            for e, r in enumerate(self.inputs.scales(p))
+        ]
+        if len(members) == 1:
+            return members[0]
+        return {"members": members, "logits": np.stack([state["logits"] for state in members])}
+
+    def _member(
+        self,
+        p: Mapping[str, Array],
+        x0: Array,
+        e: int,
+        table: tuple[Ids, Array],
+        seed: int,
+        step: int | None,
+    ) -> dict[str, Any]:
+        c, xL = self.config, x0
         if c.cross_layers:
             cross, _, names = CROSSES[c.cross]
             xL = cross(x0, *(p[name] for name in names), *self._cross_options(p))
-            xL = xL * self._cross_mask(xL.shape, seed, step)
+            xL = xL * self._cross_mask(xL.shape, e, seed, step)
         inputs = {"x0": x0, "xL": xL}
         masks, deep = {}, {}
         for b in self.topology.branches:
-            masks[b.name] = [self._mask(b, i, len(x0), seed, step) for i in range(len(b.hidden))]
+            masks[b.name] = [self._mask(b, i, len(x0), e, seed, step) for i in range(len(b.hidden))]
             deep[b.name] = self._deep(b.name, p, inputs[b.input], masks[b.name])
         x, h = self._head_inputs(xL, deep)
-        logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, ids, dense)
+        logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, *table)
         return inputs | {"deep": deep, "masks": masks, "logits": logits}
-
-    def _stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
-        """Return x0 (B,D): the embeddings in the order of the fields, then the dense columns."""
-        return np.concatenate([embedding(ids, self._tables(p)), dense], axis=1)
-
-    def _tables(self, p: Mapping[str, Array], wide: bool = False) -> list[Array]:
-        """Return the rows of each field, of the embeddings or of the linear part."""
-        tables, first = [], dict.fromkeys(p, 0)
-        for _, V, K in self.config.fields:
-            name = "wide" if wide else f"embedding_{K}"
-            tables.append(p[name][first[name] : first[name] + V])
-            first[name] += V
-        return tables
-
-    def _table_rows(self, ids: Ids, width: int | None = None) -> Ids:
-        """Return the rows (B, fields) of the table of all fields of that width, or of all."""
-        fields = [f for f, (_, _, K) in enumerate(self.config.fields) if width in (None, K)]
-        sizes = [self.config.fields[f][1] for f in fields]
-        return np.asarray(ids[:, fields] + np.cumsum([0, *sizes])[:-1])
 
     def _cross_options(self, p: Mapping[str, Array]) -> tuple[Any, ...]:
         c = self.config
@@ -191,20 +165,22 @@ class ReferenceNetwork:
         behind = crosses.CROSSES[c.cross].reference_options
         return (b, *(getattr(c, name) for name in behind))
 
-    def _mask(self, branch: Branch, i: int, n_rows: int, seed: int, step: int | None) -> Array:
+    def _mask(
+        self, branch: Branch, i: int, n_rows: int, e: int, seed: int, step: int | None
+    ) -> Array:
         c = self.config
         if step is None or not c.dropout:
             return np.ones((n_rows, branch.hidden[i]))
-        stream = dropout_stream(seed, step, branch.first_layer + i)
+        stream = dropout_stream(seed, step, branch.first_layer + i, e)
         return dropout_mask(stream, np.arange(n_rows), branch.hidden[i], c.dropout)
 
-    def _cross_mask(self, shape: tuple[int, ...], seed: int, step: int | None) -> Array:
+    def _cross_mask(self, shape: tuple[int, ...], e: int, seed: int, step: int | None) -> Array:
         """Return the factors of xL (B,D); their stream follows those of the hidden layers."""
         c = self.config
         if step is None or not c.cross_dropout or not c.cross_layers:
             return np.ones(shape)
         layer = sum(len(branch.hidden) for branch in self.topology.branches)
-        stream = dropout_stream(seed, step, layer)
+        stream = dropout_stream(seed, step, layer, e)
         return dropout_mask(stream, np.arange(shape[0]), shape[1], c.cross_dropout)
 
     def _deep(self, part: str, p: Mapping[str, Array], h: Array, masks: list[Array]) -> list[Array]:
@@ -229,10 +205,10 @@ class ReferenceNetwork:
         c = self.config
         logits = np.zeros((len(dense), c.n_outputs))
         if c.wide and c.fields:
-            rows = embedding(ids, self._tables(p, wide=True))
+            rows = embedding(ids, self.inputs.tables(p, wide=True))
             logits += rows.reshape(len(ids), len(c.fields), c.n_outputs).sum(axis=1)
         if c.wide and c.n_dense:
-            logits += dense @ p["wide_W"].T
+            logits += dense[:, : c.n_dense] @ p["wide_W"].T
         return logits
 
     # ---- loss and backward: stages 6 and 7
@@ -249,16 +225,41 @@ class ReferenceNetwork:
         step: int | None = None,
     ) -> tuple[float, dict[str, Array]]:
         """Return the mean loss over the rows (divided by B), no penalty, and gradients by name."""
-        c, n = self.config, len(dense)
-        state = self.forward(p, ids, dense, seed=seed, step=step)
-        x0, xL, deep, masks = (state[name] for name in ("x0", "xL", "deep", "masks"))
-        loss, dlogits = LOSSES[c.loss](state["logits"], target, weight)
-        dlogits = dlogits / n
-        g = self._wide_gradients(dlogits, p, ids, dense)
+        n, E = len(dense), self.config.n_members
+        x, scales = self.inputs.stack(p, ids, dense), self.inputs.scales(p)
+        total, dx, gradients = 0.0, np.zeros_like(x), []
+        dr = np.zeros_like(scales)
+        for e, r in enumerate(scales):
+            own = self.inputs.of_member(p, e)
+            state = self._member(own, x * r, e, (ids, dense), seed, step)
+            loss, dlogits = LOSSES[self.config.loss](state["logits"], target, weight)
+            total += loss / E
+            dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
+            dxL = dxL * self._cross_mask(x.shape, e, seed, step)
+            dx0 = g.pop("x0")
+            dx0 += self._cross_backward(dxL, g, x * r, own) if self.config.cross_layers else dxL
+            dx, dr[e] = dx + dx0 * r, (dx0 * x).sum(axis=0)
+            gradients.append(g)
+        g = {name: np.sum([one[name] for one in gradients], axis=0) for name in gradients[0]}
+        if E > 1:
+            g |= {name: np.stack([one[name] for one in gradients]) for name in ("head_W", "head_b")}
+            g["member_r"] = self.inputs.scales_backward(dr)
+        self.inputs.stack_backward(dx, g, p, ids, dense)
+        return total / n, {name: g[name] for name in self.shapes()}
 
+    def _head_backward(
+        self,
+        p: Mapping[str, Array],
+        state: Mapping[str, Any],
+        dlogits: Array,
+        table: tuple[Ids, Array],
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the gradient of xL, and those of all behind it; of x0, by the branches, as x0."""
+        xL, deep, masks = (state[name] for name in ("xL", "deep", "masks"))
+        g = self._wide_gradients(dlogits, p, *table)
         x, h = self._head_inputs(xL, deep)
         dx, dh, g["head_W"], g["head_b"] = combine_backward(dlogits, x, h, p["head_W"], p["head_b"])
-        d = {"x0": np.zeros_like(x0), "xL": np.zeros_like(xL)}
+        d = {"x0": np.zeros_like(xL), "xL": np.zeros_like(xL)}
         if self.topology.cross_to_head:
             d["xL"] += dx
         column = 0
@@ -266,10 +267,7 @@ class ReferenceNetwork:
             dhN = dh[:, column : column + b.width]
             column += b.width
             d[b.input] += self._deep_backward(dhN, g, b, p, deep[b.name], masks[b.name])
-        dxL = d["xL"] * self._cross_mask(xL.shape, seed, step)
-        d["x0"] += self._cross_backward(dxL, g, x0, p) if c.cross_layers else dxL
-        self._stack_backward(d["x0"], g, p, ids)
-        return loss / n, {name: g[name] for name in self.shapes()}
+        return d["xL"], g | {"x0": d["x0"]}
 
     def _wide_gradients(
         self, dlogits: Array, p: Mapping[str, Array], ids: Ids, dense: Array
@@ -277,9 +275,11 @@ class ReferenceNetwork:
         c, g = self.config, {}
         if c.wide and c.fields:
             each = np.tile(dlogits, len(c.fields))
-            g["wide"] = np.concatenate(embedding_backward(each, ids, self._tables(p, wide=True)))
+            g["wide"] = np.concatenate(
+                embedding_backward(each, ids, self.inputs.tables(p, wide=True))
+            )
         if c.wide and c.n_dense:
-            g["wide_W"] = dlogits.T @ dense
+            g["wide_W"] = dlogits.T @ dense[:, : c.n_dense]
         return g
 
     def _deep_backward(
@@ -315,13 +315,6 @@ class ReferenceNetwork:
         g |= zip((*names, "cross_b"), gradients, strict=True)
         return np.asarray(dx0)
 
-    def _stack_backward(
-        self, dx0: Array, g: dict[str, Array], p: Mapping[str, Array], ids: Ids
-    ) -> None:
-        dE = embedding_backward(dx0[:, : self.config.embedding_width], ids, self._tables(p))
-        for K in self.widths:
-            g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
-
     # ---- optimize: stage 8
 
     def l2(self, name: str, ids: Ids) -> float | Array:
@@ -333,19 +326,21 @@ class ReferenceNetwork:
         c = self.config
         if self._is_table(name):
             V, K = self.shapes()[name]
-            rows = self._table_rows(ids, None if name == "wide" else K)
+            rows = self.inputs.table_rows(ids, None if name == "wide" else K)
             count = np.bincount(rows.ravel(), minlength=V)
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
         role = self.roles()[name]
         if role == "cross_weight":
             return float(c.alpha_cross)
+        if role in ("numeric_weight", "numeric_linear"):
+            return float(c.alpha_embedding)
         return float(c.alpha_deep) if role in ("weight", "linear") else 0.0
 
     def _is_table(self, name: str) -> bool:
         return self.roles()[name] in ("embedding", "linear_embedding")
 
     def _decays(self, name: str) -> bool:
-        return self.roles()[name] not in ("bias", "scale", "shift")
+        return self.roles()[name] in DECAYING
 
     def train_step(
         self,
@@ -380,7 +375,7 @@ class ReferenceNetwork:
             tensors = p[name], m[name], v[name]
             if self._is_table(name) and self.config.sparse_adam == "lazy":
                 width = None if name == "wide" else p[name].shape[1]
-                rows = np.unique(self._table_rows(ids, width))
+                rows = np.unique(self.inputs.table_rows(ids, width))
                 g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
                 new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)
             else:
@@ -395,4 +390,5 @@ class ReferenceNetwork:
     def predict(self, state: State, ids: Ids, dense: Array) -> Array:
         """Return logits (B,C), of the averages if there are any."""
         p = state.averages if self.config.ema_decay else state.parameters
-        return np.asarray(self.forward(p, ids, dense)["logits"])
+        logits = np.asarray(self.forward(p, ids, dense)["logits"])
+        return logits if self.config.n_members == 1 else combine_members(logits, self.config.loss)

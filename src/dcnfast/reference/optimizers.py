@@ -5,7 +5,8 @@ Letters: V rows of a table, K its width, n numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,38 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.integer[Any]]
+
+# biases, scales and shifts are free, and what stands for a missing number
+DECAYING = (
+    "cross_weight", "weight", "linear", "embedding", "linear_embedding", "numeric_weight",
+    "numeric_linear",
+)  # fmt: skip
+
+
+@dataclass
+class State:
+    """What training changes.
+
+    Parameters
+    ----------
+    parameters, averages, first_moments, second_moments : dict of ndarray
+        By name.
+    step : int
+        Steps taken.
+    """
+
+    parameters: dict[str, Array]
+    averages: dict[str, Array]
+    first_moments: dict[str, Array]
+    second_moments: dict[str, Array]
+    step: int = 0
+
+    @classmethod
+    def start(cls, parameters: Mapping[str, Array]) -> State:
+        """Begin with these parameters, which are copied, and no steps."""
+        p = {name: np.array(value, np.float64) for name, value in parameters.items()}
+        m, v = ({name: np.zeros_like(value) for name, value in p.items()} for _ in range(2))
+        return cls(p, dict(p), m, v)
 
 
 def adam_update(

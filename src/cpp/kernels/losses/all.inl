@@ -1,6 +1,7 @@
 // Stage 6: losses from logits. Each is a struct with what LossKernels names; a new one is a file
 // and an entry of the list.
 #include "kernels/losses/neighbours.inl"
+#include "kernels/losses/combine.inl"
 #include "kernels/losses/squared_error.inl"
 #include "kernels/losses/log_loss.inl"
 #include "kernels/losses/softmax.inl"
@@ -14,5 +15,6 @@ template <class T, class... Kind> struct LossTable<T, KindList<Kind...>> {
                                                 .function = Kind::function,
                                                 .classes = Kind::classes,
                                                 .forward = Kind::template forward<T>,
-                                                .backward = Kind::template backward<T>}...};
+                                                .backward = Kind::template backward<T>,
+                                                .combine = Kind::template combine<T>}...};
 };

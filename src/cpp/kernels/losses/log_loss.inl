@@ -45,4 +45,23 @@ struct LogLoss {
       }
     }
   }
+
+  // log-odds of the mean of the probabilities: of each class the log is added up, so that none is
+  // rounded to 0 or 1
+  template <class T>
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+    const auto log_p = [](Vec<T> z) {
+      const Vec<T> zero = broadcast(T(0)), size = max(z, zero - z);
+      return min(z, zero) - log1p_small(exp(zero - size));
+    };
+    combine_vectors(out, logits, Trows, C, [&](const auto& member) {
+      const Vec<T> zero = broadcast(T(0));
+      LogSum<T> p(log_p(member(0))), q(log_p(zero - member(0)));
+      for (std::size_t e = 1; e < E; ++e) {
+        p.add(log_p(member(e)));
+        q.add(log_p(zero - member(e)));
+      }
+      return p.value(E) - q.value(E);
+    });
+  }
 };

@@ -42,4 +42,15 @@ struct Poisson {
       }
     }
   }
+
+  // log of the mean of exp(z)
+  template <class T>
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+    const Vec<T> log_of_members = LogSum<T>::of_ones(E);
+    combine_vectors(out, logits, Trows, C, [&](const auto& member) {
+      LogSum<T> sum(member(0));
+      for (std::size_t e = 1; e < E; ++e) sum.add(member(e));
+      return sum.value(E) - log_of_members;
+    });
+  }
 };

@@ -26,6 +26,23 @@ template <class T> DCN_INLINE T log_of_sum(T s) {
   return lanes[0] + static_cast<T>(halvings) * T(0.69314718055994530942);
 }
 
+// log(sum_c exp(z_c - top)), which is not finite where z is not
+template <class T> DCN_INLINE T log_of_total(const T* z, T top, std::size_t C) {
+  T total = T(0);
+  for (std::size_t c = 0; c < C; c += kLanes<T>) {
+    T part[kLanes<T>];
+    const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
+    total += exponentials(part, z + c, top, n);
+  }
+  return total == total && total <= T(2) * static_cast<T>(C) ? log_of_sum(total) : total;
+}
+
+// log(sum_c exp(z_c))
+template <class T> DCN_INLINE T log_of_all(const T* z, std::size_t C) {
+  const T top = largest(z, C);
+  return top + log_of_total(z, top, C);
+}
+
 struct Softmax {
   static constexpr const char *name = "softmax", *function = "softmax_loss";
   static constexpr bool classes = true;
@@ -38,15 +55,7 @@ struct Softmax {
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
       const T* z = logits + t * ld<T>(C);
-      const T top = largest(z, C);
-      T total = T(0);
-      for (std::size_t c = 0; c < C; c += kLanes<T>) {
-        T part[kLanes<T>];
-        const std::size_t n = C - c < kLanes<T> ? C - c : kLanes<T>;
-        total += exponentials(part, z + c, top, n);
-      }
-      const T log_total =
-          total == total && total <= T(2) * static_cast<T>(C) ? log_of_sum(total) : total;
+      const T top = largest(z, C), log_total = log_of_total(z, top, C);
       const T picked = z[static_cast<std::size_t>(target[row])] - top;
       loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) *
               static_cast<double>(log_total - picked);
@@ -66,6 +75,24 @@ struct Softmax {
       const T total = exponentials(dz, z, largest(z, C), C);
       for (std::size_t c = 0; c < C; ++c) dz[c] = factor * (dz[c] / total);
       dz[static_cast<std::size_t>(target[row])] -= factor;
+    }
+  }
+
+  // log of the mean of the probabilities
+  template <class T>
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+    const std::size_t of_member = Trows * ld<T>(C);
+    const Vec<T> log_of_members = LogSum<T>::of_ones(E);
+    for (std::size_t t = 0; t < Trows; ++t, logits += ld<T>(C), out += ld<T>(C)) {
+      for (std::size_t c = 0; c < C; c += kLanes<T>) {
+        const auto log_p = [&](std::size_t e) {
+          const T* z = logits + e * of_member;
+          return load(z + c) - broadcast(log_of_all(z, C));
+        };
+        LogSum<T> sum(log_p(0));
+        for (std::size_t e = 1; e < E; ++e) sum.add(log_p(e));
+        store(out + c, sum.value(E) - log_of_members);
+      }
     }
   }
 };

@@ -32,4 +32,9 @@ struct SquaredError {
       }
     }
   }
+
+  template <class T>
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+    combine_means(out, logits, Trows, E, C);
+  }
 };

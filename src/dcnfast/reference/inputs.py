@@ -1,0 +1,178 @@
+"""Stage 2 in float64 NumPy: ids and dense columns -> x (B,D), what members see of it, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from dcnfast.network.losses import LOSSES
+from dcnfast.reference.kernels import Array, Ids, embedding, embedding_backward
+
+MISSING_PLACE = -1e9
+
+
+def pieces(place: Array, bins: int) -> Array:
+    """Return e_t of each bin (B,bins) of a number by its place (B) among them.
+
+    Gorishniy et al., 2022, eq. 1: 1 above the bin, 0 below it, and within the share that lies
+    behind; the outer bins have no end. 0 where the number is missing.
+    """
+    e = place[:, None] - np.arange(bins)
+    e[:, 1:] = np.maximum(e[:, 1:], 0)
+    e[:, :-1] = np.minimum(e[:, :-1], 1)
+    return np.where(place[:, None] == MISSING_PLACE, 0, e)
+
+
+def piecewise(
+    pairs: Array, bins: Sequence[int], W: Array, b: Array, v: Array, missing: Array
+) -> Array:
+    """Embed numbers: sum_t e_t W_t + z v + b, or the vector for a missing one.
+
+    pairs (B,J,2): z and the place among the bins; bins (J); W (sum of bins, K), the others (J,K)
+    -> (B, J K).
+    """
+    there = pairs[:, :, 1:] != MISSING_PLACE
+    parts = np.split(W, np.cumsum(bins)[:-1])
+    bent = [pieces(pairs[:, j, 1], n) @ parts[j] for j, n in enumerate(bins)]
+    x = np.stack(bent, axis=1) + pairs[:, :, :1] * v + b
+    return np.asarray(np.where(there, x, missing).reshape(len(pairs), -1))
+
+
+def piecewise_backward(
+    dx: Array,
+    pairs: Array,
+    bins: Sequence[int],
+    W: Array,
+    b: Array,
+    v: Array,
+    missing: Array,
+) -> tuple[Array, Array, Array, Array]:
+    """Return dW (sum of bins, K), db, dv, dmissing (J,K)."""
+    del W, v, missing  # it is linear in all of them
+    there = pairs[:, :, 1:] != MISSING_PLACE
+    d = dx.reshape(len(dx), *b.shape)
+    known = d * there
+    dW = [pieces(pairs[:, j, 1], n).T @ known[:, j] for j, n in enumerate(bins)]
+    dv = (known * pairs[:, :, :1]).sum(axis=0)
+    return np.concatenate(dW), known.sum(axis=0), dv, (d * ~there).sum(axis=0)
+
+
+NUMERIC = {"piecewise": (piecewise, piecewise_backward)}
+NUMERIC_ROLES = {
+    "numeric_W": "numeric_weight",
+    "numeric_b": "numeric_bias",
+    "numeric_v": "numeric_linear",
+    "numeric_missing": "numeric_missing",
+}
+
+
+def combine_members(logits: Array, loss: str) -> Array:
+    """Return the logits (B,C) of the mean of what the logits (E,B,C) of members predict."""
+    E = np.log(len(logits))
+    if loss == "log_loss":
+        of_1 = logsumexp(-np.logaddexp(0, -logits), axis=0)
+        return np.asarray(of_1 - logsumexp(-np.logaddexp(0, logits), axis=0))
+    if LOSSES[loss].one_target_a_row:
+        each = logits - logsumexp(logits, axis=2, keepdims=True)
+        return np.asarray(logsumexp(each, axis=0) - E)
+    if loss == "poisson":
+        return np.asarray(logsumexp(logits, axis=0) - E)
+    return np.asarray(logits.mean(axis=0))
+
+
+class Inputs:
+    """Stage 2 of a network.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.widths = sorted({width for _, _, width in config.fields})
+
+    def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Return the role and the shape of each parameter that comes before the cross part."""
+        c, J, K = self.config, len(self.config.numeric_bins), self.config.numeric_width
+        tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
+        if J:
+            for name, role in NUMERIC_ROLES.items():
+                rows = sum(c.numeric_bins) if name == "numeric_W" else J
+                tensors[name] = (role, (rows, K))
+        if c.n_members > 1:
+            tensors["member_r"] = ("member_scale", (c.n_members, len(c.column_widths)))
+        return tensors
+
+    # ---- x
+
+    def stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
+        """Return x (B,D): embeddings in the order of the fields, plain numbers, embedded ones."""
+        plain, pairs = self._split(dense)
+        parts = [embedding(ids, self.tables(p)), plain]
+        if self.config.numeric_bins:
+            forward, _ = NUMERIC[self.config.numeric_embedding]
+            parts.append(
+                forward(pairs, self.config.numeric_bins, *(p[name] for name in NUMERIC_ROLES))
+            )
+        return np.concatenate(parts, axis=1)
+
+    def stack_backward(
+        self, dx: Array, g: dict[str, Array], p: Mapping[str, Array], ids: Ids, dense: Array
+    ) -> None:
+        """Put the gradients of tables and embedded numbers into g."""
+        c = self.config
+        dE = embedding_backward(dx[:, : c.embedding_width], ids, self.tables(p))
+        for K in self.widths:
+            g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
+        if c.numeric_bins:
+            _, backward = NUMERIC[c.numeric_embedding]
+            behind = dx[:, c.embedding_width + c.n_dense :]
+            _, pairs = self._split(dense)
+            tensors = (p[name] for name in NUMERIC_ROLES)
+            g |= zip(NUMERIC_ROLES, backward(behind, pairs, c.numeric_bins, *tensors), strict=True)
+
+    def _split(self, dense: Array) -> tuple[Array, Array]:
+        M = self.config.n_dense
+        return dense[:, :M], dense[:, M:].reshape(len(dense), -1, 2)
+
+    # ---- tables
+
+    def tables(self, p: Mapping[str, Array], wide: bool = False) -> list[Array]:
+        """Return the rows of each field, of the embeddings or of the linear part."""
+        tables, first = [], dict.fromkeys(p, 0)
+        for _, V, K in self.config.fields:
+            name = "wide" if wide else f"embedding_{K}"
+            tables.append(p[name][first[name] : first[name] + V])
+            first[name] += V
+        return tables
+
+    def table_rows(self, ids: Ids, width: int | None = None) -> Ids:
+        """Return the rows (B, fields) of the table of all fields of that width, or of all."""
+        fields = [f for f, (_, _, K) in enumerate(self.config.fields) if width in (None, K)]
+        sizes = [self.config.fields[f][1] for f in fields]
+        return np.asarray(ids[:, fields] + np.cumsum([0, *sizes])[:-1])
+
+    # ---- members
+
+    def scales(self, p: Mapping[str, Array]) -> Array:
+        """Return what each member multiplies x with, (E,D)."""
+        c = self.config
+        if c.n_members == 1:
+            return np.ones((1, c.width))
+        return np.repeat(p["member_r"], c.column_widths, axis=1)
+
+    def scales_backward(self, d: Array) -> Array:
+        """Return the gradient of member_r, given that of the scales (E,D)."""
+        widths = self.config.column_widths
+        starts = np.cumsum([0, *widths[:-1]])
+        return np.asarray(np.add.reduceat(d, starts, axis=1))
+
+    def of_member(self, p: Mapping[str, Array], e: int) -> Mapping[str, Array]:
+        """Return the parameters that a member has, its own head among them."""
+        if self.config.n_members == 1:
+            return p
+        return {**p, "head_W": p["head_W"][e], "head_b": p["head_b"][e]}
