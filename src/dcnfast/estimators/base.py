@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -14,9 +15,10 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
 from dcnfast.estimators.parameters import CONSTRAINTS, TakesKinds
 from dcnfast.estimators.prediction import encode_table, predict_logits
-from dcnfast.estimators.published import reads_one_fit
+from dcnfast.estimators.published import reads_one_fit, view
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import Target
+from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.serving.row_predictor import RowPredictor
 from dcnfast.table.schema import Table, read_validation_table
@@ -184,6 +186,71 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         """
         check_is_fitted(self)
         return self.encoder_.count_unknown(encode_table(self, X))
+
+    @reads_one_fit
+    def predict_members(self, X: Any) -> Array:
+        """Predict with each member of the ensemble; where they disagree, less is known.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``.
+
+        Returns
+        -------
+        answers : ndarray of shape (n_samples, n_members) or (n_samples, n_members, n_outputs)
+            Of a regressor what each member predicts, of a classifier the probabilities of the
+            classes. Their mean is what ``predict`` or ``predict_proba`` gives.
+        """
+        check_is_fitted(self)
+        answers: Array = self._target.answers_of_members(predict_logits(self, X, of_members=True))
+        return answers
+
+    def prune_members(
+        self, X: Any, y: Any, sample_weight: Any = None, *, n_members: int | None = None
+    ) -> Self:
+        """Keep the members of the ensemble whose mean predicts rows best.
+
+        Many members trained and some kept predict better than as few trained. They are taken one
+        after the other, always the one with which the mean has the least loss. The estimator then
+        predicts with these alone, and faster; ``warm_start`` does not go on from it.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows that training has not seen, columns as in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        n_members : int or None, default=None
+            How many to keep; None keeps as many as have the least loss.
+
+        Returns
+        -------
+        self : DCNRegressor or DCNClassifier
+
+        Raises
+        ------
+        ValueError
+            If the network has one member, or ``n_members`` is no integer from 1 to those it has.
+        """
+        fit: Any = view(self)
+        check_is_fitted(fit)
+        E = fit._model.config.n_members
+        if E == 1:
+            raise ValueError("prune_members: the network has one member, want n_members above 1")
+        whole = isinstance(n_members, Integral) and not isinstance(n_members, bool)
+        if n_members is not None and not (whole and 1 <= n_members <= E):
+            raise ValueError(f"n_members is {n_members!r}, want an integer from 1 to {E}, or None")
+        table, y = read_validation_table(fit, X, y, y_numeric=is_regressor(fit))
+        target = fit._target.scaled(fit._target.judged("y", y), np.float64)
+        weight = fit._check_weight(sample_weight, table)
+        encoded = fit.encoder_.transform(table, fit._model.config.dtype, fit.n_jobs)
+        logits = predict_logits(fit, encoded, of_members=True)
+        chosen = choose_members(fit._target.loss, logits, target, weight, n_members)
+        model = keep_members(fit._model, chosen)
+        pruned = {"_model": model, "_training": None, "n_parameters_": model.n_parameters}
+        self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
+        return self
 
     def _logits(self, X: Any) -> Array:
         """Return finite logits (N, C), whatever the table."""

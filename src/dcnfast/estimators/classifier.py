@@ -91,6 +91,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         dropout: float = 0.0,
         cross_dropout: float = 0.0,
         layer_norm: bool = False,
+        n_members: int | Literal["auto"] = 1,
         cross_initializer: Initializer = "truncated_normal",
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",

@@ -12,7 +12,7 @@ import numpy as np
 from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.parameters import PARTS
-from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
+from dcnfast.network.config import AUTOMATIC_MEMBERS, NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
 from dcnfast.training.optimizers import OPTIMIZERS
@@ -76,6 +76,7 @@ def configure(
     described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
+    described["n_members"] = _n_members(estimator.n_members, circumstances)
     return NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
@@ -124,6 +125,14 @@ def _ema_decay(given: float | str, circumstances: Circumstances | NetworkConfig)
     if isinstance(circumstances, NetworkConfig):
         return circumstances.ema_decay
     return 0.999 if circumstances.watched else 0.0
+
+
+def _n_members(given: int | str, circumstances: Circumstances | NetworkConfig) -> int:
+    if not isinstance(given, str):
+        return int(given)
+    if isinstance(circumstances, NetworkConfig):
+        return circumstances.n_members
+    return AUTOMATIC_MEMBERS
 
 
 def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:

@@ -12,7 +12,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from dcnfast.encode.scaling import SCALINGS
 from dcnfast.network.activations import ACTIVATIONS
-from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.config import (
+    AUTOMATIC_MEMBERS,
+    Deterministic,
+    DType,
+    SparseAdam,
+    Structure,
+)
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
@@ -77,6 +83,10 @@ cross_dropout : float, default=0.0
     them, the logits or a deep part behind, then relies less on single products.
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
+n_members : int or "auto", default=1
+    Members of the ensemble that the network is. Each multiplies the columns by numbers of its own,
+    one a column, and has its own weights for the logits; all else they share. They learn one by
+    one, and the mean of what they predict is predicted. "auto" is {n_members}.
 cross_initializer : {initializer}, default="truncated_normal"
     {about_initializers}
 deep_initializer : {initializer}, default="glorot_uniform"
@@ -232,6 +242,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "cross_dropout": [Interval(Real, 0, 1, closed="left")],
     "layer_norm": ["boolean"],
+    "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
@@ -341,6 +352,7 @@ def _texts(estimator: str) -> dict[str, str]:
         "initializer": _listed(INITIALIZERS),
         "about_initializers": "How cross weights are drawn. " + _told(INITIALIZERS.values()),
         "scaling": _listed(SCALINGS),
+        "n_members": str(AUTOMATIC_MEMBERS),
         "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
         'are. Missing numbers become the mean (the median with "robust_smooth"), and a column of 0 '
         "and 1 tells where they were.",

@@ -25,10 +25,11 @@ def encode_table(estimator: Any, X: Any) -> Encoded:
     return encoded
 
 
-def predict_logits(estimator: Any, X: Any) -> Array:
-    """Return finite logits (N, C), whatever the table."""
+def predict_logits(estimator: Any, X: Any, *, of_members: bool = False) -> Array:
+    """Return finite logits (N, C), whatever the table, or those of each member (N, E, C)."""
     # early stopping's scorers come with rows that are encoded already
     rows = X if isinstance(X, Encoded) else encode_table(estimator, X)
     # to ask the system takes longer than to predict a few rows
     threads = effective_threads(estimator.n_jobs) if len(rows) > FEW_ROWS else 1
-    return finite_logits(estimator.encoder_, estimator._model, rows, threads)
+    encoder, model = estimator.encoder_, estimator._model
+    return finite_logits(encoder, model, rows, threads, of_members=of_members)

@@ -54,6 +54,10 @@ class NumericTarget:
             )
         return columns
 
+    def judged(self, name: str, y: Array) -> Array:
+        """Return y as the loss takes it, checked; its name is for messages."""
+        return self.columns(name, y)
+
     def fitted(self, columns: Array, weight: Array) -> NumericTarget:
         """Return the target with the scales of the training rows."""
         if not LOSSES[self.loss].standardises:
@@ -78,6 +82,11 @@ class NumericTarget:
         """Return what the logits (N, C) say."""
         y = self._inverse(logits)
         return np.asarray(y[:, 0] if self.one_column else y)
+
+    def answers_of_members(self, logits: Array) -> Array:
+        """Return what the logits (N, E, C) of each member say, shape (N, E) or (N, E, C)."""
+        answers = self.answers(logits.reshape(-1, logits.shape[2]))
+        return answers.reshape(*logits.shape[:2], *answers.shape[1:])
 
     def answer(self, logits: list[float]) -> Any:
         """Return what the logits of one row say."""
@@ -121,6 +130,10 @@ class ClassTarget:
             raise ValueError(f"{name} has the labels {unknown!r}, want those of y: {known!r}")
         return np.searchsorted(self.classes, y)
 
+    def judged(self, name: str, y: Array) -> Array:
+        """Return the numbers of the classes (n, 1), checked; the name of y is for messages."""
+        return self.codes(name, y).reshape(-1, 1)
+
     def fitted(self, _columns: Array, _weight: Array) -> ClassTarget:
         """Return the target itself: classes have no scales."""
         return self
@@ -161,6 +174,11 @@ class ClassTarget:
         if decision.ndim == 1:
             decision = np.column_stack([np.zeros_like(decision), decision])
         return np.asarray(decision - np.logaddexp.reduce(decision, axis=1, keepdims=True))
+
+    def answers_of_members(self, logits: Array) -> Array:
+        """Return the probabilities that the logits (N, E, C) of each member say."""
+        p = self.probabilities(self.decision(logits.reshape(-1, logits.shape[2])))
+        return p.reshape(*logits.shape[:2], -1)
 
     def answer(self, logits: list[float]) -> Array:
         """Return the probabilities that the logits of one row say."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from dcnfast.network.kinds import Family, Kind
 
@@ -60,6 +60,11 @@ class Loss(Kind):
     def inverse_link(logits: Floats) -> Floats:
         """Return what logits (n, C) say: numbers, rates, or probabilities."""
         return logits
+
+    @staticmethod
+    def combine(logits: Floats) -> Floats:
+        """Return the logits (n, C) of the mean of what those of members (E, n, C) say."""
+        return np.asarray(logits.mean(axis=0))
 
     @staticmethod
     def of_classes(n_classes: int) -> tuple[str, int]:
@@ -130,6 +135,12 @@ class LogLoss(RegressionLoss, ClassificationLoss):
         return np.asarray(expit(logits))
 
     @staticmethod
+    def combine(logits: Floats) -> Floats:
+        """Return the log-odds (n, C) of the mean rates of members (E, n, C)."""
+        ones, zeros = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+        return np.asarray(logsumexp(ones, axis=0) - logsumexp(zeros, axis=0))
+
+    @staticmethod
     def of_classes(n_classes: int) -> tuple[str, int]:
         """Return one logit for two classes, else softmax."""
         return ("log_loss", 1) if n_classes == 2 else ("softmax", n_classes)
@@ -161,6 +172,11 @@ class Softmax(ClassificationLoss):
     def inverse_link(logits: Floats) -> Floats:
         """Return probabilities."""
         return np.asarray(softmax(logits, axis=1))
+
+    @staticmethod
+    def combine(logits: Floats) -> Floats:
+        """Return the logarithms (n, C) of the mean probabilities of members (E, n, C)."""
+        return _log_of_mean(log_softmax(logits, axis=2))
 
     @staticmethod
     def of_classes(n_classes: int) -> tuple[str, int]:
@@ -198,6 +214,11 @@ class Poisson(RegressionLoss):
         return np.asarray(np.exp(np.minimum(logits, np.log(np.finfo(np.float64).max))))
 
     @staticmethod
+    def combine(logits: Floats) -> Floats:
+        """Return the logarithms (n, C) of the mean of the means of members (E, n, C)."""
+        return _log_of_mean(logits)
+
+    @staticmethod
     def deviance(logits: Floats, target: Array) -> Floats:
         """Return half the deviance of each count (n, C), without what only the counts decide."""
         with np.errstate(over="ignore"):
@@ -212,3 +233,24 @@ class Poisson(RegressionLoss):
 
 
 LOSSES: Family[Loss] = Family("loss", SquaredError, LogLoss, Softmax, Poisson)
+
+
+def _log_of_mean(logarithms: Floats) -> Floats:
+    """Return the logarithm of the mean over the first axis."""
+    return np.asarray(logsumexp(logarithms, axis=0) - np.log(len(logarithms)))
+
+
+def mean_loss(loss: str, logits: Floats, target: Array, weight: Array | None = None) -> float:
+    """Return the weighted mean of a loss over rows.
+
+    Parameters
+    ----------
+    loss : str
+    logits : ndarray of shape (n, C)
+    target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
+    weight : ndarray of shape (n,) or None
+    """
+    record = LOSSES[loss]
+    losses = record.deviance(logits, target.astype(np.float64))
+    of_rows = losses.mean(axis=1) if record.mean_of_outputs else losses.sum(axis=1)
+    return float(np.average(of_rows, weights=weight))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from dcnfast.network.losses import LOSSES
 from dcnfast.reference.kernels import Array, Ids, embedding, embedding_backward
@@ -71,16 +70,7 @@ NUMERIC_ROLES = {
 
 def combine_members(logits: Array, loss: str) -> Array:
     """Return the logits (B,C) of the mean of what the logits (E,B,C) of members predict."""
-    E = np.log(len(logits))
-    if loss == "log_loss":
-        of_1 = logsumexp(-np.logaddexp(0, -logits), axis=0)
-        return np.asarray(of_1 - logsumexp(-np.logaddexp(0, logits), axis=0))
-    if LOSSES[loss].one_target_a_row:
-        each = logits - logsumexp(logits, axis=2, keepdims=True)
-        return np.asarray(logsumexp(each, axis=0) - E)
-    if loss == "poisson":
-        return np.asarray(logsumexp(logits, axis=0) - E)
-    return np.asarray(logits.mean(axis=0))
+    return LOSSES[loss].combine(logits)
 
 
 class Inputs:

@@ -209,7 +209,9 @@ class RowPredictor:
         return np.array(numbers, np.float64)
 
 
-def finite_logits(encoder: TableEncoder, model: Model, rows: Encoded, n_threads: int) -> Array:
+def finite_logits(
+    encoder: TableEncoder, model: Model, rows: Encoded, n_threads: int, *, of_members: bool = False
+) -> Array:
     """Return logits (N, C); of rows where they overflow those at the border of the known.
 
     Parameters
@@ -218,12 +220,15 @@ def finite_logits(encoder: TableEncoder, model: Model, rows: Encoded, n_threads:
     model : Model
     rows : Encoded
     n_threads : int
+    of_members : bool, default=False
+        Whether those of each member, (N, E, C).
     """
-    logits = model.logits(rows.ids, rows.dense, n_threads)
-    wild = ~np.isfinite(logits).all(axis=1)
+    logits_of = model.logits_of_members if of_members else model.logits
+    logits = logits_of(rows.ids, rows.dense, n_threads)
+    wild = ~np.isfinite(logits).all(axis=tuple(range(1, logits.ndim)))
     if wild.any():  # a polynomial of far-away numbers
         far = rows.take(wild)
-        logits[wild] = model.logits(far.ids, encoder.clip(far.dense), n_threads)
+        logits[wild] = logits_of(far.ids, encoder.clip(far.dense), n_threads)
         logits = np.nan_to_num(logits, nan=0.0)
     return logits
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import mean_loss
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import Progress, Settled
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
-from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
+from dcnfast.training.shrinkage import best_constant, shrinkage
 from dcnfast.training.state import Training
 from dcnfast.training.trainer import run_epoch
 
@@ -104,7 +104,7 @@ def choose_epochs(
             if not all(sound for _, sound in ends):
                 break  # the fit on all rows will say so
             logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
-            loss = _mean_loss(config.loss, logits, target, weight)
+            loss = mean_loss(config.loss, logits, target, weight)
             scores.append(-loss)
             if settings.verbose:
                 print(
@@ -122,11 +122,3 @@ def choose_epochs(
     n_epochs = int(np.argmax(scores)) + 1 if scores else 1
     factor = shrinkage(config.loss, kept, constant, target, weight)
     return Choice(n_epochs, factor, scores[:n_epochs], notices)
-
-
-def _mean_loss(
-    loss: str, logits: Floats, target: npt.NDArray[np.floating], weight: Floats
-) -> float:
-    losses = row_losses(loss, logits, target)
-    of_rows = losses.mean(axis=1) if LOSSES[loss].mean_of_outputs else losses.sum(axis=1)
-    return float(weight @ of_rows / weight.sum())

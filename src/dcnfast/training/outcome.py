@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import mean_loss
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.settings import Notice, Settings
@@ -72,10 +72,8 @@ def _is_worse(model: Model, rows: Rows, settings: Settings) -> bool:
 
 
 def _loss_of_zeros(model: Model, rows: Rows) -> float:
-    loss, zeros = LOSSES[model.config.loss], np.zeros((len(rows), model.config.n_outputs))
-    losses = loss.deviance(zeros, rows.target.astype(np.float64))
-    of_rows = losses.mean(axis=1) if loss.mean_of_outputs else losses.sum(axis=1)
-    return float(np.average(of_rows, weights=rows.weight))
+    zeros = np.zeros((len(rows), model.config.n_outputs))
+    return mean_loss(model.config.loss, zeros, rows.target, rows.weight)
 
 
 def _go_back(training: Training, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
