@@ -13,7 +13,7 @@ from bench.harness import Array, Work
 from dcnfast.commands.study import MODELS, Size
 from dcnfast.cpu import effective_threads
 from dcnfast.datasets import make_almond_clicks
-from dcnfast.encode.scaling import Standardizer
+from dcnfast.encode.standardizer import Standardizer
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import ReferenceNetwork, State

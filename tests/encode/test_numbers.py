@@ -7,7 +7,9 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from dcnfast.encode.scaling import BLOCK, FARTHEST, QUANTILE_ROWS, NumericScaler, Standardizer
+from dcnfast.encode.columns import BLOCK, SOME_ROWS
+from dcnfast.encode.scaling import NumericScaler
+from dcnfast.encode.standardizer import FARTHEST, Standardizer
 
 SCALINGS = ["standard", "quantile", "log", "robust_smooth", None]
 WITH_A_MEAN = ["standard", "quantile", "log", None]
@@ -65,7 +67,7 @@ def test_quantiles_of_equal_numbers_lie_in_the_middle():
 
 
 def test_many_rows_of_quantiles_are_found_in_some(rng):
-    x = rng.normal(size=(QUANTILE_ROWS + 50_000, 1)) ** 3
+    x = rng.normal(size=(SOME_ROWS + 50_000, 1)) ** 3
     z = scale(x, "quantile")
     inside = np.abs(x) < 2**3
     np.testing.assert_allclose(z[inside], np.cbrt(x)[inside], atol=0.05)

@@ -8,7 +8,8 @@ import pytest
 
 from dcnfast import _core
 from dcnfast.encode.robust import BEND, bent
-from dcnfast.encode.scaling import FARTHEST, NumericScaler
+from dcnfast.encode.scaling import NumericScaler
+from dcnfast.encode.standardizer import FARTHEST
 
 M = 4
 

@@ -6,7 +6,7 @@ learned is learned here; ``ColumnScales`` of the engine applies it, to tables an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,33 +16,12 @@ from scipy.sparse import issparse
 from scipy.special import ndtri
 
 from dcnfast import _core
-from dcnfast.encode.robust import BEND, bent, middle_and_spread
+from dcnfast.encode.columns import Floats, blocks, some_rows
+from dcnfast.encode.robust import BEND, bent
+from dcnfast.encode.standardizer import FARTHEST, NO_KNOTS, Standardizer
 
-Floats = npt.NDArray[np.float64]
-Blocks = Callable[[], Iterator[tuple[slice, Floats]]]
-
-# No training row is further out than sqrt(n) standard deviations. What comes later may be anything,
-# and a polynomial of it should stay a number.
-FARTHEST = 1e4
-
-BLOCK = 32768  # numbers; a quarter of a MB
 KNOTS = 1000  # of the function that takes a column to its quantiles
-QUANTILE_ROWS = 200_000  # rows that the quantiles are found in
-_NO_KNOTS = (np.empty(0), np.empty(0))
 HEAVY = 6.0  # standard deviations; no normal column of a billion rows has a number farther out
-
-
-def blocks(X: Any) -> Iterator[tuple[slice, Floats]]:
-    """Yield the rows of an array or a sparse matrix, a few at a time, as float64 copies.
-
-    Column after column, as they are worked on.
-    """
-    n, m = X.shape
-    step = max(1, BLOCK // max(1, m))
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        part = X[rows].toarray() if issparse(X) else X[rows]
-        yield rows, np.array(part, dtype=np.float64, order="F")
 
 
 @dataclass(frozen=True)
@@ -79,127 +58,6 @@ SCALINGS = {
         ScalingRecord(None, "they stay as they are"),
     )
 }
-
-
-class Standardizer:
-    """Takes the mean away and divides by the standard deviation, column by column.
-
-    Constant columns become 0. Works for every finite input: columns near the ends of the floating
-    point range are first multiplied by a power of two. NaN counts for nothing and becomes 0, the
-    mean.
-
-    Attributes
-    ----------
-    mean, scale : ndarray of shape (M,)
-        Of the columns times ``factor``.
-    factor : ndarray of shape (M,)
-        Powers of two, 1 for ordinary columns.
-    low, high : ndarray of shape (M,)
-        Range of the standardised training columns.
-    lowest, highest : ndarray of shape (M,)
-        Range of the training columns as they came.
-    constant : ndarray of shape (M,), bool
-        Columns with at most one value.
-    """
-
-    def fit(self, X: Any, weight: Floats | None = None) -> Standardizer:
-        """Learn mean and scale.
-
-        Parameters
-        ----------
-        X : ndarray or sparse matrix of shape (n, M)
-            Finite or NaN.
-        weight : ndarray of shape (n,) or None
-            Not negative, not all zero.
-        """
-        return self.fit_blocks(lambda: blocks(X), X.shape, weight)
-
-    def fit_blocks(
-        self, read: Blocks, shape: tuple[int, int], weight: Floats | None = None
-    ) -> Standardizer:
-        """Learn mean and scale of rows that ``read()`` gives block by block."""
-        n, m = shape
-        w = None if weight is None else (weight / weight.max())[:, None]
-        all_weight = float(n) if w is None else w.sum()
-        low, high = np.full(m, np.nan), np.full(m, np.nan)
-        total = np.full(m, all_weight)
-        for rows, block in read():
-            low, high = np.fmin(low, np.fmin.reduce(block)), np.fmax(high, np.fmax.reduce(block))
-            if (missing := np.isnan(block)).any():
-                total -= _weighted_sum(w, rows, missing)
-        low, high = np.nan_to_num(low), np.nan_to_num(high)
-        exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))[1]
-        if w is not None and not w.all():  # rows without weight count as absent
-            low, high = _range(block[w[rows, 0] > 0] for rows, block in read())
-        self.lowest, self.highest = low, high
-        self.factor = np.where(
-            np.abs(exponent) > 300, np.ldexp(1.0, np.clip(-exponent, -1000, 1000)), 1.0
-        )
-        total = np.where(
-            total > n * np.finfo(np.float64).eps * all_weight, total, 1.0
-        )  # 0, if not for rounding
-        mean, variance = np.zeros(m), np.zeros(m)
-        for rows, block in read():
-            mean += _weighted_sum(w, rows, _zero_for_nan(block * self.factor))
-        self.mean = mean / total
-        for rows, block in read():
-            deviation = _zero_for_nan(block * self.factor - self.mean)
-            variance += _weighted_sum(w, rows, deviation**2)
-        variance /= total
-        # what rounding alone can produce, as scikit-learn's StandardScaler judges it
-        eps = n * np.finfo(np.float64).eps
-        constant = variance <= eps * variance + (eps * self.mean) ** 2
-        self.scale = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
-        self.constant = constant
-        return self._find_ends()
-
-    def by_quartiles(self, X: Any, weight: Floats | None = None) -> Standardizer:
-        """Take the median for the mean, and the interquartile range for the deviation."""
-        width = self.highest * self.factor - self.lowest * self.factor
-        self.mean, self.scale = middle_and_spread(X, weight, self.factor, width)
-        return self._find_ends()
-
-    def _find_ends(self) -> Standardizer:
-        ends = self.transform(np.stack([self.lowest, self.highest]), np.float64)
-        self.low, self.high = np.minimum(ends[0], 0), np.maximum(ends[1], 0)
-        return self
-
-    def transform(self, X: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Standardise; values farther out than ``FARTHEST`` standard deviations are cut there.
-
-        Parameters
-        ----------
-        X : ndarray or sparse matrix of shape (n, M)
-        dtype : dtype
-            Of the result, which is C-contiguous.
-        """
-        Z, scales = np.empty(X.shape, dtype), self._scales()
-        for rows, block in blocks(X):
-            scales.transform(block, Z[rows])
-        return Z
-
-    def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Bring standardised rows into the range of the training rows."""
-        return np.ascontiguousarray(np.clip(Z, self.low, self.high), dtype=Z.dtype)
-
-    def inverse(self, Z: npt.NDArray[Any]) -> Floats:
-        """Undo :meth:`transform`; what would overflow becomes the largest finite number.
-
-        A column that was constant comes back as that constant, in whatever unit it has.
-        """
-        Z = np.where(self.constant, 0.0, Z.astype(np.float64))
-        with np.errstate(over="ignore"):
-            X = (Z * self.scale + self.mean) / self.factor
-        largest = np.finfo(np.float64).max
-        return np.asarray(np.clip(X, -largest, largest))
-
-    def _scales(self) -> _core.ColumnScales:
-        m = len(self.mean)
-        no, everything = np.zeros(m), np.full(m, np.inf)
-        return _core.ColumnScales(
-            [str(j) for j in range(m)], [_NO_KNOTS] * m, -everything, everything, self.factor,
-            self.mean, self.scale, no, self.constant, np.empty(0, np.int64), FARTHEST,
-        )  # fmt: skip
 
 
 class NumericScaler:
@@ -253,9 +111,7 @@ class NumericScaler:
         self._ranked = self._columns_to_rank(X, weight)
         self._knots: list[tuple[Floats, Floats]] = []
         if len(self._ranked):
-            present = np.arange(n) if weight is None else np.flatnonzero(weight)
-            few = np.linspace(0, len(present) - 1, min(len(present), QUANTILE_ROWS))
-            rows = present[few.astype(np.intp)]  # the same in every fit
+            rows = some_rows(n, weight)
             known = None if weight is None else weight[rows]
             self._knots = _find_knots(X[rows][:, self._ranked], known)
         if len(self._ranked) or self.scaling != "auto":  # else "auto" has looked at all columns
@@ -318,7 +174,7 @@ class NumericScaler:
 
     def _all_knots(self) -> list[tuple[Floats, Floats]]:
         """Return for each column what its numbers are interpolated between, or nothing."""
-        pairs = [_NO_KNOTS] * len(self.standardizer.mean)
+        pairs = [NO_KNOTS] * len(self.standardizer.mean)
         for j, pair in zip(self._ranked, self._knots, strict=True):
             pairs[j] = pair
         return pairs
@@ -345,27 +201,6 @@ class NumericScaler:
 def logarithm(numbers: Floats) -> Floats:
     """Return sign(x) log(1 + abs(x)) of each number x, in the order in which they lie."""
     return np.copysign(np.log1p(np.abs(numbers)), numbers)
-
-
-def _range(parts: Iterable[Floats]) -> tuple[Floats, Floats]:
-    """Return the least and the largest number of each column, 0 where there is none."""
-    ends = [
-        (np.fmin.reduce(part, initial=np.nan), np.fmax.reduce(part, initial=np.nan))
-        for part in parts
-    ]
-    low, high = (np.array(end) for end in zip(*ends, strict=True))
-    return np.nan_to_num(np.fmin.reduce(low)), np.nan_to_num(np.fmax.reduce(high))
-
-
-def _weighted_sum(w: Floats | None, rows: slice, block: npt.NDArray[Any]) -> Floats:
-    return np.asarray(block.sum(axis=0) if w is None else (w[rows] * block).sum(axis=0), np.float64)
-
-
-def _zero_for_nan(block: Floats) -> Floats:
-    """Put 0 in the place of NaN, in a block without infinities."""
-    if np.isnan(block.sum()):
-        np.nan_to_num(block, copy=False)
-    return block
 
 
 def _clip_to(dtype: npt.DTypeLike, numbers: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.encode.grouped_rows import Codes, Floats, GroupedRows, Ids, Targets
-from dcnfast.encode.scaling import Standardizer
+from dcnfast.encode.standardizer import Standardizer
 from dcnfast.parallel import each
 
 Keys = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 from sklearn.utils import compute_class_weight
 
 from dcnfast.encode.grouped_rows import Targets
-from dcnfast.encode.scaling import Standardizer
+from dcnfast.encode.standardizer import Standardizer
 from dcnfast.network.losses import LOSSES, Loss
 
 Array = npt.NDArray[Any]
