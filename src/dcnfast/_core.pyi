@@ -358,8 +358,10 @@ class ColumnScales:
         indicators: npt.NDArray[np.int64],
         farthest: float,
         bend: float = 0.0,
+        bins: Sequence[tuple[npt.NDArray[np.float64], float]] = ...,  # edges, unit
+        goes_on: bool = False,
     ) -> None: ...
-    # X (n,M) in the order of its columns -> out (n,M+I), float32 or float64
+    # X (n,M) in the order of its columns -> out (n,M+I+J), float32 or float64
     def transform(self, X: npt.NDArray[np.float64], out: npt.NDArray[_T]) -> None: ...
 
 # ---- one row

@@ -80,7 +80,9 @@ def test_out_is_written_where_it_is_or_refused():
         ["a"], [([], [])], -one, one, one, zero, one, zero, zero.astype(bool),
         np.array([0]), FARTHEST,
     )  # fmt: skip
-    with pytest.raises(ValueError, match=r"transform: out has shape \(3, 1\), want \(n, M \+ I\)"):
+    with pytest.raises(
+        ValueError, match=r"transform: out has shape \(3, 1\), want \(n, M \+ I \+ J\)"
+    ):
         scales.transform(np.ones((3, 1)), np.empty((3, 1)))
     with pytest.raises(ValueError, match=r"transform: X has shape \(3, 2\), want \(n, M\)"):
         scales.transform(np.ones((3, 2), order="F"), np.empty((3, 2)))

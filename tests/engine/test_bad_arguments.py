@@ -233,9 +233,16 @@ def of_rows():
         *([(x, k), ([], [])] for k in ([0, math.nan, 1], [0, 1, math.inf])),
     ]  # fmt: skip
     low, high = np.full(2, -math.inf), np.full(2, 1.0)
-    make = (names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4, 3.0)
-    scales = _core.ColumnScales(*make)
-    predict = _core.RowPredictorF64(net, scales)
+    bins = [([0.0, 1.0, 2.0], 1.0), ([], 1.0)]
+    none = ([], 1.0)
+    bad_bins = [
+        None, bins * 2, [none], *([(x, unit), none] for unit in (0.0, -1.0, math.nan, math.inf)),
+        *([(b, 1.0), none] for b in ([0.0], [0, 0], [1, 0], [0, math.nan, 1], [0, math.inf])),
+        *([(b, 1.0), none] for b in ([-1e308, 1e308], [0, 5e-324, 1])),
+    ]  # fmt: skip
+    make = (names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4, 3.0, bins, True)
+    scales, plain = _core.ColumnScales(*make), _core.ColumnScales(*make[:12])
+    predict = _core.RowPredictorF64(net, plain)
     ids, numbers = np.zeros(2, np.int32), np.ones(2)
     return {
         "ColumnScales": (
@@ -243,15 +250,15 @@ def of_rows():
             {0: [None, [], ["a"], names * 2, [1, 2]], 1: bad_knots,
              2: [bad[0], high + 1, low[:1]], 3: [bad[0], high[:1]], 4: bad, 5: bad,
              6: [zero, *bad], 7: bad, 9: [many - 1, many + 2, many[:3] + 2**62],
-             10: [0.0, -1.0, math.nan, None], 11: [-1.0, math.nan, math.inf, None]},
+             10: [0.0, -1.0, math.nan, None], 11: [-1.0, math.nan, math.inf, None], 12: bad_bins},
         ),
         "transform": (
-            scales.transform, (np.ones((5, 2), order="F"), np.empty((5, 3))),
+            scales.transform, (np.ones((5, 2), order="F"), np.empty((5, 4))),
             {0: [None, np.ones((5, 2)), np.ones((5, 2), np.float32, order="F")],
-             1: [None, np.empty((5, 3), np.int64), np.empty((5, 3), order="F")]},
+             1: [None, np.empty((5, 4), np.int64), np.empty((5, 4), order="F")]},
         ),
         "RowPredictor": (
-            _core.RowPredictorF64, (net, scales),
+            _core.RowPredictorF64, (net, plain),
             {0: [None, 1, _core.NetworkF32(_core.NetworkConfig(**CONFIG))],
              1: [None, 1, make, _core.ColumnScales(*make[:9], many, 1e4)]},
         ),

@@ -15,6 +15,7 @@ namespace {
 
 using Doubles = Array<double>;
 using AllKnots = std::vector<std::pair<std::vector<double>, std::vector<double>>>;
+using AllBins = std::vector<std::pair<std::vector<double>, double>>;  // edges, unit
 
 void check_knots(const std::string& name, const Knots& knots) {
   const auto& [x, z] = knots;
@@ -39,11 +40,30 @@ void check_scale(const ColumnScale& c) {
                           ", want finite numbers, a scale other than 0, and low at most high");
 }
 
+bool is_finite_step(double step) { return std::isfinite(step) && std::isfinite(1 / step); }
+
+// No edges: a column without bins.
+Bins make_bins(const std::string& name, const std::vector<double>& edges, double unit,
+               bool goes_on) {
+  Bins bins{{edges, std::vector<double>(edges.size())}, unit, goes_on};
+  bool ok = edges.size() != 1 && std::isfinite(unit) && unit > 0;
+  for (std::size_t t = 0; t < edges.size(); ++t) {
+    bins.places.z[t] = static_cast<double>(t);
+    ok = ok && std::isfinite(edges[t]);
+    ok = ok && (t == 0 || (edges[t] > edges[t - 1] && is_finite_step(edges[t] - edges[t - 1])));
+  }
+  if (!ok)
+    throw py::value_error("ColumnScales: the bins of '" + name +
+                          "' are no two or more ascending edges, the differences of which and 1 "
+                          "over them are finite, and a unit above 0");
+  return bins;
+}
+
 ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& knots,
                          const Doubles& low, const Doubles& high, const Doubles& factor,
                          const Doubles& mean, const Doubles& scale, const Doubles& missing,
                          const Array<bool>& constant, const Array<std::int64_t>& indicators,
-                         double farthest, double bend) {
+                         double farthest, double bend, const AllBins& bins, bool goes_on) {
   const char* function = "ColumnScales";
   check_number(function, "farthest", farthest, farthest > 0, "a number above 0");
   check_number(function, "bend", bend, bend >= 0 && std::isfinite(bend),
@@ -61,6 +81,9 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
     check_shape(function, argument, *array, {{"M", M}});
   check_shape(function, "constant", constant, {{"M", M}});
   check_shape(function, "indicators", indicators, {{"I"}});
+  if (!bins.empty() && bins.size() != names.size())
+    throw py::value_error("ColumnScales: bins has " + std::to_string(bins.size()) +
+                          " columns, want " + std::to_string(M) + ", or none at all");
   ColumnScales scales{{}, {}, farthest, bend};
   for (py::ssize_t j = 0; j < M; ++j) {
     const auto at = static_cast<std::size_t>(j);
@@ -72,8 +95,13 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
                               mean.at(j),
                               scale.at(j),
                               missing.at(j),
-                              constant.at(j)});
-    check_scale(scales.columns.back());
+                              constant.at(j),
+                              {}});
+    ColumnScale& column = scales.columns.back();
+    check_scale(column);
+    if (!bins.empty())
+      column.bins = make_bins(column.name, bins[at].first, bins[at].second, goes_on);
+    if (column.has_bins()) ++scales.n_binned;
   }
   for (py::ssize_t i = 0; i < indicators.shape(0); ++i) {
     const std::int64_t column = indicators.at(i);
@@ -85,7 +113,7 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
   return scales;
 }
 
-// X (n,M), column after column, and out (n,M+I), row after row: written where it is.
+// X (n,M), column after column, and out (n,M+I+J), row after row: written where it is.
 template <class T> using Written = py::array_t<T, py::array::c_style>;
 using Columns = py::array_t<double, py::array::f_style>;
 
@@ -93,7 +121,7 @@ template <class T> void transform(const ColumnScales& scales, const Columns& X, 
   const char* function = "ColumnScales.transform";
   check_shape(function, "X", X, {{"n"}, {"M", static_cast<py::ssize_t>(scales.columns.size())}});
   check_shape(function, "out", out,
-              {{"n", X.shape(0)}, {"M + I", static_cast<py::ssize_t>(scales.width())}});
+              {{"n", X.shape(0)}, {"M + I + J", static_cast<py::ssize_t>(scales.width())}});
   const double* x = X.data();
   T* to = out.mutable_data();
   const auto odd = [](const void* data, std::size_t size) {
@@ -115,7 +143,7 @@ void register_scale(py::module_& m) {
   py::class_<ColumnScales> scales(m, "ColumnScales");
   def_init<const std::vector<std::string>&, const AllKnots&, const Doubles&, const Doubles&,
            const Doubles&, const Doubles&, const Doubles&, const Doubles&, const Array<bool>&,
-           const Array<std::int64_t>&, double, double>(
+           const Array<std::int64_t>&, double, double, const AllBins&, bool>(
       scales,
       [](auto&&... arguments) {
         return std::make_unique<ColumnScales>(
@@ -123,7 +151,8 @@ void register_scale(py::module_& m) {
       },
       py::arg("names"), py::arg("knots"), py::arg("low"), py::arg("high"), py::arg("factor"),
       py::arg("mean"), py::arg("scale"), py::arg("missing"), py::arg("constant"),
-      py::arg("indicators"), py::arg("farthest"), py::arg("bend") = 0.0);
+      py::arg("indicators"), py::arg("farthest"), py::arg("bend") = 0.0,
+      py::arg("bins") = AllBins(), py::arg("goes_on") = false);
   scales.def("transform", &transform<float>, py::arg("X").noconvert(), py::arg("out").noconvert())
       .def("transform", &transform<double>, py::arg("X").noconvert(), py::arg("out").noconvert());
 }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.encode.bins import Rule as BinRule
 from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
@@ -41,13 +42,18 @@ class TableEncoder:
         That many rows in place of a vocabulary, for all categorical fields or those named.
     target_statistics : Rule or None, default=None
         How to make numeric columns of the targets and counts of categories, if at all.
+    numeric_bins : bins.Rule or None, default=None
+        Where the edges of the bins are, for embeddings of numbers; None makes no bins.
 
     Attributes
     ----------
     fields : list of Field
         In the order of the columns.
     n_dense : int
-        Dense columns, indicators of missing numbers included.
+        Dense columns without bins, indicators of missing numbers included. Two for each column with
+        bins follow them.
+    bins : list of int
+        How many bins each such column has.
     columns : list of Vocabulary or Buckets
         How each field finds its rows.
     statistics : Statistics or None
@@ -67,6 +73,7 @@ class TableEncoder:
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
         target_statistics: Rule | None = None,
+        numeric_bins: BinRule | None = None,
     ) -> None:
         self.numeric_scaling = numeric_scaling
         self.numeric_clip = numeric_clip
@@ -74,6 +81,7 @@ class TableEncoder:
         self.max_categories = max_categories
         self.hash_buckets = hash_buckets
         self.target_statistics = target_statistics
+        self.numeric_bins = numeric_bins
 
     def fit(
         self, table: Table, weight: npt.NDArray[Any] | None = None, n_jobs: int | None = 1
@@ -115,7 +123,9 @@ class TableEncoder:
         """
         names = table.categorical_names
         self._check_parameters(names)
-        self.scaler = NumericScaler(self.numeric_scaling, clips=self.numeric_clip)
+        self.scaler = NumericScaler(
+            self.numeric_scaling, clips=self.numeric_clip, rule=self.numeric_bins
+        )
         self.columns = [self._column(name) for name in names]
         fits: list[Callable[[], Any]] = [
             partial(column.fit, factor)
@@ -134,9 +144,16 @@ class TableEncoder:
             self.scaler.fit(_beside(table.numbers, own), weight)
         if self.statistics is not None and targets is not None:
             numeric += self.statistics.names(names, targets)
-        self._dense_names = [*numeric, *(f"missing_{numeric[j]}" for j in self.scaler.indicators)]
-        self.n_dense = len(self._dense_names)
+        plain = [numeric[j] for j in self.scaler.plain]
+        plain += [f"missing_{numeric[j]}" for j in self.scaler.indicators]
+        self.n_dense = len(plain)
+        self._dense_names = [*plain, *(numeric[j] for j in self.scaler.bins)]
         return own
+
+    @property
+    def bins(self) -> list[int]:
+        """How many bins each column with bins has."""
+        return [found.n for found in self.scaler.bins.values()]
 
     def _fit_statistics(
         self, table: Table, targets: Targets | None, n_jobs: int | None
@@ -186,7 +203,7 @@ class TableEncoder:
         """
         n = len(table)
         ids = np.empty((n, len(self.fields)), np.int32)
-        dense = np.empty((n, self.n_dense), dtype)
+        dense = np.empty((n, self.n_dense + 2 * len(self.scaler.bins)), dtype)
         for column, field, factor in zip(self.columns, self.fields, table.factors, strict=True):
             refuse_other_kinds(column, factor.values, f"{table.argument}: column {field.name!r}")
         known = self._rows_of_values(table)
@@ -223,23 +240,28 @@ class TableEncoder:
     @property
     def numeric_names(self) -> list[str]:
         """Names of what is scaled: the numeric columns, then the statistics of categories."""
-        return self._dense_names[: self.n_dense - len(self.scaler.indicators)]
+        scaler, names = self.scaler, self._dense_names
+        shown = [*names[: len(scaler.plain)], *names[self.n_dense :]]
+        places = [*scaler.plain, *scaler.bins]
+        return [name for _, name in sorted(zip(places, shown, strict=True))]
 
     def sources(self) -> list[tuple[str, ...]]:
-        """Return for each dense column the columns of the table that it is made of."""
+        """Return the columns of the table that each dense column, or one with bins, is made of."""
         made = [] if self.statistics is None else self.statistics.fields_of_columns()
         numeric = self.numeric_names
-        plain = numeric[: len(numeric) - len(made)]
-        groups = [tuple(self.fields[j].name for j in group) for group in made]
-        indicators = [plain[j] for j in self.scaler.indicators]
-        return [*((name,) for name in plain), *groups, *((name,) for name in indicators)]
+        read: list[tuple[str, ...]] = [(name,) for name in numeric[: len(numeric) - len(made)]]
+        read += [tuple(self.fields[j].name for j in group) for group in made]
+        return [read[j] for j in (*self.scaler.plain, *self.scaler.indicators, *self.scaler.bins)]
 
     def clip(self, dense: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring dense columns into the range of the training rows."""
         return self.scaler.clip(dense)
 
     def get_feature_names_out(self) -> npt.NDArray[np.object_]:
-        """Return the names of fields, numeric columns and indicators, as the network reads them."""
+        """Return the names of fields, numeric columns, indicators and numeric columns with bins.
+
+        As the network reads them; without bins all numeric columns stand before the indicators.
+        """
         return np.array([*(field.name for field in self.fields), *self._dense_names], dtype=object)
 
     def by_name(self) -> dict[str, Field]:

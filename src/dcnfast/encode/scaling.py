@@ -6,8 +6,9 @@ learned is learned here; ``ColumnScales`` of the engine applies it, to tables an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.sparse import issparse
 from scipy.special import ndtri
 
 from dcnfast import _core
+from dcnfast.encode.bins import MISSING_PLACE, Bins, Rule, find_bins
 from dcnfast.encode.columns import Floats, blocks, some_rows
 from dcnfast.encode.robust import BEND, bent
 from dcnfast.encode.standardizer import FARTHEST, NO_KNOTS, Standardizer
@@ -63,9 +65,13 @@ SCALINGS = {
 class NumericScaler:
     """The numeric columns as the network reads them, and a column for what was missing.
 
-    Missing numbers become the mean of the training rows, with "robust_smooth" the median. Each
-    column in which training saw both numbers and missing ones has an indicator, behind all the
-    columns: 1 where it is missing, else 0.
+    Without bins all columns are plain. Of a plain column missing numbers become the mean of the
+    training rows, with "robust_smooth" the median; if training saw both numbers and missing ones in
+    it, it has an indicator, behind all the plain columns: 1 where it is missing, else 0.
+
+    Columns with bins come last, each as two: z, scaled as the others are, and u, its place among
+    the bins: the number of the bin and the share of it that is below. Of a missing number z is 0
+    and u ``MISSING_PLACE``.
 
     Parameters
     ----------
@@ -77,22 +83,32 @@ class NumericScaler:
         sign(x) log(1 + abs(x)). "robust_smooth": by median and quartiles, then bent. None: as they
         are, but for what the dtype cannot hold.
     clips : bool, default=True
-        Whether numbers beyond the range of the training rows become its border.
+        Whether numbers beyond the range of the training rows become its border. Their places
+        among the bins go on behind the outer edge if not.
+    rule : Rule or None, default=None
+        Where the edges of bins are; None makes all columns plain.
 
     Attributes
     ----------
+    bins : dict of int to Bins
+        By column: all in which training saw two distinct numbers, in their order.
     indicators : ndarray of shape (I,), int
         Columns that have an indicator.
-    low, high : ndarray of shape (M + I,)
-        Range of the training rows.
+    low, high : ndarray of shape (P + I + 2 J,)
+        Range of the training rows, of P plain columns, indicators and J columns with bins.
     """
 
     clips = False  # of a pickle that does not say it
+    rule: Rule | None = None
+    bins: Mapping[int, Bins] = MappingProxyType({})
     _made: tuple[np.dtype[Any], _core.ColumnScales] | None = None
 
-    def __init__(self, scaling: str | None = "auto", *, clips: bool = True) -> None:
+    def __init__(
+        self, scaling: str | None = "auto", *, clips: bool = True, rule: Rule | None = None
+    ) -> None:
         self.scaling = scaling
         self.clips = clips
+        self.rule = rule
 
     def fit(self, X: Any, weight: Floats | None = None) -> NumericScaler:
         """Learn from the training rows.
@@ -107,7 +123,9 @@ class NumericScaler:
         self._made = None
         n, m = X.shape
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
-        self.indicators = np.flatnonzero((n_missing > 0) & (n_missing < n))
+        self.bins = {} if self.rule is None else find_bins(X, weight, self.rule, self._before)
+        gaps = (n_missing > 0) & (n_missing < n)
+        self.indicators = np.array([j for j in np.flatnonzero(gaps) if j not in self.bins], int)
         self._ranked = self._columns_to_rank(X, weight)
         self._knots: list[tuple[Floats, Floats]] = []
         if len(self._ranked):
@@ -121,19 +139,19 @@ class NumericScaler:
         if self.scaling == "robust_smooth":
             z.by_quartiles(X, weight)
             low, high = bent(z.low), bent(z.high)
-        self.low = np.append(low, np.zeros(len(self.indicators)))
-        self.high = np.append(high, np.ones(len(self.indicators)))
+        counts = [bins.n for bins in self.bins.values()]
+        self.low = self._lay_out(low, 0, [0] * len(counts))
+        self.high = self._lay_out(high, 1, counts)
         return self
 
     def transform(self, X: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return the columns and the indicators, C-contiguous, shape (n, M + I)."""
-        n, m = X.shape
-        Z = np.empty((n, m + len(self.indicators)), dtype)
+        """Return the columns as they are laid out, C-contiguous, shape (n, P + I + 2 J)."""
+        Z = np.empty((X.shape[0], len(self.low)), dtype)
         if self._made is None or self._made[0] != Z.dtype:
             self._made = Z.dtype, self.scales(Z.dtype)
         scales = self._made[1]
         for rows, block in blocks(X):
-            scales.transform(logarithm(block) if self.scaling == "log" else block, Z[rows])
+            scales.transform(self._before(block), Z[rows])
         return Z
 
     def __getstate__(self) -> dict[str, Any]:
@@ -158,19 +176,51 @@ class NumericScaler:
             constant, farthest = np.zeros(m, bool), float(np.finfo(dtype).max)
             factor, mean, scale = np.ones(m), np.zeros(m), np.ones(m)
             missing = np.clip(z.mean / z.factor, -farthest, farthest)
+            missing[list(self.bins)] = 0
         low, high = np.full(m, -np.inf), np.full(m, np.inf)
         if self.clips:  # training rows stay what they are
             low, high = z.lowest, z.highest
         return _core.ColumnScales(
             [str(j) for j in range(m)] if names is None else names, self._all_knots(), low, high,
             factor, mean, scale, missing, constant, self.indicators.astype(np.int64), farthest,
-            BEND if self.scaling == "robust_smooth" else 0.0,
+            BEND if self.scaling == "robust_smooth" else 0.0, self._all_bins(), not self.clips,
         )  # fmt: skip
 
     def clip(self, Z: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Bring scaled rows into the range of the training rows."""
+        """Bring scaled rows into the range of the training rows; missing numbers stay missing."""
         low, high = _clip_to(Z.dtype, self.low), _clip_to(Z.dtype, self.high)
-        return np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
+        clipped = np.ascontiguousarray(np.clip(Z, low, high), dtype=Z.dtype)
+        first = len(self.low) - 2 * len(self.bins)
+        missing = Z[:, first + 1 :: 2] == MISSING_PLACE
+        clipped[:, first::2][missing] = 0
+        clipped[:, first + 1 :: 2][missing] = MISSING_PLACE
+        return clipped
+
+    @property
+    def plain(self) -> list[int]:
+        """Columns without bins."""
+        return [j for j in range(len(self.standardizer.mean)) if j not in self.bins]
+
+    def _lay_out(self, columns: Floats, indicator: float, places: Sequence[float]) -> Floats:
+        """Return one number for each column of the result."""
+        pairs = [
+            number
+            for j, place in zip(self.bins, places, strict=True)
+            for number in (columns[j], place)
+        ]
+        return np.array([*columns[self.plain], *[indicator] * len(self.indicators), *pairs])
+
+    def _before(self, numbers: Floats) -> Floats:
+        """Return what is scaled, and cut into bins."""
+        return logarithm(numbers) if self.scaling == "log" else numbers
+
+    def _all_bins(self) -> list[tuple[Floats, float]]:
+        """Return edges and unit of each column, no edges where it has no bins."""
+        if not self.bins:
+            return []
+        none = Bins(np.empty(0), 1.0)
+        of_columns = (self.bins.get(j, none) for j in range(len(self.standardizer.mean)))
+        return [(bins.edges, bins.unit) for bins in of_columns]
 
     def _all_knots(self) -> list[tuple[Floats, Floats]]:
         """Return for each column what its numbers are interpolated between, or nothing."""
@@ -181,11 +231,9 @@ class NumericScaler:
 
     def _read(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         for rows, block in blocks(X):
-            if self.scaling == "log":
-                block = logarithm(block)
-            elif len(self._ranked):
-                for j, (x, z) in zip(self._ranked, self._knots, strict=True):
-                    block[:, j] = np.interp(block[:, j], x, z)
+            block = self._before(block)
+            for j, (x, z) in zip(self._ranked, self._knots, strict=True):
+                block[:, j] = np.interp(block[:, j], x, z)
             yield rows, block
 
     def _columns_to_rank(self, X: Any, weight: Floats | None) -> npt.NDArray[np.intp]:

@@ -1,0 +1,122 @@
+"""Bins of numeric columns, for embeddings: edges at the values, or at their quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from dcnfast.encode.columns import Floats, blocks, least_and_largest, some_rows
+
+MISSING_PLACE = -1e9  # of NaN among the bins, which float32 holds; of no number
+_EPS = np.finfo(np.float64).eps
+_NARROWEST = float(np.finfo(np.float64).tiny)  # bin; 1 over it is finite
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where edges are.
+
+    Parameters
+    ----------
+    max_bins : int
+        Bins of the same number of rows, and as many of the same number of distinct values, whose
+        edges are taken together.
+    max_distinct : int
+        A column of no more distinct values has an edge at each of them.
+    """
+
+    max_bins: int
+    max_distinct: int
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The bins of a column.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n + 1,)
+        Of the column times ``unit``, ascending.
+    unit : float
+        A power of two, 1 for ordinary columns. With it all differences of edges are finite.
+    """
+
+    edges: Floats
+    unit: float
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return len(self.edges) - 1
+
+
+def find_bins(
+    X: Any, weight: Floats | None, rule: Rule, function: Callable[[Floats], Floats]
+) -> dict[int, Bins]:
+    """Return the bins of each column that has two distinct values or more.
+
+    All rows lie within the outer edges; the others are found in some of the rows.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, M)
+        Finite or NaN, which counts for nothing.
+    weight : ndarray of shape (n,) or None
+        Not negative, not all zero. A row of weight two is a row that comes twice.
+    rule : Rule
+    function : callable
+        What is done to numbers first; it must not change their order.
+    """
+    low, high = least_and_largest(
+        block if weight is None else block[weight[rows] > 0] for rows, block in blocks(X)
+    )
+    low, high = function(low), function(high)
+    rows = some_rows(X.shape[0], weight)
+    some = X if len(rows) == X.shape[0] else X[rows]
+    some = some.tocsc() if issparse(some) else some
+    mass = None if weight is None else weight[rows] / weight.max()
+    found = {}
+    for j in np.flatnonzero(low < high).tolist():
+        column = some[:, [j]].toarray()[:, 0] if issparse(some) else some[:, j]
+        unit = _unit(low[j], high[j])
+        x = function(np.asarray(column, np.float64)) * unit
+        ends = unit * np.array([low[j], high[j]])
+        found[j] = Bins(_apart(np.union1d(_edges(x, mass, rule), ends)), unit)
+    return found
+
+
+def _edges(x: Floats, weight: Floats | None, rule: Rule) -> Floats:
+    """Return the distinct values where there are few, else quantiles of rows and of values."""
+    there = ~np.isnan(x)
+    mass: Any
+    if weight is None:
+        values, mass = np.unique(x[there], return_counts=True)
+    else:
+        values, places = np.unique(x[there], return_inverse=True)
+        mass = np.bincount(places, weights=weight[there])
+    n = len(values)
+    if n <= rule.max_distinct:
+        return values
+    below = np.cumsum(mass, dtype=np.float64)
+    shares = np.linspace(0, below[-1], rule.max_bins + 1)
+    # a share that ends at a value ends there however the weights were rounded
+    of_rows = np.searchsorted(below, shares - int(there.sum()) * _EPS * below[-1])
+    of_values = np.linspace(0, n - 1, rule.max_bins + 1).astype(np.intp)
+    return np.asarray(values[np.union1d(of_rows, of_values)])
+
+
+def _apart(edges: Floats) -> Floats:
+    """Return ascending edges without those so near to the next that no line fits between."""
+    kept: Floats = edges[np.append(np.diff(edges) >= _NARROWEST, True)]
+    kept[0] = edges[0]
+    return kept
+
+
+def _unit(low: float, high: float) -> float:
+    """Return the power of two with which numbers near the ends of the range become ordinary."""
+    exponent = int(np.frexp(max(abs(low), abs(high)))[1])
+    return float(np.ldexp(1.0, max(-1000, min(1000, -exponent)))) if abs(exponent) > 300 else 1.0
