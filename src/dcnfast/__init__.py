@@ -1,6 +1,15 @@
 """dcnfast: Deep & Cross Networks for tables, trained and served on a CPU."""
 
-from dcnfast import crosses, datasets, inspection, losses, ops, optimizers, target_statistics
+from dcnfast import (
+    crosses,
+    datasets,
+    inspection,
+    losses,
+    numeric_embeddings,
+    ops,
+    optimizers,
+    target_statistics,
+)
 from dcnfast._core import version as __version__
 from dcnfast.cpu import show_config
 from dcnfast.estimators import DCNClassifier, DCNRegressor
@@ -13,6 +22,7 @@ __all__ = [
     "datasets",
     "inspection",
     "losses",
+    "numeric_embeddings",
     "ops",
     "optimizers",
     "show_config",

@@ -10,11 +10,14 @@ from sklearn.base import clone
 
 import dcnfast.crosses
 import dcnfast.losses
+import dcnfast.numeric_embeddings
 import dcnfast.optimizers
 from dcnfast.crosses import LowRank, Matrix, Vector
 from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
+from dcnfast.numeric_embeddings import Piecewise
 from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW
 from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine
 from dcnfast.target_statistics import TargetStatistics
@@ -33,18 +36,21 @@ OBJECTS = [
     LogLoss(),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
+    Piecewise(width=4, max_bins=9, max_distinct=0),
     TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
 ]
-BASES = {"Cross", "Loss", "Optimizer", "Schedule"}
+BASES = {"Cross", "Loss", "NumericEmbedding", "Optimizer", "Schedule"}
 
 
 @pytest.mark.parametrize(
-    "family", [CROSSES, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda f: f.parameter
+    "family",
+    [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES],
+    ids=lambda f: f.parameter,
 )
 def test_modules_have_every_kind(family):
     module = {
         "cross": dcnfast.crosses, "loss": dcnfast.losses, "optimizer": dcnfast.optimizers,
-        "learning_rate": dcnfast.schedules,
+        "learning_rate": dcnfast.schedules, "numeric_embedding": dcnfast.numeric_embeddings,
     }  # fmt: skip
     public = module[family.parameter]
     assert set(public.__all__) - BASES == {kind.__name__ for kind in family.values()}
@@ -128,12 +134,16 @@ BAD = {
     "final": (Cosine, [-0.1, 1.1, np.nan, np.inf], [None, "x"]),
     "momentum": (SGD, [-0.1, 1.0, np.nan], [None, "x"]),
     "nesterov": (SGD, [], [None, 1, "x"]),
+    "width": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
+    "max_bins": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
+    "max_distinct": (Piecewise, [-1, 4097], [8.0, "8", None, True]),
     "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
 }
 
 
 def test_every_option_is_tried():
-    kinds = [*CROSSES.values(), *LOSSES.values(), *OPTIMIZERS.values(), *SCHEDULES.values()]
+    families = [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES]
+    kinds = [kind for family in families for kind in family.values()]
     assert set(BAD) == {name for kind in kinds for name in kind.options}
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import SCHEDULES
 
@@ -13,7 +14,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "kinds.md").read_text()
 
 
 @pytest.mark.parametrize(
-    "family", [CROSSES, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda f: f.parameter
+    "family",
+    [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES],
+    ids=lambda f: f.parameter,
 )
 def test_the_page_names_every_kind(family):
     for kind in family.values():

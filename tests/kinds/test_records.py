@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dcnfast import ops, reference
+from dcnfast.encode.bins import Rule
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.scaling import SCALINGS
 from dcnfast.estimators.parameters import Initializer, NumericScaling
@@ -16,6 +17,7 @@ from dcnfast.network.crosses import CROSSES, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.losses import LOSSES, ClassificationLossName, RegressionLossName
 from dcnfast.network.model import Model
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbeddingName, Piecewise
 from dcnfast.reference.network import ReferenceNetwork
 from dcnfast.training.optimizers import OPTIMIZERS, OptimizerName
 from dcnfast.training.schedules import SCHEDULES, ScheduleName
@@ -39,11 +41,28 @@ def test_type_checkers_know_the_names_of_the_records():
     assert set(get_args(CrossName)) == set(CROSSES)
     assert set(get_args(OptimizerName)) == set(OPTIMIZERS)
     assert set(get_args(ScheduleName)) == set(SCHEDULES)
+    assert set(get_args(NumericEmbeddingName)) == set(NUMERIC_EMBEDDINGS)
     assert set(get_args(config.Activation)) == set(ACTIVATIONS)
     assert set(get_args(Initializer)) == set(INITIALIZERS)
     assert set(get_args(NumericScaling)) | {None} == set(SCALINGS)
     assert set(get_args(RegressionLossName)) == {n for n, loss in LOSSES.items() if loss.regresses}
     assert set(get_args(ClassificationLossName)) == {n for n, l in LOSSES.items() if l.classifies}
+
+
+@pytest.mark.parametrize("kind", NUMERIC_EMBEDDINGS.values())
+def test_what_an_embedding_of_numbers_says_of_itself(kind):
+    assert kind.summary.endswith(".")
+    assert kind.formula
+    assert kind.source.endswith(".")
+    assert set(kind.defaults()) == set(kind.options)
+    kind().check("argument")
+    assert kind().rule() == kind().set_params(width=3).rule()
+
+
+def test_the_encoder_gets_plain_numbers():
+    rule = Piecewise(max_bins=np.int64(9), max_distinct=np.uint8(3)).rule()
+    assert rule == Rule(max_bins=9, max_distinct=3)
+    assert {type(rule.max_bins), type(rule.max_distinct)} == {int}
 
 
 def network(**options):

@@ -18,7 +18,9 @@ PACKAGES = [
 LEAVES = {"_core", "cpu", "parallel", "datasets", "metrics", "testing"}
 BESIDE = {"ops", "reference"}  # import the kinds of `network` and the leaves
 # Show kinds of the packages, to people alone.
-PUBLIC = {"crosses", "losses", "optimizers", "schedules", "target_statistics"}
+PUBLIC = {
+    "crosses", "losses", "numeric_embeddings", "optimizers", "schedules", "target_statistics",
+}  # fmt: skip
 WITH_SKLEARN = {"table", "estimators", "inspection", "commands", "metrics", "datasets"}
 
 
