@@ -15,6 +15,11 @@ from dcnfast.estimators.parameters import PARTS
 from dcnfast.network.config import AUTOMATIC_MEMBERS, NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
+from dcnfast.network.numeric_embeddings import (
+    NUMERIC_EMBEDDINGS,
+    NumericEmbedding,
+    automatic_numeric,
+)
 from dcnfast.training.optimizers import OPTIMIZERS
 
 K = TypeVar("K", bound=Kind)
@@ -68,8 +73,10 @@ def configure(
     """
     fields = encoder.fields
     widths = _embedding_widths(estimator.embedding_dim, fields)
+    described = _numeric(estimator, encoder)
     D = sum(widths.values()) + encoder.n_dense
-    described: dict[str, Any] = {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    D += len(encoder.bins) * described["numeric_width"]
+    described |= {name: getattr(estimator, name) for name in AS_THEY_ARE}
     described |= kind_of(CROSSES, estimator).engine_options(D)
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse
@@ -88,6 +95,24 @@ def configure(
 def kind_of(family: Family[K], estimator: Any) -> K:
     """Return the object that an estimator's parameter means, as a name or by itself."""
     return family.resolve(getattr(estimator, family.parameter), vars(estimator))
+
+
+def numeric_kind(estimator: Any, n_columns: int) -> NumericEmbedding | None:
+    """Return how numbers are embedded, if they are, in a table of so many of them."""
+    given = estimator.numeric_embedding
+    if given is None:
+        return None
+    if isinstance(given, str) and given == "auto":
+        return automatic_numeric(n_columns)
+    return kind_of(NUMERIC_EMBEDDINGS, estimator)
+
+
+def _numeric(estimator: Any, encoder: TableEncoder) -> dict[str, Any]:
+    kind = numeric_kind(estimator, len(encoder.bins))
+    if kind is None or not encoder.bins:
+        return {"numeric_width": 0}
+    bins = tuple(encoder.bins)
+    return {"numeric_embedding": kind.name, "numeric_bins": bins, "numeric_width": int(kind.width)}
 
 
 def _hidden(estimator: Any) -> tuple[int, ...]:

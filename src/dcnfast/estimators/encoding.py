@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.configure import numeric_kind
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import Target
 from dcnfast.training.target_statistics import rule_of
@@ -49,6 +50,7 @@ def fit_encoder(
     if last is not None:
         own = None if targets is None else last.own(part.table, targets, estimator.n_jobs)
         return last, replace(part, own=own)
+    numeric = numeric_kind(estimator, part.table.numbers.shape[1])
     encoder = TableEncoder(
         numeric_scaling=estimator.numeric_scaling,
         numeric_clip=bool(estimator.numeric_clip),
@@ -56,6 +58,7 @@ def fit_encoder(
         max_categories=estimator.max_categories,
         hash_buckets=estimator.hash_buckets,
         target_statistics=rule,
+        numeric_bins=None if numeric is None else numeric.rule(),
     )
     own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets)
     return encoder, replace(part, own=own)

@@ -29,6 +29,12 @@ from dcnfast.network.losses import (
     RegressionLoss,
     RegressionLossName,
 )
+from dcnfast.network.numeric_embeddings import (
+    AUTOMATIC_COLUMNS,
+    NUMERIC_EMBEDDINGS,
+    NumericEmbedding,
+    NumericEmbeddingName,
+)
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from dcnfast.training.schedules import SCHEDULES, Schedule, ScheduleName
 from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
@@ -43,11 +49,12 @@ RegressionLossChoice = RegressionLossName | RegressionLoss
 ClassificationLossChoice = ClassificationLossName | ClassificationLoss
 OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
+NumericChoice = NumericEmbeddingName | NumericEmbedding | Literal["auto"] | None
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
 FAMILIES: dict[str, Family[Any]] = {
     family.parameter: family
-    for family in (CROSSES, LOSSES, OPTIMIZERS, SCHEDULES, TARGET_STATISTICS)
+    for family in (CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES, TARGET_STATISTICS)
 }
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
@@ -121,6 +128,8 @@ numeric_clip : bool, default=True
     extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
     then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
     is that of the first fit.
+numeric_embedding : None, "auto", {numeric} or object, default=None
+    {about_numeric}
 loss : {loss} or object, default="{default_loss}"
     {about_losses}
 alpha : "auto", float or dict of str to float, default="auto"
@@ -253,6 +262,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "target_statistics": [StrOptions({"auto"}), TargetStatistics, None],
     "numeric_scaling": [StrOptions(set(SCALINGS) - {None}), None],
     "numeric_clip": ["boolean"],
+    "numeric_embedding": [StrOptions({"auto", *NUMERIC_EMBEDDINGS}), NumericEmbedding, None],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
@@ -308,8 +318,8 @@ class TakesKinds:
             given = params.get(parameter, getattr(self, parameter, None))
             if nested and isinstance(given, str | None) and parameter in FAMILIES:
                 family = FAMILIES[parameter]
-                kind = family.get(given or "auto")
-                wanted = "..." if kind is None else kind.__name__
+                kind = family.get(given or "auto", family.first)
+                wanted = kind.__name__
                 what = "None" if given is None else f"the name {given!r}"
                 raise ValueError(
                     f"{name} is given and {parameter} is {what}, want an object that "
@@ -321,8 +331,9 @@ class TakesKinds:
     def _validate_params(self) -> None:
         super()._validate_params()  # type: ignore[misc]
         for name, family in FAMILIES.items():
-            if getattr(self, name) is not None:  # which scikit-learn's constraints allow or not
-                family.resolve(getattr(self, name), vars(self))
+            given = getattr(self, name)  # None and "auto": which constraints above allow or not
+            if given is not None and (given in family or given != "auto"):
+                family.resolve(given, vars(self))
 
 
 def _listed(names: Iterable[str | None]) -> str:
@@ -356,6 +367,13 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
         'are. Missing numbers become the mean (the median with "robust_smooth"), and a column of 0 '
         "and 1 tells where they were.",
+        "numeric": _listed(NUMERIC_EMBEDDINGS),
+        "about_numeric": "Whether numeric columns have embeddings, as categories do. "
+        f'{_told(NUMERIC_EMBEDDINGS.values())} "auto" is the first of them, narrower where there '
+        f"are many columns, and None above {AUTOMATIC_COLUMNS}. None: each is one column, "
+        "and the cross part a polynomial of the columns. A missing number has an embedding of its "
+        "own. An object of :mod:`dcnfast.numeric_embeddings`, as "
+        "``numeric_embeddings.Piecewise(width=16)``, has options.",
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")

@@ -15,6 +15,7 @@ from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.parameters import (
     CrossChoice,
     Initializer,
+    NumericChoice,
     NumericScaling,
     OptimizerChoice,
     RegressionLossChoice,
@@ -108,6 +109,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         target_statistics: StatisticsChoice = None,
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,
+        numeric_embedding: NumericChoice = None,
         loss: RegressionLossChoice = "squared_error",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
         optimizer: OptimizerChoice = "adam",

@@ -176,6 +176,11 @@ class Family(Mapping[str, type[K]], Generic[K]):
         self.parameter = parameter
         self._kinds = {kind.name: kind for kind in kinds}
 
+    @property
+    def first(self) -> type[K]:
+        """The kind that is shown first."""
+        return next(iter(self._kinds.values()))
+
     def __getitem__(self, name: str) -> type[K]:
         return self._kinds[name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Literal
@@ -44,6 +45,10 @@ class NumericEmbedding(Kind):
     formula: ClassVar[str]
     source: ClassVar[str]
     width: int
+
+    @abstractmethod
+    def rule(self) -> Rule:
+        """Return what the encoder needs to know."""
 
 
 class Piecewise(NumericEmbedding):
@@ -98,6 +103,16 @@ class Piecewise(NumericEmbedding):
     def rule(self) -> Rule:
         """Return what the encoder needs to know."""
         return Rule(max_bins=int(self.max_bins), max_distinct=int(self.max_distinct))
+
+
+AUTOMATIC_COLUMNS = 128  # numbers; more have no embeddings by default
+
+
+def automatic_numeric(n_columns: int) -> NumericEmbedding | None:
+    """Resolve ``numeric_embedding="auto"``: x0 should not be much wider than 512 columns."""
+    if n_columns > AUTOMATIC_COLUMNS:
+        return None
+    return Piecewise(width=8 if n_columns <= 64 else 4)
 
 
 NUMERIC_EMBEDDINGS: Family[NumericEmbedding] = Family("numeric_embedding", Piecewise)
