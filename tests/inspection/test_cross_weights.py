@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.inspection import CrossWeightsDisplay, cross_weights
+from dcnfast.numeric_embeddings import Piecewise
 
 mpl.use("Agg")
 X = np.random.default_rng(0).normal(size=(500, 4))
@@ -132,6 +133,30 @@ def test_a_cell_is_a_column_if_asked(of_ids):
     assert names_on(display)[:8] == [*counted, "age"]
     assert len(names_on(display)) == 10
     assert "|W|" in display.ax_.get_title()
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_embedded_numbers_are_blocks_behind_the_others(width):
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"age": X[:, 0], "one": np.where(rng.random(500) < 0.2, np.nan, 1.0)})
+    table["city"], table["rate"] = rng.choice(list("abc"), 500), X[:, 1]
+    model = DCNRegressor(
+        **FAST | {"max_iter": 2}, cross_layers=1, embedding_dim=2,
+        numeric_embedding=Piecewise(width=width),
+    ).fit(table, X[:, 0])  # fmt: skip
+    W, plain = cross_weights(model), ["one", "missing_one"]
+    ends = np.cumsum([0, 2, 1, 1, width, width])
+    assert W.shape == (ends[-1], ends[-1])
+    display = CrossWeightsDisplay.from_estimator(model)
+    assert names_on(display) == ["city", *plain, "age", "rate"]
+    shown = np.asarray(display.im_.get_array())
+    for i, j in np.ndindex(5, 5):
+        block = W[ends[i] : ends[i + 1], ends[j] : ends[j + 1]].astype(float)
+        assert shown[i, j] == pytest.approx(np.linalg.norm(block), rel=1e-12)
+    by_column = CrossWeightsDisplay.from_estimator(model, by="column")
+    counted = [f"{name}_{k}" for name in ("age", "rate") for k in range(width)]
+    assert names_on(by_column) == ["city_0", "city_1", *plain, *counted]
+    np.testing.assert_array_equal(by_column.im_.get_array(), np.abs(W))
 
 
 def test_a_field_of_width_one_is_counted_by_column():

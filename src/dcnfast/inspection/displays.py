@@ -9,7 +9,13 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.inspection.weights import block_norms, cross_weights, fields_of_input, one_fit
+from dcnfast.inspection.weights import (
+    block_norms,
+    columns_of_input,
+    cross_weights,
+    fields_of_input,
+    one_fit,
+)
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +29,7 @@ class CrossWeightsDisplay:
 
     A cell is a block of W: all that the columns of one field drive in the columns of another. What
     is shown is its Frobenius norm, as in the paper on DCN V2: the root of the sum of the squared
-    weights. Where both fields are one column wide, which numbers are, that is |W|.
+    weights. Where both fields are one column wide, as numbers without embeddings are, that is |W|.
 
     Parameters
     ----------
@@ -75,7 +81,7 @@ class CrossWeightsDisplay:
             its embedding.
         feature_names : sequence of str or None, default=None
             One a cell. None takes the columns' names, or x0, x1, ... where there are none; with
-            ``by="column"`` a category's numbers are counted, as in city_0, city_1.
+            ``by="column"`` the numbers of an embedding are counted, as in city_0, city_1.
         ax : matplotlib axes or None, default=None
 
         Returns
@@ -95,10 +101,7 @@ class CrossWeightsDisplay:
         weights = cross_weights(estimator, layer)
         names, widths = fields_of_input(estimator)
         if by == "column":
-            n_fields = len(estimator.embedding_dims_)
-            counted = zip(names[:n_fields], widths[:n_fields], strict=True)
-            columns = [f"{name}_{k}" for name, width in counted for k in range(width)]
-            names, widths = columns + names[n_fields:], [1] * len(weights)
+            names, widths = columns_of_input(estimator), [1] * len(weights)
         given = names if feature_names is None else list(feature_names)
         if len(given) != len(names):
             raise ValueError(f"feature_names has {len(given)} names, want {len(names)}, one a {by}")

@@ -29,8 +29,9 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
     Returns
     -------
     W : ndarray of shape (D, D)
-        ``W[i, j]`` multiplies x0_i x_j. The low-rank form gives U V; the vector form gives 1 w^T,
-        whose rows are all the same.
+        ``W[i, j]`` multiplies x0_i x_j. The columns of x0 are the embeddings of categories, the
+        numbers without embeddings, and the embeddings of numbers. The low-rank form gives U V; the
+        vector form gives 1 w^T, whose rows are all the same.
 
     Raises
     ------
@@ -54,10 +55,25 @@ def one_fit(estimator: Any) -> Any:
 
 
 def fields_of_input(estimator: Any) -> tuple[list[str], list[int]]:
-    """Return a name and the number of columns of x0 for each field, categories first."""
+    """Return a name and the number of columns of x0 for each column that the network reads.
+
+    Categories come first, then plain numbers and indicators, then embedded numbers.
+    """
     names: list[str] = estimator.encoder_.get_feature_names_out().tolist()
-    widths = list(estimator.embedding_dims_.values())
-    return names, widths + [1] * (len(names) - len(widths))
+    return names, estimator._model.config.column_widths
+
+
+def columns_of_input(estimator: Any) -> list[str]:
+    """Return a name for each column of x0; those of an embedding are counted, as in city_0."""
+    names, widths = fields_of_input(estimator)
+    config = estimator._model.config
+    n_fields = len(config.fields)
+    plain = range(n_fields, n_fields + config.n_dense)
+    return [
+        name if place in plain else f"{name}_{k}"
+        for place, (name, width) in enumerate(zip(names, widths, strict=True))
+        for k in range(width)
+    ]
 
 
 def block_norms(weights: Array, widths: Sequence[int]) -> Array:
