@@ -1,0 +1,141 @@
+"""Estimators whose numbers are embedded: tables, rows, bad columns, what a fit keeps."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.numeric_embeddings import Piecewise
+
+FAST = {
+    "max_iter": 8, "hidden_layer_sizes": (8,), "early_stopping": False, "random_state": 0,
+    "learning_rate_init": 0.01,
+}  # fmt: skip
+
+
+def make(cls=DCNRegressor, **options):
+    return cls(**FAST | {"numeric_embedding": Piecewise(width=3, max_bins=6)} | options)
+
+
+def frame(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "city": rng.choice(["A", "B", None], n),
+            "a": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+            "one": np.where(rng.random(n) < 0.2, np.nan, 1.0),
+            "gone": np.full(n, np.nan),
+            "b": np.where(rng.random(n) < 0.9, 0.0, rng.lognormal(8, 1, n)),
+        }
+    )
+
+
+def target(table):
+    return (table["b"] > 0) * 1.0 + (table["a"].fillna(0) > 0.5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scaling", ["auto", "quantile", "log", "robust_smooth", None])
+@pytest.mark.parametrize("clip", [True, False])
+def test_a_row_has_the_answer_of_the_table(clip, scaling, dtype):
+    table = frame()
+    model = make(dtype=dtype, numeric_scaling=scaling, numeric_clip=clip)
+    if scaling is None:
+        table["b"] /= 1e4
+    model.fit(table, target(table))
+    new = frame(60, seed=1)
+    new.loc[:9, "a"] = [np.nan, -50, 50, 1e6, -1e6, 1e300, -1e300, 0, 5e-324, 3]
+    answers = model.predict(new)
+    assert np.isfinite(answers).all()
+    predict = model.row_predictor()
+    rows = [predict(row) for row in new.to_dict("records")]
+    np.testing.assert_array_equal(rows, answers)
+
+
+def test_probabilities_of_a_row():
+    table = frame()
+    model = make(DCNClassifier).fit(table, np.digitize(target(table), [0.5, 1.5]))
+    want, predict = model.predict_proba(table[:40]), model.row_predictor()
+    np.testing.assert_array_equal([predict(row) for row in table[:40].to_dict("records")], want)
+
+
+def test_steps_are_learned():
+    """A jump of a column is nearly a bin of its own."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (1500, 2))
+    y = np.sign(np.sin(20 * x[:, 0]))
+    options = {"hidden_layer_sizes": (), "cross_layers": 1, "max_iter": 40, "batch_size": 64}
+    plain = make(numeric_embedding=None, **options).fit(x, y).score(x, y)
+    binned = make(numeric_embedding="piecewise", **options).fit(x, y).score(x, y)
+    assert plain < 0.3
+    assert binned > 0.7
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_answer_alike(how):
+    table = frame()
+    model = make().fit(table, target(table))
+    answers = model.predict(table)
+    np.testing.assert_array_equal(how(model).predict(table), answers)
+    np.testing.assert_array_equal(clone(model).fit(table, target(table)).predict(table), answers)
+    row = table.iloc[0].to_dict()
+    assert how(model.row_predictor())(row) == answers[0]
+
+
+WIDE = [
+    [0.0], [1.0, 2.0], [-1.7e308, 0, 1.7e308], [1e300, np.nextafter(1e300, np.inf)],
+    [0, 1e-300, 2e-300], [0, 5e-324], [np.nan], [np.nan, 7.0], [np.nan, -1e300, 1e-300],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("values", WIDE, ids=str)
+def test_columns_near_the_ends_of_the_range(values, dtype):
+    rng = np.random.default_rng(0)
+    X = np.stack([rng.normal(size=120), rng.choice(values, 120)], axis=1)
+    model = make(dtype=dtype, max_iter=3).fit(X, X[:, 0])
+    new = np.stack([np.zeros(7), [-1.7e308, 1.7e308, 0, 5e-324, 1e-300, np.nan, 3.0]], axis=1)
+    answers = model.predict(new)
+    assert np.isfinite(answers).all()
+    np.testing.assert_array_equal([model.row_predictor()(row) for row in new], answers)
+
+
+def test_all_columns_constant_have_no_embedding():
+    X = np.ones((60, 2))
+    model = make().fit(X, np.arange(60.0))
+    assert model.encoder_.bins == []
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_missing_number_has_a_vector_of_its_own():
+    """Also where it says nothing of the number that it would be."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 1))
+    gaps = rng.random(1000) < 0.3
+    x[gaps] = np.nan
+    model = make(hidden_layer_sizes=(), max_iter=60).fit(x, 5.0 * gaps)
+    assert model.score(x, 5.0 * gaps) > 0.95
+
+
+def test_warm_start_keeps_the_bins():
+    table = frame()
+    model = make(warm_start=True).fit(table, target(table))
+    encoder, more = model.encoder_, frame(seed=5)
+    model.fit(more, target(more))
+    assert model.encoder_.bins == encoder.bins
+    assert np.isfinite(model.predict(table)).all()
+
+
+def test_statistics_are_embedded_like_other_numbers():
+    rng = np.random.default_rng(0)
+    ids = pd.DataFrame({"id": rng.integers(0, 150, 2000).astype(str), "x": rng.normal(size=2000)})
+    effect = rng.normal(size=150)[ids["id"].astype(int)]
+    model = make(target_statistics="auto", max_iter=3).fit(ids, effect)
+    assert len(model.encoder_.bins) == 3
+    answers = model.predict(ids[:30])
+    rows = [model.row_predictor()(row) for row in ids[:30].to_dict("records")]
+    np.testing.assert_array_equal(rows, answers)
