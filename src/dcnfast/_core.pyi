@@ -358,7 +358,8 @@ class ColumnScales:
         indicators: npt.NDArray[np.int64],
         farthest: float,
         bend: float = 0.0,
-        bins: Sequence[tuple[npt.NDArray[np.float64], float]] = ...,  # edges, unit
+        # edges, unit, place of what is missing
+        bins: Sequence[tuple[npt.NDArray[np.float64], float, float]] = ...,
         goes_on: bool = False,
     ) -> None: ...
     # X (n,M) in the order of its columns -> out (n,M+I+J), float32 or float64

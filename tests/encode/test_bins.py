@@ -113,7 +113,7 @@ WIDE = {
 @pytest.mark.parametrize("name", WIDE)
 def test_columns_near_the_ends_of_the_range(name, scaling, clips, dtype):
     x = np.tile(WIDE[name], 5)
-    scaler = fitted(x[:, None], scaling, clips=clips)
+    scaler = fitted(np.append(x, np.nan)[:, None], scaling, clips=clips)
     far = np.array([-HUGE, HUGE, -1e300, 1e300, 0.0, 5e-324, -1e-300, 1.0, np.nan])
     with np.errstate(over="ignore"):
         got = scaler.transform(np.append(x, far)[:, None], dtype)
@@ -177,7 +177,7 @@ def test_many_rows_all_lie_within_the_edges(monkeypatch, rng):
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_places_are_those_of_numpy(scaling, clips, dtype, rng):
     x = rng.normal(size=5000)
-    scaler = fitted(x[:, None], scaling, clips=clips)
+    scaler = fitted(np.append(x, np.nan)[:, None], scaling, clips=clips)
     new = np.concatenate([rng.normal(0, 3, 3000), x[:100], [-1e7, 1e7, -HUGE, HUGE, np.nan]])
     shown = np.copysign(np.log1p(np.abs(new)), new) if scaling == "log" else new
     got = places(scaler, new, dtype)
@@ -187,6 +187,29 @@ def test_places_are_those_of_numpy(scaling, clips, dtype, rng):
     if clips or scaling != "log":
         assert got[[-3, -2]].tolist() == ([0, n] if clips else [-1e4, n + 1e4])
     assert (got[:3000] < 0).any() == (got[:3000] > n).any() == (not clips)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_a_missing_number_that_training_never_saw_is_the_mean(scaling, dtype, rng):
+    """What such a column's vector for missing numbers means was never learned."""
+    x, gap = rng.lognormal(size=(3001, 1)), np.array([[np.nan]])
+    for unit in (1.0, 1e-305, 1e300):
+        scaler = fitted(unit * x, scaling)
+        missing = scaler.transform(gap, dtype)
+        without = NumericScaler(scaling).fit(unit * x).transform(gap, dtype)
+        np.testing.assert_array_equal(missing[:, 0], without[:, 0])
+        by_ranks = scaling in ("auto", "quantile", "robust_smooth")
+        usual = np.median(x) if by_ranks else np.mean(x)
+        if scaling == "log":
+            usual = np.expm1(np.log1p(unit * x).mean()) / unit
+        near = scaler.transform(np.array([[usual * unit]]), dtype)
+        np.testing.assert_allclose(missing, near, rtol=1e-3, atol=0.02)
+    gaps = np.append(x, np.nan)[:, None]
+    absent = np.append(np.ones(3001), 0.0)  # the missing number has no weight
+    assert fitted(gaps, scaling).transform(gap, dtype)[0, 1] == MISSING_PLACE
+    unseen = fitted(gaps, scaling, weight=absent).transform(gap, dtype)[0, 1]
+    assert unseen == fitted(x, scaling).transform(gap, dtype)[0, 1] > 0
 
 
 def test_places_say_which_number_it_was(rng):

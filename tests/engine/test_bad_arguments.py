@@ -233,12 +233,13 @@ def of_rows():
         *([(x, k), ([], [])] for k in ([0, math.nan, 1], [0, 1, math.inf])),
     ]  # fmt: skip
     low, high = np.full(2, -math.inf), np.full(2, 1.0)
-    bins = [([0.0, 1.0, 2.0], 1.0), ([], 1.0)]
-    none = ([], 1.0)
+    none = ([], 1.0, -1e9)
+    bins = [([0.0, 1.0, 2.0], 1.0, -1e9), none]
     bad_bins = [
-        None, bins * 2, [none], *([(x, unit), none] for unit in (0.0, -1.0, math.nan, math.inf)),
-        *([(b, 1.0), none] for b in ([0.0], [0, 0], [1, 0], [0, math.nan, 1], [0, math.inf])),
-        *([(b, 1.0), none] for b in ([-1e308, 1e308], [0, 5e-324, 1])),
+        None, bins * 2, [none], [(x, 1.0), none], [(x, 1.0, math.nan), none],
+        *([(x, unit, 0.0), none] for unit in (0.0, -1.0, math.nan, math.inf)),
+        *([(b, 1.0, 0.0), none] for b in ([0.0], [0, 0], [1, 0], [0, math.nan, 1], [0, math.inf])),
+        *([(b, 1.0, 0.0), none] for b in ([-1e308, 1e308], [0, 5e-324, 1])),
     ]  # fmt: skip
     make = (names, knots, low, high, one, zero, one, zero, no, np.array([1]), 1e4, 3.0, bins, True)
     scales, plain = _core.ColumnScales(*make), _core.ColumnScales(*make[:12])

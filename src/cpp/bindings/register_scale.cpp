@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "bindings/arrays.hpp"
 #include "bindings/init.hpp"
@@ -15,7 +16,7 @@ namespace {
 
 using Doubles = Array<double>;
 using AllKnots = std::vector<std::pair<std::vector<double>, std::vector<double>>>;
-using AllBins = std::vector<std::pair<std::vector<double>, double>>;  // edges, unit
+using AllBins = std::vector<std::tuple<std::vector<double>, double, double>>;
 
 void check_knots(const std::string& name, const Knots& knots) {
   const auto& [x, z] = knots;
@@ -43,19 +44,20 @@ void check_scale(const ColumnScale& c) {
 bool is_finite_step(double step) { return std::isfinite(step) && std::isfinite(1 / step); }
 
 // No edges: a column without bins.
-Bins make_bins(const std::string& name, const std::vector<double>& edges, double unit,
-               bool goes_on) {
-  Bins bins{{edges, std::vector<double>(edges.size())}, unit, goes_on};
-  bool ok = edges.size() != 1 && std::isfinite(unit) && unit > 0;
+Bins make_bins(const std::string& name, const AllBins::value_type& given, bool goes_on) {
+  const auto& [edges, unit, missing] = given;
+  Bins bins{{edges, std::vector<double>(edges.size())}, unit, missing, goes_on};
+  bool ok = edges.size() != 1 && std::isfinite(unit) && unit > 0 && std::isfinite(missing);
   for (std::size_t t = 0; t < edges.size(); ++t) {
     bins.places.z[t] = static_cast<double>(t);
     ok = ok && std::isfinite(edges[t]);
     ok = ok && (t == 0 || (edges[t] > edges[t - 1] && is_finite_step(edges[t] - edges[t - 1])));
   }
   if (!ok)
-    throw py::value_error("ColumnScales: the bins of '" + name +
-                          "' are no two or more ascending edges, the differences of which and 1 "
-                          "over them are finite, and a unit above 0");
+    throw py::value_error(
+        "ColumnScales: the bins of '" + name +
+        "' are no two or more ascending edges, the differences of which and 1 "
+        "over them are finite, a unit above 0, and a finite place of what is missing");
   return bins;
 }
 
@@ -99,8 +101,7 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
                               {}});
     ColumnScale& column = scales.columns.back();
     check_scale(column);
-    if (!bins.empty())
-      column.bins = make_bins(column.name, bins[at].first, bins[at].second, goes_on);
+    if (!bins.empty()) column.bins = make_bins(column.name, bins[at], goes_on);
     if (column.has_bins()) ++scales.n_binned;
   }
   for (py::ssize_t i = 0; i < indicators.shape(0); ++i) {

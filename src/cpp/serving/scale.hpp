@@ -36,17 +36,17 @@ struct Knots {
 // Where a number lies among the edges of its column's bins: which bin, and the share of that bin
 // below it. A number beyond the edges stays at the outer one, or goes on in the outer bin.
 struct Bins {
-  static constexpr double kMissing = -1e9;  // the place of NaN; no number comes near it
   static constexpr double kFarthest = 1e4;  // bins beyond the outer edge
 
-  Knots places;  // edges -> 0 to n; none: the column has no bins
-  double unit;   // what numbers are multiplied by, so that differences of edges stay finite
+  Knots places;    // edges -> 0 to n; none: the column has no bins
+  double unit;     // what numbers are multiplied by, so that differences of edges stay finite
+  double missing;  // the place of NaN
   bool goes_on;
 
   std::size_t count() const noexcept { return places.x.empty() ? 0 : places.x.size() - 1; }
 
   double operator()(double number) const noexcept {
-    if (std::isnan(number)) return kMissing;
+    if (std::isnan(number)) return missing;
     const double x = number * unit;
     const std::vector<double>& b = places.x;
     const std::size_t n = count();

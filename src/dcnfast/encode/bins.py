@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from dcnfast.encode.columns import Floats, blocks, least_and_largest, some_rows
 
-MISSING_PLACE = -1e9  # of NaN among the bins, which float32 holds; of no number
+MISSING_PLACE = -1e9  # among the bins, and of no number; float32 holds it
 _EPS = np.finfo(np.float64).eps
 _NARROWEST = float(np.finfo(np.float64).tiny)  # bin; 1 over it is finite
 
@@ -43,15 +43,24 @@ class Bins:
         Of the column times ``unit``, ascending.
     unit : float
         A power of two, 1 for ordinary columns. With it all differences of edges are finite.
+    has_gaps : bool, default=True
+        Whether training saw missing numbers, and so may learn what they mean.
     """
 
     edges: Floats
     unit: float
+    has_gaps: bool = True
 
     @property
     def n(self) -> int:
         """How many there are."""
         return len(self.edges) - 1
+
+    def place_of_missing(self, usual: float) -> float:
+        """Return u of a missing number: of ``usual`` if training did not see any missing."""
+        if self.has_gaps:
+            return MISSING_PLACE
+        return float(np.interp(usual * self.unit, self.edges, np.arange(len(self.edges))))
 
 
 def find_bins(
@@ -71,10 +80,8 @@ def find_bins(
     function : callable
         What is done to numbers first; it must not change their order.
     """
-    low, high = least_and_largest(
-        block if weight is None else block[weight[rows] > 0] for rows, block in blocks(X)
-    )
-    low, high = function(low), function(high)
+    low, high = (function(end) for end in least_and_largest(_with_weight(X, weight)))
+    gaps = np.logical_or.reduce([np.isnan(part).any(axis=0) for part in _with_weight(X, weight)])
     rows = some_rows(X.shape[0], weight)
     some = X if len(rows) == X.shape[0] else X[rows]
     some = some.tocsc() if issparse(some) else some
@@ -85,8 +92,13 @@ def find_bins(
         unit = _unit(low[j], high[j])
         x = function(np.asarray(column, np.float64)) * unit
         ends = unit * np.array([low[j], high[j]])
-        found[j] = Bins(_apart(np.union1d(_edges(x, mass, rule), ends)), unit)
+        found[j] = Bins(_apart(np.union1d(_edges(x, mass, rule), ends)), unit, bool(gaps[j]))
     return found
+
+
+def _with_weight(X: Any, weight: Floats | None) -> Iterator[Floats]:
+    for rows, block in blocks(X):
+        yield block if weight is None else block[weight[rows] > 0]
 
 
 def _edges(x: Floats, weight: Floats | None, rule: Rule) -> Floats:

@@ -71,7 +71,7 @@ class NumericScaler:
 
     Columns with bins come last, each as two: z, scaled as the others are, and u, its place among
     the bins: the number of the bin and the share of it that is below. Of a missing number z is 0
-    and u ``MISSING_PLACE``.
+    and u ``MISSING_PLACE``, but in a column in which training saw none it becomes the mean.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class NumericScaler:
             constant, farthest = np.zeros(m, bool), float(np.finfo(dtype).max)
             factor, mean, scale = np.ones(m), np.zeros(m), np.ones(m)
             missing = np.clip(z.mean / z.factor, -farthest, farthest)
-            missing[list(self.bins)] = 0
+            missing[[j for j, bins in self.bins.items() if bins.has_gaps]] = 0
         low, high = np.full(m, -np.inf), np.full(m, np.inf)
         if self.clips:  # training rows stay what they are
             low, high = z.lowest, z.highest
@@ -214,13 +214,17 @@ class NumericScaler:
         """Return what is scaled, and cut into bins."""
         return logarithm(numbers) if self.scaling == "log" else numbers
 
-    def _all_bins(self) -> list[tuple[Floats, float]]:
-        """Return edges and unit of each column, no edges where it has no bins."""
+    def _all_bins(self) -> list[tuple[Floats, float, float]]:
+        """Return edges, unit and the place of what is missing of each column, or no edges."""
         if not self.bins:
             return []
+        with np.errstate(over="ignore"):  # of columns without bins
+            usual = self.standardizer.mean / self.standardizer.factor
+        for j, (x, z) in zip(self._ranked, self._knots, strict=True):
+            usual[j] = np.interp(usual[j], z, x)
         none = Bins(np.empty(0), 1.0)
-        of_columns = (self.bins.get(j, none) for j in range(len(self.standardizer.mean)))
-        return [(bins.edges, bins.unit) for bins in of_columns]
+        of_columns = ((mean, self.bins.get(j, none)) for j, mean in enumerate(usual.tolist()))
+        return [(bins.edges, bins.unit, bins.place_of_missing(mean)) for mean, bins in of_columns]
 
     def _all_knots(self) -> list[tuple[Floats, Floats]]:
         """Return for each column what its numbers are interpolated between, or nothing."""
