@@ -121,6 +121,15 @@ def test_a_missing_number_has_a_vector_of_its_own():
     assert model.score(x, 5.0 * gaps) > 0.95
 
 
+def test_a_missing_number_that_training_never_saw_is_the_mean():
+    rng = np.random.default_rng(0)
+    x = rng.normal(10, 1, size=(1000, 1))
+    model = make(numeric_scaling="standard").fit(x, x[:, 0])
+    mean, missing = model.predict([[x.mean()], [np.nan]])
+    assert missing == pytest.approx(mean, rel=1e-4)
+    assert model.row_predictor()([np.nan]) == missing
+
+
 def test_warm_start_keeps_the_bins():
     table = frame()
     model = make(warm_start=True).fit(table, target(table))
