@@ -29,7 +29,8 @@ CONFIG = {
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
     "loss": "squared_error",
     "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
-    "sparse_adam": "exact", "deterministic": "threads",
+    "sparse_adam": "exact", "deterministic": "threads", "numeric_embedding": "piecewise",
+    "numeric_bins": [], "numeric_width": 0, "n_members": 1,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [
@@ -39,6 +40,9 @@ BAD_CONFIG = {
         [("a", 2**32 - 1, 2**31)], [("a", 1, 2**31), ("b", 1, 2**31)],
     ],
     "n_dense": [*HUGE, *NO_COUNT],
+    "numeric_bins": [None, 5, [0], [-1], ["a"], [4], *([n] for n in HUGE)],  # of width 0
+    "numeric_width": [*HUGE, *NO_COUNT],
+    "n_members": [0, *HUGE, *NO_COUNT],
     "cross_layers": [*HUGE, *NO_COUNT],
     "cross_rank": [0, *HUGE, *NO_COUNT],
     "n_outputs": [0, *HUGE, *NO_COUNT],
@@ -52,7 +56,7 @@ BAD_CONFIG = {
     "alpha_deep": [-0.1, *NO_RATE],
 }  # fmt: skip
 CHOICES = ["cross", "preactivation", "activation", "structure", "loss"]
-CHOICES += ["sparse_adam", "deterministic"]
+CHOICES += ["sparse_adam", "deterministic", "numeric_embedding"]
 BAD_CONFIG |= {name: ["", "nothing", None, 1] for name in CHOICES}
 
 
