@@ -143,11 +143,16 @@ BAD = {
     "fields": [(("a", 2**62, 1),), "ab"], "n_dense": [2**62, -1, 1.5, None], "cross": ["no", None],
     "cross_layers": [2**62, -1], "hidden": [(2**62,), (0,), 7], "dropout": [1.0, float("nan")],
     "dtype": ["float16", None], "n_outputs": [0], "loss": ["no"], "alpha_deep": [float("nan")],
+    "numeric_bins": [(2**62,), (0,), (1.5,), 7], "numeric_embedding": ["no", None],
+    "n_members": [0, 2**62],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "bad"), [(n, bad) for n, values in BAD.items() for bad in values])
 def test_descriptions_are_checked(name, bad):
-    good = {"n_dense": 3, "cross_layers": 1}
+    good = {"n_dense": 3, "cross_layers": 1, "numeric_bins": (4,), "numeric_width": 2}
+    Model(NetworkConfig(**good))
     with pytest.raises((ValueError, TypeError)):
         Model(NetworkConfig(**good | {name: bad}))
+    with pytest.raises((ValueError, TypeError)):
+        Model(NetworkConfig(**good | {"n_members": 3, name: bad}))

@@ -117,7 +117,12 @@ class NetworkConfig:
     @property
     def width(self) -> int:
         """Width of the stacked input, D."""
-        return sum(self.column_widths)
+        return self.embedding_width + self.n_dense + self.numeric_width * len(self.numeric_bins)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the table that the network reads: the fields and the numbers."""
+        return len(self.fields) + self.n_dense + len(self.numeric_bins)
 
     @property
     def column_widths(self) -> list[int]:
@@ -150,7 +155,7 @@ class NetworkConfig:
         return (
             rows
             + numeric
-            + (E * len(self.column_widths) if E > 1 else 0)
+            + (E * self.n_columns if E > 1 else 0)
             + L * (cross + (D if self.cross_bias else 0))
             + deep
             + self.n_outputs * (E * (parts.head_width(D) + 1) + wide)
