@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.cpu import active_isa
-from dcnfast.reference.inputs import MISSING_PLACE
 
 
 @contextmanager
@@ -49,7 +48,7 @@ def draw_dense(config: Any, rows: int, rng: Any) -> npt.NDArray[np.float64]:
     dense: npt.NDArray[np.float64] = rng.normal(0, 0.8, (rows, config.dense_columns))
     for j, bins in enumerate(config.numeric_bins):
         places = rng.uniform(-0.06 * bins, 1.06 * bins, rows)
-        places[rng.uniform(size=rows) < 0.1] = MISSING_PLACE
+        places[rng.uniform(size=rows) < 0.1] = -1e9  # missing
         dense[:, config.n_dense + 2 * j + 1] = places
     return dense
 
