@@ -44,6 +44,7 @@ OPTIONS = {
     "cross_dropout": [0.0, 0.4],
     "layer_norm": [False, True],
     "loss": [("squared_error", 1), ("squared_error", 3), ("log_loss", 1), ("softmax", 4)],
+    "label_smoothing": [0.0, 0.2],
     "alpha_embedding": [0.0, 0.2],
     "alpha_cross": [0.0, 0.3],
     "alpha_deep": [0.0, 0.1],
@@ -63,6 +64,8 @@ def draw_options(rng):
         drawn |= {"cross": "matrix", "cross_bias": True, "alpha_cross": 0.0, "cross_dropout": 0.0}
     if drawn["cross"] in ("vector", "gated") or not drawn["cross_layers"]:
         drawn |= {"preactivation": "identity", "diag_scale": 0.0}
+    if drawn["loss"][0] == "squared_error":
+        drawn["label_smoothing"] = 0.0
     if not drawn["hidden"]:
         drawn |= {"activation": "relu", "dropout": 0.0, "layer_norm": False}
     return drawn

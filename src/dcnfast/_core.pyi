@@ -144,6 +144,7 @@ class _Ops(Protocol[_T]):
         logits: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
+        smoothing: float,
         /,
     ) -> tuple[float, npt.NDArray[_T]]: ...
     # all (n); the first three are changed in place; returns the sum of squared parameters before
@@ -203,6 +204,7 @@ class NetworkConfig:
         layer_norm: bool,
         n_outputs: int,
         loss: str,
+        label_smoothing: float,
         alpha_embedding: float,
         alpha_cross: float,
         alpha_deep: float,

@@ -27,7 +27,7 @@ CONFIG = {
     "cross_layers": 2, "cross_rank": 2, "diag_scale": 0.1, "cross_bias": True,
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
-    "loss": "squared_error",
+    "loss": "squared_error", "label_smoothing": 0.1,
     "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
     "sparse_adam": "exact", "deterministic": "threads", "numeric_embedding": "piecewise",
     "numeric_bins": [], "numeric_width": 0, "n_members": 1,
@@ -49,6 +49,7 @@ BAD_CONFIG = {
     "hidden": [None, 5, [0], [-1], ["a"], *([5, n] for n in HUGE)],
     "dropout": [1.0, 1.5, -0.1, *NO_RATE],
     "cross_dropout": [1.0, 1.5, -0.1, *NO_RATE],
+    "label_smoothing": [1.0, 1.5, -0.1, *NO_RATE],
     "ema_decay": [1.0, 1.5, -0.1, *NO_RATE],
     "diag_scale": NO_RATE,
     "alpha_embedding": [-0.1, *NO_RATE],
@@ -137,7 +138,10 @@ def of_ops():
     gate, bad_gate = (0.1, "relu", 2), [NO_RATE, ["", "no", None], THREADS]
     C, c, wide = arrays((3, 8), (3,), (6, 3))
     weight, classes = np.ones(6), np.zeros((6, 1))
+    no_share = [1.0, -0.1, *NO_RATE]
     no_class = [classes - 1, classes + 3, classes + 0.5, classes * math.nan, classes + math.inf]
+    of_numbers = (wide, wide, weight, 0.1), {3: no_share}
+    of_classes = (wide, classes, weight, 0.1), {1: no_class, 3: no_share}
     flat = [np.ones(7) for _ in range(4)]
     weights = {"vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W]}
     crosses = {}
@@ -160,10 +164,10 @@ def of_ops():
         "layer_norm_backward": (k.layer_norm_backward, (h, h, s, t), {}),
         "combine": (k.combine, (x0, h, C, c), {}),
         "combine_backward": (k.combine_backward, (wide, x0, h, C, c), {}),
-        "squared_error": (partial(k.loss, "squared_error"), (wide, wide, weight), {}),
-        "log_loss": (partial(k.loss, "log_loss"), (wide, wide, weight), {}),
-        "poisson_loss": (partial(k.loss, "poisson"), (wide, wide, weight), {}),
-        "softmax_loss": (partial(k.loss, "softmax"), (wide, classes, weight), {1: no_class}),
+        "squared_error": (partial(k.loss, "squared_error"), *of_numbers),
+        "log_loss": (partial(k.loss, "log_loss"), *of_numbers),
+        "poisson_loss": (partial(k.loss, "poisson"), *of_numbers),
+        "softmax_loss": (partial(k.loss, "softmax"), *of_classes),
         "optimizer_update": (
             k.optimizer_update, (*flat, OptimizerStep(0.1).compile(), 1, 0.0),
             {4: [None, "adam", 1], 5: [0, -1, 1.5, None, 2**64], 6: [-1, *NO_RATE]},

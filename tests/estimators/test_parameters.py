@@ -15,6 +15,7 @@ NO_EFFECT_ON_BITS = {
     "verbose",
     "warm_start",
     "class_weight",
+    "label_smoothing",
     "deterministic",
 }  # tested elsewhere
 
@@ -96,6 +97,7 @@ NOTHING = {
     "max_categories": [1000],
     "min_frequency": [1, 1e-9],
     "class_weight": [{"yes": 1, "no": 1.0}],
+    "label_smoothing": [0],
     "hidden_layer_sizes": [[8, 4], np.array([8, 4])],
     "scoring": ["neg_log_loss"],
 }
@@ -343,6 +345,7 @@ NONSENSE = {
         {"no": np.nan, "yes": 1},
         {"no": np.inf, "yes": 1},
     ],
+    "label_smoothing": [-0.1, 1, 1.5, np.nan, "x", None],
 }
 
 

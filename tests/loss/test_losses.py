@@ -9,6 +9,7 @@ from dcnfast.testing import central_difference
 pytestmark = pytest.mark.usefixtures("isa")
 
 LOSSES = ["squared_error", "log_loss", "softmax_loss", "poisson_loss"]
+SMOOTHED = ["log_loss", "softmax_loss"]
 SIZES = [(0, 3), (1, 1), (2, 7), (5, 8), (5, 9), (3, 15), (3, 16), (3, 17), (13, 33), (193, 2)]
 
 
@@ -62,6 +63,57 @@ def test_gradient_is_the_slope(loss, size, rng):
         assert np.sum(gradient * direction) == pytest.approx(
             numeric, rel=1e-6, abs=1e-6 * np.linalg.norm(gradient)
         )
+
+
+@pytest.mark.parametrize("smoothing", [0.05, 0.9])
+@pytest.mark.parametrize("smoothed", SMOOTHED)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_smoothed_targets(smoothed, size, smoothing, dtype, rng, check_rounding):
+    logits, target, weight = draw(rng, smoothed, *size, dtype)
+    double = [a.astype(np.float64) for a in (logits, target, weight)]
+    want, want_gradient = getattr(reference, smoothed)(*double, smoothing)
+    got, gradient = getattr(ops, smoothed)(logits, target, weight, smoothing)
+    w, row = double[2], (1 + np.abs(double[0]) + np.abs(double[1])) ** 2
+    n = size[1] + 24
+    check_rounding(np.asarray(got, dtype), np.asarray(want), np.asarray(w @ row.sum(axis=1)), n)
+    check_rounding(gradient, want_gradient, w[:, None] * (1 + row), n)
+    plain, plain_gradient = getattr(ops, smoothed)(logits, target, weight)
+    if size[0] and size[1] > 1:  # one class is sure, whatever its target
+        assert got != plain
+        assert np.abs(gradient - plain_gradient).max() > 1e-3
+    none, none_gradient = getattr(ops, smoothed)(logits, target, weight, smoothing=0)
+    assert none == plain
+    np.testing.assert_array_equal(none_gradient, plain_gradient)
+
+
+@pytest.mark.parametrize("smoothed", SMOOTHED)
+def test_gradient_of_smoothed_targets_is_the_slope(smoothed, rng):
+    logits, target, weight = draw(rng, smoothed, 5, 9, "float64")
+    gradient = getattr(ops, smoothed)(logits, target, weight, 0.3)[1]
+    for _ in range(5):
+        direction = rng.choice([-1.0, 1.0], logits.shape)
+        numeric = central_difference(
+            lambda z: getattr(ops, smoothed)(z, target, weight, 0.3)[0], logits, direction
+        )
+        assert np.sum(gradient * direction) == pytest.approx(numeric, rel=1e-6)
+
+
+def test_smoothed_targets_by_hand():
+    """Of two classes 0.9 and 0.1: the same by one logit and by two; least where p is 0.9."""
+    z = np.log(9.0)
+    entropy = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1))
+    one, gradient = ops.log_loss(np.array([[z]]), np.array([[1.0]]), smoothing=0.2)
+    two, gradients = ops.softmax_loss(np.array([[0.0, z]]), np.array([[1.0]]), smoothing=0.2)
+    assert (one, two) == pytest.approx((entropy, entropy))
+    np.testing.assert_allclose([gradient[0, 0], *gradients[0]], 0, atol=1e-15)
+
+
+@pytest.mark.parametrize("smoothed", SMOOTHED)
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, np.nan, np.inf])
+def test_smoothing_out_of_range(smoothed, smoothing):
+    with pytest.raises(ValueError, match=f"{smoothed}: smoothing is .* less than 1"):
+        getattr(ops, smoothed)(np.zeros((2, 3)), np.zeros((2, 1 + 2 * (smoothed == "log_loss"))),
+                               smoothing=smoothing)  # fmt: skip
 
 
 @pytest.mark.parametrize("far", [20.0, 90.0, 800.0, 1e6])

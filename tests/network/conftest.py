@@ -106,7 +106,7 @@ class Case:
         return self.reference.predict(State.start(self.parameters()), *self.batch()[:2])
 
     def reference_evaluate(self):
-        """Return the weighted mean loss of what is predicted."""
+        """Return the weighted mean loss of what is predicted, of targets as they are."""
         *_, target, weight = self.batch()
         loss, _ = LOSSES[self.config.loss](self.reference_predict(), target, weight)
         return loss / (len(target) if weight is None else weight.sum())

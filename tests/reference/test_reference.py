@@ -100,6 +100,19 @@ def test_dlogits_is_the_slope(loss, weighted, rng):
     np.testing.assert_allclose(f(logits, target, weight)[1], numeric, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "softmax"])
+def test_dlogits_of_smoothed_targets_is_the_slope(loss, rng):
+    logits, target = rng.normal(size=(B, C)), rng.uniform(size=(B, C))
+    if loss == "softmax":
+        target = np.array([[0.0], [2.0], [1.0], [2.0]])
+    weight = rng.uniform(0.5, 2, B)
+    f = reference.LOSSES[loss]
+    numeric = numeric_gradient(lambda z: f(z, target, weight, 0.3)[0], logits)
+    gradient = f(logits, target, weight, 0.3)[1]
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
+    assert np.abs(gradient - f(logits, target, weight)[1]).max() > 0.05
+
+
 def test_adam_follows_the_paper(rng):
     """Algorithm 1 as printed, with m-hat and v-hat, agrees once epsilon is 0."""
     p, g = rng.normal(size=(2, 7))

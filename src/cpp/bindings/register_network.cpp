@@ -185,6 +185,7 @@ void check_config(const NetworkConfig& c) {
   check_finite(name, "diag_scale", c.diag_scale);
   for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
                                         {"cross_dropout", c.cross_dropout},
+                                        {"label_smoothing", c.label_smoothing},
                                         {"ema_decay", c.ema_decay}})
     check_number(name, argument, share, share >= 0 && share < 1, "at least 0 and less than 1");
   for (const auto& [argument, alpha] : {std::pair{"alpha_embedding", c.alpha_embedding},
@@ -203,8 +204,8 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           std::vector<std::size_t> hidden, const std::string& activation,
                           const std::string& structure, double dropout, double cross_dropout,
                           bool layer_norm, std::size_t n_outputs, const std::string& loss,
-                          double alpha_embedding, double alpha_cross, double alpha_deep,
-                          double ema_decay, const std::string& sparse_adam,
+                          double label_smoothing, double alpha_embedding, double alpha_cross,
+                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
                           const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
@@ -245,6 +246,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
   c.loss = loss_named(loss);
+  c.label_smoothing = label_smoothing;
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
   c.alpha_deep = alpha_deep;
@@ -270,8 +272,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"),
       py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"), py::arg("activation"),
       py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"),
-      py::arg("n_outputs"), py::arg("loss"), py::arg("alpha_embedding"), py::arg("alpha_cross"),
-      py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("n_outputs"), py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
+      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
       py::arg("deterministic"));
 }
 

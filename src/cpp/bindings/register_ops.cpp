@@ -19,7 +19,7 @@ namespace {
 // (sum of the rows' losses, dlogits)
 template <class T> void register_loss(py::module_& m) {
   m.def("loss", [](const std::string& kind, const Array<T>& logits, const Array<T>& target,
-                   const std::optional<Array<T>>& weight) {
+                   const std::optional<Array<T>>& weight, double smoothing) {
     const Loss loss = loss_named(kind);
     const char* name = compiled_kernels<T>().losses[loss].function;
     const bool classes = wants_classes(loss);
@@ -36,6 +36,9 @@ template <class T> void register_loss(py::module_& m) {
                               std::to_string(target.data()[i]) + ", want 0 to " +
                               std::to_string(C - 1));
     if (weight.has_value()) check_shape(name, "weight", *weight, {{"B", logits.shape(0)}});
+    check_number(name, "smoothing", smoothing, smoothing >= 0 && smoothing < 1,
+                 "at least 0 and less than 1");
+    const T share = static_cast<T>(smoothing);
     const Matrix<T> in(logits);
     const T *y = target.data(), *w = weight.has_value() ? weight->data() : nullptr;
     Array<T> dlogits = empty_like(logits);
@@ -44,8 +47,8 @@ template <class T> void register_loss(py::module_& m) {
       const KernelTable<T>& k = table_of<T>(active_isa());
       Padded<T> z(k, in), dz(B, C);
       const LossKernels<T>& kernels = k.losses[loss];
-      const double sum = kernels.forward(z.data(), y, w, nullptr, B, C);
-      kernels.backward(dz.data(), z.data(), y, w, nullptr, B, C, T(1));
+      const double sum = kernels.forward(z.data(), y, w, nullptr, B, C, share);
+      kernels.backward(dz.data(), z.data(), y, w, nullptr, B, C, T(1), share);
       dz.copy_to(k, out);
       return sum;
     });

@@ -116,12 +116,14 @@ template <class T> struct LossKernels {
   const char* function;  // what dcnfast.ops calls it
   bool classes;          // the target is a class number a row, not C numbers
   // Sum over the tile, weighted. target (N,C), or (N) with class numbers; weight (N) or null; rows
-  // as in stack_forward
+  // as in stack_forward; smoothing: the share of the target that goes to all classes alike, which a
+  // kind without classes leaves alone
   double (*forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                    std::size_t Trows, std::size_t C);
+                    std::size_t Trows, std::size_t C, T smoothing);
   // -> dlogits (T,C), times `scale`
   void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
-                   const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale);
+                   const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
+                   T smoothing);
   // logits (E,T,C) of members -> out (T,C), the logits of the mean of what they predict
   void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C);
 };

@@ -42,6 +42,7 @@ struct NetworkConfig {
   std::size_t n_outputs = 1;  // C
   std::size_t n_members = 1;  // E
   Loss loss{};
+  double label_smoothing = 0;  // of the targets that train
   // the objective has alpha / 2 times the sum of squared weights
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
   double ema_decay = 0;

@@ -202,7 +202,8 @@ double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const T
   double sum = 0;
   for (std::size_t e = 0; e < E; ++e)
     sum += k.losses[config_.loss].forward(ws.logits + e * rows.count * ld<T>(C), table.target,
-                                          table.weight, rows.numbers, rows.count, C);
+                                          table.weight, rows.numbers, rows.count, C,
+                                          static_cast<T>(config_.label_smoothing));
   watch.lap(Stage::loss);
   return sum / static_cast<double>(E);
 }
@@ -217,7 +218,8 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   Stopwatch watch(ws.seconds);
   for (std::size_t e = 0, at = 0; e < E; ++e, at += rows.count * ld<T>(C))
     k.losses[config_.loss].backward(ws.dlogits + at, ws.logits + at, table.target, table.weight,
-                                    rows.numbers, rows.count, C, scale / static_cast<T>(E));
+                                    rows.numbers, rows.count, C, scale / static_cast<T>(E),
+                                    static_cast<T>(config_.label_smoothing));
   watch.lap(Stage::loss_backward);
   head_.backward(k, gradients, ws.dlogits, ws.head, rows.count);
   watch.lap(Stage::combine_backward);
@@ -338,8 +340,8 @@ template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_
     const Table<T> part = slice(table, config_, tile.first);
     forward(k, ws, part, {nullptr, tile.first, tile.rows}, {});
     combine_members(k, ws, tile.rows);
-    losses[tile.number] = k.losses[config_.loss].forward(ws.answer(), part.target, part.weight,
-                                                         nullptr, tile.rows, config_.n_outputs);
+    losses[tile.number] = k.losses[config_.loss].forward(  // of the targets as they are
+        ws.answer(), part.target, part.weight, nullptr, tile.rows, config_.n_outputs, T(0));
     for (std::size_t t = 0; t < tile.rows; ++t)
       weights[tile.number] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
   });

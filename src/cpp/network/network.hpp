@@ -106,6 +106,7 @@ template <class T> class Network {
   std::vector<FirstLayer<T>> first_layers() const;  // of the cross part, of each branch
   void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                const TileRows& rows, const DropoutAt& dropout) const;
+  // of smoothed targets, unlike evaluate
   double loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
               const TileRows& rows) const;
   // The first tile of a shard, and the last, whose gradients are then complete.

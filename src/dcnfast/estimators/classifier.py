@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
@@ -49,6 +50,10 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     {parameters}
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" makes all classes weigh the same.
+    label_smoothing : float, default=0.0
+        Share of each training row's target that goes to all classes alike: probabilities become
+        less sure, and single wrong labels count less. ``loss_curve_`` is of smoothed targets;
+        held-out rows are judged by their true labels.
 
     Attributes
     ----------
@@ -74,6 +79,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
         "loss": loss_constraints("DCNClassifier"),
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -130,9 +136,11 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         self._store(locals())
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     @published_whole
     def fit(

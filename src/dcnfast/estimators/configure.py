@@ -84,6 +84,7 @@ def configure(
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
     described["n_members"] = _n_members(estimator.n_members, circumstances)
+    described["label_smoothing"] = float(getattr(estimator, "label_smoothing", 0.0))  # of classes
     return NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),

@@ -66,6 +66,9 @@ class NetworkConfig:
         Whether the deep part normalises before its activations.
     n_outputs : int
         C.
+    label_smoothing : float
+        Share of the targets that goes to all classes alike, in training alone; losses without
+        classes have no use for it.
     alpha_embedding, alpha_cross, alpha_deep : float
         The objective has alpha / 2 times the sum of squared weights, biases excepted; for tables
         only the rows that a batch names, in the mean over its rows.
@@ -101,6 +104,7 @@ class NetworkConfig:
     layer_norm: bool = False
     n_outputs: int = 1
     loss: LossName = "squared_error"
+    label_smoothing: float = 0.0
     alpha_embedding: float = 0.0
     alpha_cross: float = 0.0
     alpha_deep: float = 0.0

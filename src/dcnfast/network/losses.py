@@ -44,6 +44,8 @@ class Loss(Kind):
         Whether the target is one class number a row, however many outputs there are.
     mean_of_outputs : bool
         Whether the loss of a row is the mean over its outputs; else it is the sum.
+    smooths : bool
+        Whether targets that train may be smoothed, a share of each going to all classes alike.
     """
 
     reference: ClassVar[str]
@@ -55,6 +57,7 @@ class Loss(Kind):
     standardises: ClassVar[bool] = False
     one_target_a_row: ClassVar[bool] = False
     mean_of_outputs: ClassVar[bool] = False
+    smooths: ClassVar[bool] = False
 
     @staticmethod
     def inverse_link(logits: Floats) -> Floats:
@@ -128,6 +131,7 @@ class LogLoss(RegressionLoss, ClassificationLoss):
     reference = "log_loss"
     interval = (0.0, 1.0)
     targets = "rates between 0 and 1"
+    smooths = True
 
     @staticmethod
     def inverse_link(logits: Floats) -> Floats:
@@ -167,6 +171,7 @@ class Softmax(ClassificationLoss):
     about_classes = "every class has one logit, two classes as well."
     reference = "softmax_loss"
     one_target_a_row = True
+    smooths = True
 
     @staticmethod
     def inverse_link(logits: Floats) -> Floats:

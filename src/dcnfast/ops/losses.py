@@ -21,7 +21,7 @@ target : array-like of shape {shape}
     {targets}
 weight : array-like of shape (B,) or None, default=None
     Of the rows; None is 1 for each.
-
+{smoothing}
 Returns
 -------
 loss : float
@@ -36,6 +36,10 @@ TypeError
     If an array is not of numbers.
 {errors}"""
 
+_SMOOTHING = """smoothing : float, default=0.0
+    Share of the target that goes to all classes alike, at least 0 and less than 1.
+"""
+
 _NO_CLASS = """IndexError
     If a class number is out of range.
 """
@@ -44,21 +48,31 @@ _NO_CLASS = """IndexError
 def _make(kind: type[Loss]) -> Callable[..., tuple[float, Array]]:
     name = kind.reference
 
-    def function(
-        logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
+    def smoothed(
+        logits: npt.ArrayLike,
+        target: npt.ArrayLike,
+        weight: npt.ArrayLike | None = None,
+        smoothing: float = 0.0,
     ) -> tuple[float, Array]:
         given = {"logits": logits, "target": target}
         if weight is not None:
             given["weight"] = weight
         ops, (z, y, *w) = prepare(name, **given)
-        return ops.loss(kind.name, z, y, w[0] if w else None)
+        return ops.loss(kind.name, z, y, w[0] if w else None, smoothing)
 
+    def plain(
+        logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
+    ) -> tuple[float, Array]:
+        return smoothed(logits, target, weight)
+
+    function: Callable[..., tuple[float, Array]] = smoothed if kind.smooths else plain
     of_class, mean = kind.one_target_a_row, kind.mean_of_outputs
     function.__name__ = function.__qualname__ = name
     function.__doc__ = _DOC.format(
         each="" if of_class else ", mean over outputs" * mean or " and outputs",
         summary=kind.summary,
         shape="(B, 1)" if of_class else "(B, C)",
+        smoothing=_SMOOTHING if kind.smooths else "",
         targets="Class numbers from 0 to C - 1." if of_class else f"{kind.targets.capitalize()}.",
         errors=_NO_CLASS if of_class else "",
     )

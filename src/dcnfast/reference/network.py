@@ -14,7 +14,6 @@ import numpy as np
 from dcnfast.network import crosses
 from dcnfast.network.branches import Branch, topology
 from dcnfast.reference import (
-    LOSSES,
     OPTIMIZERS,
     Array,
     Ids,
@@ -32,6 +31,7 @@ from dcnfast.reference import (
     kernels,
     layer_norm,
     layer_norm_backward,
+    training_loss,
     update_rows,
 )
 from dcnfast.reference import dense as dense_layer
@@ -225,19 +225,21 @@ class ReferenceNetwork:
         step: int | None = None,
     ) -> tuple[float, dict[str, Array]]:
         """Return the mean loss over the rows (divided by B), no penalty, and gradients by name."""
-        n, E = len(dense), self.config.n_members
+        c, n, E = self.config, len(dense), self.config.n_members
         x, scales = self.inputs.stack(p, ids, dense), self.inputs.scales(p)
         total, dx, gradients = 0.0, np.zeros_like(x), []
         dr = np.zeros_like(scales)
         for e, r in enumerate(scales):
             own = self.inputs.of_member(p, e)
             state = self._member(own, x * r, e, (ids, dense), seed, step)
-            loss, dlogits = LOSSES[self.config.loss](state["logits"], target, weight)
+            loss, dlogits = training_loss(
+                c.loss, state["logits"], target, weight, c.label_smoothing
+            )
             total += loss / E
             dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
             dxL = dxL * self._cross_mask(x.shape, e, seed, step)
             dx0 = g.pop("x0")
-            dx0 += self._cross_backward(dxL, g, x * r, own) if self.config.cross_layers else dxL
+            dx0 += self._cross_backward(dxL, g, x * r, own) if c.cross_layers else dxL
             dx, dr[e] = dx + dx0 * r, (dx0 * x).sum(axis=0)
             gradients.append(g)
         g = {name: np.sum([one[name] for one in gradients], axis=0) for name in gradients[0]}

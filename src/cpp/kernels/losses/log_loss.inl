@@ -6,20 +6,26 @@ template <class T> DCN_INLINE Vec<T> cross_entropy(Vec<T> z, Vec<T> y) {
   return max(z, zero) - z * y + log1p_small(exp(zero - size));
 }
 
+// (1 - s) y + s / 2
+template <class T> DCN_INLINE Vec<T> smoothed(Vec<T> y, T smoothing) {
+  return fma(y, broadcast(T(1) - smoothing), broadcast(T(0.5) * smoothing));
+}
+
 struct LogLoss {
   static constexpr const char *name = "log_loss", *function = "log_loss";
   static constexpr bool classes = false;
 
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C) {
+                        std::size_t Trows, std::size_t C, T smoothing) {
     double loss = 0;
     for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
       const Neighbours<T> some(rows, first, Trows);
       double entropies[kLanes<T>] = {};
       for (std::size_t c = 0; c < C; ++c) {
         T lanes[kLanes<T>];
-        store(lanes, cross_entropy(some.logits(logits, C, c), some.targets(target, C, c)));
+        store(lanes, cross_entropy(some.logits(logits, C, c),
+                                   smoothed(some.targets(target, C, c), smoothing)));
         for (std::size_t i = 0; i < some.n; ++i) entropies[i] += static_cast<double>(lanes[i]);
       }
       for (std::size_t i = 0; i < some.n; ++i)
@@ -29,15 +35,17 @@ struct LogLoss {
     return loss;
   }
 
-  // dLoss / dz = p - y
+  // dLoss / dz = p - y, with the smoothed y
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
-                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
+                       T smoothing) {
     for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
       const Neighbours<T> some(rows, first, Trows);
       for (std::size_t c = 0; c < C; ++c) {
         T lanes[kLanes<T>];
-        store(lanes, sigmoid(some.logits(logits, C, c)) - some.targets(target, C, c));
+        store(lanes,
+              sigmoid(some.logits(logits, C, c)) - smoothed(some.targets(target, C, c), smoothing));
         for (std::size_t i = 0; i < some.n; ++i) {
           const T factor = weight != nullptr ? scale * weight[some.rows[i]] : scale;
           dlogits[(first + i) * ld<T>(C) + c] = factor * lanes[i];

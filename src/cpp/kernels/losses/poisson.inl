@@ -8,7 +8,7 @@ struct Poisson {
   // exp(z) - y z
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C) {
+                        std::size_t Trows, std::size_t C, T) {
     double loss = 0;
     for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
       const Neighbours<T> some(rows, first, Trows);
@@ -29,7 +29,7 @@ struct Poisson {
   // dLoss / dz = exp(z) - y
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
-                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale, T) {
     for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
       const Neighbours<T> some(rows, first, Trows);
       for (std::size_t c = 0; c < C; ++c) {

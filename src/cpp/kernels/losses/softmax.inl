@@ -43,14 +43,23 @@ template <class T> DCN_INLINE T log_of_all(const T* z, std::size_t C) {
   return top + log_of_total(z, top, C);
 }
 
+// sum_c y_c (z_c - top) of the smoothed target y, (1 - s) [c = y] + s / C
+template <class T>
+DCN_INLINE T smoothed_pick(T picked, const T* z, T top, std::size_t C, T smoothing) {
+  if (smoothing == T(0)) return picked;
+  T all = T(0);
+  for (std::size_t c = 0; c < C; ++c) all += z[c] - top;
+  return (T(1) - smoothing) * picked + smoothing * (all / static_cast<T>(C));
+}
+
 struct Softmax {
   static constexpr const char *name = "softmax", *function = "softmax_loss";
   static constexpr bool classes = true;
 
-  // -log softmax(z)[y] = log(sum_c exp(z_c - top)) - (z_y - top)
+  // -log softmax(z)[y] = log(sum_c exp(z_c - top)) - (z_y - top), in the mean of a smoothed target
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C) {
+                        std::size_t Trows, std::size_t C, T smoothing) {
     double loss = 0;
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
@@ -58,23 +67,25 @@ struct Softmax {
       const T top = largest(z, C), log_total = log_of_total(z, top, C);
       const T picked = z[static_cast<std::size_t>(target[row])] - top;
       loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) *
-              static_cast<double>(log_total - picked);
+              static_cast<double>(log_total - smoothed_pick(picked, z, top, C, smoothing));
     }
     return loss;
   }
 
-  // dLoss / dz_c = p_c - [c = y]
+  // dLoss / dz_c = p_c - y_c, with the smoothed y
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
-                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
+                       T smoothing) {
+    const T of_each = smoothing / static_cast<T>(C), of_class = T(1) - smoothing;
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
       const T factor = weight != nullptr ? scale * weight[row] : scale;
       const T* z = logits + t * ld<T>(C);
       T* dz = dlogits + t * ld<T>(C);
       const T total = exponentials(dz, z, largest(z, C), C);
-      for (std::size_t c = 0; c < C; ++c) dz[c] = factor * (dz[c] / total);
-      dz[static_cast<std::size_t>(target[row])] -= factor;
+      for (std::size_t c = 0; c < C; ++c) dz[c] = factor * (dz[c] / total - of_each);
+      dz[static_cast<std::size_t>(target[row])] -= factor * of_class;
     }
   }
 

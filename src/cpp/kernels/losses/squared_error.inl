@@ -5,7 +5,7 @@ struct SquaredError {
 
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C) {
+                        std::size_t Trows, std::size_t C, T) {
     double loss = 0;
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
@@ -21,7 +21,7 @@ struct SquaredError {
 
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
-                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale) {
+                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale, T) {
     const T both = T(2) * scale / static_cast<T>(C);
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
