@@ -80,7 +80,7 @@ def test_folds_are_judged_by_rows_that_they_have_not_seen(frame, untouched, spy)
     assert sum(len(part.held) for part in parts) == 300
     for part in parts:
         assert len(part.rows) + len(part.held) == 300
-    assert model.n_iter_ == choice.n_epochs == len(model.validation_scores_)
+    assert model.n_iter_ == len(choice.cuts) == len(model.validation_scores_)
     assert max(model.validation_scores_) == model.validation_scores_[-1] == choice.scores[-1]
     np.testing.assert_array_equal(model.shrinkage_, choice.factor)
     constant = np.var(y) if y.dtype == float else log_loss(y, np.full(300, np.mean(y == "yes")))

@@ -16,7 +16,7 @@ from dcnfast.datasets import make_almond_clicks
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.optimizers import AdamW
-from dcnfast.training.early_stopping import Watch
+from dcnfast.training.early_stopping import Next, Watch
 from dcnfast.training.optimizers import OptimizerStep
 from dcnfast.training.settings import Settings
 from dcnfast.training.state import Training
@@ -176,7 +176,7 @@ def test_the_best_epoch_is_kept():
     watch = Watch(settings, training)
     for loss, value in ((0.5, 1.0), (0.7, 2.0), (0.6, 3.0)):
         model.restore(np.full_like(model.snapshot(), value))
-        assert not watch.is_over(loss)
+        assert watch.note(loss) is Next.GO_ON
     astray = np.full_like(model.snapshot(), np.nan)
     model.restore(astray)
     training.state.set_optimizer(astray, astray, 7)

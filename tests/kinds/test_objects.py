@@ -19,7 +19,7 @@ from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
 from dcnfast.numeric_embeddings import Piecewise
 from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW
-from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine
+from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine, Plateau
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import SCHEDULES
@@ -132,6 +132,9 @@ BAD = {
     "warmup": (Constant, [-0.1, 1.0, np.nan], [None, "x"]),
     "flat": (FlatCosine, [-0.1, 1.0, np.nan], [None, "x"]),
     "final": (Cosine, [-0.1, 1.1, np.nan, np.inf], [None, "x"]),
+    "factor": (Plateau, [0, 1.0, -0.1, np.nan], [None, "x"]),
+    "patience": (Plateau, [0, -1], [1.5, "x", True]),
+    "max_cuts": (Plateau, [0, -1], [None, 1.5, "x", True]),
     "momentum": (SGD, [-0.1, 1.0, np.nan], [None, "x"]),
     "nesterov": (SGD, [], [None, 1, "x"]),
     "width": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),

@@ -198,7 +198,9 @@ class _Run:
             rows = fitted.rows(part, estimator.n_jobs)
         settings = _settings(estimator, len(rows), self.random_state)
         if choice is not None:
-            settings = replace(settings, max_iter=choice.n_epochs, tol=None)
+            settings = replace(
+                settings, max_iter=len(choice.cuts), tol=None, planned_cuts=choice.cuts
+            )
         if self.task.last is not None:
             pairs = zip(fitted.seen, rows.ids.T, strict=True)
             seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]

@@ -180,7 +180,7 @@ scoring : str, callable or None, default=None
 validation_fraction : float, default=0.1
     Of the rows to hold out.
 n_iter_no_change : int, default=10
-    Epochs without progress before training stops.
+    Epochs without progress before training stops, or "plateau" cuts the learning rate.
 tol : float or None, default=1e-4
     Least gain (of the held-out rows' score, or of the training loss) that is progress; None never
     stops.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from numbers import Real
 from typing import Any
 
@@ -17,38 +18,76 @@ from dcnfast.training.state import Training
 Array = npt.NDArray[Any]
 
 
+class Next(Enum):
+    """What comes after an epoch: another; another from the best one, at a lower rate; nothing."""
+
+    GO_ON = 1
+    CUT = 2
+    END = 3
+
+
 class Progress:
-    """Whether a loss still gets better, epoch by epoch.
+    """Whether a loss still gets better, epoch by epoch, and how often the learning rate was cut.
 
     Attributes
     ----------
     best_loss : float
     waited : int
-        Epochs since it got better by ``tol``.
+        Epochs since it got better by ``tol``, or since the last cut.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.best_loss, self.waited = np.inf, 0
+        self._epochs, self._cuts = 0, 0
 
-    def is_over(self, loss: float) -> bool:
-        """Take note of an epoch's loss; return whether training should stop."""
-        tol = self.settings.tol
-        if tol is not None and not loss <= self.best_loss - tol:
-            self.waited += 1
-        else:
-            self.waited = 0
+    @property
+    def cuts(self) -> int:
+        """How often the learning rate was cut before the epoch that comes now."""
+        planned = self.settings.planned_cuts
+        return self._cuts if planned is None else planned[self._epochs]
+
+    @property
+    def _patience(self) -> int:
+        patience = self.settings.schedule.patience
+        return self.settings.n_iter_no_change if patience is None else patience
+
+    def note(self, loss: float) -> Next:
+        """Take note of an epoch's loss; return what should come next."""
+        tol, schedule = self.settings.tol, self.settings.schedule
+        gains = loss < self.best_loss if tol is None else loss <= self.best_loss - tol
+        rises = self._epochs < schedule.warmup * self.settings.planned_epochs
+        self._epochs += 1
+        self.waited = 0 if gains or (rises and schedule.max_cuts) else self.waited + 1
         self.best_loss = min(self.best_loss, loss)
-        return tol is not None and self.waited >= self.settings.n_iter_no_change
+        if (planned := self.settings.planned_cuts) is not None:
+            before, after = planned[self._epochs - 1], planned[self._epochs : self._epochs + 1]
+            return Next.CUT if after and after[0] > before else Next.GO_ON
+        if self.waited < self._patience:
+            return Next.GO_ON
+        if self._cuts < schedule.max_cuts:
+            self._cuts, self.waited = self._cuts + 1, 0
+            if self.settings.verbose:
+                rate = self.settings.step.learning_rate * schedule.factor**self._cuts
+                print(f"Learning rate {rate:g} from here on, and the best parameters so far")
+            return Next.CUT
+        return Next.GO_ON if tol is None else Next.END
 
     def notices_at_the_end(self) -> list[Notice]:
         """Return what to say when all epochs are over and the loss was still getting better."""
         if self.settings.tol is None:  # as many epochs as were asked for
             return []
+        most = self.settings.schedule.max_cuts
+        why = (
+            f"the learning rate was cut {self._cuts} of {most} times, and {self.waited} of the "
+            f"{self._patience} epochs without a gain of tol ({self.settings.tol:g}) are over"
+            if most
+            else f"within the last {self._patience} epochs there was still a gain of more than tol "
+            f"({self.settings.tol:g})"
+        )
         text = (
             f"Maximum iterations ({self.settings.max_iter}) reached and the optimization hasn't "
-            f"converged yet: within the last {self.settings.n_iter_no_change} epochs there was "
-            f"still a gain of more than tol ({self.settings.tol:g}). A higher max_iter may help."
+            f"converged yet: {why}. A higher max_iter may help."
         )
         return [Notice("convergence", text)]
 
@@ -64,11 +103,21 @@ class Watch(Progress):
         self.training = training
         self.kept = training.model.snapshot()
 
-    def is_over(self, loss: float) -> bool:
-        """Take note of the loss of an epoch that left finite parameters; return whether to stop."""
+    def note(self, loss: float) -> Next:
+        """Take note of the loss of an epoch that left finite parameters."""
         if loss < self.best_loss:
             self.training.model.snapshot(self.kept)
-        return super().is_over(loss)
+        return super().note(loss)
+
+    def cut(self) -> None:
+        """Go on from the parameters kept; the moments still tell the size of gradients.
+
+        Where folds have planned it, the best parameters are those of now.
+        """
+        if self.settings.planned_cuts is None:
+            self.training.model.restore(self.kept)
+        else:
+            self.training.model.adopt_averages()
 
     def go_back(self) -> None:
         """Set the parameters to those kept, and reset the optimizer's moments."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dcnfast.network.losses import mean_loss
 from dcnfast.training.batches import Rows
-from dcnfast.training.early_stopping import Progress, Settled
+from dcnfast.training.early_stopping import Next, Progress, Settled
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
 from dcnfast.training.shrinkage import best_constant, shrinkage
 from dcnfast.training.state import Training
@@ -44,6 +44,16 @@ class Fold:
     ) -> None:
         self.training, self.rows, self.held, self.weight = training, rows, held, weight
         self.settled = Settled(training.model, held.ids, seen)
+        self._kept: npt.NDArray[np.floating] | None = None
+
+    def keep(self) -> None:
+        """Keep a copy of the parameters, to go back to."""
+        self._kept = self.training.model.snapshot(self._kept)
+
+    def go_back(self) -> None:
+        """Set the parameters to those kept, if any were."""
+        if self._kept is not None:
+            self.training.model.restore(self._kept)
 
     def logits(self, n_threads: int) -> Floats:
         """Return what the network says of the held rows now."""
@@ -57,7 +67,8 @@ class Choice:
 
     Parameters
     ----------
-    n_epochs : int
+    cuts : tuple of int
+        How often the learning rate has been cut before each of the epochs that are to be run.
     factor : ndarray of shape (C,)
         See :func:`dcnfast.training.shrinkage.shrinkage`.
     scores : list of float
@@ -67,10 +78,47 @@ class Choice:
         pressed, where this is what was found until then.
     """
 
-    n_epochs: int
+    cuts: tuple[int, ...]
     factor: Floats
     scores: list[float]
     notices: list[Notice] = field(default_factory=list)
+
+
+class _Course(Progress):
+    """Follows the loss of all held-out rows, and which epochs led to the least one.
+
+    Epochs that a cut of the learning rate went back behind led nowhere.
+
+    Attributes
+    ----------
+    kept : ndarray of shape (n, C)
+        What the folds' networks said of the held-out rows when the loss was least.
+    """
+
+    def __init__(self, settings: Settings, folds: list[Fold], kept: Floats) -> None:
+        super().__init__(settings)
+        self.folds, self.kept = folds, kept
+        self._now, self._best = list[tuple[int, float]](), list[tuple[int, float]]()
+
+    def note_logits(self, logits: Floats, loss: float) -> Next:
+        """Take note of an epoch; where the rate is to be cut, the networks go back."""
+        self._now.append((self.cuts, -loss))
+        if loss < self.best_loss:
+            self.kept, self._best = logits, list(self._now)
+            for fold in self.folds if self.settings.schedule.max_cuts else ():
+                fold.keep()
+        then = self.note(loss)
+        if then is Next.CUT:
+            self._now = list(self._best)
+            for fold in self.folds:
+                fold.go_back()
+        return then
+
+    def choice(self, factor: Floats, notices: list[Notice]) -> Choice:
+        """Return the epochs that led to the least loss; one where none could be run."""
+        epochs = self._best or self._now[:1]
+        cuts = tuple(cuts for cuts, _ in epochs) or (0,)
+        return Choice(cuts, factor, [score for _, score in epochs], notices)
 
 
 def choose_epochs(
@@ -96,29 +144,27 @@ def choose_epochs(
         )
         for f in folds
     ])  # fmt: skip
-    progress, kept = Progress(settings), constant
-    scores, notices = list[float](), list[Notice]()
+    course, notices = _Course(settings, folds, constant), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
-            ends = [run_epoch(f.training, f.rows, settings, random_state, epoch) for f in folds]
+            ends = [
+                run_epoch(f.training, f.rows, settings, random_state, epoch, course.cuts)
+                for f in folds
+            ]
             if not all(sound for _, sound in ends):
                 break  # the fit on all rows will say so
             logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
             loss = mean_loss(config.loss, logits, target, weight)
-            scores.append(-loss)
             if settings.verbose:
                 print(
                     f"Epoch {epoch + 1:>3} of {settings.max_iter}, {len(folds)} folds: score of "
                     f"held-out rows {-loss:.6g}"
                 )
-            if loss < progress.best_loss:
-                kept = logits
-            if progress.is_over(loss):
+            if course.note_logits(logits, loss) is Next.END:
                 break
         else:
-            notices += progress.notices_at_the_end()
+            notices += course.notices_at_the_end()
     except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
         notices.append(INTERRUPTED)
-    n_epochs = int(np.argmax(scores)) + 1 if scores else 1
-    factor = shrinkage(config.loss, kept, constant, target, weight)
-    return Choice(n_epochs, factor, scores[:n_epochs], notices)
+    factor = shrinkage(config.loss, course.kept, constant, target, weight)
+    return course.choice(factor, notices)

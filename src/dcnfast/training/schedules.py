@@ -9,17 +9,22 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.kinds import DECAY, POSITIVE, Family, Kind, Option
+from dcnfast.network.kinds import COUNT_OR_NONE, DECAY, POSITIVE, Family, Kind, Option
 
-__all__ = ["Constant", "Cosine", "Exponential", "FlatCosine", "OneCycle", "Schedule"]
+__all__ = ["Constant", "Cosine", "Exponential", "FlatCosine", "OneCycle", "Plateau", "Schedule"]
 
 Floats = npt.NDArray[np.float64]
-ScheduleName = Literal["constant", "cosine", "flat_cosine", "one_cycle", "exponential"]
+ScheduleName = Literal["constant", "cosine", "flat_cosine", "one_cycle", "exponential", "plateau"]
 
 SHARE = Option(
     "a number in [0, 1]",
     POSITIVE.has_type,
     lambda given: 0 <= float(given) <= 1,
+)
+COUNT = Option(
+    "an integer of at least 1",
+    lambda given: given is not None and COUNT_OR_NONE.has_type(given),
+    COUNT_OR_NONE.has_value,
 )
 
 
@@ -27,18 +32,31 @@ class Schedule(Kind):
     """Base class of the schedules: what ``learning_rate_init`` is multiplied by in each step.
 
     Steps count from the beginning of ``fit`` to the end of ``max_iter`` epochs, whether training
-    stops earlier or not; a fit with ``warm_start`` begins anew.
+    stops earlier or not; a fit with ``warm_start`` begins anew. What a rate is may also depend on
+    how often the watched loss has ceased to fall: who follows it
+    (:class:`dcnfast.training.early_stopping.Progress`) counts the cuts, the schedule says what they
+    do.
 
     Attributes
     ----------
     warmup : float
         Share of the steps in which the rate rises from 0, in a straight line, in front of the
         rest.
+    max_cuts : int
+        How often the rate is cut where the watched loss no longer falls, before training ends for
+        this reason.
+    factor : float
+        What a cut leaves of the rate.
+    patience : int or None
+        Epochs without a gain before a cut or the end; None is ``n_iter_no_change``.
     """
 
     warmup: float
+    max_cuts: int = 0
+    factor: float = 1.0
+    patience: int | None = None
 
-    def factors(self, first: int, count: int, total: int) -> Floats:
+    def factors(self, first: int, count: int, total: int, cuts: int = 0) -> Floats:
         """Return the factors (count) of the steps from ``first`` on, counted from 0.
 
         Parameters
@@ -46,6 +64,8 @@ class Schedule(Kind):
         first, count : int
         total : int
             Steps that the whole schedule has.
+        cuts : int, default=0
+            That there have been.
         """
         steps = np.arange(first, first + count, dtype=np.float64)
         rising = self.warmup * total
@@ -53,7 +73,7 @@ class Schedule(Kind):
         factors = self.after_warmup(progress)
         if rising >= 1:
             factors = np.where(steps < rising, (steps + 1) / (np.ceil(rising) + 1), factors)
-        return np.asarray(factors)
+        return np.asarray(factors * float(self.factor) ** cuts)
 
     @abstractmethod
     def after_warmup(self, progress: Floats) -> Floats:
@@ -178,6 +198,56 @@ class Exponential(Schedule):
         return np.asarray(np.power(float(self.final), progress))
 
 
+class Plateau(Constant):
+    """The same rate until the watched loss no longer falls, then less of it, some times over.
+
+    What is watched, and what counts as a gain, is as for early stopping: the score of held-out rows
+    or else the training loss, and ``tol``. After a cut training goes on from the parameters of the
+    best epoch so far; epochs that brought no gain do not count then. When there is none after the
+    last cut either, training ends. With ``tol=None`` every fall is a gain, and training ends with
+    ``max_iter``.
+
+    Parameters
+    ----------
+    factor : float, default=0.1
+        What a cut leaves of the rate.
+    patience : int or None, default=None
+        Epochs without a gain before a cut; None is ``n_iter_no_change``. Those of the warm-up do
+        not count.
+    max_cuts : int, default=2
+        Cuts before training ends.
+    warmup : float, default=0.0
+        Share of the steps in which the rate rises, in front.
+    """
+
+    name = "plateau"
+    summary = (
+        "a tenth of it whenever the watched score has had no gain for ``n_iter_no_change`` epochs, "
+        "from the best parameters so far on; after two such cuts training ends."
+    )
+    options: ClassVar[Mapping[str, Option]] = {
+        "factor": Option(
+            "a number in (0, 1)", POSITIVE.has_type, lambda given: 0 < float(given) < 1
+        ),
+        "patience": COUNT_OR_NONE,
+        "max_cuts": COUNT,
+        "warmup": DECAY,
+    }
+
+    def __init__(
+        self,
+        *,
+        factor: float = 0.1,
+        patience: int | None = None,
+        max_cuts: int = 2,
+        warmup: float = 0.0,
+    ) -> None:
+        super().__init__(warmup=warmup)
+        self.factor = factor
+        self.patience = patience
+        self.max_cuts = max_cuts
+
+
 SCHEDULES: Family[Schedule] = Family(
-    "learning_rate", Constant, Cosine, FlatCosine, OneCycle, Exponential
+    "learning_rate", Constant, Cosine, FlatCosine, OneCycle, Exponential, Plateau
 )

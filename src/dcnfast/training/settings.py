@@ -30,6 +30,9 @@ class Settings:
         Of the learning rate.
     planned_epochs : int
         That the schedule has, whether training stops earlier or not.
+    planned_cuts : tuple of int or None
+        How often the learning rate has been cut before each epoch, where folds have found that;
+        None cuts it as the watched loss says.
     """
 
     step: OptimizerStep
@@ -43,6 +46,7 @@ class Settings:
     verbose: int
     schedule: Schedule = field(default_factory=Constant)
     planned_epochs: int = 1
+    planned_cuts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

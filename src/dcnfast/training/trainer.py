@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dcnfast.network.memory import check_memory
 from dcnfast.training.batches import Rows
-from dcnfast.training.early_stopping import HeldOut, Watch
+from dcnfast.training.early_stopping import HeldOut, Next, Watch
 from dcnfast.training.settings import INTERRUPTED, History, Notice, Settings
 from dcnfast.training.state import Training
 
@@ -61,15 +61,17 @@ def train(
     try:
         for epoch in range(settings.max_iter):
             with history.timing.measure("train"):
-                loss, sound = run_epoch(training, rows, settings, random_state, epoch)
+                loss, sound = run_epoch(training, rows, settings, random_state, epoch, watch.cuts)
             history.timing.rows += len(rows)
             if not sound:
                 watch.go_back()
                 history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
                 break
-            is_over = watch.is_over(_note(epoch, loss, held_out, settings, history))
-            if on_epoch(epoch) or is_over:
+            then = watch.note(_note(epoch, loss, held_out, settings, history))
+            if on_epoch(epoch) or then is Next.END:
                 break
+            if then is Next.CUT:
+                watch.cut()
         else:
             history.notices += watch.notices_at_the_end()
     except KeyboardInterrupt:
@@ -98,8 +100,16 @@ def run_epoch(
     settings: Settings,
     random_state: np.random.RandomState,
     epoch: int,
+    cuts: int,
 ) -> tuple[float, bool]:
-    """Run one epoch, counted from 0; return its loss and whether the model is still sound."""
+    """Run one epoch, counted from 0, after so many cuts of the learning rate.
+
+    Returns
+    -------
+    loss : float
+    sound : bool
+        Whether the model is finite.
+    """
     n = len(rows)
     batch_size = min(settings.batch_size, n)
     n_batches = -(-n // batch_size)
@@ -112,7 +122,7 @@ def run_epoch(
         settings.seed,
         settings.n_threads,
         settings.schedule.factors(
-            epoch * n_batches, n_batches, settings.planned_epochs * n_batches
+            epoch * n_batches, n_batches, settings.planned_epochs * n_batches, cuts
         ),
     )
     return loss, bool(finished and np.isfinite(loss) and training.model.is_finite())
