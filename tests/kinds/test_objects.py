@@ -18,7 +18,7 @@ from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
 from dcnfast.numeric_embeddings import Piecewise
-from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW
+from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW, RowwiseAdagrad
 from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine, Plateau
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.training.optimizers import OPTIMIZERS
@@ -32,6 +32,7 @@ OBJECTS = [
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
     Adagrad(epsilon=1e-3),
+    RowwiseAdagrad(epsilon=1e-3),
     SGD(momentum=0.5, nesterov=False),
     LogLoss(),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),

@@ -96,8 +96,12 @@ def large_tables(request):
 
 
 def assert_state(case, state, rtol):
-    for kind in ("parameters", "averages"):
-        assert_close(getattr(case.model, kind), getattr(state, kind), rtol)
+    assert_close(case.model.averages, state.averages, rtol)
+    assert_state_of_training(case, state, rtol)
+
+
+def assert_state_of_training(case, state, rtol):
+    assert_close(case.model.parameters, state.parameters, rtol)
     for kind in ("first_moments", "second_moments"):
         assert_close(getattr(case.state, kind), getattr(state, kind), rtol)
 
@@ -124,6 +128,26 @@ def test_many_rows_few_in_a_batch(kind, large_tables, dtype, make_case, rng):
             stood_still = np.array_equal(after[name][others], before[name][others])
             assert stood_still != all_move
     assert_state(case, state, 1e-9 if dtype == "float64" else 2e-3)
+
+
+@pytest.mark.parametrize("sparse_adam", ["lazy", "exact"])
+def test_rows_that_move_as_a_whole(sparse_adam, dtype, make_case, rng):
+    """Of one number, of some vectors and the part of one; one sum of squares for each."""
+    fields = (("a", 9, 1), ("b", 30, 17), ("c", 5, 64), ("d", 12, 33))
+    config = {"fields": fields, "wide": True, "n_outputs": 3, "alpha_embedding": 0.3}
+    case = make_case(60, dtype=dtype, n_dense=2, sparse_adam=sparse_adam, hidden=(9,), **config)
+    case.adam = OptimizerStep(0.1, kind="rowwise_adagrad")
+    state = State.start(case.parameters())
+    for _ in range(3):
+        order = rng.permutation(60)
+        case.reference_train(state, batch_size=7, order=order)
+        case.train(batch_size=7, order=order)
+    assert_state_of_training(case, state, 1e-9 if dtype == "float64" else 2e-3)
+    squares = case.state.second_moments
+    for table in [squares[f"embedding_{K}"] for K in (1, 17, 64, 33)] + [squares["wide"]]:
+        assert (table[:, 0] > 0).any()
+        assert not table[:, 1:].any()
+    assert squares["deep_W_0"].all()
 
 
 @pytest.mark.parametrize("clip", [1e-3, 0.3, 1e3])

@@ -41,13 +41,32 @@ def test_catching_up_is_the_dense_optimizer(kind, table, rng):
         g = rng.normal(size=(3, K))
         all_g = np.zeros((V, K))
         all_g[rows] = g
-        dense = reference.OPTIMIZERS[kind](*dense, all_g, step, **options)
+        dense = reference.update_rows(kind, dense, all_g, np.arange(V), step, **options)
         sparse = reference.catch_up_rows(kind, sparse, rows, last[rows], step - 1, **options)
         sparse = reference.update_rows(kind, sparse, g, rows, step, **options)
         last[rows] = step
     sparse = reference.catch_up_rows(kind, sparse, np.arange(V), last, 29, **options)
     for got, want in zip(sparse, dense, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_rowwise_adagrad_by_hand():
+    """Two steps of a row: means of squares 12.5 and, with a penalty, 0.5; other rows stay."""
+    table = np.array([[1.0, 2.0], [5.0, 6.0]]), np.zeros((2, 2)), np.zeros((2, 2))
+    options = {"learning_rate": 0.1, "epsilon": 0.5}
+    one = reference.update_rows(
+        "rowwise_adagrad", table, np.array([[3.0, 4.0]]), np.array([0]), 1, **options
+    )
+    row = np.array([1.0, 2.0]) - 0.1 * np.array([3.0, 4.0]) / (np.sqrt(12.5) + 0.5)
+    np.testing.assert_allclose(one[0], [row, [5, 6]], rtol=1e-15)
+    np.testing.assert_array_equal(one[2], [[12.5, 0], [0, 0]])
+    g = np.array([[1.0, 0.0]]) - 0.2 * row
+    two = reference.update_rows(
+        "rowwise_adagrad", one, g, np.array([0]), 2, l2=np.array([[0.2]]), **options
+    )
+    row = row - 0.1 * np.array([1.0, 0.0]) / (np.sqrt(13) + 0.5)
+    np.testing.assert_allclose(two[0], [row, [5, 6]], rtol=1e-15)
+    np.testing.assert_allclose(two[2], [[13, 0], [0, 0]], rtol=1e-15)
 
 
 def test_nothing_to_catch_up(table):

@@ -375,9 +375,11 @@ class ReferenceNetwork:
             options["weight_decay"] = weight_decay if self._decays(name) else 0.0
             objective += 0.5 * float((l2 * p[name] ** 2).sum())
             tensors = p[name], m[name], v[name]
-            if self._is_table(name) and self.config.sparse_adam == "lazy":
+            if self._is_table(name):
                 width = None if name == "wide" else p[name].shape[1]
                 rows = np.unique(self.inputs.table_rows(ids, width))
+                if self.config.sparse_adam == "exact":
+                    rows = np.arange(len(p[name]))
                 g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
                 new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)
             else:

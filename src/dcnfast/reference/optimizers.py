@@ -112,6 +112,28 @@ def adagrad_update(
     return parameters - learning_rate * g / (np.sqrt(v) + epsilon), m, v
 
 
+def rowwise_adagrad_rows(
+    parameters: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    step: int,
+    learning_rate: float = 1e-3,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    l2: float | Array = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+) -> tuple[Array, Array, Array]:
+    """Rows (n,K) of a table, as in FBGEMM: v[:, 0] is the sum of the mean squares of a row's g."""
+    del step, beta_1, beta_2, weight_decay, nesterov
+    g = g + l2 * parameters
+    v = v.copy()
+    v[:, 0] += (g**2).mean(axis=1)
+    return parameters - learning_rate * g / (np.sqrt(v[:, :1]) + epsilon), m, v
+
+
 def sgd_update(
     parameters: Array,
     m: Array,
@@ -138,7 +160,12 @@ OPTIMIZERS: dict[str, Callable[..., tuple[Array, Array, Array]]] = {
     "adam": adam_update,
     "adamw": adamw_update,
     "adagrad": adagrad_update,
+    "rowwise_adagrad": adagrad_update,
     "sgd": sgd_update,
+}
+# Those that treat a row of a table as a whole.
+OF_ROWS: dict[str, Callable[..., tuple[Array, Array, Array]]] = {
+    "rowwise_adagrad": rowwise_adagrad_rows
 }
 
 
@@ -152,7 +179,8 @@ def update_rows(
 ) -> tuple[Array, Array, Array]:
     """Lazy: only ``rows`` (n), all different, move. tables are parameters, m, v (V,K); g (n,K)."""
     parameters, m, v = (table.copy() for table in tables)
-    parameters[rows], m[rows], v[rows] = OPTIMIZERS[optimizer](
+    update = OF_ROWS.get(optimizer, OPTIMIZERS[optimizer])
+    parameters[rows], m[rows], v[rows] = update(
         parameters[rows], m[rows], v[rows], g, step, **options
     )
     return parameters, m, v

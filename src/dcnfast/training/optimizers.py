@@ -20,9 +20,9 @@ from dcnfast.network.kinds import (
     one_of,
 )
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RowwiseAdagrad"]
 
-OptimizerName = Literal["adam", "adamw", "adagrad", "sgd"]
+OptimizerName = Literal["adam", "adamw", "adagrad", "rowwise_adagrad", "sgd"]
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,24 @@ class Adagrad(Optimizer):
         return OptimizerStep(float(learning_rate), epsilon=epsilon, kind=self.name)
 
 
+class RowwiseAdagrad(Adagrad):
+    """Adagrad with one sum of squares for each row of a table, as TorchRec and FBGEMM have it.
+
+    All numbers of an embedding then move at one rate: a root of the sum, over the batches that had
+    the category, of the mean of its squared gradients. Everything else moves as with
+    :class:`Adagrad`.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-7
+        Added to the root of the sum of squared gradients.
+    """
+
+    name = "rowwise_adagrad"
+    summary = "Adagrad with one rate for all numbers of an embedding, as TorchRec has it."
+    reference = "rowwise_adagrad_rows"
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum, of Sutskever et al. (2013).
 
@@ -246,4 +264,4 @@ class SGD(Optimizer):
         )
 
 
-OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam, AdamW, Adagrad, SGD)
+OPTIMIZERS: Family[Optimizer] = Family("optimizer", Adam, AdamW, Adagrad, RowwiseAdagrad, SGD)

@@ -3,6 +3,7 @@
 struct Adagrad {
   static constexpr const char* name = "adagrad";
   static constexpr bool corrects_bias = false;
+  static constexpr bool by_row = false;
 
   template <class T>
   static DCN_INLINE Vec<T> move(T* parameters, T*, T* v, const T* g, std::size_t left, Vec<T> l2,

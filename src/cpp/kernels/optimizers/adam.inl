@@ -2,6 +2,7 @@
 struct Adam {
   static constexpr const char* name = "adam";
   static constexpr bool corrects_bias = true;
+  static constexpr bool by_row = false;
 
   // End of section 2: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
   // p -= step m / (sqrt(v) + eps) with step = lr sqrt(1 - b2^t) / (1 - b1^t).

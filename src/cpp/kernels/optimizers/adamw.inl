@@ -2,6 +2,7 @@
 struct AdamW {
   static constexpr const char* name = "adamw";
   static constexpr bool corrects_bias = true;
+  static constexpr bool by_row = false;
 
   // p = (1 - lr decay) p - step m / (sqrt(v) + eps); the moments do not know the decay.
   template <class T>

@@ -1,12 +1,14 @@
 // Stage 8: one pass over the flat buffers, and over the touched rows of the tables. An optimizer is
 // a struct of `move`, which moves some numbers, and of `missed_steps`, which makes up for the steps
-// that a row was not looked at; a new one is a file and an entry of the list.
+// that a row was not looked at; if it is `by_row`, of `move_row`, which moves a row of a table. A
+// new one is a file and an entry of the list.
 #include "kernels/optimizers/adam.inl"
 #include "kernels/optimizers/adamw.inl"
 #include "kernels/optimizers/adagrad.inl"
+#include "kernels/optimizers/rowwise_adagrad.inl"
 #include "kernels/optimizers/sgd.inl"
 
-using Optimizers = KindList<Adam, AdamW, Adagrad, Sgd>;
+using Optimizers = KindList<Adam, AdamW, Adagrad, RowwiseAdagrad, Sgd>;
 
 template <class T, class Kind>
 double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step) {
@@ -20,6 +22,21 @@ double update_all(T* parameters, T* m, T* v, const T* g, std::size_t n, Optimize
 }
 
 template <class T, class Kind>
+DCN_INLINE Vec<T> move_row(T* parameters, T* m, T* v, const T* g, std::size_t K, Vec<T> l2,
+                           const OptimizerStep<T>& step) {
+  if constexpr (Kind::by_row) {
+    return Kind::move_row(parameters, m, v, g, K, l2, step);
+  } else {
+    Vec<T> squares = broadcast(T(0));
+    for (std::size_t k = 0; k < K; k += kLanes<T>) {
+      const std::size_t left = K - k < kLanes<T> ? K - k : kLanes<T>;
+      squares = squares + Kind::move(parameters + k, m + k, v + k, g + k, left, l2, step);
+    }
+    return squares;
+  }
+}
+
+template <class T, class Kind>
 double update_rows(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
                    const std::uint32_t* counts, std::size_t U, std::size_t K,
                    OptimizerStep<T> step) {
@@ -27,12 +44,8 @@ double update_rows(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
   for (std::size_t u = 0; u < U; ++u, g += K) {
     const std::size_t at = static_cast<std::size_t>(rows[u]) * K;
     const T count = static_cast<T>(counts[u]);
-    Vec<T> squares = broadcast(T(0));
-    for (std::size_t k = 0; k < K; k += kLanes<T>) {
-      const std::size_t left = K - k < kLanes<T> ? K - k : kLanes<T>;
-      squares = squares + Kind::move(table + at + k, m + at + k, v + at + k, g + k, left,
-                                     broadcast(step.l2 * count), step);
-    }
+    const Vec<T> squares =
+        move_row<T, Kind>(table + at, m + at, v + at, g, K, broadcast(step.l2 * count), step);
     total += static_cast<double>(count) * static_cast<double>(sum(squares));
   }
   return total;

@@ -3,6 +3,7 @@
 struct Sgd {
   static constexpr const char* name = "sgd";
   static constexpr bool corrects_bias = false;
+  static constexpr bool by_row = false;
 
   template <class T>
   static DCN_INLINE Vec<T> move(T* parameters, T* m, T*, const T* g, std::size_t left, Vec<T> l2,
