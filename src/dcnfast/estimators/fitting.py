@@ -330,7 +330,7 @@ def _prepare(
     last, table = task.last, part.table
     auto: Circumstances | NetworkConfig
     if last is not None:
-        target, auto = task.target.scaled_as(last.target), last.model.config
+        target, auto = task.target.scaled_as(last.target, part.target), last.model.config
     else:
         target = task.target.fitted(part.target, part.loss_weight)
         auto = Circumstances(len(part), watched)

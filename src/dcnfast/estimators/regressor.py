@@ -46,6 +46,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     Parameters
     ----------
     {parameters}
+    prediction_clip : bool, default=False
+        Whether ``predict`` and row predictors stay within the range that the targets of the
+        training rows had, each output within its own. With ``warm_start`` it is that of all fits.
+        The loss of training and of held-out rows is of what is not clipped.
 
     Attributes
     ----------
@@ -79,7 +83,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
-        "loss": loss_constraints("DCNRegressor")
+        "loss": loss_constraints("DCNRegressor"),
+        "prediction_clip": ["boolean"],
     }
 
     def __init__(
@@ -135,8 +140,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
+        prediction_clip: bool = False,
     ) -> None:
         self._store(locals())
+        self.prediction_clip = prediction_clip
 
     @published_whole
     def fit(
@@ -181,7 +188,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        target = NumericTarget(kind_of(LOSSES, self).name, n_outputs, y.ndim == 1)
+        loss, clips = kind_of(LOSSES, self).name, bool(self.prediction_clip)
+        target = NumericTarget(loss, n_outputs, y.ndim == 1, clips=clips)
         whole = Part(table, y, target.columns("y", y), weight, weight)
         last = self._last_fit(table, "n_outputs_", n_outputs)
         given = self._given_part(X_val, y_val, sample_weight_val, target)

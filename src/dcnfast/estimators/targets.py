@@ -31,12 +31,18 @@ class NumericTarget:
         Whether y is one number a row, and no array of them.
     scaler : Standardizer or None, default=None
         Through which training sees the numbers, where the loss wants it.
+    clips : bool, default=False
+        Whether answers stay within ``bounds``.
+    bounds : tuple of ndarray of shape (n_outputs,) or None, default=None
+        The least and the largest of the training rows, by output.
     """
 
     loss: str
     n_outputs: int
     one_column: bool
     scaler: Standardizer | None = None
+    clips: bool = False
+    bounds: tuple[Array, Array] | None = None
 
     def columns(self, name: str, y: Array) -> Array:
         """Return y as (n, n_outputs), checked; its name is for messages."""
@@ -59,14 +65,17 @@ class NumericTarget:
         return self.columns(name, y)
 
     def fitted(self, columns: Array, weight: Array) -> NumericTarget:
-        """Return the target with the scales of the training rows."""
+        """Return the target with the scales and the bounds of the training rows."""
+        bounds = columns.min(axis=0), columns.max(axis=0)
         if not LOSSES[self.loss].standardises:
-            return self
-        return replace(self, scaler=Standardizer().fit(columns, weight))
+            return replace(self, bounds=bounds)
+        return replace(self, scaler=Standardizer().fit(columns, weight), bounds=bounds)
 
-    def scaled_as(self, other: Any) -> NumericTarget:
-        """Return the target with the scales of another, that of the last fit."""
-        return replace(self, scaler=other.scaler)
+    def scaled_as(self, other: Any, columns: Array) -> NumericTarget:
+        """Return the target with the scales of the last fit, and bounds for the rows of both."""
+        low, high = columns.min(axis=0), columns.max(axis=0)
+        bounds = np.minimum(low, other.bounds[0]), np.maximum(high, other.bounds[1])
+        return replace(self, scaler=other.scaler, bounds=bounds)
 
     def averaged(self, columns: Array, weight: Array, seed: int) -> Targets:
         """Return what is averaged by category."""
@@ -80,19 +89,25 @@ class NumericTarget:
 
     def answers(self, logits: Array) -> Array:
         """Return what the logits (N, C) say."""
-        y = self._inverse(logits)
+        y = self._clipped(self._inverse(logits))
         return np.asarray(y[:, 0] if self.one_column else y)
 
     def answers_of_members(self, logits: Array) -> Array:
-        """Return what the logits (N, E, C) of each member say, shape (N, E) or (N, E, C)."""
-        answers = self.answers(logits.reshape(-1, logits.shape[2]))
-        return answers.reshape(*logits.shape[:2], *answers.shape[1:])
+        """Return what the logits (N, E, C) of each member say, shape (N, E) or (N, E, C).
+
+        They are not clipped: it is their mean that predicts.
+        """
+        y = self._inverse(logits.reshape(-1, logits.shape[2])).reshape(logits.shape)
+        return np.asarray(y[:, :, 0] if self.one_column else y)
 
     def answer(self, logits: list[float]) -> Any:
         """Return what the logits of one row say."""
         row = np.array(logits)
-        y = self._inverse(row[None])[0]
+        y = self._clipped(self._inverse(row[None]))[0]
         return float(y[0]) if self.one_column else y
+
+    def _clipped(self, y: Array) -> Array:
+        return np.clip(y, *self.bounds) if self.clips and self.bounds is not None else y
 
     def _inverse(self, logits: Array) -> Array:
         if self.scaler is not None:
@@ -138,7 +153,7 @@ class ClassTarget:
         """Return the target itself: classes have no scales."""
         return self
 
-    def scaled_as(self, _other: Any) -> ClassTarget:
+    def scaled_as(self, _other: Any, _columns: Array) -> ClassTarget:
         """Return the target itself."""
         return self
 
