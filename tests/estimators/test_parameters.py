@@ -6,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor, crosses, losses, optimizers, schedules
 from dcnfast.cpu import available_isas
+from dcnfast.numeric_embeddings import Piecewise
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.testing import force_isa
 
@@ -43,6 +44,8 @@ EFFECTS = {
     "hash_buckets": (3, {}),
     "target_statistics": (TargetStatistics(order=1), {}),
     "numeric_scaling": ("quantile", {}),
+    "numeric_embedding": ("piecewise", {}),
+    "n_members": (2, {}),
     "numeric_clip": (False, {"early_stopping": True, "validation_fraction": 0.5}),
     "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
@@ -300,6 +303,8 @@ NONSENSE = {
     ],
     "numeric_scaling": ["robust", 3],
     "numeric_clip": ["x", None, 3],
+    "numeric_embedding": ["none", 3, True, Piecewise, Piecewise(width=0), crosses.Matrix()],
+    "n_members": [0, -1, 1.5, "many", None],
     "loss": ["hinge", None, "squared_error", losses.SquaredError(), losses.LogLoss],
     "alpha": [
         -1e-9,
