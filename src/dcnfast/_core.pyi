@@ -3,7 +3,7 @@
 Every array is C-contiguous and of the module's or network's one scalar type.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
@@ -165,6 +165,9 @@ ops_f64: _Ops[np.float64]
 
 # ---- the whole network
 
+# what a tensor may be for
+ROLES: tuple[str, ...]
+
 class OptimizerOptions:
     def __init__(
         self,
@@ -177,6 +180,8 @@ class OptimizerOptions:
         weight_decay: float,
         gradient_clip: float,
         nesterov: bool,
+        # by role, see ROLES
+        rate_factors: Mapping[str, float],
     ) -> None: ...
 
 class NetworkConfig:

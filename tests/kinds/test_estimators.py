@@ -188,3 +188,20 @@ def test_initial_scale_of_a_cross(kind):
         share = 0.25 if name == first.name else 1
         np.testing.assert_allclose(small[name], share * values, rtol=1e-6, atol=1e-20)
     assert np.any(whole[first.name] != 0)
+
+
+def test_rate_factors_hold_still_what_they_name():
+    """Whatever the number of epochs, cross weights are as drawn; the rest learns."""
+
+    def fitted(max_iter, **factors):
+        optimizer = Adam(rate_factors=factors)
+        return make(max_iter=max_iter, optimizer=optimizer).fit(X, Y).parameters_
+
+    one, more, free = fitted(1, cross_weight=0), fitted(5, cross_weight=0.0), fitted(5)
+    np.testing.assert_array_equal(one["cross_W"], more["cross_W"])
+    for name in ("cross_b", "deep_W_0", "head_W"):
+        assert not np.array_equal(one[name], more[name])
+    assert not np.array_equal(free["cross_W"], more["cross_W"])
+    same = fitted(5, cross_weight=1.0, bias=1)
+    for name, parameter in same.items():
+        np.testing.assert_array_equal(parameter, free[name])

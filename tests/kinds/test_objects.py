@@ -33,6 +33,7 @@ OBJECTS = [
     AdamW(weight_decay=0.1, beta_1=0.5),
     Adagrad(epsilon=1e-3),
     RowwiseAdagrad(epsilon=1e-3),
+    SGD(rate_factors={"bias": 0.5, "embedding": 2.0}),
     SGD(momentum=0.5, nesterov=False),
     LogLoss(),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
@@ -103,7 +104,7 @@ def test_parameters_are_those_of_the_signature():
         "rank", "diag_scale", "bias", "preactivation", "initializer", "initial_scale",
     ]  # fmt: skip
     assert Adam().get_params(deep=False) == {
-        "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "sparse": "lazy",
+        "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "sparse": "lazy", "rate_factors": None,
     }  # fmt: skip
     assert Softmax().get_params() == {}
 
@@ -141,6 +142,11 @@ BAD = {
     "width": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_bins": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_distinct": (Piecewise, [-1, 4097], [8.0, "8", None, True]),
+    "rate_factors": (
+        Adagrad,
+        [{"bias": -0.1}, {"bias": np.nan}, {"bias": np.inf}, {"biases": 1.0}, {1: 1.0}],
+        ["x", 3, ["bias"], {"bias": "x"}, {"bias": None}, {"bias": True}],
+    ),
     "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
 }
 

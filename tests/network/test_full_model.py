@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.network import State
@@ -148,6 +149,32 @@ def test_rows_that_move_as_a_whole(sparse_adam, dtype, make_case, rng):
         assert (table[:, 0] > 0).any()
         assert not table[:, 1:].any()
     assert squares["deep_W_0"].all()
+
+
+EVERY_ROLE = {
+    "fields": (*FIELDS, ("item", 60, 5)), "wide": True, "cross_layers": 2, "hidden": (9,),
+    "layer_norm": True, "numeric_bins": (3, 7), "numeric_width": 4, "n_members": 2,
+    "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sparse_adam", ["lazy", "exact"])
+@pytest.mark.parametrize("kind", ["adam", "adamw", "rowwise_adagrad", "sgd"])
+def test_learning_rates_by_role(kind, sparse_adam, make_case, rng):
+    """Another one for each role; rows that wait make up for theirs; one role does not move."""
+    case = make_case(60, dtype="float64", n_dense=2, sparse_adam=sparse_adam, **EVERY_ROLE)
+    roles = case.model.network.roles
+    assert set(roles.values()) == set(_core.ROLES)
+    factors = {role: 0.3 + 0.2 * i for i, role in enumerate(_core.ROLES)} | {"scale": 0.0}
+    before, state = case.parameters(), State.start(case.parameters())
+    for rate in (0.01, 0.02):
+        case.adam = OptimizerStep(rate, kind=kind, weight_decay=0.5, rate_factors=factors)
+        order = rng.permutation(60)
+        case.reference_train(state, batch_size=7, order=order)
+        case.train(batch_size=7, order=order)
+    assert_state(case, state, 1e-9)
+    for name, role in roles.items():
+        assert np.array_equal(case.model.parameters[name], before[name]) == (role == "scale")
 
 
 @pytest.mark.parametrize("clip", [1e-3, 0.3, 1e3])

@@ -20,6 +20,7 @@ BAD_OPTIONS = {
     "epsilon": [0.0, -1, *NO_RATE],
     "weight_decay": [-0.1, *NO_RATE],
     "gradient_clip": [-0.1, *NO_RATE],
+    "rate_factors": [None, 3, {"biases": 1.0}, *({"bias": bad} for bad in [-0.1, *NO_RATE])],
 }
 
 

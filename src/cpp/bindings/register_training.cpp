@@ -1,4 +1,6 @@
 // TrainingState: what training has beside the network.
+#include <map>
+
 #include "bindings/init.hpp"
 #include "bindings/py_training.hpp"
 
@@ -65,10 +67,20 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
            py::arg("rates").noconvert() = py::none());
 }
 
-std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double learning_rate,
-                                                 double beta_1, double beta_2, double epsilon,
-                                                 double weight_decay, double gradient_clip,
-                                                 bool nesterov) {
+Role role_named(const std::string& name) {
+  std::string names;
+  for (std::size_t role = 0; role < kRoles; ++role) {
+    if (name == kRoleNames[role]) return static_cast<Role>(role);
+    names += (names.empty() ? "'" : ", '") + std::string(kRoleNames[role]) + "'";
+  }
+  throw py::value_error("OptimizerOptions: rate_factors has the role '" + name + "', want one of " +
+                        names);
+}
+
+std::unique_ptr<OptimizerOptions> make_optimizer(
+    const std::string& kind, double learning_rate, double beta_1, double beta_2, double epsilon,
+    double weight_decay, double gradient_clip, bool nesterov,
+    const std::map<std::string, double>& rate_factors) {
   const char* name = "OptimizerOptions";
   check_finite(name, "learning_rate", learning_rate);
   for (const auto& [argument, beta] : {std::pair{"beta_1", beta_1}, {"beta_2", beta_2}})
@@ -79,19 +91,35 @@ std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double
                "a finite number, not negative");
   check_number(name, "gradient_clip", gradient_clip,
                gradient_clip >= 0 && std::isfinite(gradient_clip), "a finite number, not negative");
-  return std::make_unique<OptimizerOptions>(OptimizerOptions{optimizer_named(kind), learning_rate,
-                                                             beta_1, beta_2, epsilon, weight_decay,
-                                                             gradient_clip, nesterov});
+  auto options = std::make_unique<OptimizerOptions>(OptimizerOptions{optimizer_named(kind),
+                                                                     learning_rate,
+                                                                     beta_1,
+                                                                     beta_2,
+                                                                     epsilon,
+                                                                     weight_decay,
+                                                                     gradient_clip,
+                                                                     nesterov,
+                                                                     {}});
+  for (const auto& [role, factor] : rate_factors) {
+    check_number(name, ("rate_factors['" + role + "']").c_str(), factor,
+                 factor >= 0 && std::isfinite(factor), "a finite number, not negative");
+    options->rate_factors.of(role_named(role)) = factor;
+  }
+  return options;
 }
 
 }  // namespace
 
 void register_training(py::module_& m) {
   py::class_<OptimizerOptions> optimizer(m, "OptimizerOptions");
-  def_init<const std::string&, double, double, double, double, double, double, bool>(
+  def_init<const std::string&, double, double, double, double, double, double, bool,
+           const std::map<std::string, double>&>(
       optimizer, &make_optimizer, py::kw_only(), py::arg("kind"), py::arg("learning_rate"),
       py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("weight_decay"),
-      py::arg("gradient_clip"), py::arg("nesterov"));
+      py::arg("gradient_clip"), py::arg("nesterov"), py::arg("rate_factors"));
+  py::list roles;
+  for (const char* role : kRoleNames) roles.append(role);
+  m.attr("ROLES") = py::tuple(roles);
   register_training_of<float>(m, "TrainingStateF32");
   register_training_of<double>(m, "TrainingStateF64");
 }

@@ -36,7 +36,8 @@ inline constexpr const char* kRoleNames[] = {
     "shift",          "linear",         "embedding",    "linear_embedding",
     "numeric_weight", "numeric_linear", "numeric_bias", "numeric_missing",
     "member_scale"};
-static_assert(std::size(kRoleNames) == static_cast<std::size_t>(Role::member_scale) + 1);
+inline constexpr std::size_t kRoles = std::size(kRoleNames);
+static_assert(kRoles == static_cast<std::size_t>(Role::member_scale) + 1);
 
 // Which part of the network a tensor belongs to.
 enum class Part : int { numeric, members, cross, deep, head, tables };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -12,12 +13,29 @@
 
 namespace dcn {
 
+// What the learning rate is multiplied by, by role.
+class RateFactors {
+ public:
+  constexpr RateFactors() noexcept { factors_.fill(1); }
+  double& of(Role role) noexcept { return factors_[static_cast<std::size_t>(role)]; }
+  double of(Role role) const noexcept { return factors_[static_cast<std::size_t>(role)]; }
+
+ private:
+  std::array<double, kRoles> factors_{};
+};
+
 struct OptimizerOptions {
   Optimizer kind{};
   double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, weight_decay = 0;
   double gradient_clip = 0;  // the most that the norm of all gradients may be; 0 without
   bool nesterov = false;
+  RateFactors rate_factors{};
 
+  OptimizerOptions of(Role role) const {
+    OptimizerOptions own = *this;
+    own.learning_rate *= rate_factors.of(role);
+    return own;
+  }
   // the learning rate of step t with the kind's bias corrections folded in
   double step_size(std::uint64_t t) const {
     if (!compiled_kernels<float>().optimizers[kind].corrects_bias) return learning_rate;

@@ -89,8 +89,8 @@ void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
 
 template <class T>
 double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
-                                const TableState<T>& state, const OptimizerStep<T>& step,
-                                const RowHistory& history, double average_rest, T scale,
+                                const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
+                                const OfTables<RowHistory>& history, double average_rest, T scale,
                                 std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
@@ -98,21 +98,22 @@ double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>
     sum_gradients(k, shared, g, table, first, count);
     multiply(g, count * table.of->K, scale);
     const std::uint32_t* rows = table.touched.rows.data() + first;
-    squares_[task] = k.optimizers[history.optimizer].update_rows(
+    const RowHistory& own = history.of(table.of->wide);
+    squares_[task] = k.optimizers[own.optimizer].update_rows(
         state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
-        g, rows, table.touched.counts.data() + first, count, table.of->K, step);
+        g, rows, table.touched.counts.data() + first, count, table.of->K, step.of(table.of->wide));
     if (!keeps_history_) return;
     for (std::size_t u = 0; u < count; ++u) {
       const std::size_t at = table.of->offset + rows[u] * table.of->K;
       if (state.averages != nullptr)
         k.average_update(state.averages + at, state.parameters + at, table.of->K,
                          static_cast<T>(average_rest));
-      table.last[rows[u]] = static_cast<std::uint32_t>(history.now);
+      table.last[rows[u]] = static_cast<std::uint32_t>(own.now);
     }
   });
   double total = 0;
   for (const double s : squares_) total += s;
-  return 0.5 * static_cast<double>(step.l2) * total;
+  return 0.5 * static_cast<double>(step.embedding.l2) * total;
 }
 
 template <class T>
@@ -146,30 +147,32 @@ void TableTraining<T>::gradients(const KernelTable<T>& k, const SharedProducts<T
 
 template <class T>
 void TableTraining<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
-                                const RowHistory& history, std::size_t n_threads) noexcept {
+                                const OfTables<RowHistory>& history,
+                                std::size_t n_threads) noexcept {
   if (!keeps_history_) return;
-  each_chunk(
-      n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t, std::size_t) {
-        T* averages = state.averages != nullptr ? state.averages + table.of->offset : nullptr;
-        k.optimizers[history.optimizer].catch_up_rows(
-            state.parameters + table.of->offset, state.m + table.of->offset,
-            state.v + table.of->offset, averages, table.last.data(),
-            table.touched.rows.data() + first, count, table.of->K, history);
-      });
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t,
+                            std::size_t) {
+    T* averages = state.averages != nullptr ? state.averages + table.of->offset : nullptr;
+    const RowHistory& own = history.of(table.of->wide);
+    k.optimizers[own.optimizer].catch_up_rows(
+        state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
+        averages, table.last.data(), table.touched.rows.data() + first, count, table.of->K, own);
+  });
 }
 
 template <class T>
 void TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& state,
-                             const RowHistory& history, std::size_t n_threads) noexcept {
+                             const OfTables<RowHistory>& history, std::size_t n_threads) noexcept {
   if (!keeps_history_) return;
   for (Table& table : tables_) {
     const std::size_t chunk = kChunk, n_chunks = ceil_div(table.of->V, chunk);
     parallel_for(n_threads, n_chunks, [&](std::size_t i, std::size_t) {
       const std::size_t first = i * chunk, at = table.of->offset + first * table.of->K;
       T* averages = state.averages != nullptr ? state.averages + at : nullptr;
-      k.optimizers[history.optimizer].catch_up_rows(
+      const RowHistory& own = history.of(table.of->wide);
+      k.optimizers[own.optimizer].catch_up_rows(
           state.parameters + at, state.m + at, state.v + at, averages, table.last.data() + first,
-          nullptr, std::min(chunk, table.of->V - first), table.of->K, history);
+          nullptr, std::min(chunk, table.of->V - first), table.of->K, own);
     });
   }
 }

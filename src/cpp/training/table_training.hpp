@@ -17,6 +17,12 @@ template <class T> struct TableState {
   T *parameters, *m, *v, *averages;
 };
 
+// One for tables of embeddings, one for those of the linear part: their learning rates may differ.
+template <class S> struct OfTables {
+  S embedding, linear;
+  const S& of(bool linear_part) const noexcept { return linear_part ? linear : embedding; }
+};
+
 template <class T> class TableTraining {
  public:
   // Of tables that outlive it.
@@ -35,8 +41,9 @@ template <class T> class TableTraining {
   // Averages go average_rest of the way to the new rows. The gradients are multiplied by scale
   // first.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
-                const TableState<T>& state, const OptimizerStep<T>& step, const RowHistory& history,
-                double average_rest, T scale, std::size_t n_threads) noexcept;
+                const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
+                const OfTables<RowHistory>& history, double average_rest, T scale,
+                std::size_t n_threads) noexcept;
   // the sum of the squares of these gradients
   double squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
                            std::size_t n_threads) noexcept;
@@ -44,10 +51,10 @@ template <class T> class TableTraining {
   void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
                  std::size_t n_threads) noexcept;
   // Brings the touched rows, or all, to history.now: what they missed while they were not touched.
-  void catch_up(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
-                std::size_t n_threads) noexcept;
-  void flush(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
-             std::size_t n_threads) noexcept;
+  void catch_up(const KernelTable<T>& k, const TableState<T>& state,
+                const OfTables<RowHistory>& history, std::size_t n_threads) noexcept;
+  void flush(const KernelTable<T>& k, const TableState<T>& state,
+             const OfTables<RowHistory>& history, std::size_t n_threads) noexcept;
   // All rows are as of this step.
   void set_step(std::uint64_t step);
 

@@ -19,7 +19,7 @@ TrainingState<T>::TrainingState(Network<T>& network)
   for (const Tensor& tensor : network_.layout().tensors())
     for (std::size_t at = 0; at < tensor.size && tensor.offset < dense_size_; at += kChunk)
       chunks_.push_back({tensor.offset + at, std::min(kChunk, tensor.size - at),
-                         penalty(network_.config(), tensor.role), decays(tensor.role)});
+                         penalty(network_.config(), tensor.role), tensor.role});
   penalties_.resize(chunks_.size());
 }
 
@@ -106,19 +106,22 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
 }
 
 template <class T>
-RowHistory TrainingState<T>::history(const OptimizerOptions& options) const noexcept {
-  return {.step_sizes = step_sizes_.data(),
-          .kept = kept_.data(),
-          .first_step = epoch_start_,
-          .now = step_,
-          .beta_1 = options.beta_1,
-          .beta_2 = options.beta_2,
-          .epsilon = options.epsilon,
-          .exact = network_.config().sparse_adam == SparseAdam::exact,
-          .ema_decay = network_.config().ema_decay,
-          .optimizer = options.kind,
-          .nesterov = options.nesterov,
-          .rising = rising_};
+OfTables<RowHistory> TrainingState<T>::history(const OptimizerOptions& options) const noexcept {
+  const auto of = [&](const Steps& steps) -> RowHistory {
+    return {.step_sizes = steps.sizes.data(),
+            .kept = steps.kept.data(),
+            .first_step = epoch_start_,
+            .now = step_,
+            .beta_1 = options.beta_1,
+            .beta_2 = options.beta_2,
+            .epsilon = options.epsilon,
+            .exact = network_.config().sparse_adam == SparseAdam::exact,
+            .ema_decay = network_.config().ema_decay,
+            .optimizer = options.kind,
+            .nesterov = options.nesterov,
+            .rising = rising_};
+  };
+  return {of(steps_.embedding), of(steps_.linear)};
 }
 
 template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
@@ -154,22 +157,27 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
                                 const OptimizerOptions& options, std::size_t n_threads) {
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   ++step_;
-  step_sizes_.push_back(options.step_size(step_));
-  kept_.push_back(options.kept());
+  const auto of_role = [&](Role role) { return options.of(role); };
+  const OfTables<OptimizerOptions> of_tables{of_role(Role::embedding),
+                                             of_role(Role::linear_embedding)};
+  steps_.embedding.add(of_tables.embedding, step_);
+  steps_.linear.add(of_tables.linear, step_);
   const std::size_t n_shards = network_.tiling(n).shards;
   const bool clips = options.gradient_clip > 0;
   const T scale =
       clips ? static_cast<T>(clip(k, n_shards, options.gradient_clip, n_threads)) : T(1);
   const OptimizerKernels<T>& optimizer = k.optimizers[options.kind];
-  const OptimizerStep<T> step = options.step<T>(step_, 0);
-  const OptimizerStep<T> free = options.step<T>(step_, 0, false);
+  std::array<OptimizerStep<T>, kRoles> steps;
+  for (std::size_t role = 0; role < kRoles; ++role)
+    steps[role] = of_role(static_cast<Role>(role))
+                      .template step<T>(step_, 0, decays(static_cast<Role>(role)));
   const double average_rest = 1 - average_share(network_.config().ema_decay, step_);
   const T rest = static_cast<T>(average_rest);
   T* averages = network_.mutable_averages();
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
-    OptimizerStep<T> own = c.decays ? step : free;
+    OptimizerStep<T> own = steps[static_cast<std::size_t>(c.role)];
     own.l2 = static_cast<T>(c.l2);
     if (clips)
       multiply(g, c.size, scale);
@@ -186,8 +194,10 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   watch.lap(Stage::optimize);
   if (tables_.empty()) return penalty;
   const double l2 = network_.config().alpha_embedding / static_cast<double>(n);
-  penalty += tables_.update(k, shared_, table_state(), options.step<T>(step_, l2), history(options),
-                            average_rest, scale, n_threads);
+  const OfTables<OptimizerStep<T>> rows{of_tables.embedding.step<T>(step_, l2),
+                                        of_tables.linear.step<T>(step_, l2)};
+  penalty += tables_.update(k, shared_, table_state(), rows, history(options), average_rest, scale,
+                            n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
@@ -218,10 +228,8 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
   const KernelTable<T>& k = network_.kernels();
   reserve(network_.tiling(std::min(n, batch_size)), n_threads);
   if (n % batch_size != 0) reserve(network_.tiling(n % batch_size), n_threads);
-  step_sizes_.clear();
-  kept_.clear();
-  step_sizes_.reserve(ceil_div(n, batch_size));
-  kept_.reserve(ceil_div(n, batch_size));  // what moves parameters must not throw
+  for (Steps* steps : {&steps_.embedding, &steps_.linear})
+    steps->begin(ceil_div(n, batch_size));  // what moves parameters must not throw
   epoch_start_ = step_;
   rising_ =
       rates != nullptr && !std::is_sorted(rates, rates + ceil_div(n, batch_size), std::greater<>());

@@ -56,7 +56,7 @@ template <class T> class TrainingState {
   struct Chunk {
     std::size_t begin, size;
     double l2;
-    bool decays;
+    Role role;
   };
   // Forward and backward at the parameters, until the end of the scope. Then, whatever happened,
   // and without an allocation that could fail: rows that missed steps of this optimizer (null: no
@@ -97,7 +97,7 @@ template <class T> class TrainingState {
               std::size_t n_threads) noexcept;
   // Tells a tile from this row of the batch on what is shared.
   void share(Workspace<T>& ws, std::size_t row);
-  RowHistory history(const OptimizerOptions& options) const noexcept;
+  OfTables<RowHistory> history(const OptimizerOptions& options) const noexcept;
   TableState<T> table_state() noexcept;
   void reserve(const Tiling& tiling, std::size_t n_threads);
 
@@ -107,7 +107,20 @@ template <class T> class TrainingState {
   std::size_t dense_size_;  // of all but the tables
   Buffer<T> gradients_, m_, v_;
   std::uint64_t step_ = 0;
-  std::vector<double> step_sizes_, kept_;  // since epoch_start_, for rows that miss steps
+  struct Steps {
+    std::vector<double> sizes, kept;
+    void begin(std::size_t most) {
+      sizes.clear();
+      kept.clear();
+      sizes.reserve(most);
+      kept.reserve(most);
+    }
+    void add(const OptimizerOptions& options, std::uint64_t step) {
+      sizes.push_back(options.step_size(step));
+      kept.push_back(options.kept());
+    }
+  };
+  OfTables<Steps> steps_;  // since epoch_start_, for rows that miss steps
   std::uint64_t epoch_start_ = 0;
   bool rising_ = false;  // learning rates of this epoch, somewhere
   std::vector<Chunk> chunks_;

@@ -138,7 +138,8 @@ class Kind:
         return self.get_params() == other.get_params()
 
     def __hash__(self) -> int:
-        return hash((type(self), tuple(self.get_params().items())))
+        params = self.get_params().items()
+        return hash((type(self), tuple((name, _hashable(value)) for name, value in params)))
 
     def __repr__(self) -> str:
         defaults = self.defaults()
@@ -156,6 +157,10 @@ class Kind:
             for name, value in self.get_params().items()
         )
         return f"<table><caption>{type(self).__name__}</caption><tbody>{rows}</tbody></table>"
+
+
+def _hashable(value: Any) -> Any:
+    return frozenset(value.items()) if isinstance(value, Mapping) else value
 
 
 K = TypeVar("K", bound=Kind)

@@ -341,9 +341,6 @@ class ReferenceNetwork:
     def _is_table(self, name: str) -> bool:
         return self.roles()[name] in ("embedding", "linear_embedding")
 
-    def _decays(self, name: str) -> bool:
-        return self.roles()[name] in DECAYING
-
     def train_step(
         self,
         state: State,
@@ -354,8 +351,10 @@ class ReferenceNetwork:
         *,
         seed: int = 0,
         kind: str = "adam",
+        learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         gradient_clip: float = 0.0,
+        rate_factors: Mapping[str, float] | None = None,
         **options: float,
     ) -> float:
         """Take one step on these rows; return the objective, penalties included, before it.
@@ -372,7 +371,9 @@ class ReferenceNetwork:
         g = clip_gradients(g, gradient_clip)
         for name in p:
             l2 = self.l2(name, ids)
-            options["weight_decay"] = weight_decay if self._decays(name) else 0.0
+            role = self.roles()[name]
+            options["weight_decay"] = weight_decay if role in DECAYING else 0.0
+            options["learning_rate"] = learning_rate * (rate_factors or {}).get(role, 1.0)
             objective += 0.5 * float((l2 * p[name] ** 2).sum())
             tensors = p[name], m[name], v[name]
             if self._is_table(name):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import ClassVar, Literal
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Real
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +24,23 @@ from dcnfast.network.kinds import (
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RowwiseAdagrad"]
 
 OptimizerName = Literal["adam", "adamw", "adagrad", "rowwise_adagrad", "sgd"]
+
+
+def _are_factors(given: Any) -> bool:
+    return given is None or (
+        isinstance(given, Mapping)
+        and all(isinstance(f, Real) and not isinstance(f, bool) for f in given.values())
+    )
+
+
+RATE_FACTORS = Option(
+    f"None, or a dict from roles among {_core.ROLES!r} to finite numbers >= 0",
+    _are_factors,
+    lambda given: all(
+        role in _core.ROLES and 0 <= float(factor) < np.inf
+        for role, factor in (given or {}).items()
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,8 @@ class OptimizerStep:
         The most that the norm of all gradients together may be, 0 for any.
     nesterov : bool
         Whether momentum looks a step ahead.
+    rate_factors : dict of str to float
+        What the learning rate of the tensors with a role is multiplied by; 1 for roles not named.
     """
 
     learning_rate: float = 1e-3
@@ -55,6 +75,7 @@ class OptimizerStep:
     kind: str = "adam"
     gradient_clip: float = 0.0
     nesterov: bool = False
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
 
     def compile(self) -> _core.OptimizerOptions:
         """Return it as the engine takes it.
@@ -77,14 +98,21 @@ class Optimizer(Kind):
     decays : bool
         Whether it takes a share of the weights in each step, which makes an L2 penalty needless:
         ``alpha="auto"`` is 0 then.
+    rate_factors : dict of str to float, or None
+        What the learning rate is multiplied by, by the role of a tensor.
     """
 
     reference: ClassVar[str]
     decays: ClassVar[bool] = False
     sparse: str
+    rate_factors: Mapping[str, float] | None
 
     def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         """Return the numbers of a step, in a network of that dtype."""
+        factors = {role: float(factor) for role, factor in (self.rate_factors or {}).items()}
+        return replace(self._step(learning_rate, dtype), rate_factors=factors)
+
+    def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         raise NotImplementedError
 
 
@@ -100,6 +128,11 @@ class Adam(Optimizer):
     sparse : {"lazy", "exact"}, default="lazy"
         Embeddings whose category is not in the batch stay where they are, or move on with their
         first moment, as dense Adam moves them.
+    rate_factors : dict of str to float, or None, default=None
+        What the learning rate of some tensors is multiplied by, by their role: "embedding" and
+        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
+        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
+        deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adam"
@@ -107,6 +140,7 @@ class Adam(Optimizer):
     reference = "adam_update"
     options: ClassVar[Mapping[str, Option]] = {
         "beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE, "sparse": one_of(("lazy", "exact")),
+        "rate_factors": RATE_FACTORS,
     }  # fmt: skip
     shorthands: ClassVar[Mapping[str, str]] = {
         "beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon", "sparse": "sparse_adam",
@@ -119,14 +153,15 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         sparse: str = "lazy",
+        rate_factors: Mapping[str, float] | None = None,
     ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.sparse = sparse
+        self.rate_factors = rate_factors
 
-    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
-        """Return the numbers of a step."""
+    def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         # an epsilon that is 0 in the network's own type would divide 0 by 0
         epsilon = max(float(self.epsilon), float(np.finfo(dtype).tiny))
         return OptimizerStep(
@@ -151,6 +186,11 @@ class AdamW(Adam):
     sparse : {"lazy", "exact"}, default="lazy"
         Embeddings whose category is not in the batch stay where they are, or move on with their
         first moment, as dense AdamW moves them.
+    rate_factors : dict of str to float, or None, default=None
+        What the learning rate of some tensors is multiplied by, by their role: "embedding" and
+        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
+        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
+        deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adamw"
@@ -170,13 +210,15 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         sparse: str = "lazy",
+        rate_factors: Mapping[str, float] | None = None,
     ) -> None:
-        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, sparse=sparse)
+        super().__init__(
+            beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, sparse=sparse, rate_factors=rate_factors
+        )
         self.weight_decay = weight_decay
 
-    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
-        """Return the numbers of a step."""
-        return replace(super().step(learning_rate, dtype), weight_decay=float(self.weight_decay))
+    def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
+        return replace(super()._step(learning_rate, dtype), weight_decay=float(self.weight_decay))
 
 
 class Adagrad(Optimizer):
@@ -188,20 +230,27 @@ class Adagrad(Optimizer):
     ----------
     epsilon : float, default=1e-7
         Added to the root of the sum of squared gradients.
+    rate_factors : dict of str to float, or None, default=None
+        What the learning rate of some tensors is multiplied by, by their role: "embedding" and
+        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
+        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
+        deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adagrad"
     summary = "of Duchi et al. (2011), which wants a larger ``learning_rate_init``, 0.01 to 0.1."
     reference = "adagrad_update"
-    options: ClassVar[Mapping[str, Option]] = {"epsilon": POSITIVE}
+    options: ClassVar[Mapping[str, Option]] = {"epsilon": POSITIVE, "rate_factors": RATE_FACTORS}
     shorthands: ClassVar[Mapping[str, str]] = {"epsilon": "epsilon"}
     sparse = "lazy"
 
-    def __init__(self, *, epsilon: float = 1e-7) -> None:
+    def __init__(
+        self, *, epsilon: float = 1e-7, rate_factors: Mapping[str, float] | None = None
+    ) -> None:
         self.epsilon = epsilon
+        self.rate_factors = rate_factors
 
-    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
-        """Return the numbers of a step."""
+    def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         epsilon = max(float(self.epsilon), float(np.finfo(dtype).tiny))
         return OptimizerStep(float(learning_rate), epsilon=epsilon, kind=self.name)
 
@@ -217,6 +266,11 @@ class RowwiseAdagrad(Adagrad):
     ----------
     epsilon : float, default=1e-7
         Added to the root of the sum of squared gradients.
+    rate_factors : dict of str to float, or None, default=None
+        What the learning rate of some tensors is multiplied by, by their role: "embedding" and
+        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
+        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
+        deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "rowwise_adagrad"
@@ -236,6 +290,11 @@ class SGD(Optimizer):
     sparse : {"lazy", "exact"}, default="lazy"
         Embeddings whose category is not in the batch stay where they are, or move on with their
         momentum.
+    rate_factors : dict of str to float, or None, default=None
+        What the learning rate of some tensors is multiplied by, by their role: "embedding" and
+        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
+        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
+        deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "sgd"
@@ -243,18 +302,24 @@ class SGD(Optimizer):
     reference = "sgd_update"
     options: ClassVar[Mapping[str, Option]] = {
         "momentum": DECAY, "nesterov": BOOLEAN, "sparse": one_of(("lazy", "exact")),
+        "rate_factors": RATE_FACTORS,
     }  # fmt: skip
     shorthands: ClassVar[Mapping[str, str]] = {"sparse": "sparse_adam"}
 
     def __init__(
-        self, *, momentum: float = 0.9, nesterov: bool = True, sparse: str = "lazy"
+        self,
+        *,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        sparse: str = "lazy",
+        rate_factors: Mapping[str, float] | None = None,
     ) -> None:
         self.momentum = momentum
         self.nesterov = nesterov
         self.sparse = sparse
+        self.rate_factors = rate_factors
 
-    def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
-        """Return the numbers of a step."""
+    def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         del dtype
         return OptimizerStep(
             float(learning_rate),
