@@ -18,5 +18,6 @@ first are compared.
     pytest bench --benchmark-only            every rival of every case, by pytest-benchmark
     pytest bench --benchmark-only --smoke    each once on little data, to see that it still works
     python -m bench [task ...]               rivals in turn, results/<task>.json
+    python -m bench.quality                  not speed but quality: its own __init__.py says more
     python -m bench.tables                   the tables of README.md and RESULTS.md from these
 """

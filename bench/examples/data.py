@@ -1,4 +1,4 @@
-"""The three tables that are not part of the project, read from a folder of the reader's own."""
+"""The tables that are not part of the project, read from a folder of the reader's own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,28 @@ import pandas as pd
 Target = npt.NDArray[np.float64]
 
 VARIABLE = "DCNFAST_DATA"
+UCI = {  # tables of the quality suite: a header, then rows, as bench/quality/suite.py reads them
+    "abalone": "Abalone",
+    "bank": "Bank Marketing",
+    "bike": "Bike Sharing, hourly",
+    "covtype20k": "Covertype, 20,000 rows",
+    "credit": "Default of Credit Card Clients, 24,000 rows",
+    "grid": "Electrical Grid Stability Simulated Data",
+    "magic": "MAGIC Gamma Telescope",
+    "poker": "Poker Hand, 99,998 rows",
+    "satellite": "Statlog (Landsat Satellite)",
+    "traffic": "Metro Interstate Traffic Volume",
+    "wine": "Wine Quality, red and white",
+}
 ORIGIN = {
     "adult.data": "UCI Machine Learning Repository, Adult (CC BY 4.0)",
     "adult.test": "UCI Machine Learning Repository, Adult (CC BY 4.0)",
     "california_housing.csv": "housing.csv of github.com/ageron/handson-ml",
     "hflights.csv.gz": "the CSV of github.com/hadley/hflights (CC0), gzipped",
+    **{
+        f"uci/{name}.csv.gz": f"UCI Machine Learning Repository, {title} (CC BY 4.0), gzipped"
+        for name, title in UCI.items()
+    },
 }
 ADULT = (
     "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation",

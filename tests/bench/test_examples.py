@@ -69,6 +69,7 @@ def test_absent_data_are_named(file, tmp_path, monkeypatch):
         data.locate(file, None)
     with pytest.raises(FileNotFoundError, match=f"has no {file}"):
         data.locate(file, tmp_path)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).touch()
     monkeypatch.setenv(data.VARIABLE, str(tmp_path))
     assert data.locate(file, None) == tmp_path / file

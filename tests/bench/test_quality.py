@@ -1,0 +1,206 @@
+"""The quality suite: what is run, what is kept, and what the report makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.quality import __main__ as command
+from bench.quality import report, runner, suite
+from bench.quality.models import REST, Levels, build
+from bench.quality.runner import Plan, Store
+from dcnfast.crosses import LowRank
+
+
+def make_record(label, table, seed, score, **more):
+    figures = {"log_loss": score} | more
+    return {
+        "label": label, "model": label, "table": table, "seed": seed, "parameters": {},
+        "score": score, "figures": figures, "fit_seconds": 2.0, "predict_seconds": 0.5,
+    }  # fmt: skip
+
+
+def test_suite_has_seventeen_tables_and_three_protocols():
+    assert len(suite.SUITE) == 17
+    assert {*suite.GROUPS["half1"], *suite.GROUPS["half2"]} == set(suite.SUITE)
+    assert set(suite.SPECIAL) == {"adult_official", "california_rtdl", "hflights"}
+
+
+def test_split_is_the_protocol():
+    table = suite.make_table(pd.DataFrame({"a": range(101)}), range(101), classes=False)
+    rows = suite.split("wine", table, 3)
+    order = np.random.RandomState(3).permutation(101)
+    np.testing.assert_array_equal(rows.train, order[:80])
+    np.testing.assert_array_equal(rows.test, order[80:])
+    assert rows.watch is None
+
+
+def test_special_splits():
+    months = suite.make_table(
+        pd.DataFrame({"Month": [1, 10, 11, 12, 2]}), [0, 1] * 2 + [0], True, ("Month",)
+    )
+    rows = suite.split("hflights", months, 0)
+    assert (rows.train.tolist(), rows.test.tolist()) == ([0, 1, 4], [2, 3])
+    table = suite.make_table(pd.DataFrame({"a": range(100)}), range(100), classes=False)
+    rows = suite.split("california_rtdl", table, 0)
+    assert (len(rows.train), len(rows.watch), len(rows.test)) == (64, 16, 20)
+    assert len({*rows.train, *rows.watch, *rows.test}) == 100
+
+
+def test_codes_become_strings_and_missing_stays():
+    X = pd.DataFrame({"code": [3, 1, 3], "word": ["x", None, "None"], "number": [0.5, np.nan, 1]})
+    table = suite.make_table(X, ["b", "a", "b"], classes=True, codes=("code",))
+    assert table.X["code"].tolist() == ["3", "1", "3"]
+    assert table.X["word"].isna().tolist() == [False, True, False]
+    assert table.X["number"].dtype == float
+    assert (table.y.tolist(), table.classes, table.task) == ([1, 0, 1], 2, "classification")
+
+
+def test_levels_are_those_of_the_training_rows():
+    train = pd.DataFrame({"a": ["x", "y", "x", "z", "z", "x", None]}, dtype=object)
+    test = pd.DataFrame({"a": ["x", "y", "new", None]}, dtype=object)
+    assert Levels(train)(test)["a"].isna().tolist() == [False, False, True, True]
+    few = Levels(train, most=2)(test)["a"]
+    assert few.tolist()[:2] == ["x", REST]
+    assert few.isna().tolist() == [False, False, True, True]
+
+
+def test_parameters_from_json():
+    made = build({"cross": {"crosses.LowRank": {"rank": 3}}, "sizes": [8, 4], "dims": {"a": 2}})
+    assert made["cross"] == LowRank(rank=3)
+    assert (made["sizes"], made["dims"]) == ((8, 4), {"a": 2})
+    with pytest.raises(ValueError, match=r"dcnfast has no crosses\.Nothing"):
+        build({"cross": {"crosses.Nothing": {}}})
+
+
+def test_class_without_training_rows_has_a_probability_of_zero():
+    p = runner.spread(np.array([[0.25, 0.75]]), np.array([0, 2]), 4)
+    np.testing.assert_array_equal(p, [[0.25, 0, 0.75, 0]])
+    assert np.isfinite(runner.judge(np.array([3]), p, 4)["log_loss"])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"models": ["nobody"]}, "no model nobody; there are dcnfast"),
+        ({"tables": ["titanic"]}, "no table titanic; there are abalone"),
+        ({"label": "mlp"}, "no rival's name"),
+        ({"models": ["mlp"], "parameters": {"alpha": 1}, "label": "a"}, "models does not name"),
+        ({"parameters": {"alpha": 1}}, "want a label"),
+    ],
+)
+def test_plan_says_what_is_wrong(more, message):
+    with pytest.raises(ValueError, match=message):
+        Plan(**{"models": ["dcnfast"], "tables": ["wine"], "seeds": [0]} | more)
+
+
+def test_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    calls = []
+
+    def fit(model, _rows, seed, _threads, _parameters):
+        calls.append((model, seed))
+        if model == "mlp" and len(calls) < 4:
+            raise RuntimeError("no luck")
+        return {"score": 1.0, "fit_seconds": 0.0}
+
+    monkeypatch.setattr(runner, "fit_and_score", fit)
+    path = tmp_path / "found.json"
+    plan = Plan(["dcnfast", "mlp"], ["wine_sklearn"], [0, 1])
+    troubles = runner.run(plan, Store(path))
+    assert troubles == ["mlp, wine_sklearn, seed 0: RuntimeError: no luck"]
+    assert calls == [("dcnfast", 0), ("mlp", 0), ("dcnfast", 1), ("mlp", 1)]
+    assert runner.run(plan, Store(path)) == []
+    assert calls[4:] == [("mlp", 0)]
+    records = json.loads(path.read_text())["records"]
+    assert [(r["label"], r["seed"]) for r in records] == [
+        ("dcnfast", 0), ("dcnfast", 1), ("mlp", 1), ("mlp", 0),
+    ]  # fmt: skip
+
+
+def test_one_label_has_one_setting(tmp_path):
+    store = Store(tmp_path / "found.json")
+    store.add(make_record("wide", "wine", 0, 1.0) | {"parameters": {"alpha": 1}})
+    assert store.find(("wide", "wine", 0), {"alpha": 1})
+    assert store.find(("wide", "wine", 1), {"alpha": 2}) is None
+    with pytest.raises(ValueError, match="want a label of its own"):
+        store.find(("wide", "wine", 0), {"alpha": 2})
+
+
+def test_what_is_not_installed_is_left_out_by_name(tmp_path, monkeypatch):
+    monkeypatch.setitem(runner.PACKAGES, "catboost", "no-such-package")
+    plan = Plan(["catboost"], ["wine_sklearn"], [0])
+    path = tmp_path / "found.json"
+    assert runner.run(plan, Store(path)) == ["catboost: no-such-package is not installed"]
+    assert not path.exists()
+
+
+@pytest.fixture
+def records():
+    found = [
+        make_record(label, table, seed, score * scale)
+        for label, scale in (("mlp", 1.0), ("dcnfast", 0.5), ("catboost", 0.25))
+        for table, score in (("grid", 0.8), ("magic", 0.4))
+        for seed in (0, 1)
+    ]
+    found.append(make_record("mlp", "grid", 2, 100.0))  # a seed that the others do not have
+    found.append(make_record("dcnfast", "bank", 0, 0.3))  # a table that the others do not have
+    found.append(make_record("mlp", "adult_official", 0, 0.3, accuracy=0.85, auc=0.9))
+    return found
+
+
+def cells(text, name):
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| {name} |"))
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+def test_report(records):
+    text = report.render(records, markdown=True)
+    assert cells(text, "log-loss or RMSE") == ["seeds", "dcnfast", "catboost", "mlp"]
+    assert "| grid | 2 | 0.4000 | 0.2000 | 0.8000 |" in text
+    assert "| bank |  | 0.3000 |  |  |" in text
+    assert cells(text, "tables counted: 2") == ["dcnfast", "catboost", "mlp"]
+    assert cells(text, "mean rank") == ["2.00", "1.00", "3.00"]
+    assert cells(text, "score / catboost's, geometric mean") == ["2.0000", "1.0000", "4.0000"]
+    assert cells(text, "gain over mlp") == ["50.0%", "75.0%", "0.0%"]
+    assert cells(text, "better than mlp") == ["2 of 2", "2 of 2", "0 of 2"]
+    assert cells(text, "adult_official, AUC") == ["", "", "", "0.9000"]
+    assert cells(text, "all fits that count") == ["4.0", "4.0", "4.0"]
+    assert "for want of a seed that all have: bank, adult_official." in text
+
+
+def test_report_of_some_models_and_tables(records):
+    records += [make_record("wide", "grid", seed, 0.9) for seed in (0, 1)]
+    text = report.render(records, ["wide", "mlp"], ["grid"])
+    assert text.splitlines()[0].split() == ["log-loss", "or", "RMSE", "seeds", "wide", "mlp"]
+    assert "magic" not in text
+    assert "wide is no better than mlp on grid." in text
+
+
+def test_report_says_what_is_wrong(records):
+    with pytest.raises(ValueError, match="no records of nobody"):
+        report.render(records, ["nobody"])
+    with pytest.raises(ValueError, match="no table titanic"):
+        report.render(records, None, ["titanic"])
+    with pytest.raises(ValueError, match="two records of mlp on grid, seed 0"):
+        report.render([*records, records[0]])
+
+
+def test_command(tmp_path, monkeypatch, capsys):
+    assert command.names("suite, hflights,suite") == [*suite.SUITE, "hflights"]
+    path = tmp_path / "found.json"
+    asked = ["--tables", "wine_sklearn", "--seeds", "0,1", "--out", str(path)]
+    extra = ["--models", "dcnfast", "--params", '{"alpha": 1}', "--label", "x"]
+    monkeypatch.setattr(
+        runner,
+        "fit_and_score",
+        lambda *_: {"score": 0.5, "figures": {}, "fit_seconds": 1.0, "predict_seconds": 0.0},
+    )
+    assert command.main(["run", *asked, *extra]) == 0
+    assert command.main(["report", str(path)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["wine_sklearn", "2", "0.5000"] in lines
+    with pytest.raises(SystemExit):
+        command.main(["run", *asked, "--params", "3"])
