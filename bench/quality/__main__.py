@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.examples.data import VARIABLE
 from bench.quality import report, suite
-from bench.quality.models import MODELS, SUBJECT
+from bench.quality.models import MODELS, SUBJECT, UNTOUCHED
 from bench.quality.runner import Plan, Store, load, run
 
 
@@ -35,7 +35,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("run", help="fit what FILE does not have yet")
-    add.add_argument("--models", type=names, default=list(MODELS), help=", ".join(MODELS))
+    add.add_argument(
+        "--models", type=names, default=list(UNTOUCHED), metavar="MODELS",
+        help=f"{', '.join(MODELS)}; default all but the last",
+    )  # fmt: skip
     add.add_argument(
         "--tables", type=names, default=list(suite.TABLES), metavar="TABLES",
         help=f"{', '.join(suite.TABLES)}; or {', '.join(suite.GROUPS)}; default all",

@@ -25,6 +25,7 @@ from bench.quality.suite import Array
 from dcnfast import DCNClassifier, DCNRegressor
 
 MOST_LEVELS = 254  # that HistGradientBoosting takes, with one more for the rest
+STOPS_ABOVE = 10_000  # rows: HistGradientBoosting's early_stopping="auto"
 REST = "\0rest"  # of the levels
 numbers = make_column_selector(dtype_include="number")
 categories = make_column_selector(dtype_exclude="number")
@@ -125,7 +126,7 @@ def hgb(job: Job) -> Fitted:
     kind = HistGradientBoostingClassifier if job.classification else HistGradientBoostingRegressor
     model = kind(random_state=job.seed, categorical_features="from_dtype")
     watch = {}
-    if job.watch is not None and len(job.y) > 10_000:  # where early_stopping="auto" stops
+    if job.watch is not None and len(job.y) > STOPS_ABOVE:
         watch = {"X_val": prepare(job.watch[0]), "y_val": job.watch[1]}
     return Prepared(model.fit(prepare(job.X), job.y, **watch), prepare)
 
@@ -167,14 +168,21 @@ def catboost(job: Job) -> Fitted:
     return Prepared(model.fit(prepare(job.X), job.y, **watch), prepare)
 
 
-def mlp(job: Job) -> Fitted:
+def mlp(job: Job, **settings: Any) -> Fitted:
     prepare = make_column_transformer(
         (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), numbers),
         (OneHotEncoder(handle_unknown="ignore"), categories),
     )
     kind = MLPClassifier if job.classification else MLPRegressor
-    model: Fitted = make_pipeline(prepare, kind(random_state=job.seed)).fit(job.X, job.y)
+    model: Fitted = make_pipeline(prepare, kind(random_state=job.seed, **settings)).fit(
+        job.X, job.y
+    )
     return model
+
+
+def mlp_stopped(job: Job) -> Fitted:
+    """Stop where HistGradientBoosting does by default: the untouched one overfits large tables."""
+    return mlp(job, early_stopping=len(job.y) > STOPS_ABOVE)
 
 
 SUBJECT = "dcnfast"
@@ -185,8 +193,10 @@ MODELS: dict[str, Callable[[Job], Fitted]] = {
     "hgb": hgb,
     "xgboost": xgboost,
     "mlp": mlp,
+    "mlp_stopped": mlp_stopped,
 }
+UNTOUCHED = tuple(name for name in MODELS if name != "mlp_stopped")
 PACKAGES = {  # that a model comes in
     SUBJECT: "dcnfast", "catboost": "catboost", "lightgbm": "lightgbm", "hgb": "scikit-learn",
-    "xgboost": "xgboost", "mlp": "scikit-learn",
+    "xgboost": "xgboost", "mlp": "scikit-learn", "mlp_stopped": "scikit-learn",
 }  # fmt: skip

@@ -13,12 +13,12 @@ import numpy as np
 from scipy.stats import rankdata
 
 from bench.pages import grid
-from bench.quality.models import MODELS
+from bench.quality.models import MODELS, SUBJECT
 from bench.quality.suite import SPECIAL, SUITE, TABLES
 
 Record = dict[str, Any]
 
-BASE, FLOOR = "catboost", "mlp"  # what scores are set beside
+BASE, FLOORS = "catboost", ("mlp", "mlp_stopped")  # what scores are set beside
 NAMES = {"accuracy": "accuracy", "auc": "AUC", "log_loss": "log-loss", "rmse": "RMSE"}
 
 
@@ -130,15 +130,16 @@ def summary(report: Report) -> Part:
     found = report.means(tables)
     ranks = np.mean([rankdata(row) for row in found], axis=0)
     rows = [["mean rank", *(f"{rank:.2f}" for rank in ranks)]]
-    for base in (BASE, FLOOR):
-        if base in report.labels:
-            ratios = found / found[:, [report.labels.index(base)]]
-            mean = np.exp(np.log(ratios).mean(axis=0))
-            rows.append([f"score / {base}'s, geometric mean", *(f"{x:.4f}" for x in mean)])
-    if FLOOR in report.labels:
-        rows.append([f"gain over {FLOOR}", *(f"{1 - x:.1%}" for x in mean)])
+    for base in (BASE, *FLOORS):
+        if base not in report.labels:
+            continue
+        ratios = found / found[:, [report.labels.index(base)]]
+        mean = np.exp(np.log(ratios).mean(axis=0))
+        rows.append([f"score / {base}'s, geometric mean", *(f"{x:.4f}" for x in mean)])
+        if base in FLOORS:
+            rows.append([f"gain over {base}", *(f"{1 - x:.1%}" for x in mean)])
         better = (ratios < 1).sum(axis=0)
-        rows.append([f"better than {FLOOR}", *(f"{n} of {len(tables)}" for n in better)])
+        rows.append([f"better than {base}", *(f"{n} of {len(tables)}" for n in better)])
     return [f"tables counted: {len(tables)}", *report.labels], rows
 
 
@@ -180,15 +181,15 @@ def notes(report: Report) -> list[str]:
     if partial := [table for table in report.tables if not report.seeds[table]]:
         lines.append(f"Not counted, for want of a seed that all have: {', '.join(partial)}.")
     tables = report.whole(SUITE)
-    if FLOOR in report.labels and tables:
-        found = report.means(tables)
-        floor = found[:, report.labels.index(FLOOR)]
+    found = report.means(tables)
+    for base in (name for name in FLOORS if name in report.labels):
+        floor = found[:, report.labels.index(base)]
         for label, values in zip(report.labels, found.T, strict=True):
-            if label in MODELS and label != "dcnfast":
+            if label in MODELS and label != SUBJECT:
                 continue
             worse = [t for t, ours, mlp in zip(tables, values, floor, strict=True) if ours >= mlp]
             if worse:
-                lines.append(f"{label} is no better than {FLOOR} on {', '.join(worse)}.")
+                lines.append(f"{label} is no better than {base} on {', '.join(worse)}.")
     return lines
 
 

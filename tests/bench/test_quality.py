@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.quality import __main__ as command
-from bench.quality import report, runner, suite
+from bench.quality import models, report, runner, suite
 from bench.quality.models import REST, Levels, build
 from bench.quality.runner import Plan, Store
 from dcnfast.crosses import LowRank
@@ -74,6 +74,17 @@ def test_parameters_from_json():
     assert (made["sizes"], made["dims"]) == ((8, 4), {"a": 2})
     with pytest.raises(ValueError, match=r"dcnfast has no crosses\.Nothing"):
         build({"cross": {"crosses.Nothing": {}}})
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("limit", "stops"), [(99, True), (100, False)])
+def test_mlp_stops_on_large_tables_only(limit, stops, monkeypatch):
+    monkeypatch.setattr(models, "STOPS_ABOVE", limit)
+    X = pd.DataFrame({"a": np.linspace(0, 1, 100), "b": list("xy") * 50})
+    job = models.Job(X, np.arange(100.0), False, seed=0, threads=1, parameters={})
+    assert models.mlp_stopped(job)[-1].early_stopping is stops
+    assert models.mlp(job)[-1].early_stopping is False
+    assert {*models.MODELS} - {*models.UNTOUCHED} == {"mlp_stopped"}
 
 
 def test_class_without_training_rows_has_a_probability_of_zero():
@@ -177,6 +188,10 @@ def test_report_of_some_models_and_tables(records):
     assert text.splitlines()[0].split() == ["log-loss", "or", "RMSE", "seeds", "wide", "mlp"]
     assert "magic" not in text
     assert "wide is no better than mlp on grid." in text
+    records += [make_record("mlp_stopped", "grid", seed, 0.95) for seed in (0, 1)]
+    text = report.render(records, ["wide", "mlp", "mlp_stopped"], ["grid"], markdown=True)
+    assert cells(text, "better than mlp_stopped") == ["1 of 1", "1 of 1", "0 of 1"]
+    assert "no better than mlp_stopped" not in text
 
 
 def test_report_says_what_is_wrong(records):
