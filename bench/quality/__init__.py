@@ -13,5 +13,7 @@ categories in the form that it knows. Nothing is chosen on test rows.
 
 A run writes after every fit and leaves out what the file has, so that it can be stopped and started
 again. One process writes to a file at a time; a report reads several files. The rivals are in
-``pip install '.[bench-quality]'``; what is not installed is left out by name.
+``pip install '.[bench-quality]'``; what is not installed is left out by name. RealMLP-TD and TabM
+(``realmlp``, ``tabm``) are run where they are named, in an environment of their own with
+``pip install '.[bench,bench-pytabkit]'``.
 """

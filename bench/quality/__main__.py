@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = commands.add_parser("run", help="fit what FILE does not have yet")
     add.add_argument(
         "--models", type=names, default=list(UNTOUCHED), metavar="MODELS",
-        help=f"{', '.join(MODELS)}; default all but the last",
+        help=f"{', '.join(MODELS)}; default the first {len(UNTOUCHED)}",
     )  # fmt: skip
     add.add_argument(
         "--tables", type=names, default=list(suite.TABLES), metavar="TABLES",

@@ -185,6 +185,41 @@ def mlp_stopped(job: Job) -> Fitted:
     return mlp(job, early_stopping=len(job.y) > STOPS_ABOVE)
 
 
+def realmlp(job: Job) -> Fitted:
+    return _pytabkit("RealMLP_TD", job, {"use_ls": False})
+
+
+def tabm(job: Job) -> Fitted:
+    return _pytabkit("TabM_D", job, {})
+
+
+def _pytabkit(name: str, job: Job, of_classes: dict[str, Any]) -> Fitted:
+    """Fit its model, which takes no missing numbers and holds out rows of its own.
+
+    Of classes it watches accuracy by default, which costs log-loss: here it watches log-loss, and
+    RealMLP goes without label smoothing (``of_classes``), as its authors advise for that.
+    """
+    from pytabkit.models.sklearn import sklearn_interfaces
+
+    fill = SimpleImputer(add_indicator=True).set_output(transform="pandas")
+    columns = numbers(job.X)
+    fill.fit(job.X[columns])
+
+    def prepare(X: pd.DataFrame) -> pd.DataFrame:
+        words = X[categories(job.X)].fillna("nan").astype("category")
+        return pd.concat([fill.transform(X[columns]), words], axis=1) if columns else words
+
+    settings = {"val_metric_name": "cross_entropy"} | of_classes if job.classification else {}
+    kind = getattr(
+        sklearn_interfaces, f"{name}_{'Classifier' if job.classification else 'Regressor'}"
+    )
+    model = kind(device="cpu", random_state=job.seed, n_threads=job.threads, **settings)
+    watch = {}
+    if job.watch is not None:
+        watch = {"X_val": prepare(job.watch[0]), "y_val": job.watch[1]}
+    return Prepared(model.fit(prepare(job.X), job.y, **watch), prepare)
+
+
 SUBJECT = "dcnfast"
 MODELS: dict[str, Callable[[Job], Fitted]] = {
     SUBJECT: dcnfast,
@@ -194,9 +229,12 @@ MODELS: dict[str, Callable[[Job], Fitted]] = {
     "xgboost": xgboost,
     "mlp": mlp,
     "mlp_stopped": mlp_stopped,
+    "realmlp": realmlp,
+    "tabm": tabm,
 }
-UNTOUCHED = tuple(name for name in MODELS if name != "mlp_stopped")
+UNTOUCHED = tuple(MODELS)[:6]  # the others are run where they are named
 PACKAGES = {  # that a model comes in
     SUBJECT: "dcnfast", "catboost": "catboost", "lightgbm": "lightgbm", "hgb": "scikit-learn",
     "xgboost": "xgboost", "mlp": "scikit-learn", "mlp_stopped": "scikit-learn",
+    "realmlp": "pytabkit", "tabm": "pytabkit",
 }  # fmt: skip

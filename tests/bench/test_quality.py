@@ -84,7 +84,7 @@ def test_mlp_stops_on_large_tables_only(limit, stops, monkeypatch):
     job = models.Job(X, np.arange(100.0), False, seed=0, threads=1, parameters={})
     assert models.mlp_stopped(job)[-1].early_stopping is stops
     assert models.mlp(job)[-1].early_stopping is False
-    assert {*models.MODELS} - {*models.UNTOUCHED} == {"mlp_stopped"}
+    assert {*models.MODELS} - {*models.UNTOUCHED} == {"mlp_stopped", "realmlp", "tabm"}
 
 
 def test_class_without_training_rows_has_a_probability_of_zero():
