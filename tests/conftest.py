@@ -89,8 +89,9 @@ def full_network(request):
     """Arguments of NetworkConfig, and `weighted`."""
     loss, n_outputs = request.param["loss"]
     rank = 2 if request.param["cross"] == "lowrank" else 0
-    width = 5 if request.param["numeric_bins"] else 0
-    shape = {"n_outputs": n_outputs, "cross_rank": rank, "numeric_width": width}
+    bins = request.param["numeric_bins"]
+    numeric = {"numeric_width": 5 if bins else 0, "numeric_scales": (1.0, 0.9, 0.2)[: len(bins)]}
+    shape = {"n_outputs": n_outputs, "cross_rank": rank} | numeric
     return request.param | {"loss": loss} | shape
 
 

@@ -192,6 +192,7 @@ class NetworkConfig:
         n_dense: int,
         numeric_embedding: str,
         numeric_bins: Sequence[int],
+        numeric_scales: Sequence[float],
         numeric_width: int,
         n_members: int,
         wide: bool,

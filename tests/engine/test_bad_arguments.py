@@ -30,7 +30,7 @@ CONFIG = {
     "loss": "squared_error", "label_smoothing": 0.1,
     "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
     "sparse_adam": "exact", "deterministic": "threads", "numeric_embedding": "piecewise",
-    "numeric_bins": [], "numeric_width": 0, "n_members": 1,
+    "numeric_bins": [], "numeric_scales": [], "numeric_width": 0, "n_members": 1,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [
@@ -40,6 +40,7 @@ BAD_CONFIG = {
         [("a", 2**32 - 1, 2**31)], [("a", 1, 2**31), ("b", 1, 2**31)],
     ],
     "n_dense": [*HUGE, *NO_COUNT],
+    "numeric_scales": [None, 5, [0.0], [-1.0], ["a"], [1.5], [float("nan")], [0.5]],
     "numeric_bins": [None, 5, [0], [-1], ["a"], [4], *([n] for n in HUGE)],  # of width 0
     "numeric_width": [*HUGE, *NO_COUNT],
     "n_members": [0, *HUGE, *NO_COUNT],

@@ -150,7 +150,13 @@ BAD = {
 
 @pytest.mark.parametrize(("name", "bad"), [(n, bad) for n, values in BAD.items() for bad in values])
 def test_descriptions_are_checked(name, bad):
-    good = {"n_dense": 3, "cross_layers": 1, "numeric_bins": (4,), "numeric_width": 2}
+    good = {
+        "n_dense": 3,
+        "cross_layers": 1,
+        "numeric_bins": (4,),
+        "numeric_scales": (0.5,),
+        "numeric_width": 2,
+    }
     Model(NetworkConfig(**good))
     with pytest.raises((ValueError, TypeError)):
         Model(NetworkConfig(**good | {name: bad}))

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.usefixtures("isa")
 
 NETWORK = {
     "fields": (("city", 11, 3), ("day", 7, 8)), "n_dense": 2, "numeric_bins": (3, 60),
-    "numeric_width": 8, "cross_layers": 2, "hidden": (17, 9), "n_members": 5,
+    "numeric_scales": (0.5, 0.1), "numeric_width": 8, "cross_layers": 2, "hidden": (17, 9),
+    "n_members": 5,
 }  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference.inputs import MISSING_PLACE, pieces, piecewise
 
+SCALES = (1.0, 0.5, 0.1)
+
 pytestmark = pytest.mark.usefixtures("isa")
 
 
@@ -23,7 +25,9 @@ def test_pieces_are_those_of_the_paper():
 def test_embeddings_reach_the_logits(width, dtype):
     """With a head that adds up one column of x0, a logit is a coordinate of an embedding."""
     bins = (1, 4, 200)
-    config = NetworkConfig(n_dense=1, numeric_bins=bins, numeric_width=width, dtype=dtype)
+    config = NetworkConfig(
+        n_dense=1, numeric_bins=bins, numeric_scales=SCALES, numeric_width=width, dtype=dtype
+    )
     model, rng = Model(config).initialize(np.random.RandomState(0)), np.random.RandomState(1)
     flat = model.snapshot()
     flat[:] = rng.normal(size=len(flat))
@@ -39,7 +43,7 @@ def test_embeddings_reach_the_logits(width, dtype):
         names = ("numeric_W", "numeric_b", "numeric_v", "numeric_missing")
         p = [model.parameters[name].astype(np.float64) for name in names]
         pairs = dense[:, 1:].reshape(len(dense), 3, 2).astype(np.float64)
-        x = np.concatenate([dense[:, :1], piecewise(pairs, bins, *p)], axis=1)
+        x = np.concatenate([dense[:, :1], piecewise(pairs, bins, SCALES, *p)], axis=1)
         got = model.logits(np.zeros((len(dense), 0), np.int32), dense, 1)[:, 0]
         rtol = 1e-5 if dtype == "float32" else 1e-12
         np.testing.assert_allclose(got, x[:, column], rtol=rtol, atol=rtol * np.abs(x).max())
@@ -48,14 +52,22 @@ def test_embeddings_reach_the_logits(width, dtype):
 @pytest.mark.parametrize("place", [np.nan, 1e30, -1e30, np.inf, -np.inf])
 def test_places_from_nowhere_read_no_memory_of_others(place, dtype, make_case):
     """The encoder gives none; another caller might."""
-    case = make_case(20, dtype=dtype, numeric_bins=(3, 9), numeric_width=8, cross_layers=1)
+    case = make_case(
+        20,
+        dtype=dtype,
+        numeric_bins=(3, 9),
+        numeric_scales=SCALES[:2],
+        numeric_width=8,
+        cross_layers=1,
+    )
     case.dense[:, -1] = place
     case.predict()
     case.gradients()
 
 
 def test_a_bin_that_no_row_reaches_does_not_move(dtype, make_case):
-    case = make_case(30, dtype=dtype, n_dense=0, numeric_bins=(6,), numeric_width=4, hidden=(5,))
+    numeric = {"numeric_bins": (6,), "numeric_scales": (0.5,), "numeric_width": 4}
+    case = make_case(30, dtype=dtype, n_dense=0, hidden=(5,), **numeric)
     case.dense[:, 1] = np.random.RandomState(0).uniform(0, 3, 30)
     before = case.model.parameters["numeric_W"].copy()
     case.train()

@@ -168,6 +168,13 @@ void check_config(const NetworkConfig& c) {
   check_size("n_dense", c.n_dense, 0, kMostWidth);
   check_size("the number of numeric_bins", c.numeric_bins.size(), 0, kMostWidth);
   for (const std::size_t bins : c.numeric_bins) check_size("numeric_bins", bins, 1, kMostBins);
+  if (c.numeric_scales.size() != c.numeric_bins.size())
+    throw py::value_error("numeric_scales has " + std::to_string(c.numeric_scales.size()) +
+                          " numbers, want " + std::to_string(c.numeric_bins.size()) +
+                          ", as many as numeric_bins");
+  for (const double scale : c.numeric_scales)
+    check_number("NetworkConfig", "numeric_scales", scale, scale > 0 && scale <= 1,
+                 "numbers above 0 and at most 1");
   check_size("numeric_width", c.numeric_width, c.numeric_bins.empty() ? 0 : 1, kMostBins);
   check_size("n_members", c.n_members, 1, kMostBins);
   check_size("cross_layers", c.cross_layers, 0, kMostLayers);
@@ -195,18 +202,16 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
-NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense,
-                          const std::string& numeric_embedding,
-                          std::vector<std::size_t> numeric_bins, std::size_t numeric_width,
-                          std::size_t n_members, bool wide, const std::string& cross,
-                          std::size_t cross_layers, std::size_t cross_rank, double diag_scale,
-                          bool cross_bias, const std::string& preactivation,
-                          std::vector<std::size_t> hidden, const std::string& activation,
-                          const std::string& structure, double dropout, double cross_dropout,
-                          bool layer_norm, std::size_t n_outputs, const std::string& loss,
-                          double label_smoothing, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
-                          const std::string& deterministic) {
+NetworkConfig make_config(
+    const std::vector<FieldTuple>& fields, std::size_t n_dense,
+    const std::string& numeric_embedding, std::vector<std::size_t> numeric_bins,
+    std::vector<double> numeric_scales, std::size_t numeric_width, std::size_t n_members, bool wide,
+    const std::string& cross, std::size_t cross_layers, std::size_t cross_rank, double diag_scale,
+    bool cross_bias, const std::string& preactivation, std::vector<std::size_t> hidden,
+    const std::string& activation, const std::string& structure, double dropout,
+    double cross_dropout, bool layer_norm, std::size_t n_outputs, const std::string& loss,
+    double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
+    double ema_decay, const std::string& sparse_adam, const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -226,6 +231,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   check_numeric_kind(numeric_embedding);
   c.numeric_embedding = numeric_embedding;
   c.numeric_bins = std::move(numeric_bins);
+  c.numeric_scales = std::move(numeric_scales);
   c.numeric_width = numeric_width;
   c.n_members = n_members;
   c.wide = wide;
@@ -268,12 +274,13 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
         return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
       },
       py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("numeric_embedding"),
-      py::arg("numeric_bins"), py::arg("numeric_width"), py::arg("n_members"), py::arg("wide"),
-      py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"),
-      py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"), py::arg("activation"),
-      py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"),
-      py::arg("n_outputs"), py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
-      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("numeric_bins"), py::arg("numeric_scales"), py::arg("numeric_width"),
+      py::arg("n_members"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
+      py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"),
+      py::arg("hidden"), py::arg("activation"), py::arg("structure"), py::arg("dropout"),
+      py::arg("cross_dropout"), py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"),
+      py::arg("label_smoothing"), py::arg("alpha_embedding"), py::arg("alpha_cross"),
+      py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
       py::arg("deterministic"));
 }
 

@@ -170,11 +170,11 @@ template <class T> struct KernelTable {
   void (*unstack)(T* out, const T* x, std::size_t x_ld, std::size_t Trows, std::size_t W);
 
   // ---- 2: piecewise linear embeddings of J numbers with bins (J) bins each. A number's block has
-  // the vectors at its edges, b + W_1 + .. + W_i, then its slope v and the vector for missing:
+  // the vectors at its edges, b + s (W_1 + .. + W_i), then its slope v and the vector for missing:
   // (bins + 3, padded(K)). dense (N, M + 2 J) ends with a pair for each: z, and its place among the
-  // bins W (sum of bins, K), b, v, missing (J,K) -> blocks
+  // bins. W (sum of bins, K), b, v, missing (J,K), scales s (J) -> blocks
   void (*piecewise_prepare)(T* blocks, const T* W, const T* b, const T* v, const T* missing,
-                            const std::size_t* bins, std::size_t J, std::size_t K);
+                            const T* scales, const std::size_t* bins, std::size_t J, std::size_t K);
   // -> the last J K columns of x (T,D)
   void (*piecewise_forward)(T* x, const T* dense, const std::int64_t* rows, const T* blocks,
                             const std::size_t* bins, std::size_t Trows, std::size_t J,
@@ -184,8 +184,8 @@ template <class T> struct KernelTable {
                              const std::size_t* bins, std::size_t Trows, std::size_t J,
                              std::size_t K, std::size_t M, std::size_t D);
   // dblocks, which are overwritten -> added to dW, db, dv, dmissing
-  void (*piecewise_collect)(T* dW, T* db, T* dv, T* dmissing, T* dblocks, const std::size_t* bins,
-                            std::size_t J, std::size_t K);
+  void (*piecewise_collect)(T* dW, T* db, T* dv, T* dmissing, T* dblocks, const T* scales,
+                            const std::size_t* bins, std::size_t J, std::size_t K);
 
   // ---- 2: members
   // x (T,D), r (E,padded(D)) -> x0 (E,T,D) = r_e * x

@@ -21,12 +21,12 @@ template <class T> DCN_INLINE bool is_missing_place(T place) {
 
 template <class T>
 void piecewise_prepare(T* blocks, const T* W, const T* b, const T* v, const T* missing,
-                       const std::size_t* bins, std::size_t J, std::size_t K) {
+                       const T* scales, const std::size_t* bins, std::size_t J, std::size_t K) {
   const std::size_t stride = padded<T>(K);
   for (std::size_t j = 0; j < J; ++j, b += K, v += K, missing += K) {
     const T* above = b;
     for (std::size_t i = 0; i <= bins[j]; ++i, blocks += stride) {
-      for (std::size_t k = 0; k < K; ++k) blocks[k] = i == 0 ? b[k] : above[k] + W[k];
+      for (std::size_t k = 0; k < K; ++k) blocks[k] = i == 0 ? b[k] : above[k] + scales[j] * W[k];
       if (i > 0) W += K;
       above = blocks;
     }
@@ -102,14 +102,14 @@ void piecewise_backward(T* dblocks, const T* dx, const T* dense, const std::int6
 
 // An edge's vector is the sum of the pieces below, so a piece gets what all edges above it get.
 template <class T>
-void piecewise_collect(T* dW, T* db, T* dv, T* dmissing, T* dblocks, const std::size_t* bins,
-                       std::size_t J, std::size_t K) {
+void piecewise_collect(T* dW, T* db, T* dv, T* dmissing, T* dblocks, const T* scales,
+                       const std::size_t* bins, std::size_t J, std::size_t K) {
   const std::size_t stride = padded<T>(K);
   for (std::size_t j = 0; j < J; ++j, db += K, dv += K, dmissing += K) {
     const T *slope = dblocks + (bins[j] + 1) * stride, *missing = slope + stride;
     for (std::size_t i = bins[j]; i > 0; --i) {
       T *above = dblocks + i * stride, *piece = dW + (i - 1) * K;
-      for (std::size_t k = 0; k < K; ++k) piece[k] += above[k];
+      for (std::size_t k = 0; k < K; ++k) piece[k] += scales[j] * above[k];
       for (std::size_t k = 0; k < K; ++k) above[k - stride] += above[k];
     }
     for (std::size_t k = 0; k < K; ++k) db[k] += dblocks[k];

@@ -26,6 +26,7 @@ struct NetworkConfig {
   std::size_t n_dense = 0;                      // M, numbers that are columns of x0 as they come
   std::string numeric_embedding = "piecewise";  // one of numeric_kinds()
   std::vector<std::size_t> numeric_bins;        // (J) of each number that is embedded
+  std::vector<double> numeric_scales;           // (J) s of their pieces
   std::size_t numeric_width = 0;                // K of their embeddings
   bool wide = false;
   std::string cross = "matrix";  // one of cross_kinds()

@@ -45,16 +45,29 @@ class Bins:
         A power of two, 1 for ordinary columns. With it all differences of edges are finite.
     has_gaps : bool, default=True
         Whether training saw missing numbers, and so may learn what they mean.
+    effective : float, default=1.0
+        How many edges would be as uneven, if each had as many rows near it as the others: exp(H)
+        of the entropy H of the shares of rows.
     """
 
     edges: Floats
     unit: float
     has_gaps: bool = True
+    effective: float = 1.0
 
     @property
     def n(self) -> int:
         """How many there are."""
         return len(self.edges) - 1
+
+    @property
+    def scale(self) -> float:
+        """What the pieces of an embedding are multiplied by.
+
+        Training moves each of the pieces as fast, and a number far up is the sum of all below it:
+        without the scale, many pieces would learn the noise of the first batches.
+        """
+        return float(1 / np.sqrt(self.effective))
 
     def place_of_missing(self, usual: float) -> float:
         """Return u of a missing number: of ``usual`` if training did not see any missing."""
@@ -92,7 +105,8 @@ def find_bins(
         unit = _unit(low[j], high[j])
         x = function(np.asarray(column, np.float64)) * unit
         ends = unit * np.array([low[j], high[j]])
-        found[j] = Bins(_apart(np.union1d(_edges(x, mass, rule), ends)), unit, bool(gaps[j]))
+        edges = _apart(np.union1d(_edges(x, mass, rule), ends))
+        found[j] = Bins(edges, unit, bool(gaps[j]), _effective(x, mass, edges))
     return found
 
 
@@ -119,6 +133,15 @@ def _edges(x: Floats, weight: Floats | None, rule: Rule) -> Floats:
     of_rows = np.searchsorted(below, shares - int(there.sum()) * _EPS * below[-1])
     of_values = np.linspace(0, n - 1, rule.max_bins + 1).astype(np.intp)
     return np.asarray(values[np.union1d(of_rows, of_values)])
+
+
+def _effective(x: Floats, weight: Floats | None, edges: Floats) -> float:
+    """Return exp(H), H the entropy of the shares of rows that are nearest to each edge."""
+    there = ~np.isnan(x)
+    nearest = np.rint(np.interp(x[there], edges, np.arange(len(edges)))).astype(np.intp)
+    mass = np.bincount(nearest, weights=None if weight is None else weight[there])
+    share = mass[mass > 0] / mass.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def _apart(edges: Floats) -> Floats:

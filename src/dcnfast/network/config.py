@@ -38,6 +38,8 @@ class NetworkConfig:
     numeric_bins : tuple of int
         Bins of each of the J numbers that are embedded. Each comes as two dense columns behind the
         others: itself, and its place among the bins.
+    numeric_scales : tuple of float
+        What the pieces of each of them are multiplied by, s in (0, 1].
     numeric_width : int
         K of their embeddings, 0 without such numbers.
     n_members : int
@@ -87,6 +89,7 @@ class NetworkConfig:
     n_dense: int = 0
     numeric_embedding: str = "piecewise"
     numeric_bins: tuple[int, ...] = ()
+    numeric_scales: tuple[float, ...] = ()
     numeric_width: int = 0
     n_members: int = 1
     wide: bool = False

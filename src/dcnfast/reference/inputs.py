@@ -26,16 +26,22 @@ def pieces(place: Array, bins: int) -> Array:
 
 
 def piecewise(
-    pairs: Array, bins: Sequence[int], W: Array, b: Array, v: Array, missing: Array
+    pairs: Array,
+    bins: Sequence[int],
+    scales: Sequence[float],
+    W: Array,
+    b: Array,
+    v: Array,
+    missing: Array,
 ) -> Array:
-    """Embed numbers: sum_t e_t W_t + z v + b, or the vector for a missing one.
+    """Embed numbers: s sum_t e_t W_t + z v + b, or the vector for a missing one.
 
-    pairs (B,J,2): z and the place among the bins; bins (J); W (sum of bins, K), the others (J,K)
-    -> (B, J K).
+    pairs (B,J,2): z and the place among the bins; bins, scales (J); W (sum of bins, K), the others
+    (J,K) -> (B, J K).
     """
     there = pairs[:, :, 1:] != MISSING_PLACE
     parts = np.split(W, np.cumsum(bins)[:-1])
-    bent = [pieces(pairs[:, j, 1], n) @ parts[j] for j, n in enumerate(bins)]
+    bent = [scales[j] * pieces(pairs[:, j, 1], n) @ parts[j] for j, n in enumerate(bins)]
     x = np.stack(bent, axis=1) + pairs[:, :, :1] * v + b
     return np.asarray(np.where(there, x, missing).reshape(len(pairs), -1))
 
@@ -44,6 +50,7 @@ def piecewise_backward(
     dx: Array,
     pairs: Array,
     bins: Sequence[int],
+    scales: Sequence[float],
     W: Array,
     b: Array,
     v: Array,
@@ -54,7 +61,7 @@ def piecewise_backward(
     there = pairs[:, :, 1:] != MISSING_PLACE
     d = dx.reshape(len(dx), *b.shape)
     known = d * there
-    dW = [pieces(pairs[:, j, 1], n).T @ known[:, j] for j, n in enumerate(bins)]
+    dW = [scales[j] * pieces(pairs[:, j, 1], n).T @ known[:, j] for j, n in enumerate(bins)]
     dv = (known * pairs[:, :, :1]).sum(axis=0)
     return np.concatenate(dW), known.sum(axis=0), dv, (d * ~there).sum(axis=0)
 
@@ -105,9 +112,7 @@ class Inputs:
         parts = [embedding(ids, self.tables(p)), plain]
         if self.config.numeric_bins:
             forward, _ = NUMERIC[self.config.numeric_embedding]
-            parts.append(
-                forward(pairs, self.config.numeric_bins, *(p[name] for name in NUMERIC_ROLES))
-            )
+            parts.append(forward(pairs, *self._numbers(), *(p[name] for name in NUMERIC_ROLES)))
         return np.concatenate(parts, axis=1)
 
     def stack_backward(
@@ -123,7 +128,12 @@ class Inputs:
             behind = dx[:, c.embedding_width + c.n_dense :]
             _, pairs = self._split(dense)
             tensors = (p[name] for name in NUMERIC_ROLES)
-            g |= zip(NUMERIC_ROLES, backward(behind, pairs, c.numeric_bins, *tensors), strict=True)
+            g |= zip(
+                NUMERIC_ROLES, backward(behind, pairs, *self._numbers(), *tensors), strict=True
+            )
+
+    def _numbers(self) -> tuple[Sequence[int], Sequence[float]]:
+        return self.config.numeric_bins, self.config.numeric_scales
 
     def _split(self, dense: Array) -> tuple[Array, Array]:
         M = self.config.n_dense

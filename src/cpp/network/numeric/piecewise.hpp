@@ -1,5 +1,5 @@
-// Piecewise linear (Gorishniy et al., 2022, eq. 1): b + sum_t e_t W_t + z v, e_t = 0 below the t-th
-// bin, 1 above it, and the share of it that a number has behind it within.
+// Piecewise linear (Gorishniy et al., 2022, eq. 1): b + s sum_t e_t W_t + z v, e_t = 0 below the
+// t-th bin, 1 above it, and the share of it that a number has behind it within.
 #pragma once
 
 #include <numeric>
@@ -12,7 +12,9 @@ template <class T> class PiecewiseEmbedding final : public NumericEmbedding<T> {
  public:
   explicit PiecewiseEmbedding(const NetworkConfig& config)
       : bins_(config.numeric_bins), K_(config.numeric_width), M_(config.n_dense),
-        D_(config.width()), blocks_(sums_size()) {}
+        D_(config.width()), blocks_(sums_size()) {
+    for (const double scale : config.numeric_scales) scales_.push_back(static_cast<T>(scale));
+  }
 
   // numeric_W (sum of bins, K), numeric_b, numeric_v and numeric_missing (J,K)
   void add(Layout& layout) override {
@@ -23,8 +25,8 @@ template <class T> class PiecewiseEmbedding final : public NumericEmbedding<T> {
   }
 
   void prepare(const KernelTable<T>& k, const T* p) noexcept override {
-    k.piecewise_prepare(blocks_.data(), p + W_, p + b_, p + v_, p + missing_, bins_.data(), J(),
-                        K_);
+    k.piecewise_prepare(blocks_.data(), p + W_, p + b_, p + v_, p + missing_, scales_.data(),
+                        bins_.data(), J(), K_);
   }
 
   void forward(const KernelTable<T>& k, T* x, const T* dense, const std::int64_t* rows,
@@ -38,7 +40,8 @@ template <class T> class PiecewiseEmbedding final : public NumericEmbedding<T> {
     k.piecewise_backward(sums, dx, dense, rows, bins_.data(), n, J(), K_, M_, D_);
   }
   void collect(const KernelTable<T>& k, T* g, T* sums) const override {
-    k.piecewise_collect(g + W_, g + b_, g + v_, g + missing_, sums, bins_.data(), J(), K_);
+    k.piecewise_collect(g + W_, g + b_, g + v_, g + missing_, sums, scales_.data(), bins_.data(),
+                        J(), K_);
   }
 
  private:
@@ -48,6 +51,7 @@ template <class T> class PiecewiseEmbedding final : public NumericEmbedding<T> {
   }
 
   std::vector<std::size_t> bins_;  // (J)
+  std::vector<T> scales_;          // (J) of the pieces
   std::size_t K_, M_, D_, W_ = 0, b_ = 0, v_ = 0, missing_ = 0;
   Buffer<T> blocks_;  // see piecewise_prepare
 };
