@@ -47,7 +47,8 @@ SCALINGS = {
         ScalingRecord(
             "auto",
             f'"quantile" for columns with a number more than {HEAVY:g} standard deviations from '
-            'the mean, which a polynomial would make too much of, and "standard" for the others',
+            'the mean, which a polynomial would make too much of, and "standard" for the others; '
+            '"robust_smooth" where numbers are embedded',
         ),
         ScalingRecord("standard", "mean 0 and standard deviation 1"),
         ScalingRecord("quantile", "a normal distribution by their ranks"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import numpy as np
 from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.parameters import PARTS
-from dcnfast.network.config import AUTOMATIC_MEMBERS, NetworkConfig, automatic_embedding_dim
+from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
 from dcnfast.network.numeric_embeddings import (
@@ -20,12 +20,15 @@ from dcnfast.network.numeric_embeddings import (
     NumericEmbedding,
     automatic_numeric,
 )
+from dcnfast.training.batches import automatic_members
 from dcnfast.training.optimizers import OPTIMIZERS
 
 K = TypeVar("K", bound=Kind)
 
+MEMBERS_IN_FOLDS = 4  # stop about when more of them would, in a quarter of the time
+
 AS_THEY_ARE = (
-    "wide", "cross_layers", "activation", "structure", "dropout", "cross_dropout", "layer_norm",
+    "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm",
     "dtype", "deterministic",
 )  # fmt: skip
 
@@ -40,10 +43,13 @@ class Circumstances:
         To train on.
     watched : bool
         Whether early stopping watches rows.
+    in_fold : bool, default=False
+        Whether the network only says how long to train another one.
     """
 
     n_rows: int
     watched: bool
+    in_fold: bool = False
 
 
 def configure(
@@ -83,14 +89,16 @@ def configure(
     described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss, "n_outputs": n_outputs}
-    described["n_members"] = _n_members(estimator.n_members, circumstances)
     described["label_smoothing"] = float(getattr(estimator, "label_smoothing", 0.0))  # of classes
-    return NetworkConfig(
+    one = NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
         n_dense=encoder.n_dense,
         hidden=_hidden(estimator),
     )
+    n_members = _n_members(estimator.n_members, one, circumstances)
+    dropout = _cross_dropout(estimator.cross_dropout, one, n_members)
+    return replace(one, n_members=n_members, cross_dropout=dropout)
 
 
 def kind_of(family: Family[K], estimator: Any) -> K:
@@ -153,15 +161,26 @@ def _ema_decay(given: float | str, circumstances: Circumstances | NetworkConfig)
         return given
     if isinstance(circumstances, NetworkConfig):
         return circumstances.ema_decay
-    return 0.999 if circumstances.watched else 0.0
+    return 0.998 if circumstances.watched else 0.0
 
 
-def _n_members(given: int | str, circumstances: Circumstances | NetworkConfig) -> int:
+def _n_members(
+    given: int | str, one: NetworkConfig, circumstances: Circumstances | NetworkConfig
+) -> int:
     if not isinstance(given, str):
         return int(given)
     if isinstance(circumstances, NetworkConfig):
         return circumstances.n_members
-    return AUTOMATIC_MEMBERS
+    most = automatic_members(one, circumstances.n_rows)
+    return min(MEMBERS_IN_FOLDS, most) if circumstances.in_fold else most
+
+
+def _cross_dropout(given: float | str, one: NetworkConfig, n_members: int) -> float:
+    if not isinstance(given, str):
+        return float(given)
+    if not one.hidden or not one.cross_layers:
+        return 0.0
+    return 0.5 if n_members > 1 else 0.2
 
 
 def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:

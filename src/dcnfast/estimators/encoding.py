@@ -11,6 +11,7 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.configure import numeric_kind
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import Target
+from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.target_statistics import rule_of
 
 
@@ -52,7 +53,7 @@ def fit_encoder(
         return last, replace(part, own=own)
     numeric = numeric_kind(estimator, part.table.numbers.shape[1])
     encoder = TableEncoder(
-        numeric_scaling=estimator.numeric_scaling,
+        numeric_scaling=_scaling(estimator.numeric_scaling, numeric),
         numeric_clip=bool(estimator.numeric_clip),
         min_frequency=estimator.min_frequency,
         max_categories=estimator.max_categories,
@@ -62,3 +63,8 @@ def fit_encoder(
     )
     own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets)
     return encoder, replace(part, own=own)
+
+
+def _scaling(given: str | None, numeric: NumericEmbedding | None) -> str | None:
+    """Resolve "auto": an embedding bends numbers itself, and they need no ranks for that."""
+    return "robust_smooth" if given == "auto" and numeric is not None else given

@@ -308,7 +308,7 @@ def _cross_validate(
     for k in range(FOLDS):
         part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
         encoder, part = fit_encoder(estimator, part, task, random_state)
-        fitted = _prepare(estimator, part, encoder, True, task, random_state)
+        fitted = _prepare(estimator, part, encoder, True, task, random_state, in_fold=True)
         if fitted.model.n_parameters > LARGEST:
             return None
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
@@ -325,6 +325,8 @@ def _prepare(
     watched: bool,
     task: Task,
     random_state: np.random.RandomState,
+    *,
+    in_fold: bool = False,
 ) -> Fitted:
     """Make what training needs beside the encoder: the scales of targets, and the network."""
     last, table = task.last, part.table
@@ -333,7 +335,7 @@ def _prepare(
         target, auto = task.target.scaled_as(last.target, part.target), last.model.config
     else:
         target = task.target.fitted(part.target, part.loss_weight)
-        auto = Circumstances(len(part), watched)
+        auto = Circumstances(len(part), watched, in_fold)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
     if last is None:
         cross = kind_of(CROSSES, estimator)

@@ -12,13 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from dcnfast.encode.scaling import SCALINGS
 from dcnfast.network.activations import ACTIVATIONS
-from dcnfast.network.config import (
-    AUTOMATIC_MEMBERS,
-    Deterministic,
-    DType,
-    SparseAdam,
-    Structure,
-)
+from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
@@ -35,6 +29,7 @@ from dcnfast.network.numeric_embeddings import (
     NumericEmbedding,
     NumericEmbeddingName,
 )
+from dcnfast.training.batches import AUTOMATIC_MEMBERS
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from dcnfast.training.schedules import SCHEDULES, Schedule, ScheduleName
 from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
@@ -61,7 +56,7 @@ PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 PARAMETERS = """
 cross : {cross} or object, default="matrix"
     {about_crosses}
-cross_layers : int, default=3
+cross_layers : int, default=2
     With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
     deep network.
 cross_rank : int or None, default=None
@@ -74,7 +69,7 @@ cross_bias : bool, default=True
 preactivation : {activation}, default="identity"
     Applied to W x + b, before ``diag_scale`` and the product with x0. "vector", whose closed form
     has no place for it, ignores it.
-hidden_layer_sizes : sequence of int, or int, default=(128, 64)
+hidden_layer_sizes : sequence of int, or int, default=(256, 256)
     Widths of the deep part; a number is one layer. () leaves a plain cross network.
 activation : {activation}, default="relu"
     Of the deep part; gelu in its tanh form.
@@ -83,17 +78,20 @@ structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     both, with a deep part of its own for each.
 wide : bool, default=False
     Whether to add a linear part, one weight for every category and every number.
-dropout : float, default=0.0
+dropout : float, default=0.1
     Share of the hidden units left out in each step of training.
-cross_dropout : float, default=0.0
+cross_dropout : float or "auto", default="auto"
     Share of the numbers that the cross layers give left out in each step of training: what reads
-    them, the logits or a deep part behind, then relies less on single products.
+    them, the logits or a deep part behind, then relies less on single products. "auto" is 0.5 with
+    several members, 0.2 with one, and 0 without a deep part, so that a polynomial of the columns is
+    learned exactly.
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
-n_members : int or "auto", default=1
+n_members : int or "auto", default="auto"
     Members of the ensemble that the network is. Each multiplies the columns by numbers of its own,
     one a column, and has its own weights for the logits; all else they share. They learn one by
-    one, and the mean of what they predict is predicted. "auto" is {n_members}.
+    one, and the mean of what they predict is predicted. "auto" is {n_members}, and fewer the longer
+    a fit on so many rows and columns would take, down to 1 for millions of rows.
 cross_initializer : {initializer}, default="truncated_normal"
     {about_initializers}
 deep_initializer : {initializer}, default="glorot_uniform"
@@ -128,7 +126,7 @@ numeric_clip : bool, default=True
     extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
     then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
     is that of the first fit.
-numeric_embedding : None, "auto", {numeric} or object, default=None
+numeric_embedding : None, "auto", {numeric} or object, default="auto"
     {about_numeric}
 loss : {loss} or object, default="{default_loss}"
     {about_losses}
@@ -138,13 +136,13 @@ alpha : "auto", float or dict of str to float, default="auto"
     of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
     have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
     takes to believe in large weights; with an optimizer that decays weights it is 0.
-optimizer : {optimizer} or object, default="adam"
+optimizer : {optimizer} or object, default="adamw"
     {about_optimizers}
 learning_rate : {schedule} or object, default="constant"
     {about_schedules}
-learning_rate_init : float, default=0.001
+learning_rate_init : float, default=0.003
     The optimizer's learning rate, which the schedule begins with or rises to.
-gradient_clip : float or None, default=None
+gradient_clip : float or None, default=1.0
     The most that the norm of the gradients of all parameters together may be: a batch with more has
     them all shortened. The gradients are those of the loss, without penalties. None clips nothing.
 beta_1, beta_2 : float, default=0.9, 0.999
@@ -156,12 +154,12 @@ sparse_adam : {"lazy", "exact"}, default="lazy"
     moment, as dense Adam moves them.
 ema_decay : "auto" or float, default="auto"
     Decay of running averages of all parameters, which then predict; 0 keeps none. After t steps it
-    is at most (1 + t) / (10 + t). "auto" is 0.999 where rows are watched (see ``early_stopping``),
+    is at most (1 + t) / (10 + t). "auto" is 0.998 where rows are watched (see ``early_stopping``),
     else 0.
 batch_size : int or "auto", default="auto"
     Rows of a batch; "auto" is all rows up to 64; above, a hundredth of the rows, but 64 to 1024,
     and at most a quarter of them, rounded down to a power of two.
-max_iter : int, default=100
+max_iter : int, default=200
     Most epochs. A ConvergenceWarning says where they were too few.
 shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
@@ -177,11 +175,11 @@ scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
     methods understand, and ``sample_weight`` where it has such a parameter and rows have weights.
-validation_fraction : float, default=0.1
+validation_fraction : float, default=0.15
     Of the rows to hold out.
 n_iter_no_change : int, default=10
     Epochs without progress before training stops, or "plateau" cuts the learning rate.
-tol : float or None, default=1e-4
+tol : float or None, default=1e-6
     Least gain (of the held-out rows' score, or of the training loss) that is progress; None never
     stops.
 warm_start : bool, default=False
@@ -249,7 +247,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "structure": [one_of(Structure)],
     "wide": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
-    "cross_dropout": [Interval(Real, 0, 1, closed="left")],
+    "cross_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     "layer_norm": ["boolean"],
     "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],

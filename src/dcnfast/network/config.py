@@ -20,8 +20,6 @@ SparseAdam = Literal["lazy", "exact"]
 Deterministic = Literal["threads", "isa"]
 DType = Literal["float32", "float64"]
 
-AUTOMATIC_MEMBERS = 8
-
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:

@@ -143,7 +143,7 @@ class Vector(Cross):
         Whether layers have a bias.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How w is drawn.
-    initial_scale : float, default=1.0
+    initial_scale : float, default=0.1
         What w is then multiplied by: with less the cross begins nearer to the identity.
     """
 
@@ -160,7 +160,7 @@ class Vector(Cross):
         *,
         bias: bool = True,
         initializer: str = "truncated_normal",
-        initial_scale: float = 1.0,
+        initial_scale: float = 0.1,
     ) -> None:
         self.bias = bias
         self.initializer = initializer
@@ -197,7 +197,7 @@ class Matrix(Cross):
         Applied to W x + b, before ``diag_scale`` and the product with x0.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How W is drawn.
-    initial_scale : float, default=1.0
+    initial_scale : float, default=0.1
         What W is then multiplied by: with less the cross begins nearer to the identity.
     """
 
@@ -222,7 +222,7 @@ class Matrix(Cross):
         bias: bool = True,
         preactivation: str = "identity",
         initializer: str = "truncated_normal",
-        initial_scale: float = 1.0,
+        initial_scale: float = 0.1,
     ) -> None:
         self.diag_scale = diag_scale
         self.bias = bias
@@ -263,7 +263,7 @@ class LowRank(Matrix):
         Applied to U V x + b, before ``diag_scale`` and the product with x0.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How U and V are drawn.
-    initial_scale : float, default=1.0
+    initial_scale : float, default=0.1
         What U is then multiplied by: with less the cross begins nearer to the identity.
     """
 
@@ -285,7 +285,7 @@ class LowRank(Matrix):
         bias: bool = True,
         preactivation: str = "identity",
         initializer: str = "truncated_normal",
-        initial_scale: float = 1.0,
+        initial_scale: float = 0.1,
     ) -> None:
         super().__init__(
             diag_scale=diag_scale,
@@ -325,7 +325,7 @@ class Gated(Cross):
         Whether layers have a bias.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
         How W and V are drawn.
-    initial_scale : float, default=1.0
+    initial_scale : float, default=0.1
         What W is then multiplied by: with less the cross begins nearer to the identity.
     """
 
@@ -345,7 +345,7 @@ class Gated(Cross):
         *,
         bias: bool = True,
         initializer: str = "truncated_normal",
-        initial_scale: float = 1.0,
+        initial_scale: float = 0.1,
     ) -> None:
         self.bias = bias
         self.initializer = initializer

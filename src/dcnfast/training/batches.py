@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 
 Array = npt.NDArray[Any]
+
+AUTOMATIC_MEMBERS = 8
+MULTIPLY_ADDS = 5e12  # of a fit: about half a minute on two cores with AVX-512
+STEPS, EPOCHS = 5_000, 10  # that a fit takes, about: so many steps on few rows, and some epochs
 
 
 class Rows:
@@ -70,3 +75,18 @@ def automatic_batch_size(n: int) -> int:
         return n
     size = max(64.0, min(1024.0, n / 100))
     return int(2 ** np.floor(np.log2(min(size, n / 4))))
+
+
+def automatic_members(one: NetworkConfig, n_rows: int) -> int:
+    """Resolve ``n_members="auto"``: as many as are trained in reasonable time, up to eight.
+
+    Parameters
+    ----------
+    one : NetworkConfig
+        Of one member.
+    n_rows : int
+        To train on.
+    """
+    rows = STEPS * automatic_batch_size(n_rows) + EPOCHS * n_rows
+    of_a_member = 3 * one.multiply_adds() * rows  # forward, and back to inputs and weights
+    return int(max(1, min(AUTOMATIC_MEMBERS, MULTIPLY_ADDS // of_a_member)))
