@@ -1,0 +1,3 @@
+from bench.w3_full_model.dcnfast import prepare
+
+__all__ = ["prepare"]
