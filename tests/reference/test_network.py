@@ -46,9 +46,13 @@ def test_gradients_are_slopes(full_network, rng):
 
         for _ in range(3):
             direction = rng.choice([-1.0, 1.0], size=gradient.shape)
-            numeric = central_difference(loss, case.p[name], direction)
-            scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
-            assert abs(np.sum(gradient * direction) - numeric) <= 1e-6 * scale + 1e-9, name
+            slope = np.sum(gradient * direction)
+            bound = 1e-6 * np.linalg.norm(gradient) * np.linalg.norm(direction) + 1e-9
+            steps = (1e-5, 1e-6)  # the shorter for a kink of a ReLU within the longer
+            assert any(
+                abs(slope - central_difference(loss, case.p[name], direction, step)) <= bound
+                for step in steps
+            ), name
 
 
 def test_parameters_exist_only_where_they_have_an_effect(full_network, rng):
