@@ -30,6 +30,7 @@ OPTIONS = {
     ],
     "n_dense": [0, 1, 6],
     "numeric_bins": [(), (3, 1, 40)],
+    "numeric_embedding": ["piecewise", "periodic", "periodic_relu"],
     "n_members": [1, 3],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated"],
@@ -60,6 +61,8 @@ def draw_options(rng):
     if not drawn["fields"]:
         drawn |= {"n_dense": max(drawn["n_dense"], 1), "alpha_embedding": 0.0}
         drawn |= {"sparse_adam": "lazy"}
+    if not drawn["numeric_bins"]:
+        drawn["numeric_embedding"] = "piecewise"
     if not drawn["cross_layers"]:
         drawn |= {"cross": "matrix", "cross_bias": True, "alpha_cross": 0.0, "cross_dropout": 0.0}
     if drawn["cross"] in ("vector", "gated") or not drawn["cross_layers"]:
@@ -91,6 +94,8 @@ def full_network(request):
     rank = 2 if request.param["cross"] == "lowrank" else 0
     bins = request.param["numeric_bins"]
     numeric = {"numeric_width": 5 if bins else 0, "numeric_scales": (1.0, 0.9, 0.2)[: len(bins)]}
+    if request.param["numeric_embedding"] != "piecewise":
+        numeric["numeric_frequencies"] = 3
     shape = {"n_outputs": n_outputs, "cross_rank": rank} | numeric
     return request.param | {"loss": loss} | shape
 

@@ -194,6 +194,7 @@ class NetworkConfig:
         numeric_bins: Sequence[int],
         numeric_scales: Sequence[float],
         numeric_width: int,
+        numeric_frequencies: int,
         n_members: int,
         wide: bool,
         cross: str,

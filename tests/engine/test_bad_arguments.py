@@ -30,7 +30,8 @@ CONFIG = {
     "loss": "squared_error", "label_smoothing": 0.1,
     "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
     "sparse_adam": "exact", "deterministic": "threads", "numeric_embedding": "piecewise",
-    "numeric_bins": [], "numeric_scales": [], "numeric_width": 0, "n_members": 1,
+    "numeric_bins": [], "numeric_scales": [], "numeric_width": 0, "numeric_frequencies": 0,
+    "n_members": 1,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [
@@ -43,6 +44,7 @@ BAD_CONFIG = {
     "numeric_scales": [None, 5, [0.0], [-1.0], ["a"], [1.5], [float("nan")], [0.5]],
     "numeric_bins": [None, 5, [0], [-1], ["a"], [4], *([n] for n in HUGE)],  # of width 0
     "numeric_width": [*HUGE, *NO_COUNT],
+    "numeric_frequencies": [*HUGE, *NO_COUNT],
     "n_members": [0, *HUGE, *NO_COUNT],
     "cross_layers": [*HUGE, *NO_COUNT],
     "cross_rank": [0, *HUGE, *NO_COUNT],

@@ -143,6 +143,7 @@ BAD = {
     "fields": [(("a", 2**62, 1),), "ab"], "n_dense": [2**62, -1, 1.5, None], "cross": ["no", None],
     "cross_layers": [2**62, -1], "hidden": [(2**62,), (0,), 7], "dropout": [1.0, float("nan")],
     "dtype": ["float16", None], "n_outputs": [0], "loss": ["no"], "alpha_deep": [float("nan")],
+    "numeric_frequencies": [2**62, -1, 1.5, None],
     "numeric_bins": [(2**62,), (0,), (1.5,), 7], "numeric_embedding": ["no", None],
     "n_members": [0, 2**62],
 }  # fmt: skip

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.inspection import CrossWeightsDisplay, cross_weights
-from dcnfast.numeric_embeddings import Piecewise
+from dcnfast.numeric_embeddings import Periodic, PeriodicRelu, Piecewise
 
 mpl.use("Agg")
 X = np.random.default_rng(0).normal(size=(500, 4))
@@ -135,14 +135,19 @@ def test_a_cell_is_a_column_if_asked(of_ids):
     assert "|W|" in display.ax_.get_title()
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_embedded_numbers_are_blocks_behind_the_others(width):
+@pytest.mark.parametrize(
+    "embedding",
+    [Piecewise(width=1), Piecewise(width=3), Periodic(), PeriodicRelu(width=2)],
+    ids=repr,
+)
+def test_embedded_numbers_are_blocks_behind_the_others(embedding):
+    width = embedding.width
     rng = np.random.default_rng(1)
     table = pd.DataFrame({"age": X[:, 0], "one": np.where(rng.random(500) < 0.2, np.nan, 1.0)})
     table["city"], table["rate"] = rng.choice(list("abc"), 500), X[:, 1]
     model = DCNRegressor(
         **FAST | {"max_iter": 2}, cross_layers=1, embedding_dim=2,
-        numeric_embedding=Piecewise(width=width),
+        numeric_embedding=embedding,
     ).fit(table, X[:, 0])  # fmt: skip
     W, plain = cross_weights(model), ["one", "missing_one"]
     ends = np.cumsum([0, 2, 1, 1, width, width])

@@ -17,7 +17,7 @@ from dcnfast.losses import LogLoss, Softmax
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
-from dcnfast.numeric_embeddings import Piecewise
+from dcnfast.numeric_embeddings import Periodic, PeriodicRelu, Piecewise
 from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW, RowwiseAdagrad
 from dcnfast.schedules import Constant, Cosine, Exponential, FlatCosine, Plateau
 from dcnfast.target_statistics import TargetStatistics
@@ -39,6 +39,8 @@ OBJECTS = [
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
     Piecewise(width=4, max_bins=9, max_distinct=0),
+    Periodic(width=3, frequencies=5, sigma=1.0),
+    PeriodicRelu(width=1, sigma=0.01),
     TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
 ]
 BASES = {"Cross", "Loss", "NumericEmbedding", "Optimizer", "Schedule"}
@@ -142,6 +144,8 @@ BAD = {
     "width": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_bins": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_distinct": (Piecewise, [-1, 4097], [8.0, "8", None, True]),
+    "frequencies": (Periodic, [0, -1, 4097], [8.0, "8", None, True]),
+    "sigma": (PeriodicRelu, [0, -0.1, np.nan, np.inf], [None, "x", True]),
     "rate_factors": (
         Adagrad,
         [{"bias": -0.1}, {"bias": np.nan}, {"bias": np.inf}, {"biases": 1.0}, {1: 1.0}],
@@ -155,6 +159,12 @@ def test_every_option_is_tried():
     families = [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES]
     kinds = [kind for family in families for kind in family.values()]
     assert set(BAD) == {name for kind in kinds for name in kind.options}
+
+
+def test_one_column_of_a_periodic_embedding_is_the_number():
+    with pytest.raises(ValueError, match="width of Periodic is 1, want an integer from 2 to"):
+        Periodic(width=1).check("somewhere")
+    PeriodicRelu(width=1).check("somewhere")
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -31,8 +31,10 @@ def test_files_that_it_names_exist():
         {"cross": "matrix", "activation": "relu"},
         {"cross": "vector", "activation": "gelu"},
         {"cross": "lowrank", "activation": "tanh", "structure": "stacked"},
+        {"cross": "matrix", "numeric_embedding": "periodic"},
+        {"cross": "matrix", "numeric_embedding": "periodic_relu"},
     ],
-    ids=lambda network: network["cross"],
+    ids=lambda network: "-".join(network.values()),
 )
 def test_avx2_and_avx512_agree_to_the_bit(network, dtype):
     rng = np.random.default_rng(0)

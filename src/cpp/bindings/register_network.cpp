@@ -124,11 +124,11 @@ void check_size(const std::string& name, std::size_t size, std::size_t least, st
                           " to " + std::to_string(most));
 }
 
-void check_numeric_kind(const std::string& name) {
+NumericKind numeric_kind(const std::string& name) {
   std::string names;
-  for (const std::string& kind : numeric_kinds()) {
-    if (name == kind) return;
-    names += (names.empty() ? "'" : ", '") + kind + "'";
+  for (const NumericKind& kind : numeric_kinds()) {
+    if (name == kind.name) return kind;
+    names += (names.empty() ? "'" : ", '") + std::string(kind.name) + "'";
   }
   throw py::value_error("numeric_embedding is '" + name + "', want one of " + names);
 }
@@ -159,8 +159,9 @@ double count_parameters(const NetworkConfig& c) {
   const double layer = cross_kind(c.cross).weights(D, number(c.cross_rank));
   const double E = number(c.n_members);
   double numeric = 0;
+  const NumericKind kind = numeric_kind(c.numeric_embedding);
   for (const std::size_t bins : c.numeric_bins)
-    numeric += (number(bins) + 3) * number(c.numeric_width);
+    numeric += kind.count(number(bins), number(c.numeric_width), number(c.numeric_frequencies));
   return tables + numeric + number(c.cross_layers) * (layer + D) + deep + E * (C * (head + D) + D);
 }
 
@@ -175,7 +176,11 @@ void check_config(const NetworkConfig& c) {
   for (const double scale : c.numeric_scales)
     check_number("NetworkConfig", "numeric_scales", scale, scale > 0 && scale <= 1,
                  "numbers above 0 and at most 1");
-  check_size("numeric_width", c.numeric_width, c.numeric_bins.empty() ? 0 : 1, kMostBins);
+  const NumericKind numeric = numeric_kind(c.numeric_embedding);
+  const bool embeds = !c.numeric_bins.empty();
+  check_size("numeric_width", c.numeric_width, embeds ? numeric.least_width : 0, kMostBins);
+  check_size("numeric_frequencies", c.numeric_frequencies, embeds ? numeric.least_frequencies : 0,
+             kMostBins);
   check_size("n_members", c.n_members, 1, kMostBins);
   check_size("cross_layers", c.cross_layers, 0, kMostLayers);
   const bool ranked = cross_kind(c.cross).ranked() && c.cross_layers > 0;
@@ -202,16 +207,19 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
-NetworkConfig make_config(
-    const std::vector<FieldTuple>& fields, std::size_t n_dense,
-    const std::string& numeric_embedding, std::vector<std::size_t> numeric_bins,
-    std::vector<double> numeric_scales, std::size_t numeric_width, std::size_t n_members, bool wide,
-    const std::string& cross, std::size_t cross_layers, std::size_t cross_rank, double diag_scale,
-    bool cross_bias, const std::string& preactivation, std::vector<std::size_t> hidden,
-    const std::string& activation, const std::string& structure, double dropout,
-    double cross_dropout, bool layer_norm, std::size_t n_outputs, const std::string& loss,
-    double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
-    double ema_decay, const std::string& sparse_adam, const std::string& deterministic) {
+NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense,
+                          const std::string& numeric_embedding,
+                          std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
+                          std::size_t numeric_width, std::size_t numeric_frequencies,
+                          std::size_t n_members, bool wide, const std::string& cross,
+                          std::size_t cross_layers, std::size_t cross_rank, double diag_scale,
+                          bool cross_bias, const std::string& preactivation,
+                          std::vector<std::size_t> hidden, const std::string& activation,
+                          const std::string& structure, double dropout, double cross_dropout,
+                          bool layer_norm, std::size_t n_outputs, const std::string& loss,
+                          double label_smoothing, double alpha_embedding, double alpha_cross,
+                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
+                          const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -228,11 +236,11 @@ NetworkConfig make_config(
                             " rows together, want less than 2^32");
   }
   c.n_dense = n_dense;
-  check_numeric_kind(numeric_embedding);
-  c.numeric_embedding = numeric_embedding;
+  c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
   c.numeric_scales = std::move(numeric_scales);
   c.numeric_width = numeric_width;
+  c.numeric_frequencies = numeric_frequencies;
   c.n_members = n_members;
   c.wide = wide;
   c.cross = cross_kind(cross).name;
@@ -275,12 +283,12 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       },
       py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("numeric_embedding"),
       py::arg("numeric_bins"), py::arg("numeric_scales"), py::arg("numeric_width"),
-      py::arg("n_members"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
-      py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"),
-      py::arg("hidden"), py::arg("activation"), py::arg("structure"), py::arg("dropout"),
-      py::arg("cross_dropout"), py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"),
-      py::arg("label_smoothing"), py::arg("alpha_embedding"), py::arg("alpha_cross"),
-      py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("numeric_frequencies"), py::arg("n_members"), py::arg("wide"), py::arg("cross"),
+      py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
+      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
+      py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"), py::arg("n_outputs"),
+      py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
+      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
       py::arg("deterministic"));
 }
 

@@ -84,6 +84,17 @@ template <class T> struct CrossBelow {
   T *dz = nullptr, *dx0 = nullptr;
 };
 
+// Periodic embeddings of J numbers: F frequencies, K columns of x0 each; O of them are learned.
+struct WaveSizes {
+  std::size_t J, F, K, M, D;
+};
+template <class T> struct Waves {
+  T *w, *phase;  // (J,F), of angles; phase may be null
+  T* W;          // (J, F or 2 F, O)
+  T* b;          // (J,O)
+  T* missing;    // (J,K)
+};
+
 struct ActivationKind {
   const char* name;
   bool keeps_z;  // what the forward was given is kept: its slope is not a function of its value
@@ -186,6 +197,23 @@ template <class T> struct KernelTable {
   // dblocks, which are overwritten -> added to dW, db, dv, dmissing
   void (*piecewise_collect)(T* dW, T* db, T* dv, T* dmissing, T* dblocks, const T* scales,
                             const std::size_t* bins, std::size_t J, std::size_t K);
+
+  // ---- 2: periodic embeddings: z and a linear function of cos(w z + phase), which leaves O = K -
+  // 1 outputs, or the positive part of one of sin(w z) and cos(w z), O = K. dense as above
+  // -> the last J K columns of x (T,D)
+  void (*periodic_forward)(T* x, const T* dense, const std::int64_t* rows,
+                           Waves<const T> parameters, WaveSizes sizes, std::size_t Trows);
+  void (*periodic_relu_forward)(T* x, const T* dense, const std::int64_t* rows,
+                                Waves<const T> parameters, WaveSizes sizes, std::size_t Trows);
+  // dx, x (T,D) -> added to sums, of the parameters' shapes with a vector for each number
+  void (*periodic_backward)(Waves<T> sums, const T* dx, const T* x, const T* dense,
+                            const std::int64_t* rows, Waves<const T> parameters, WaveSizes sizes,
+                            std::size_t Trows);
+  void (*periodic_relu_backward)(Waves<T> sums, const T* dx, const T* x, const T* dense,
+                                 const std::int64_t* rows, Waves<const T> parameters,
+                                 WaveSizes sizes, std::size_t Trows);
+  // g (n) += factor times the sum of the lanes of each of sums (n, lanes)
+  void (*add_lanes)(T* g, const T* sums, std::size_t n, T factor);
 
   // ---- 2: members
   // x (T,D), r (E,padded(D)) -> x0 (E,T,D) = r_e * x

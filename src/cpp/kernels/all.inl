@@ -6,6 +6,7 @@
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
 #include "kernels/numeric_piecewise.inl"
+#include "kernels/numeric_periodic.inl"
 #include "kernels/members.inl"
 #include "kernels/shared.inl"
 #include "kernels/cross_vector.inl"
@@ -34,6 +35,11 @@ template <class T> constexpr KernelTable<T> make_table() {
       .piecewise_forward = piecewise_forward<T>,
       .piecewise_backward = piecewise_backward<T>,
       .piecewise_collect = piecewise_collect<T>,
+      .periodic_forward = periodic_forward<Periodic, T>,
+      .periodic_relu_forward = periodic_forward<PeriodicRelu, T>,
+      .periodic_backward = periodic_backward<Periodic, T>,
+      .periodic_relu_backward = periodic_backward<PeriodicRelu, T>,
+      .add_lanes = add_lanes<T>,
       .members_forward = members_forward<T>,
       .members_backward = members_backward<T>,
       .shared_forward = shared_forward<T>,

@@ -69,6 +69,68 @@ template <class T> DCN_INLINE Vec<T> gelu_slope(Vec<T> x) {
   return fma(half, t, half) + bent;
 }
 
+// The sine and the cosine of x. Beyond kFarthestAngle they are those of that angle, so that they
+// stay between -1 and 1; an infinite angle has none, and is NaN.
+template <class T> struct SineCosine {
+  Vec<T> sin, cos;
+};
+template <class T> constexpr T kFarthestAngle = sizeof(T) == 4 ? T(1e4) : T(1e6);
+
+// x = n pi / 2 + rest, |rest| <= pi / 4, and n modulo 4 as -2 to 2
+template <class T> struct Quadrant {
+  Vec<T> rest, n;
+};
+template <class T> DCN_INLINE Quadrant<T> reduce_angle(Vec<T> x) {
+  const T far = kFarthestAngle<T>;
+  const Vec<T> near = min(broadcast(far), max(broadcast(-far), x));  // in this order NaN passes
+  const Vec<T> n = round_to_even(near * broadcast(T(0.63661977236758134308)));
+  // pi / 2 in three parts: the first two with trailing zeros, so that n times them is exact
+  const T first = sizeof(T) == 4 ? T(1.5703125) : T(1.5707963267341256);
+  const T second = sizeof(T) == 4 ? T(4.837512969970703125e-4) : T(6.077100506303966e-11);
+  const T third = sizeof(T) == 4 ? T(7.549790126404332e-8) : T(2.0222662487959506e-21);
+  Vec<T> rest = fma(n, broadcast(-first), near);
+  rest = fma(n, broadcast(-second), rest);
+  rest = fma(n, broadcast(-third), rest);
+  const Vec<T> turns = round_to_even(n * broadcast(T(0.25)));
+  return {rest + (x - x), fma(turns, broadcast(T(-4)), n)};  // x - x is NaN for infinite x
+}
+
+// Taylor's series on |x| <= pi / 4, far enough that the rest is below half an ulp: of x^k in the
+// sine (k odd) and the cosine (k even).
+template <class T> struct WaveSeries {
+  static constexpr int last = sizeof(T) == 4 ? 10 : 16;
+  T of[last + 1] = {T(1)};
+
+  constexpr WaveSeries() {
+    double factorial = 1;
+    for (int k = 1; k <= last; ++k) {
+      factorial *= k;
+      of[k] = static_cast<T>((k % 4 < 2 ? 1 : -1) / factorial);
+    }
+  }
+};
+template <class T> constexpr WaveSeries<T> kWaveSeries{};
+
+template <class T> DCN_INLINE SineCosine<T> sine_cosine(Vec<T> x) {
+  const Quadrant<T> at = reduce_angle(x);
+  const Vec<T> zero = broadcast(T(0)), one = broadcast(T(1)), square = at.rest * at.rest;
+  constexpr int last = WaveSeries<T>::last;
+  Vec<T> s = broadcast(kWaveSeries<T>.of[last - 1]), c = broadcast(kWaveSeries<T>.of[last]);
+  DCN_UNROLL
+  for (int k = last - 2; k >= 2; k -= 2) {
+    if (k > 2) s = fma(s, square, broadcast(kWaveSeries<T>.of[k - 1]));
+    c = fma(c, square, broadcast(kWaveSeries<T>.of[k]));
+  }
+  s = fma(s * square, at.rest, at.rest);
+  c = fma(c, square, one);
+  // n odd swaps them; the sine of quadrants -1 and +-2 is negative, the cosine of 1 and +-2
+  const Vec<T> n = at.n, odd = n * n * (broadcast(T(2)) - n * n);
+  const Vec<T> sin = where_greater(odd, zero, c, s), cos = where_greater(odd, zero, s, c);
+  const Vec<T> half = broadcast(T(0.5));
+  return {where_greater(n * (n - half), one, zero - sin, sin),
+          where_greater(n * (n + half), one, zero - cos, cos)};
+}
+
 // log(1 + u) for 0 <= u <= 1, by 2 atanh(u / (2 + u)): the series runs in s^2 <= 1/9
 template <class T> DCN_INLINE Vec<T> log1p_small(Vec<T> u) {
   const Vec<T> two = broadcast(T(2));

@@ -259,7 +259,7 @@ void Network<T>::stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gr
   if (ws.dx0 == nullptr) return;
   if (members_.several()) members_.backward(k, ws.dx, gradients, ws.dr, ws.dx0, ws.x, n);
   if (numeric_ != nullptr)
-    numeric_->backward(k, ws.numeric_sums, ws.dx, table.dense, rows.numbers, n);
+    numeric_->backward(k, ws.numeric_sums, ws.dx, ws.x, table.dense, rows.numbers, n);
   if (embedding_.width() > 0)
     k.unstack(tables.dx, ws.dx, ld<T>(config_.width()), n, embedding_.width());
 }

@@ -25,8 +25,8 @@ enum class Role : int {
   linear,            // weights of the linear part on dense columns
   embedding,         // a table
   linear_embedding,  // the linear part on categories, a table too
-  numeric_weight,    // of embeddings of numbers, starts at 0
-  numeric_linear,    // their slopes
+  numeric_weight,    // of embeddings of numbers
+  numeric_linear,    // their slopes and frequencies
   numeric_bias,
   numeric_missing,  // what stands for a missing number
   member_scale,     // what a member multiplies the columns with

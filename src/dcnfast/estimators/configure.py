@@ -121,10 +121,8 @@ def _numeric(estimator: Any, encoder: TableEncoder) -> dict[str, Any]:
     if kind is None or not encoder.bins:
         return {"numeric_width": 0}
     bins = tuple(encoder.bins)
-    return {
-        "numeric_embedding": kind.name, "numeric_bins": bins, "numeric_width": int(kind.width),
-        "numeric_scales": tuple(found.scale for found in encoder.scaler.bins.values()),
-    }  # fmt: skip
+    scales = tuple(found.scale for found in encoder.scaler.bins.values())
+    return kind.engine_options() | {"numeric_bins": bins, "numeric_scales": scales}
 
 
 def _hidden(estimator: Any) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.estimators.configure import Circumstances, configure, kind_of
+from dcnfast.estimators.configure import Circumstances, configure, kind_of, numeric_kind
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
@@ -340,8 +340,9 @@ def _prepare(
     if last is None:
         cross = kind_of(CROSSES, estimator)
         model = Model(config).initialize(
-            random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale)
-        )
+            random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale),
+            numeric_kind(estimator, len(encoder.bins)),
+        )  # fmt: skip
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist()
         return Fitted(columns, encoder, target, model, seen, None)

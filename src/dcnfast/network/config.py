@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from dcnfast.network.branches import topology
 from dcnfast.network.crosses import CROSSES, CrossName
 from dcnfast.network.losses import LossName
 from dcnfast.network.memory import check_memory
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
 Structure = Literal["parallel", "stacked", "stacked_parallel"]
@@ -40,6 +42,8 @@ class NetworkConfig:
         What the pieces of each of them are multiplied by, s in (0, 1].
     numeric_width : int
         K of their embeddings, 0 without such numbers.
+    numeric_frequencies : int
+        F of each of them, of the embeddings that have any.
     n_members : int
         E. Each member multiplies the columns by numbers of its own and has its own head.
     wide : bool
@@ -89,6 +93,7 @@ class NetworkConfig:
     numeric_bins: tuple[int, ...] = ()
     numeric_scales: tuple[float, ...] = ()
     numeric_width: int = 0
+    numeric_frequencies: int = 0
     n_members: int = 1
     wide: bool = False
     cross: CrossName = "matrix"
@@ -145,6 +150,17 @@ class NetworkConfig:
         """What the letters in the shapes of the cross's tensors stand for."""
         return {"L": self.cross_layers, "D": self.width, "R": self.cross_rank}
 
+    @property
+    def numeric_kind(self) -> type[NumericEmbedding]:
+        """How numbers are embedded, if any are."""
+        return NUMERIC_EMBEDDINGS[self.numeric_embedding]
+
+    @property
+    def numeric_sizes(self) -> dict[str, int]:
+        """What the letters of :class:`NumericEmbedding` stand for."""
+        J, N = len(self.numeric_bins), sum(self.numeric_bins)
+        return {"J": J, "N": N, "K": self.numeric_width, "F": self.numeric_frequencies}
+
     def count_parameters(self) -> int:
         """Count without allocating; Python integers do not overflow."""
         D, L = self.width, self.cross_layers
@@ -155,7 +171,8 @@ class NetworkConfig:
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum((inputs + vectors) * outputs for inputs, outputs in layers)
         wide = self.n_dense if self.wide else 0
-        numeric = sum(bins + 3 for bins in self.numeric_bins) * self.numeric_width
+        learned = self.numeric_kind.tensors(self.numeric_sizes) if self.numeric_bins else {}
+        numeric = sum(prod(shape) for _, shape in learned.values())
         E = self.n_members
         return (
             rows

@@ -168,10 +168,16 @@ class _Counter:
         """Count both orders of a matrix, and its bias."""
         return self.padded(outputs) * (inputs + 1) + self.padded(inputs) * outputs
 
+    def numeric(self) -> tuple[int, int]:
+        """Count what is kept of the embeddings of numbers, and a thread's sums for them."""
+        if not self.config.numeric_bins:
+            return 0, 0
+        return self.config.numeric_kind.copies(self.config.numeric_sizes, 64 // self.size)
+
     def parameters(self, batch_size: int) -> int:
         c = self.config
         tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.fields)
-        blocks = (sum(c.numeric_bins) + 3 * len(c.numeric_bins)) * self.padded(c.numeric_width)
+        blocks, _ = self.numeric()
         scales = self.E * self.padded(self.D) if self.E > 1 else 0
         weights = c.count_parameters() - tables
         shards = MOST_SHARDS
@@ -204,7 +210,7 @@ class _Counter:
         base = 2 * D + self.stride(self.C) if self.E > 1 else 0
         row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C) + base
         no_bias = 0 if c.cross_bias else L * self.D
-        blocks = (sum(c.numeric_bins) + 3 * len(c.numeric_bins)) * self.padded(c.numeric_width)
+        _, blocks = self.numeric()
         scales = self.E * self.padded(self.D) if self.E > 1 else 0
         rows = max(TILE_ROWS, ROW_STEP * self.E)  # of all members together
         return max(TILE_BYTES, self.size * (rows * row + no_bias + blocks + scales))

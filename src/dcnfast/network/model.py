@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 
 Array = npt.NDArray[Any]
 
@@ -70,13 +71,14 @@ class Model:
         cross: str = "truncated_normal",
         deep: str = "glorot_uniform",
         cross_scale: float = 1.0,
+        numeric: NumericEmbedding | None = None,
     ) -> Model:
         """Draw the weights; biases and the linear part are 0, the scales of normalisation 1.
 
         Embeddings are normal with the standard deviation 0.05. What members multiply the columns
-        with is normal with the standard deviation 1; the slopes of embedded numbers with 1 /
-        sqrt(K), their biases are uniform within +-1 / sqrt(K), and the bins begin at 0. All is
-        drawn in float64 and in the order of the tensors, so that both dtypes start alike.
+        with is normal with the standard deviation 1; embeddings of numbers begin as their kind
+        says, those of missing numbers at 0. All is drawn in float64 and in the order of the
+        tensors, so that both dtypes start alike.
 
         Parameters
         ----------
@@ -86,10 +88,13 @@ class Model:
         cross_scale : float
             What the weights of the cross layers are then multiplied by; where they are a product,
             or have gates, only the first of the two.
+        numeric : NumericEmbedding or None, default=None
+            How numbers are embedded, of the kind that the network has; None is its defaults.
         """
-        scale = cross_scale
+        scale, sizes = cross_scale, self.config.numeric_sizes
+        numeric = numeric or NUMERIC_EMBEDDINGS[self.config.numeric_embedding]()
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
-        for _, role, to in self._tensors(flat):
+        for name, (_, role, to) in zip(self.network.roles, self._tensors(flat), strict=True):
             if role == "scale":
                 to[:] = 1
             elif role == "embedding":
@@ -98,10 +103,8 @@ class Model:
                     block[:] = 0.05 * random_state.normal(size=len(block))
             elif role == "member_scale":
                 to[:] = random_state.normal(size=to.shape)
-            elif role == "numeric_linear":
-                to[:] = random_state.normal(size=to.shape) / np.sqrt(to.shape[-1])
-            elif role == "numeric_bias":
-                to[:] = random_state.uniform(-1, 1, size=to.shape) / np.sqrt(to.shape[-1])
+            elif role.startswith("numeric_") and role != "numeric_missing":
+                to[:] = numeric.draw(name, sizes, random_state)
             elif role in ("cross_weight", "weight"):
                 draw = INITIALIZERS[cross if role == "cross_weight" else deep].draw
                 to[:] = draw(random_state, to.shape)

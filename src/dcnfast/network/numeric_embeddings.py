@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
+from math import prod
 from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from dcnfast.encode.bins import Rule
-from dcnfast.network.kinds import Family, Kind, Option
+from dcnfast.network.kinds import POSITIVE, Family, Kind, Option
 
-__all__ = ["NumericEmbedding", "Piecewise"]
+__all__ = ["NumericEmbedding", "Periodic", "PeriodicRelu", "Piecewise"]
 
-NumericEmbeddingName = Literal["piecewise"]
+Array = npt.NDArray[Any]
+NumericEmbeddingName = Literal["piecewise", "periodic", "periodic_relu"]
 
 MOST_BINS = 4096  # of either kind, so that float32 tells places in a bin apart
+
+Tensors = dict[str, tuple[str, tuple[int, ...]]]  # role and shape by name
 
 
 def _is_whole_number(given: Any) -> bool:
@@ -34,21 +40,56 @@ class NumericEmbedding(Kind):
     Each numeric column in which training saw two distinct numbers or more gets so many columns of
     x0 as the embedding is wide. Others stay one column.
 
+    Sizes have letters: J numbers, N bins of all of them, K the width, F frequencies of each.
+
     Attributes
     ----------
     formula, source : str
         What a number becomes, and the paper that has it.
     width : int
         Columns of x0 for each column of the table.
+    frequencies : int
+        Of each number, of the kinds that have any.
     """
 
     formula: ClassVar[str]
     source: ClassVar[str]
     width: int
+    frequencies: int = 0
 
     @abstractmethod
     def rule(self) -> Rule:
         """Return what the encoder needs to know."""
+
+    @staticmethod
+    @abstractmethod
+    def tensors(sizes: Mapping[str, int]) -> Tensors:
+        """Return role and shape of what is learned, by name and in order."""
+
+    @abstractmethod
+    def draw(
+        self, name: str, sizes: Mapping[str, int], random_state: np.random.RandomState
+    ) -> Array:
+        """Return the initial values of one of the tensors; not called for those of missing ones."""
+
+    @staticmethod
+    @abstractmethod
+    def copies(sizes: Mapping[str, int], lanes: int) -> tuple[int, int]:
+        """Count the numbers that the engine keeps of the tensors, and those of a thread's sums.
+
+        Parameters
+        ----------
+        sizes : dict of str to int
+        lanes : int
+            Numbers of a vector.
+        """
+
+    def engine_options(self) -> dict[str, Any]:
+        """Return the options as a NetworkConfig has them."""
+        return {
+            "numeric_embedding": self.name, "numeric_width": int(self.width),
+            "numeric_frequencies": int(self.frequencies),
+        }  # fmt: skip
 
 
 class Piecewise(NumericEmbedding):
@@ -104,6 +145,173 @@ class Piecewise(NumericEmbedding):
         """Return what the encoder needs to know."""
         return Rule(max_bins=int(self.max_bins), max_distinct=int(self.max_distinct))
 
+    @staticmethod
+    def tensors(sizes: Mapping[str, int]) -> Tensors:
+        """Return W_t of all bins, b, v and the vectors for missing numbers."""
+        of_each = sizes["J"], sizes["K"]
+        return {
+            "numeric_W": ("numeric_weight", (sizes["N"], sizes["K"])),
+            "numeric_b": ("numeric_bias", of_each),
+            "numeric_v": ("numeric_linear", of_each),
+            "numeric_missing": ("numeric_missing", of_each),
+        }
+
+    def draw(
+        self, name: str, sizes: Mapping[str, int], random_state: np.random.RandomState
+    ) -> Array:
+        """Return 0 for W, normal v and uniform b."""
+        _, shape = self.tensors(sizes)[name]
+        if name == "numeric_W":
+            return np.zeros(shape)
+        draw = random_state.normal if name == "numeric_v" else partial(random_state.uniform, -1, 1)
+        return np.asarray(draw(size=shape) / np.sqrt(sizes["K"]))
+
+    @staticmethod
+    def copies(sizes: Mapping[str, int], lanes: int) -> tuple[int, int]:
+        """Count the vectors at the edges of the bins, and three for each number."""
+        numbers = (sizes["N"] + 3 * sizes["J"]) * -(-sizes["K"] // lanes) * lanes
+        return numbers, numbers
+
+
+class _Waves(NumericEmbedding):
+    """What the periodic kinds share: tensors, and how they begin."""
+
+    outputs_beside: ClassVar[int]  # columns that are not learned
+    waves: ClassVar[int]  # of each frequency
+    has_phase: ClassVar[bool]
+    sigma: float
+
+    def rule(self) -> Rule:
+        """Return what the encoder needs to know: bins are of no use, a place tells what is missing.
+
+        The one bin is the range of the column.
+        """
+        return Rule(max_bins=1, max_distinct=0)
+
+    @classmethod
+    def tensors(cls, sizes: Mapping[str, int]) -> Tensors:
+        """Return the frequencies, their phases, W, b and the vectors for missing numbers."""
+        J, K, F = sizes["J"], sizes["K"], sizes["F"]
+        outputs = K - cls.outputs_beside
+        phase: Tensors = {"numeric_phase": ("numeric_bias", (J, F))} if cls.has_phase else {}
+        return {
+            "numeric_w": ("numeric_linear", (J, F)),
+            **phase,
+            "numeric_W": ("numeric_weight", (J, cls.waves * F, outputs)),
+            "numeric_b": ("numeric_bias", (J, outputs)),
+            "numeric_missing": ("numeric_missing", (J, K)),
+        }
+
+    def draw(
+        self, name: str, sizes: Mapping[str, int], random_state: np.random.RandomState
+    ) -> Array:
+        """Return normal frequencies, phases within +-pi, W and b as PyTorch's linear layers."""
+        _, shape = self.tensors(sizes)[name]
+        if name == "numeric_w":
+            return np.asarray(self.sigma * random_state.normal(size=shape))
+        limit = np.pi if name == "numeric_phase" else 1 / np.sqrt(self.waves * sizes["F"])
+        return np.asarray(random_state.uniform(-limit, limit, size=shape))
+
+    @classmethod
+    def copies(cls, sizes: Mapping[str, int], lanes: int) -> tuple[int, int]:
+        """Count the parameters, and a vector for each."""
+        numbers = sum(prod(shape) for _, shape in cls.tensors(sizes).values())
+        return numbers, numbers * lanes
+
+
+class Periodic(_Waves):
+    r"""Waves of learned frequencies, of Holzmüller et al. (2024), there "PBLD".
+
+    The scaled number z becomes
+
+    .. math:: (z, W \cos(2 \pi w z + \phi) + b),
+
+    with ``frequencies`` w and phases :math:`\phi` of each column, and W and b of ``width`` - 1
+    rows. All are learned; w begins normal with the standard deviation ``sigma``, :math:`\phi`
+    uniform within +-pi, W and b uniform within +-1 / sqrt(``frequencies``). A missing number
+    becomes a vector of its own. Angles are exact up to 10 thousand in float32 and a million in
+    float64, and stay there beyond: numbers should be scaled.
+
+    Parameters
+    ----------
+    width : int, default=4
+        At least 2: one column is z.
+    frequencies : int, default=16
+    sigma : float, default=0.1
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
+    Boosted Trees on Tabular Data", NeurIPS 2024.
+    """
+
+    name = "periodic"
+    summary = "(z, W cos(2 pi w z + phase) + b): z and waves of learned frequencies."
+    formula = "(z, W cos(2 pi w z + phase) + b)"
+    source = (
+        'Holzmüller et al., "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular '
+        'Data", 2024.'
+    )
+    options: ClassVar[Mapping[str, Option]] = {
+        "width": _between(2, MOST_BINS),
+        "frequencies": _between(1, MOST_BINS),
+        "sigma": POSITIVE,
+    }
+    outputs_beside = 1
+    waves = 1
+    has_phase = True
+
+    def __init__(self, *, width: int = 4, frequencies: int = 16, sigma: float = 0.1) -> None:
+        self.width = width
+        self.frequencies = frequencies
+        self.sigma = sigma
+
+
+class PeriodicRelu(_Waves):
+    r"""The positive part of waves of learned frequencies, of Gorishniy et al. (2022), there "PLR".
+
+    The scaled number z becomes
+
+    .. math:: \max(0, W \, [\sin(2 \pi w z), \cos(2 \pi w z)] + b),
+
+    with ``frequencies`` w of each column, and W and b of ``width`` rows. All are learned; w begins
+    normal with the standard deviation ``sigma``, W and b uniform within +-1 / sqrt(2
+    ``frequencies``). A missing number becomes a vector of its own. As to large angles see
+    :class:`Periodic`.
+
+    Parameters
+    ----------
+    width : int, default=8
+    frequencies : int, default=16
+    sigma : float, default=0.1
+
+    References
+    ----------
+    Y. Gorishniy, I. Rubachev and A. Babenko, "On Embeddings for Numerical Features in Tabular Deep
+    Learning", NeurIPS 2022, section 3.3.
+    """
+
+    name = "periodic_relu"
+    summary = "max(0, W [sin(2 pi w z), cos(2 pi w z)] + b): the positive part of waves."
+    formula = "max(0, W [sin(2 pi w z), cos(2 pi w z)] + b)"
+    source = (
+        'Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", 2022, '
+        "section 3.3."
+    )
+    options: ClassVar[Mapping[str, Option]] = {
+        "width": _between(1, MOST_BINS),
+        "frequencies": _between(1, MOST_BINS),
+        "sigma": POSITIVE,
+    }
+    outputs_beside = 0
+    waves = 2
+    has_phase = False
+
+    def __init__(self, *, width: int = 8, frequencies: int = 16, sigma: float = 0.1) -> None:
+        self.width = width
+        self.frequencies = frequencies
+        self.sigma = sigma
+
 
 AUTOMATIC_COLUMNS = 128  # numbers; more have no embeddings by default
 
@@ -115,5 +323,7 @@ def automatic_numeric(n_columns: int) -> NumericEmbedding | None:
     return Piecewise(width=8 if n_columns <= 64 else 4)
 
 
-NUMERIC_EMBEDDINGS: Family[NumericEmbedding] = Family("numeric_embedding", Piecewise)
+NUMERIC_EMBEDDINGS: Family[NumericEmbedding] = Family(
+    "numeric_embedding", Piecewise, Periodic, PeriodicRelu
+)
 """Embeddings of numbers, with options: ``numeric_embedding=Piecewise(width=16)``."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dcnfast.network.losses import LOSSES
 from dcnfast.reference.kernels import Array, Ids, embedding, embedding_backward
-
-MISSING_PLACE = -1e9
+from dcnfast.reference.periodic import (
+    MISSING_PLACE,
+    periodic,
+    periodic_backward,
+    periodic_relu,
+    periodic_relu_backward,
+)
 
 
 def pieces(place: Array, bins: int) -> Array:
@@ -66,12 +71,10 @@ def piecewise_backward(
     return np.concatenate(dW), known.sum(axis=0), dv, (d * ~there).sum(axis=0)
 
 
-NUMERIC = {"piecewise": (piecewise, piecewise_backward)}
-NUMERIC_ROLES = {
-    "numeric_W": "numeric_weight",
-    "numeric_b": "numeric_bias",
-    "numeric_v": "numeric_linear",
-    "numeric_missing": "numeric_missing",
+NUMERIC: dict[str, tuple[Callable[..., Array], Callable[..., Any]]] = {
+    "piecewise": (piecewise, piecewise_backward),
+    "periodic": (periodic, periodic_backward),
+    "periodic_relu": (periodic_relu, periodic_relu_backward),
 }
 
 
@@ -94,12 +97,10 @@ class Inputs:
 
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the role and the shape of each parameter that comes before the cross part."""
-        c, J, K = self.config, len(self.config.numeric_bins), self.config.numeric_width
+        c = self.config
         tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
-        if J:
-            for name, role in NUMERIC_ROLES.items():
-                rows = sum(c.numeric_bins) if name == "numeric_W" else J
-                tensors[name] = (role, (rows, K))
+        if c.numeric_bins:
+            tensors |= c.numeric_kind.tensors(c.numeric_sizes)
         if c.n_members > 1:
             tensors["member_r"] = ("member_scale", (c.n_members, len(c.column_widths)))
         return tensors
@@ -112,7 +113,7 @@ class Inputs:
         parts = [embedding(ids, self.tables(p)), plain]
         if self.config.numeric_bins:
             forward, _ = NUMERIC[self.config.numeric_embedding]
-            parts.append(forward(pairs, *self._numbers(), *(p[name] for name in NUMERIC_ROLES)))
+            parts.append(forward(pairs, *self._numbers(), *self._learned(p).values()))
         return np.concatenate(parts, axis=1)
 
     def stack_backward(
@@ -127,13 +128,18 @@ class Inputs:
             _, backward = NUMERIC[c.numeric_embedding]
             behind = dx[:, c.embedding_width + c.n_dense :]
             _, pairs = self._split(dense)
-            tensors = (p[name] for name in NUMERIC_ROLES)
-            g |= zip(
-                NUMERIC_ROLES, backward(behind, pairs, *self._numbers(), *tensors), strict=True
-            )
+            learned = self._learned(p)
+            gradients = backward(behind, pairs, *self._numbers(), *learned.values())
+            g |= zip(learned, gradients, strict=True)
 
-    def _numbers(self) -> tuple[Sequence[int], Sequence[float]]:
-        return self.config.numeric_bins, self.config.numeric_scales
+    def _numbers(self) -> tuple[Any, ...]:
+        """Return what is known of the numbers, for the kinds that have bins."""
+        c = self.config
+        return (c.numeric_bins, c.numeric_scales) if c.numeric_embedding == "piecewise" else ()
+
+    def _learned(self, p: Mapping[str, Array]) -> dict[str, Array]:
+        c = self.config
+        return {name: p[name] for name in c.numeric_kind.tensors(c.numeric_sizes)}
 
     def _split(self, dense: Array) -> tuple[Array, Array]:
         M = self.config.n_dense

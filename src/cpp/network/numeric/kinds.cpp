@@ -1,4 +1,6 @@
 // The kinds of embeddings of numbers: a new one is a file beside these and a line here.
+#include "network/numeric/periodic.hpp"
+#include "network/numeric/periodic_relu.hpp"
 #include "network/numeric/piecewise.hpp"
 
 namespace dcn {
@@ -8,31 +10,35 @@ namespace {
 template <class T> using Made = std::unique_ptr<NumericEmbedding<T>>;
 
 template <class T> struct NumericRecord {
-  const char* name;
+  NumericKind kind;
   Made<T> (*make)(const NetworkConfig& config);
 };
 
-template <class T, class Kind> Made<T> make_kind(const NetworkConfig& config) {
-  return std::make_unique<Kind>(config);
+template <class T, class Embedding> constexpr NumericRecord<T> record_of() {
+  return {Embedding::kind, [](const NetworkConfig& config) -> Made<T> {
+            return std::make_unique<Embedding>(config);
+          }};
 }
 
 template <class T>
 constexpr NumericRecord<T> kNumeric[] = {
-    {"piecewise", make_kind<T, PiecewiseEmbedding<T>>},
+    record_of<T, PiecewiseEmbedding<T>>(),
+    record_of<T, PeriodicEmbedding<T>>(),
+    record_of<T, PeriodicReluEmbedding<T>>(),
 };
 
 }  // namespace
 
-std::vector<std::string> numeric_kinds() {
-  std::vector<std::string> names;
-  for (const auto& record : kNumeric<float>) names.emplace_back(record.name);
-  return names;
+std::vector<NumericKind> numeric_kinds() {
+  std::vector<NumericKind> kinds;
+  for (const auto& record : kNumeric<float>) kinds.push_back(record.kind);
+  return kinds;
 }
 
 template <class T> std::unique_ptr<NumericEmbedding<T>> make_numeric(const NetworkConfig& config) {
   if (config.numeric_bins.empty()) return nullptr;
   for (const NumericRecord<T>& record : kNumeric<T>)
-    if (config.numeric_embedding == record.name) return record.make(config);
+    if (config.numeric_embedding == record.kind.name) return record.make(config);
   return nullptr;
 }
 

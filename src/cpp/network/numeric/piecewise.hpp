@@ -10,6 +10,12 @@ namespace dcn {
 
 template <class T> class PiecewiseEmbedding final : public NumericEmbedding<T> {
  public:
+  static constexpr NumericKind kind = {
+      .name = "piecewise",
+      .least_width = 1,
+      .least_frequencies = 0,
+      .count = [](double bins, double K, double) { return (bins + 3) * K; }};
+
   explicit PiecewiseEmbedding(const NetworkConfig& config)
       : bins_(config.numeric_bins), K_(config.numeric_width), M_(config.n_dense),
         D_(config.width()), blocks_(sums_size()) {
@@ -35,7 +41,7 @@ template <class T> class PiecewiseEmbedding final : public NumericEmbedding<T> {
   }
 
   std::size_t sums_size() const override { return (all_bins() + 3 * J()) * padded<T>(K_); }
-  void backward(const KernelTable<T>& k, T* sums, const T* dx, const T* dense,
+  void backward(const KernelTable<T>& k, T* sums, const T* dx, const T*, const T* dense,
                 const std::int64_t* rows, std::size_t n) const override {
     k.piecewise_backward(sums, dx, dense, rows, bins_.data(), n, J(), K_, M_, D_);
   }
