@@ -39,6 +39,13 @@ inline dcn::NetworkConfig small_network(const char* cross, dcn::Structure struct
 inline dcn::NetworkConfig full_network(const char* cross, dcn::Structure structure) {
   dcn::NetworkConfig config = small_network(cross, structure);
   config.fields = {{"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}};
+  config.numeric_embedding = structure == dcn::Structure::parallel  ? "periodic"
+                             : structure == dcn::Structure::stacked ? "piecewise"
+                                                                    : "periodic_relu";
+  config.numeric_bins = {3, 1};
+  config.numeric_scales = {0.5, 1};
+  config.numeric_width = 3;
+  config.numeric_frequencies = 5;
   config.wide = true;
   if (config.cross != "vector") config.preactivation = dcn::activation_named("gelu");
   config.cross_bias = config.cross == "vector";
@@ -59,9 +66,10 @@ template <class T> struct Data {
   std::vector<std::int64_t> order;
 
   Data(const dcn::NetworkConfig& config, Draw& draw)
-      : dense(draw.many<T>(kRows * config.n_dense, 1.0)), target(kRows), order(kRows) {
+      : dense(draw.many<T>(kRows * config.dense_columns(), 1.0)), target(kRows), order(kRows) {
     for (std::size_t t = 0; t < kRows; ++t) {
-      target[t] = dense[t * config.n_dense] * dense[t * config.n_dense + 1];
+      const T* row = dense.data() + t * config.dense_columns();
+      target[t] = row[0] * row[1];
       for (const dcn::FieldConfig& field : config.fields)
         ids.push_back(static_cast<std::int32_t>((draw() + 1) / 2 *
                                                 static_cast<double>(t % 2 == 0 ? field.rows : 3)));
