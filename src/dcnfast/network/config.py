@@ -39,7 +39,7 @@ class NetworkConfig:
         Bins of each of the J numbers that are embedded. Each comes as two dense columns behind the
         others: itself, and its place among the bins.
     numeric_scales : tuple of float
-        What the pieces of each of them are multiplied by, s in (0, 1].
+        What the pieces of each of them are multiplied by, s in (0, 1]; only of the piecewise kind.
     numeric_width : int
         K of their embeddings, 0 without such numbers.
     numeric_frequencies : int
