@@ -82,6 +82,19 @@ def test_angles_far_away_stay_between_minus_one_and_one(dtype):
 
 
 @pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("kind", KINDS)
+def test_frequencies_of_angles_far_away_have_no_gradient(kind, dtype, make_case):
+    """There the waves stand still."""
+    case = make_case(20, n_dense=0, dtype=dtype, **numbers(kind))
+    case.dense[:, 0], case.dense[:, 1] = 1e12, 0
+    _, gradients = case.gradients()
+    for name in ("numeric_w", "numeric_phase"):
+        if name in gradients:
+            assert not gradients[name][0].any()
+            assert gradients[name][1].any()
+
+
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("rows", [1, 7, 16, 33])
 @pytest.mark.parametrize("frequencies", [1, 16, 19])
 @pytest.mark.parametrize("width", [2, 5, 17, 35])

@@ -35,12 +35,16 @@ template <class Form, class T> struct WavesOfNumber {
   DCN_INLINE WavesOfNumber(const Waves<const T>& p, std::size_t f, Vec<T> z) {
     const Vec<T> zero = broadcast(T(0));
     const Vec<T> phase = p.phase != nullptr ? broadcast(p.phase[f]) : zero;
-    const SineCosine<T> at = sine_cosine(fma(broadcast(p.w[f]), z, phase));
-    value[0] = Form::waves == 2 ? at.sin : at.cos;
-    slope[0] = Form::waves == 2 ? at.cos : zero - at.sin;
+    const Vec<T> angle = fma(broadcast(p.w[f]), z, phase);
+    const SineCosine<T> at = sine_cosine(angle);
+    // beyond the farthest angle the waves stand still
+    const Vec<T> far = broadcast(kFarthestAngle<T> * kFarthestAngle<T>);
+    const Vec<T> moves = where_greater(angle * angle, far, zero, broadcast(T(1)));
+    value[Form::waves - 1] = at.cos;
+    slope[Form::waves - 1] = (zero - at.sin) * moves;
     if constexpr (Form::waves == 2) {
-      value[1] = at.cos;
-      slope[1] = zero - at.sin;
+      value[0] = at.sin;
+      slope[0] = at.cos * moves;
     }
   }
 };
