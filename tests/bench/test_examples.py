@@ -1,4 +1,4 @@
-"""README.md and RESULTS.md show what the examples measured, and absent data are named."""
+"""RESULTS.md shows what the examples measured, and absent data are named."""
 
 import json
 
@@ -9,7 +9,7 @@ from bench.examples import data, report, table
 
 
 def test_pages_show_the_results():
-    for path, text in {pages.README: table.short(), pages.RESULTS: table.render()}.items():
+    for path, text in {pages.RESULTS: table.render()}.items():
         page = path.read_text()
         assert pages.insert(page, "quality", text) == page
 
@@ -30,14 +30,6 @@ def test_choices_in_the_text_are_the_measured_ones():
         best[row["table"], row["field"]] = row["way"]
     assert [*best.values()].count("mean of the seen") == 4
     assert len(best) == 5
-
-
-@pytest.mark.parametrize(("figure", "best"), [("AUC", "0.9000 A"), ("RMSE", "0.7000 B")])
-def test_best_rival_of_each_kind(figure, best):
-    others = [("A", 0.9), ("CatBoost", 0.5), ("B", 0.7)]
-    shown = table._line("t", figure, 0.8, None, others)
-    assert shown == ["t", figure, "0.8000", "", best, "0.5000 CatBoost"]
-    assert table._line("t", figure, 0.8, 0.9, others[:1])[3:] == ["0.9000", "0.9000 A", ""]
 
 
 def test_targets_hold_in_the_stored_results():

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.pages import README, RESULTS, insert
 from bench.quality import __main__ as command
-from bench.quality import models, report, runner, suite
+from bench.quality import models, pages, report, runner, suite
 from bench.quality.models import REST, Levels, build
 from bench.quality.runner import Plan, Store
 from dcnfast.crosses import LowRank
@@ -219,3 +220,10 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert ["wine_sklearn", "2", "0.5000"] in lines
     with pytest.raises(SystemExit):
         command.main(["run", *asked, "--params", "3"])
+
+
+def test_pages_show_the_suite():
+    found = pages.records()
+    for path, text in ((README, pages.short(found)), (RESULTS, pages.long(found))):
+        page = path.read_text()
+        assert insert(page, "suite", text) == page

@@ -1,0 +1,37 @@
+"""Write the tables of the suite from results/quality/*.json into README.md and RESULTS.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.pages import README, RESULTS, grid, write
+from bench.quality.models import SUBJECT
+from bench.quality.report import BASE, Report, scores, special, summary
+from bench.quality.runner import load
+
+FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
+SHOWN = [SUBJECT, BASE, "lightgbm", "xgboost", "hgb", "mlp"]
+
+
+def records() -> list[dict[str, Any]]:
+    """Return what all files have."""
+    return [record for path in sorted(FOLDER.glob("*.json")) for record in load(path)]
+
+
+def short(found: list[dict[str, Any]]) -> str:
+    """Return ranks and ratios, and the protocols of their own, in Markdown."""
+    report = Report(found, SHOWN, None)
+    return "\n\n".join(grid(*part) for part in (summary(report), special(report)) if part[1])
+
+
+def long(found: list[dict[str, Any]]) -> str:
+    """Return the scores of each table, and what stands for all of them, in Markdown."""
+    report = Report(found, None, None)
+    parts = (scores(report), summary(report), special(report))
+    return "\n\n".join(grid(*part) for part in parts if part[1])
+
+
+if __name__ == "__main__":
+    write(README, "suite", short(records()))
+    write(RESULTS, "suite", long(records()))
