@@ -220,16 +220,23 @@ import numpy as np, os, signal, sys, threading, time, warnings
 from dcnfast import DCNRegressor
 X = np.random.default_rng(0).normal(size=(20_000, 100))
 y = X[:, 0] * X[:, 1]
-started = []
+started, trains = [], threading.Event()
+class Trains:
+    def setup(self, estimator, context): ...
+    def teardown(self, estimator, context): ...
+    def on_fit_task_begin(self, estimator, context): ...
+    def on_fit_task_end(self, estimator, context):
+        trains.set()
 def press():
-    time.sleep(1.5)
+    trains.wait()
+    time.sleep(0.2)
     started.append(time.monotonic())
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=press).start()
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     model = DCNRegressor(early_stopping=False, tol=None, batch_size=200, max_iter=10**6, n_jobs=2,
-                         hidden_layer_sizes=(256, 256)).fit(X, y)
+                         n_members=1, numeric_embedding=None).set_callbacks(Trains()).fit(X, y)
 print(time.monotonic() - started[0])
 assert [str(w.message) for w in caught] == ["Training interrupted by user."], caught
 assert np.isfinite(model.predict(X)).all()
@@ -305,7 +312,7 @@ def test_failed_callback_leaves_the_estimator_as_it_was(warm_start, table, regre
     np.testing.assert_array_equal(model.predict(table.X), before)
 
 
-def test_fitting_releases_the_gil():
+def test_fitting_releases_the_gil(plain):
     X = np.random.default_rng(0).normal(size=(20_000, 50))
     ticks, done = [], threading.Event()
 
@@ -317,7 +324,7 @@ def test_fitting_releases_the_gil():
     thread = threading.Thread(target=tick)
     thread.start()
     try:
-        DCNRegressor(max_iter=1, n_jobs=1, early_stopping=False).fit(X, X[:, 0])
+        DCNRegressor(**plain, max_iter=1, n_jobs=1, early_stopping=False).fit(X, X[:, 0])
     finally:
         done.set()
         thread.join()
