@@ -16,9 +16,14 @@ from sklearn.metrics import make_scorer, mean_absolute_error
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.network.model import Model
 
-SMALL = {
+SIZES = {
     "hidden_layer_sizes": (9,), "cross_layers": 2, "max_iter": 6, "random_state": 0,
-    "numeric_scaling": "standard", "deterministic": "isa", "learning_rate_init": 2**-6,
+    "deterministic": "isa",
+}  # fmt: skip
+PLAIN = {
+    "numeric_scaling": "standard", "numeric_embedding": None, "n_members": 1, "dropout": 0.0,
+    "cross_dropout": 0.0, "optimizer": "adam", "gradient_clip": None, "learning_rate_init": 2**-6,
+    "validation_fraction": 0.1, "tol": 1e-4,
 }  # fmt: skip
 STOPS = {"early_stopping": True, "n_iter_no_change": 2}
 SCORER = make_scorer(mean_absolute_error, greater_is_better=False)
@@ -45,6 +50,9 @@ FITS = {
     "stops": (DCNRegressor, 300, STOPS | {"learning_rate_init": 0.125, "max_iter": 40}),
     "diverges": (DCNRegressor, 300, {"learning_rate_init": 1e30, "early_stopping": False}),
     "astray": (DCNRegressor, 300, {"learning_rate_init": 64.0, "early_stopping": False}),
+    "defaults": (DCNRegressor, 300, {"early_stopping": False, "defaults": True}),
+    "defaults, folds": (DCNClassifier, 300, {"classes": 3, "defaults": True}),
+    "defaults, held out": (DCNRegressor, 400, STOPS | {"defaults": True, "dtype": "float64"}),
 }  # fmt: skip
 GOLDEN = {
     "plain": "1b001f35bfc2c840",
@@ -67,6 +75,9 @@ GOLDEN = {
     "stops": "a025a92cde4154a6",
     "diverges": "4ba31fc2c61c7093",
     "astray": "caf1969c5e269c7d",
+    "defaults": "5c9cf48ff9d87a41",
+    "defaults, folds": "aaccc8b222495bc7",
+    "defaults, held out": "282d41e9e7e3ea47",
 }
 
 
@@ -95,7 +106,8 @@ def data(n, *, targets=1, classes=None, seed=0):
 def hash_of_fit(name):
     """Fit, twice where it goes on; hash losses and what is predicted of other rows."""
     kind, n, options = FITS[name]
-    options = SMALL | options
+    options = dict(options)
+    options = SIZES | ({} if options.pop("defaults", False) else PLAIN) | options
     about = {key: options.pop(key) for key in ("targets", "classes") if key in options}
     weighted, given = options.pop("weighted", True), options.pop("given", False)
     X, y = data(n, **about)
