@@ -101,6 +101,14 @@ def configure(
     return replace(one, n_members=n_members, cross_dropout=dropout)
 
 
+def has_dropout(estimator: Any) -> bool:
+    """Say whether training draws what to leave out."""
+    of_cross = estimator.cross_dropout
+    if isinstance(of_cross, str):
+        of_cross = bool(_hidden(estimator)) and estimator.cross_layers > 0
+    return bool(estimator.dropout or of_cross)
+
+
 def kind_of(family: Family[K], estimator: Any) -> K:
     """Return the object that an estimator's parameter means, as a name or by itself."""
     return family.resolve(getattr(estimator, family.parameter), vars(estimator))

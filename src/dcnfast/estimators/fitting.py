@@ -18,7 +18,13 @@ from sklearn.utils import check_random_state
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.estimators.configure import Circumstances, configure, kind_of, numeric_kind
+from dcnfast.estimators.configure import (
+    Circumstances,
+    configure,
+    has_dropout,
+    kind_of,
+    numeric_kind,
+)
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
@@ -359,13 +365,12 @@ def _prepare(
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
     automatic = estimator.batch_size == "auto"
     step = kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype)
-    draws = estimator.dropout or estimator.cross_dropout
     return Settings(
         step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
         batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
         max_iter=int(estimator.max_iter),
         shuffle=bool(estimator.shuffle),
-        seed=int(random_state.randint(2**31)) if draws else 0,
+        seed=int(random_state.randint(2**31)) if has_dropout(estimator) else 0,
         tol=None if estimator.tol is None else float(estimator.tol),
         n_iter_no_change=int(estimator.n_iter_no_change),
         n_threads=effective_threads(estimator.n_jobs),
