@@ -1,10 +1,16 @@
-"""What "auto" is for alpha, ema_decay and batch_size."""
+"""What "auto" is: of alpha, averages, batches, members, cross_dropout and embeddings of numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dcnfast import DCNRegressor
-from dcnfast.training.batches import automatic_batch_size
+from dcnfast.encode.scaling import SCALINGS
+from dcnfast.estimators import fitting
+from dcnfast.estimators.splits import FOLDS
+from dcnfast.network.config import NetworkConfig
+from dcnfast.target_statistics import TargetStatistics
+from dcnfast.training.batches import automatic_batch_size, automatic_members
 
 FEW = {
     "max_iter": 2, "hidden_layer_sizes": (4,), "early_stopping": False, "random_state": 0,
@@ -12,20 +18,26 @@ FEW = {
 }  # fmt: skip
 
 
-def fit(n, **changes):
-    X = np.random.default_rng(0).normal(size=(n, 2))
+def fit(n, n_columns=2, **changes):
+    X = np.random.default_rng(0).normal(size=(n, n_columns))
     return DCNRegressor(**FEW | changes).fit(X, X[:, 0])
+
+
+def config(n, **changes):
+    return fit(n, **changes)._model.config
 
 
 @pytest.mark.parametrize(("n", "alpha"), [(100, 0.01), (5000, 0.002)])
 def test_alpha_is_ten_over_the_rows(n, alpha):
-    same = fit(n, alpha=alpha)
-    np.testing.assert_array_equal(fit(n).parameters_["cross_W"], same.parameters_["cross_W"])
+    auto, same = (fit(n, optimizer="adam", **given) for given in ({}, {"alpha": alpha}))
+    np.testing.assert_array_equal(auto.parameters_["cross_W"], same.parameters_["cross_W"])
+    by_itself = config(n)  # its optimizer decays weights
+    assert by_itself.alpha_deep == by_itself.alpha_cross == by_itself.alpha_embedding == 0
 
 
 def test_averages_where_rows_are_watched():
-    watched = [fit(500, early_stopping=True, **e).loss_curve_ for e in ({}, {"ema_decay": 0.999})]
-    models = [fit(500, early_stopping=True, ema_decay=e) for e in ("auto", 0.999, 0.0)]
+    watched = [fit(500, early_stopping=True, **e).loss_curve_ for e in ({}, {"ema_decay": 0.998})]
+    models = [fit(500, early_stopping=True, ema_decay=e) for e in ("auto", 0.998, 0.0)]
     scores = [model.validation_scores_ for model in models]
     assert watched[0] == watched[1]
     assert scores[0] == scores[1] != scores[2]
@@ -47,3 +59,105 @@ def test_going_on_keeps_what_auto_was():
 )
 def test_batch_size(n, size):
     assert automatic_batch_size(n) == size
+
+
+def network(**changes):
+    """Return one member of the default network on ten embedded numbers."""
+    sizes = {"hidden": (256, 256), "cross_layers": 2, "numeric_bins": (48,) * 10}
+    scales = {"numeric_scales": (0.1,) * 10, "numeric_width": 8}
+    return NetworkConfig(**sizes | scales | {"n_dense": 0} | changes)
+
+
+def test_members_are_fewer_where_a_fit_would_take_long():
+    members = [automatic_members(network(), n) for n in (60, 10_000, 10**5, 10**6, 10**8)]
+    assert members[:2] == [8, 8]
+    assert members == sorted(members, reverse=True)
+    assert members[-1] == 1 < members[2] < 8
+    wide = network(numeric_bins=(), numeric_scales=(), numeric_width=0, n_dense=5_000)
+    assert automatic_members(wide, 10_000) < 8
+
+
+def test_members_of_auto():
+    assert config(200).n_members == 8
+    assert config(200, n_members=3).n_members == 3
+
+
+def test_members_of_folds_are_fewer(monkeypatch):
+    seen = []
+    prepare = fitting._prepare
+
+    def spy(*args, **kwargs):
+        fitted = prepare(*args, **kwargs)
+        seen.append(fitted.model.config.n_members)
+        return fitted
+
+    monkeypatch.setattr(fitting, "_prepare", spy)
+    assert config(200, early_stopping="auto").n_members == 8
+    assert config(200, early_stopping="auto", n_members=2).n_members == 2
+    assert seen == [4] * FOLDS + [8] + [2] * FOLDS + [2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "dropout"),
+    [
+        ({}, 0.5),
+        ({"n_members": 2}, 0.5),
+        ({"n_members": 1}, 0.2),
+        ({"hidden_layer_sizes": ()}, 0.0),
+        ({"hidden_layer_sizes": (), "n_members": 1}, 0.0),
+        ({"cross_layers": 0}, 0.0),
+        ({"cross_dropout": 0.1}, 0.1),
+        ({"cross_dropout": 0.1, "hidden_layer_sizes": ()}, 0.1),
+    ],
+)
+def test_cross_dropout(changes, dropout):
+    assert config(100, **changes).cross_dropout == dropout
+
+
+def test_cross_dropout_of_0_draws_nothing():
+    """A polynomial that goes on has the orders of rows that it would have had in one fit."""
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    given = FEW | {"dropout": 0.0, "hidden_layer_sizes": (), "warm_start": True, "tol": None}
+    twice = DCNRegressor(**given | {"random_state": np.random.RandomState(0)})
+    twice.fit(X, X[:, 0]).fit(X, X[:, 0])
+    once = DCNRegressor(**given | {"max_iter": 4}).fit(X, X[:, 0])
+    assert twice.loss_curve_ == once.loss_curve_
+    auto = fit(100, dropout=0.0, hidden_layer_sizes=())
+    zero = fit(100, dropout=0.0, hidden_layer_sizes=(), cross_dropout=0.0)
+    assert auto.loss_curve_ == zero.loss_curve_
+
+
+@pytest.mark.parametrize(("n_columns", "width"), [(2, 8), (64, 8), (65, 4), (128, 4), (129, 0)])
+def test_numbers_are_embedded_up_to_so_many_columns(n_columns, width):
+    found = config(100, n_columns=n_columns, n_members=1)
+    assert found.numeric_width == width
+    assert len(found.numeric_bins) == (n_columns if width else 0)
+    assert found.n_dense == (0 if width else n_columns)
+
+
+@pytest.mark.parametrize("n_columns", [62, 126, 128])
+def test_statistics_come_on_top_of_the_most_columns(n_columns):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, n_columns))).rename(columns=str)
+    X["user"], X["item"] = rng.integers(0, 60, (2, 200)).astype(str)
+    statistics = TargetStatistics(order=1)
+    model = DCNRegressor(**FEW, n_members=1, target_statistics=statistics).fit(X, X["0"])
+    found = model._model.config
+    assert found.numeric_width == 4
+    assert len(found.numeric_bins) == n_columns + 4  # a mean and a count of each
+    assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "scaling"),
+    [
+        ({}, "robust_smooth"),
+        ({"numeric_embedding": "piecewise"}, "robust_smooth"),
+        ({"numeric_embedding": None}, "auto"),
+        ({"numeric_scaling": "quantile"}, "quantile"),
+        ({"n_columns": 129}, "auto"),
+    ],
+)
+def test_scaling(changes, scaling):
+    assert scaling in SCALINGS
+    assert fit(100, n_members=1, **changes).encoder_.numeric_scaling == scaling

@@ -27,7 +27,7 @@ EFFECTS = {
     "cross_rank": (2, {"cross": "lowrank"}),
     "diag_scale": (0.5, {}),
     "cross_bias": (False, {}),
-    "preactivation": ("tanh", {}),
+    "preactivation": ("tanh", {"learning_rate_init": 0.01}),
     "hidden_layer_sizes": ((4,), {}),
     "activation": ("tanh", {}),
     "structure": ("stacked", {}),
@@ -146,7 +146,7 @@ def test_alpha_of_a_part_shrinks_that_part(part, frame, regressor):
 @pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank", "gated"])
 def test_every_combination_learns(cross, structure, activation, table, regressor):
     model = regressor(
-        cross=cross, structure=structure, activation=activation, max_iter=40,
+        cross=cross, structure=structure, activation=activation, max_iter=60,
         learning_rate_init=0.01, hidden_layer_sizes=(16,),
     )  # fmt: skip
     assert model.fit(table.X, table.y).score(table.X, table.y) > 0.6
@@ -167,9 +167,8 @@ def test_every_combination_learns(cross, structure, activation, table, regressor
 )
 def test_number_of_parameters_on_five_columns(parameters, count):
     rng = np.random.default_rng(0)
-    model = DCNRegressor(max_iter=1, **parameters).fit(
-        rng.normal(size=(40, 5)), rng.normal(size=40)
-    )
+    parameters = {"numeric_embedding": None, "n_members": 1, "max_iter": 1} | parameters
+    model = DCNRegressor(**parameters).fit(rng.normal(size=(40, 5)), rng.normal(size=40))
     assert model.n_parameters_ == count
     assert sum(p.size for p in model.parameters_.values()) == count
 

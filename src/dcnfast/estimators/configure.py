@@ -16,6 +16,7 @@ from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
 from dcnfast.network.numeric_embeddings import (
+    AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
     NumericEmbedding,
     automatic_numeric,
@@ -125,7 +126,8 @@ def numeric_kind(estimator: Any, n_columns: int) -> NumericEmbedding | None:
 
 
 def _numeric(estimator: Any, encoder: TableEncoder) -> dict[str, Any]:
-    kind = numeric_kind(estimator, len(encoder.bins))
+    # statistics of targets may come on top of the most columns that "auto" embeds
+    kind = numeric_kind(estimator, min(len(encoder.bins), AUTOMATIC_COLUMNS))
     if kind is None or not encoder.bins:
         return {"numeric_width": 0}
     bins = tuple(encoder.bins)
