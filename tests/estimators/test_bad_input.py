@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNRegressor
+from dcnfast.crosses import Vector
 
 ROWS = 40
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -262,7 +263,7 @@ def test_constant_columns_say_nothing(table, estimator):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"cross_layers": 50}, {"cross": "vector", "cross_layers": 300}]
+    "parameters", [{"cross_layers": 50}, {"cross": Vector(initial_scale=1.0), "cross_layers": 300}]
 )
 def test_deep_crosses_far_from_the_training_rows(parameters, table, estimator):
     """A polynomial of degree 51 overflows outside; the border of the training rows answers."""

@@ -150,7 +150,7 @@ def test_initializers(initializer, cross, deep, table, regressor):
     high = regressor(cross_initializer=initializer, cross_layers=300, **parameters)
     # nothing of the columns but 0, or a polynomial of degree 301 would overflow
     drawn = high.fit(np.zeros((300, 4)), table.y).parameters_["cross_W"]
-    assert drawn.std() == pytest.approx(cross, rel=0.05)
+    assert drawn.std() == pytest.approx(0.1 * cross, rel=0.05)  # it begins near the identity
 
 
 @pytest.mark.parametrize("outputs", [1, 2])

@@ -5,6 +5,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
+from dcnfast.crosses import Matrix
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
@@ -17,7 +18,7 @@ SETTINGS = Settings(OptimizerStep(0.1, 0.9, 0.9, 1e-7), 1, 1, True, 0, None, 10,
 UNSCALED = {"numeric_scaling": None, "max_iter": 5, "tol": None}
 DEEP = {
     "hidden_layer_sizes": (64,) * 10, "deep_initializer": "he_normal", "cross_layers": 10,
-    "cross_initializer": "he_normal", "max_iter": 5, "tol": None,
+    "cross": Matrix(initializer="he_normal", initial_scale=1.0), "max_iter": 5, "tol": None,
 }  # fmt: skip
 
 

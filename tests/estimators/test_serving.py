@@ -26,6 +26,7 @@ def ages():
 def test_one_number_out_of_range_spoils_nothing(scaling, ages):
     X, y, later, truth = ages
     options = {"numeric_scaling": scaling, "random_state": 0, "max_iter": 20}
+    options["hidden_layer_sizes"] = (32,)
     model = DCNRegressor(**options).fit(X, y)
     border = later.copy()
     border[:, :] = np.clip(later, X.min(axis=0), X.max(axis=0))
@@ -51,6 +52,7 @@ def test_rows_that_are_watched_are_clipped_as_those_of_predict(ages):
 def test_a_trend_that_goes_on_needs_numeric_clip_false():
     time = np.linspace(0, 1, 400)[:, None]
     options = {"cross_layers": 1, "hidden_layer_sizes": (), "learning_rate_init": 0.03}
+    options |= {"numeric_embedding": None, "n_members": 1, "optimizer": "adam", "tol": 1e-4}
     later = np.array([[1.5]])
     for clip, expected in ((True, 2.0), (False, 3.0)):
         model = DCNRegressor(numeric_clip=clip, random_state=0, **options)

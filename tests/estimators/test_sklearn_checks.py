@@ -1,24 +1,29 @@
-"""scikit-learn's own checks, on the default estimators."""
+"""scikit-learn's own checks, on estimators untouched, and on small ones in float64."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from dcnfast import DCNClassifier, DCNRegressor
 
+# What has no luck in it: dropout draws another mask for a row that is repeated.
+SURE = {
+    "dtype": "float64", "dropout": 0.0, "cross_dropout": 0.0, "hidden_layer_sizes": (16,),
+    "n_members": 2,
+}  # fmt: skip
 # scikit-learn lists the same check for SGD and HistGradientBoosting, which are stochastic too.
-# In float64 it passes here.
-ROUNDING = {
-    f"check_sample_weight_equivalence_on_{kind}_data": "asks for 1e-7, float32's rounding"
+# Without dropout, in float64, it passes here.
+CHANCE = {
+    f"check_sample_weight_equivalence_on_{kind}_data": "asks for 1e-7, dropout"
     for kind in ("dense", "sparse")
 }
 
 
 def expected_failures(estimator):
-    return ROUNDING if estimator.dtype == "float32" else {}
+    return CHANCE if estimator.dtype == "float32" else {}
 
 
 # the one skip is the array API, which scikit-learn checks only with SCIPY_ARRAY_API set
 @parametrize_with_checks(
-    [cls(dtype=dtype) for cls in (DCNRegressor, DCNClassifier) for dtype in ("float32", "float64")],
+    [cls(**given) for cls in (DCNRegressor, DCNClassifier) for given in ({}, SURE)],
     expected_failed_checks=expected_failures,
     xfail_strict=True,
 )
