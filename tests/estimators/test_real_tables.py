@@ -7,6 +7,8 @@ from sklearn.model_selection import train_test_split
 from bench.examples import data
 from dcnfast import DCNClassifier, DCNRegressor
 
+ROWS = 4_000  # to train on: of all, the quality suite tells
+
 
 def table(read, *arguments):
     try:
@@ -16,8 +18,8 @@ def table(read, *arguments):
 
 
 def test_adult():
-    """The mean of five seeds is .8588 and .9129."""
     X, y, X_test, y_test = table(data.read_adult, None)
+    X, y = X[:ROWS], y[:ROWS]
     p = DCNClassifier(random_state=0).fit(X, y).predict_proba(X_test)[:, 1]
     assert accuracy_score(y_test, p > 0.5) >= 0.855
     assert roc_auc_score(y_test, p) >= 0.91
@@ -25,6 +27,6 @@ def test_adult():
 
 def test_california():
     X, y = table(data.read_california, None)
-    X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+    X, X_test, y, y_test = train_test_split(X, y, train_size=ROWS, test_size=0.2, random_state=0)
     predicted = DCNRegressor(random_state=0).fit(X, y).predict(X_test)
-    assert root_mean_squared_error(y_test, predicted) <= 0.56  # in $100,000
+    assert root_mean_squared_error(y_test, predicted) <= 0.52  # in $100,000

@@ -135,8 +135,8 @@ NOISE = [noise, noise_of_two_classes, noise_of_five_classes, noise_of_rare_class
 SIGNAL = {one_of_many_columns: 0.1, unique_id: 0.45, unique_id_and_classes: 0.3, rare_class: 0.05,
           noisy_labels: 0.2, heavy_tails: 0.1, skewed: 0.05, users_and_items: 0.02, users: 0.3,
           many_classes: 0.1}  # fmt: skip
-SIZES = (60, 150, 400, 1_000)
-TABLES = [(make, n) for make in (*NOISE, *SIGNAL) for n in SIZES]
+MANY = (noise_of_many_columns, noise_of_many_columns_and_classes, one_of_many_columns)
+TABLES = [(make, n) for make in (*NOISE, *SIGNAL) for n in (60, 400) if n == 60 or make not in MANY]
 TABLES += [(make, 3_000) for make in (noise, noise_of_ids_and_classes, noise_beside_a_unique_id)]
 
 
