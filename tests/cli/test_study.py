@@ -21,10 +21,8 @@ def almonds():
 
 def fit_rmse(almonds, name, **changes):
     X, y = almonds
-    parameters = {"hidden_layer_sizes": ()} | MODELS[name] | changes
-    model = DCNRegressor(
-        batch_size=1000, max_iter=100, early_stopping=False, tol=None, random_state=42, **parameters
-    ).fit(X[:TRAIN], y[:TRAIN])
+    model = DCNRegressor(**MODELS[name] | changes, batch_size=1000, max_iter=100)
+    model.fit(X[:TRAIN], y[:TRAIN])
     return model, np.sqrt(np.mean((model.predict(X[TRAIN:]) - y[TRAIN:]) ** 2))
 
 

@@ -21,21 +21,35 @@ from sklearn.preprocessing import PolynomialFeatures
 from dcnfast.cpu import config
 from dcnfast.datasets import make_almond_clicks
 from dcnfast.estimators import DCNRegressor
+from dcnfast.network.crosses import Matrix, Vector
 
 Array = npt.NDArray[Any]
 
+# The study is about polynomials of the columns as they are, as in the papers: one network, no
+# embedding, no dropout, Adam. Whatever the estimator's defaults become, it computes the same.
+POLYNOMIAL: dict[str, Any] = {
+    "numeric_embedding": None, "n_members": 1, "hidden_layer_sizes": (), "dropout": 0.0,
+    "cross_dropout": 0.0, "alpha": 0.0, "optimizer": "adam", "gradient_clip": None,
+    "early_stopping": False, "tol": None, "random_state": 42,
+}  # fmt: skip
+DEEP: dict[str, Any] = {"cross_layers": 0, "hidden_layer_sizes": (512, 256, 128)}
 MODELS: dict[str, dict[str, Any]] = {
-    "1 matrix cross layer": {"cross_layers": 1, "learning_rate_init": 0.002},
-    "3 matrix cross layers": {"cross_layers": 3, "learning_rate_init": 0.005, "epsilon": 1e-3},
-    "3 vector cross layers": {
-        "cross": "vector", "cross_layers": 3, "learning_rate_init": 0.005, "epsilon": 1e-3
-    },
-    "deep 512-256-128, rate 0.4": {
-        "cross_layers": 0, "hidden_layer_sizes": (512, 256, 128), "learning_rate_init": 0.4
-    },
-    "deep 512-256-128, rate 0.001": {
-        "cross_layers": 0, "hidden_layer_sizes": (512, 256, 128), "learning_rate_init": 0.001
-    },
+    name: POLYNOMIAL | own
+    for name, own in {
+        "1 matrix cross layer": {
+            "cross": Matrix(initial_scale=1.0), "cross_layers": 1, "learning_rate_init": 0.002
+        },
+        "3 matrix cross layers": {
+            "cross": Matrix(initial_scale=1.0), "cross_layers": 3, "learning_rate_init": 0.005,
+            "epsilon": 1e-3,
+        },
+        "3 vector cross layers": {
+            "cross": Vector(initial_scale=1.0), "cross_layers": 3, "learning_rate_init": 0.005,
+            "epsilon": 1e-3,
+        },
+        "deep 512-256-128, rate 0.4": DEEP | {"learning_rate_init": 0.4},
+        "deep 512-256-128, rate 0.001": DEEP | {"learning_rate_init": 0.001},
+    }.items()
 }  # fmt: skip
 
 
@@ -162,10 +176,7 @@ def run(size: Size, report: Callable[[str, int, float], None]) -> Iterator[Resul
     data = make_almond_clicks(size.n_train + size.n_evaluate)
     X, y, n = data.data, data.target, size.n_train
     for name, parameters in MODELS.items():
-        model = DCNRegressor(
-            **{"hidden_layer_sizes": ()} | parameters, batch_size=size.batch_size,
-            max_iter=size.max_iter, early_stopping=False, tol=None, random_state=42, alpha=0.0,
-        )  # fmt: skip
+        model = DCNRegressor(**parameters, batch_size=size.batch_size, max_iter=size.max_iter)
         model.set_callbacks(EpochCallback(partial(report, name)))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
