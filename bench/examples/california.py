@@ -15,6 +15,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 from bench.examples import report
 from bench.examples.data import read_california
+from bench.recipe import ONE_NETWORK
 from dcnfast import DCNRegressor
 
 SEEDS = range(5)
@@ -22,8 +23,10 @@ PLACE = ["Latitude", "Longitude"]
 BINS = [f"{name}Bin" for name in PLACE]
 SETTINGS: dict[str, dict[str, Any]] = {
     "untouched": {},
-    "wider": {"numeric_scaling": "quantile", "hidden_layer_sizes": (256, 256, 256)},
-    "fiftieths of latitude and longitude as categories, too": {
+    "wider": ONE_NETWORK | {
+        "numeric_scaling": "quantile", "hidden_layer_sizes": (256, 256, 256)
+    },
+    "fiftieths of latitude and longitude as categories, too": ONE_NETWORK | {
         "numeric_scaling": "quantile", "categorical_features": BINS, "dropout": 0.1,
         "max_iter": 150,
     },

@@ -1,5 +1,7 @@
 """Two choices of the encoder, measured against what else could be done.
 
+The networks are over scaled numbers: embedded ones have a learned vector for what is missing.
+
 Missing numbers: the training mean and a column that tells where (what dcnfast does), the mean
 alone, or a learned value. A learned value v for the missing numbers of a column, in place of the
 mean and the indicator, is the product of the two: it adds the same v to whatever reads the column.
@@ -23,6 +25,7 @@ from sklearn.model_selection import train_test_split
 
 from bench.examples import report
 from bench.examples.data import read_adult, read_california, read_hflights
+from bench.recipe import ONE_NETWORK
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.network.model import Model
 
@@ -63,7 +66,8 @@ def missing(name: str, X: pd.DataFrame, y: Any, kind: str) -> list[dict[str, Any
         for how in ("mean and indicator", "mean alone", "learned value"):
             table = replace_missing(gaps, means, how)
             kind_of_model = DCNRegressor if name == "california" else DCNClassifier
-            model = kind_of_model(random_state=seed, embedding_dim=_widths(table, how))
+            widths = _widths(table, how)
+            model = kind_of_model(**ONE_NETWORK, random_state=seed, embedding_dim=widths)
             model.fit(table.iloc[train], y[train])
             found.setdefault(how, []).append(_loss(model, table.iloc[test], y[test]))
     return [
@@ -112,7 +116,7 @@ def unseen(name: str, X: pd.DataFrame, y: Any, field: str) -> list[dict[str, Any
         kinds = np.sort(X[field].dropna().unique().astype(str))
         kept = random.choice(kinds, size=max(1, len(kinds) // 5), replace=False)
         test = X[field].astype(str).isin(kept).to_numpy()
-        estimator = DCNClassifier(random_state=seed).fit(X[~test], y[~test])
+        estimator = DCNClassifier(**ONE_NETWORK, random_state=seed).fit(X[~test], y[~test])
         for way in ("mean of the seen", "zero", "as drawn"):
             if way != "mean of the seen":
                 settle_with(way, estimator)

@@ -20,6 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from bench.examples import report
 from bench.examples.data import FLIGHT_CATEGORIES, read_hflights
+from bench.recipe import ONE_NETWORK
 from dcnfast import DCNClassifier
 
 try:
@@ -31,7 +32,7 @@ SEEDS = range(3)
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
 SETTINGS: dict[str, dict[str, Any]] = {
     "untouched": {},
-    "tuned": {"alpha": 0.003, "min_frequency": 50, "ema_decay": 0.0},
+    "tuned": ONE_NETWORK | {"alpha": 0.003, "min_frequency": 50, "ema_decay": 0.0},
 }
 
 

@@ -49,4 +49,4 @@ def main(name: str, doc: str | None, run: Callable[[str | None], dict[str, Any]]
         "machine": machine.describe() | _versions(),
     }
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
-    chosen.json.write_text(json.dumps(about | result, indent=1) + "\n")
+    chosen.json.write_text(json.dumps(about | result, indent=1, default=repr) + "\n")

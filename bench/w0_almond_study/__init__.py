@@ -20,7 +20,6 @@ from dcnfast.reference.network import ReferenceNetwork, State
 from dcnfast.training.optimizers import OptimizerStep
 
 TITLE = "W0: the almond study, fit on 70,000 rows in batches of 1000, cross 20 epochs, deep one"
-SEED = 42
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Training:
     dense, target : ndarray of shape (n, 5), (n, 1)
         Standardised, float32.
     estimator : dict
-        Parameters of the estimator that differ from the defaults.
+        Parameters of the estimator, as the study has them.
     config : NetworkConfig
     adam : OptimizerStep
     parameters : dict of ndarray
@@ -65,14 +64,14 @@ class Training:
 def _training(name: str, size: Size) -> Training:
     data = make_almond_clicks(size.n_train)
     X, y = data.data, data.target
-    estimator = {"hidden_layer_sizes": ()} | MODELS[name]
+    estimator = MODELS[name]
     config = NetworkConfig(
         n_dense=X.shape[1],
-        cross=estimator.get("cross", "matrix"),
+        cross=estimator["cross"].name if "cross" in estimator else "matrix",
         cross_layers=estimator["cross_layers"],
         hidden=estimator["hidden_layer_sizes"],
     )
-    random_state = np.random.RandomState(SEED)
+    random_state = np.random.RandomState(estimator["random_state"])
     model = Model(config).initialize(random_state)
     columns = y[:, None]
     return Training(

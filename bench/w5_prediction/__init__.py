@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from bench import w3_full_model, w4_small_table
 from bench.harness import Array, Work
+from bench.recipe import ONE_NETWORK
 from bench.training import Training, multiply_adds
 from dcnfast import DCNRegressor
 from dcnfast.cpu import effective_threads
@@ -92,11 +93,12 @@ def raw_table(drawn: Training) -> Any:
 def fitted(draw: Callable[[], Training]) -> tuple[DCNRegressor, Any]:
     drawn = draw()
     raw = raw_table(drawn)
-    estimator = DCNRegressor(
-        cross_layers=drawn.config.cross_layers, hidden_layer_sizes=drawn.config.hidden,
-        embedding_dim=w3_full_model.WIDTH, loss="log_loss", max_iter=1, batch_size=4096,
-        early_stopping=False, random_state=0, n_jobs=1,
-    )  # fmt: skip
+    of_this_model = {
+        "cross_layers": drawn.config.cross_layers, "hidden_layer_sizes": drawn.config.hidden,
+        "embedding_dim": w3_full_model.WIDTH, "loss": "log_loss", "max_iter": 1, "ema_decay": 0.0,
+        "batch_size": 4096, "early_stopping": False, "random_state": 0, "n_jobs": 1,
+    }  # fmt: skip
+    estimator = DCNRegressor(**ONE_NETWORK | of_this_model)
     return estimator.fit(raw, drawn.target[:, 0]), raw
 
 

@@ -1,4 +1,7 @@
-"""W7: a classifier's fit from the DataFrame to the end: encode, train, validate."""
+"""W7: a classifier's fit from the DataFrame to the end: encode, train, validate.
+
+One network over scaled numbers (bench/recipe.py), whatever the defaults are.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bench.harness import Array, Work
+from bench.recipe import ONE_NETWORK
 from bench.training import draw_clicks
 from dcnfast import DCNClassifier
 from dcnfast.cpu import effective_threads
@@ -40,7 +44,7 @@ def draw(n: int, largest: int, epochs: int) -> Fit:
         words = np.array([f"word {i}" for i in range(size)], dtype=object)
         columns[f"field_{f}"] = words[(size * rng.random(n) ** 3).astype(int)]
     columns |= {f"number_{m}": 100 + 15 * column for m, column in enumerate(numbers.T)}
-    estimator = {
+    estimator = ONE_NETWORK | {
         "embedding_dim": 8, "max_iter": epochs, "early_stopping": True, "tol": None,
         "validation_fraction": SHARE, "random_state": 0,
     }  # fmt: skip
@@ -54,7 +58,7 @@ def _loss_curve(fit: Fit) -> tuple[Array]:
 
 
 def work(n: int, largest: int, epochs: int) -> Work:
-    """Six flops a row and weight of the default network; the table once through memory."""
+    """Six flops a row and weight of the network; the table once through memory."""
     fit = draw(n, largest, epochs)
     D = COLUMNS * (fit.estimator["embedding_dim"] + 1)
     weights = 3 * D * D + D * 128 + 128 * 64 + D + 64

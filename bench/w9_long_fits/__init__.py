@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.examples.data import read_adult
 from bench.harness import Array, Work
+from bench.recipe import ONE_NETWORK
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.datasets import make_almond_clicks
 
@@ -42,10 +43,10 @@ class LongFit:
 
     def estimator(self, **more: Any) -> Any:
         kind = DCNClassifier if self.classes else DCNRegressor
-        parameters = {
+        parameters = ONE_NETWORK | {
             "hidden_layer_sizes": self.hidden, "batch_size": self.batch_size,
             "max_iter": self.epochs, "learning_rate_init": self.rate, "early_stopping": False,
-            "tol": None, "random_state": 0, "n_jobs": 1,
+            "tol": None, "ema_decay": 0.0, "random_state": 0, "n_jobs": 1,
         }  # fmt: skip
         return kind(**(parameters | self.options | more))
 
