@@ -16,7 +16,10 @@ from dcnfast.numeric_embeddings import Periodic, PeriodicRelu, Piecewise
 
 mpl.use("Agg")
 X = np.random.default_rng(0).normal(size=(500, 4))
-FAST = {"hidden_layer_sizes": (), "max_iter": 60, "learning_rate_init": 0.02, "random_state": 0}
+FAST = {  # a polynomial of the columns
+    "numeric_embedding": None, "n_members": 1, "hidden_layer_sizes": (), "max_iter": 60,
+    "learning_rate_init": 0.02, "random_state": 0,
+}  # fmt: skip
 
 
 def fitted(cls=DCNRegressor, **parameters):
@@ -146,8 +149,8 @@ def test_embedded_numbers_are_blocks_behind_the_others(embedding):
     table = pd.DataFrame({"age": X[:, 0], "one": np.where(rng.random(500) < 0.2, np.nan, 1.0)})
     table["city"], table["rate"] = rng.choice(list("abc"), 500), X[:, 1]
     model = DCNRegressor(
-        **FAST | {"max_iter": 2}, cross_layers=1, embedding_dim=2,
-        numeric_embedding=embedding,
+        **FAST | {"max_iter": 2, "numeric_embedding": embedding}, cross_layers=1,
+        embedding_dim=2,
     ).fit(table, X[:, 0])  # fmt: skip
     W, plain = cross_weights(model), ["one", "missing_one"]
     ends = np.cumsum([0, 2, 1, 1, width, width])

@@ -13,14 +13,17 @@ from dcnfast.crosses import LowRank, Matrix, Vector
 from dcnfast.inspection import cross_weights
 from dcnfast.losses import LogLoss, Softmax, SquaredError
 from dcnfast.network.crosses import CROSSES
-from dcnfast.optimizers import Adam
+from dcnfast.optimizers import Adam, AdamW
 
 X = np.random.default_rng(0).normal(size=(240, 5))
 Y = X[:, 0] * X[:, 1] + 0.3 * X[:, 2]
 
 
 def make(kind=DCNRegressor, **options):
-    fixed = {"max_iter": 3, "hidden_layer_sizes": (6,), "random_state": 0, "early_stopping": False}
+    fixed = {
+        "max_iter": 3, "hidden_layer_sizes": (6,), "random_state": 0, "early_stopping": False,
+        "numeric_embedding": None, "n_members": 1,
+    }  # fmt: skip
     return kind(**fixed | options)
 
 
@@ -36,10 +39,11 @@ SAME = [
     ),
     ({"diag_scale": 0.3, "preactivation": "relu"},
      {"cross": Matrix(diag_scale=0.3, preactivation="relu")}),
-    ({}, {"cross": Matrix(), "optimizer": Adam(), "loss": SquaredError()}),
+    ({}, {"cross": Matrix(), "optimizer": AdamW(), "loss": SquaredError()}),
+    ({"optimizer": "adam"}, {"optimizer": Adam()}),
     ({"cross": "vector", "cross_bias": False}, {"cross": Vector(bias=False)}),
     ({"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
-     {"optimizer": Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3)}),
+     {"optimizer": AdamW(beta_1=0.5, beta_2=0.9, epsilon=1e-3)}),
 ]  # fmt: skip
 
 
@@ -57,7 +61,7 @@ def test_rows_that_are_not_named_move_as_the_object_says():
     rows = [[f"id{i % 60}"] for i in range(240)]
     fits = [
         make(batch_size=20, **options).fit(rows, Y).predict(rows)
-        for options in ({}, {"sparse_adam": "exact"}, {"optimizer": Adam(sparse="exact")})
+        for options in ({}, {"sparse_adam": "exact"}, {"optimizer": AdamW(sparse="exact")})
     ]
     np.testing.assert_array_equal(fits[1], fits[2])
     assert np.abs(fits[0] - fits[1]).max() > 1e-6
@@ -108,7 +112,7 @@ def test_nested_parameters():
     assert model.get_params()["cross__rank"] == 2
     assert model.get_params()["optimizer__beta_1"] == 0.9
     model.set_params(cross__rank=3, optimizer__beta_1=0.5)
-    assert model.fit(X, Y).parameters_["cross_U"].shape == (3, 5, 3)
+    assert model.fit(X, Y).parameters_["cross_U"].shape == (2, 5, 3)
     model.set_params(cross=Matrix(), cross__diag_scale=0.5)
     assert model.cross == Matrix(diag_scale=0.5)
     assert "cross__rank" not in model.get_params()

@@ -101,13 +101,19 @@ def test_rows_that_wait_while_the_rate_is_0_move_when_it_rises(kind):
     np.testing.assert_allclose(*ends, rtol=1e-10)
 
 
+ONE = {
+    "n_members": 1, "numeric_embedding": None, "dropout": 0.0, "cross_dropout": 0.0,
+    "random_state": 0,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_fit_with_each(name):
     """Different answers, each as good as the constant rate's."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 3))
     y = X[:, 0] * X[:, 1]
-    fixed = {"max_iter": 60, "learning_rate_init": 0.02, "early_stopping": False, "random_state": 0}
+    fixed = ONE | {"max_iter": 60, "learning_rate_init": 0.02, "early_stopping": False}
     model = DCNRegressor(learning_rate=name, **fixed).fit(X, y)
     assert model.score(X, y) > 0.95
     constant = DCNRegressor(**fixed).fit(X, y)
@@ -121,8 +127,8 @@ def test_the_plan_is_max_iter_whether_training_stops_earlier_or_not():
     y = X[:, 0] + rng.normal(size=3000)
     fits = [
         DCNRegressor(
-            learning_rate="cosine", max_iter=max_iter, early_stopping=True, tol=None,
-            learning_rate_init=0.01, random_state=0,
+            **ONE, learning_rate="cosine", max_iter=max_iter, early_stopping=True, tol=None,
+            learning_rate_init=0.01,
         ).fit(X, y)
         for max_iter in (4, 40)
     ]  # fmt: skip
