@@ -59,6 +59,34 @@ def test_weights_are_a_copy():
     assert model.parameters_["cross_W"].any()
 
 
+def test_one_member_over_scaled_numbers_is_a_polynomial_and_several_share_its_weights():
+    z = X / X.std(axis=0) - X.mean(axis=0) / X.std(axis=0)
+    for n_members in (1, 3):
+        changes = {"n_members": n_members, "cross_layers": 1, "max_iter": 5, "cross_bias": False}
+        changes["early_stopping"] = False
+        model = fitted(numeric_scaling="standard", dtype="float64", **changes)
+        W, p = cross_weights(model), model.parameters_
+        members = p.get("member_r", np.ones((1, 4)))
+        heads, biases = p["head_W"].reshape(-1, 4), p["head_b"].reshape(-1)
+        answers = []
+        for r, head, bias in zip(members, heads, biases, strict=True):
+            products = z[:, :, None] * (np.outer(r, r) * W) * z[:, None, :]
+            answers.append((products.sum(axis=2) + r * z) @ head + bias)
+        y = X[:, 0] * X[:, 1]
+        np.testing.assert_allclose(
+            model.predict(X), y.std() * np.mean(answers, axis=0) + y.mean(), rtol=1e-9, atol=1e-9
+        )
+
+
+def test_untouched_a_cell_is_still_a_column():
+    table = pd.DataFrame(X, columns=["age", "rum", "soda", "almond"])
+    model = DCNRegressor(max_iter=1, random_state=0, hidden_layer_sizes=8).fit(table, X[:, 0])
+    assert cross_weights(model).shape == (32, 32)
+    display = CrossWeightsDisplay.from_estimator(model)
+    assert names_on(display) == list(table.columns)
+    assert np.shape(display.im_.get_array()) == (4, 4)
+
+
 @pytest.mark.parametrize("layer", [-1, 2, 1.5])
 def test_layer_that_there_is_not(layer):
     with pytest.raises(ValueError, match=f"layer is {layer}, want 0 to .* which is 1"):

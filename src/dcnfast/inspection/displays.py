@@ -29,7 +29,8 @@ class CrossWeightsDisplay:
 
     A cell is a block of W: all that the columns of one field drive in the columns of another. What
     is shown is its Frobenius norm, as in the paper on DCN V2: the root of the sum of the squared
-    weights. Where both fields are one column wide, as numbers without embeddings are, that is |W|.
+    weights. Where both fields are one column wide, as numbers without embeddings are
+    (``numeric_embedding=None``), that is |W|.
 
     Parameters
     ----------

@@ -17,7 +17,13 @@ Array = npt.NDArray[Any]
 
 
 def cross_weights(estimator: Any, layer: int = 0) -> Array:
-    """Return W of one cross layer: how strongly column j, in standardised units, drives column i.
+    """Return W of one cross layer: how strongly column j, in scaled units, drives column i.
+
+    With ``numeric_embedding=None`` and ``n_members=1`` a cross over columns of numbers is a
+    polynomial of them, and W has one row and one column for each. By default numbers are embedded,
+    as categories are: a number has a block of W, and products are those of embeddings. Several
+    members share W; each first multiplies x0 by its own row r of ``parameters_["member_r"]``, so
+    that its products have the weights ``r[i] * W[i, j] * r[j]``.
 
     Parameters
     ----------
