@@ -21,7 +21,7 @@ import numpy as np
 from dcnfast import DCNRegressor
 X = np.random.default_rng(0).normal(size=(2000, 20))
 def answer():
-    model = DCNRegressor(max_iter=2, batch_size=1000, random_state=0, n_jobs=3)
+    model = DCNRegressor(n_members=1, max_iter=2, batch_size=1000, random_state=0, n_jobs=3)
     return model.fit(X, X[:, 0]).predict(X).tobytes()
 expected = answer()
 for _ in range(int(sys.argv[1])):
@@ -52,7 +52,7 @@ def data():
 
 def fit_and_predict(data, seed, n_jobs=2):
     X, y = data
-    model = DCNRegressor(max_iter=2, batch_size=1000, random_state=seed, n_jobs=n_jobs)
+    model = DCNRegressor(n_members=1, max_iter=2, batch_size=1000, random_state=seed, n_jobs=n_jobs)
     return model.fit(X, y).predict(X)
 
 
@@ -82,7 +82,7 @@ def test_joblib(backend, data):
 
 
 def test_one_model_predicts_in_many_threads(data):
-    model = DCNRegressor(max_iter=1, n_jobs=2, random_state=0).fit(*data)
+    model = DCNRegressor(n_members=1, max_iter=1, n_jobs=2, random_state=0).fit(*data)
     expected = model.predict(data[0])
     answers = joblib.Parallel(n_jobs=4, backend="threading")(
         joblib.delayed(model.predict)(data[0]) for _ in range(12)
