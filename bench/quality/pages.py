@@ -20,9 +20,14 @@ def records() -> list[dict[str, Any]]:
 
 
 def short(found: list[dict[str, Any]]) -> str:
-    """Return ranks and ratios, and the protocols of their own, in Markdown."""
+    """Return ranks and ratios, and what papers report of two tables, in Markdown."""
     report = Report(found, SHOWN, None)
-    return "\n\n".join(grid(*part) for part in (summary(report), special(report)) if part[1])
+    head, rows = summary(report)
+    rows = [row for row in rows if not row[0].startswith(("gain", "score / mlp"))]
+    named = [[f"{name}, {seeds} seed{'s' * (seeds != '1')}" if seeds else name, *cells]
+             for name, seeds, *cells in special(report)[1]
+             if name.endswith(("accuracy", "RMSE"))]  # fmt: skip
+    return grid(head, [*rows, *named])
 
 
 def long(found: list[dict[str, Any]]) -> str:

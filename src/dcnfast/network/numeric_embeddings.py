@@ -97,12 +97,14 @@ class Piecewise(NumericEmbedding):
 
     With the edges :math:`b_0 < ... < b_n` of a column's bins a number x becomes
 
-    .. math:: \sum_{t=1}^{n} e_t W_t + z v + b, \quad
+    .. math:: s \sum_{t=1}^{n} e_t W_t + z v + b, \quad
               e_t = \mathrm{clip}\left(\frac{x - b_{t-1}}{b_t - b_{t-1}}, 0, 1\right),
 
     with vectors :math:`W_t`, v and b of length ``width`` for each column, and z the number as
-    ``numeric_scaling`` makes it. W begins at 0, so that training begins with a line. A missing
-    number becomes a vector of its own. With ``numeric_clip=False`` the first and the last piece go
+    ``numeric_scaling`` makes it. W begins at 0, so that training begins with a line. s is
+    :math:`1 / \sqrt{n'}`, n' the effective number of bins: exp of the entropy of the rows' shares.
+    Without it many bins learn the noise of the first batches. A missing number becomes a vector of
+    its own. With ``numeric_clip=False`` the first and the last piece go
     on beyond the edges.
 
     An edge lies at each distinct value of the training rows where there are at most
