@@ -14,7 +14,8 @@ from dcnfast.numeric_embeddings import Periodic, PeriodicRelu, Piecewise
 
 FAST = {
     "max_iter": 8, "hidden_layer_sizes": (8,), "early_stopping": False, "random_state": 0,
-    "learning_rate_init": 0.01,
+    "learning_rate_init": 0.01, "n_members": 1, "dropout": 0.0, "cross_dropout": 0.0,
+    "gradient_clip": None, "optimizer": "adam", "cross_layers": 3,
 }  # fmt: skip
 
 
