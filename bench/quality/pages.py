@@ -7,16 +7,17 @@ from typing import Any
 
 from bench.pages import README, RESULTS, grid, write
 from bench.quality.models import SUBJECT
-from bench.quality.report import BASE, Report, scores, special, summary
+from bench.quality.report import BASE, Report, scores, seconds, special, summary
 from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
+TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
 SHOWN = [SUBJECT, BASE, "lightgbm", "xgboost", "hgb", "mlp"]
 
 
-def records() -> list[dict[str, Any]]:
+def records(folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Return what all files have."""
-    return [record for path in sorted(FOLDER.glob("*.json")) for record in load(path)]
+    return [record for path in sorted(folder.glob("*.json")) for record in load(path)]
 
 
 def short(found: list[dict[str, Any]]) -> str:
@@ -37,6 +38,13 @@ def long(found: list[dict[str, Any]]) -> str:
     return "\n\n".join(grid(*part) for part in parts if part[1])
 
 
+def timed(found: list[dict[str, Any]]) -> str:
+    """Return the seconds of fits, and the scores that they came to, in Markdown."""
+    report = Report(found, None, None)
+    return "\n\n".join(grid(*part) for part in (seconds(report), scores(report)))
+
+
 if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
+    write(RESULTS, "fit-seconds", timed(records(TIMED)))

@@ -223,7 +223,11 @@ def test_command(tmp_path, monkeypatch, capsys):
 
 
 def test_pages_show_the_suite():
-    found = pages.records()
-    for path, text in ((README, pages.short(found)), (RESULTS, pages.long(found))):
+    found, times = pages.records(), pages.records(pages.TIMED)
+    for path, name, text in (
+        (README, "suite", pages.short(found)),
+        (RESULTS, "suite", pages.long(found)),
+        (RESULTS, "fit-seconds", pages.timed(times)),
+    ):
         page = path.read_text()
-        assert insert(page, "suite", text) == page
+        assert insert(page, name, text) == page
