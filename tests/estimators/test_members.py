@@ -127,3 +127,13 @@ def test_automatic_members_stay_what_they_were(table):
 def test_n_members_is_checked(wrong, table):
     with pytest.raises(ValueError, match="n_members"):
         fitted("regressor", table, n_members=wrong)
+
+
+def test_a_warm_start_goes_on_from_the_members_that_are_left(table):
+    X, y = table
+    model = fitted("regressor", table, n_members="auto", warm_start=True)
+    model.prune_members(X, y, n_members=3)
+    assert model.fit(X, y).predict_members(X).shape[1] == 3
+    model = fitted("regressor", table, warm_start=True).prune_members(X, y, n_members=3)
+    with pytest.raises(ValueError, match="n_members was 3, got 4"):
+        model.fit(X, y)

@@ -213,7 +213,9 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
         Many members trained and some kept predict better than as few trained. They are taken one
         after the other, always the one with which the mean has the least loss. The estimator then
-        predicts with these alone, and faster; ``warm_start`` does not go on from it.
+        predicts with these alone, and faster. With ``warm_start`` and ``n_members="auto"`` the next
+        fit goes on from the members that are left, with new moments; with a number of members it
+        raises, since the network is another.
 
         Parameters
         ----------

@@ -21,9 +21,9 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.configure import (
     Circumstances,
     configure,
+    fitted_numeric_kind,
     has_dropout,
     kind_of,
-    numeric_kind,
 )
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.scoring import scorer_of_rows
@@ -347,7 +347,7 @@ def _prepare(
         cross = kind_of(CROSSES, estimator)
         model = Model(config).initialize(
             random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale),
-            numeric_kind(estimator, len(encoder.bins)),
+            fitted_numeric_kind(estimator, encoder),
         )  # fmt: skip
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist()
