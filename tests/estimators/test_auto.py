@@ -10,7 +10,12 @@ from dcnfast.estimators import fitting
 from dcnfast.estimators.splits import FOLDS
 from dcnfast.network.config import NetworkConfig
 from dcnfast.target_statistics import TargetStatistics
-from dcnfast.training.batches import automatic_batch_size, automatic_members
+from dcnfast.training.automatic import (
+    automatic_batch_size,
+    automatic_epochs,
+    automatic_members,
+    automatic_rate,
+)
 
 FEW = {
     "max_iter": 2, "hidden_layer_sizes": (4,), "early_stopping": False, "random_state": 0,
@@ -75,6 +80,39 @@ def test_members_are_fewer_where_a_fit_would_take_long():
     assert members[-1] == 1 < members[2] < 8
     wide = network(numeric_bins=(), numeric_scales=(), numeric_width=0, n_dense=5_000)
     assert automatic_members(wide, 10_000) < 8
+
+
+def test_epochs_are_fewer_where_a_fit_would_take_long():
+    large = network(n_members=8)
+    epochs = [automatic_epochs(large, n) for n in (60, 10_000, 10**5, 10**6)]
+    assert epochs[0] == 200 > epochs[2] > 10 == epochs[-1]
+    assert epochs == sorted(epochs, reverse=True)
+    assert automatic_epochs(network(), 10**5) > epochs[2]
+
+
+@pytest.mark.parametrize(
+    ("loss", "size", "rate"),
+    [
+        ("squared_error", 16, 0.003), ("squared_error", 64, 0.003),
+        ("squared_error", 256, 0.006), ("squared_error", 8192, 0.006), ("log_loss", 256, 0.003),
+        ("softmax", 1024, 0.006),
+    ],
+)  # fmt: skip
+def test_rate_rises_with_the_batch(loss, size, rate):
+    assert automatic_rate(network(loss=loss), size) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("name", ["max_iter", "learning_rate_init"])
+def test_auto_is_what_it_says(name):
+    given = {"max_iter": 200, "learning_rate_init": automatic_rate(network(), 128)}
+    few = FEW | {"batch_size": 128, "early_stopping": True, "tol": 0.1, "n_iter_no_change": 2}
+    few.pop("max_iter")
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    curves = [
+        DCNRegressor(**few | changes).fit(X, X[:, 0]).loss_curve_
+        for changes in ({}, {name: given[name]})
+    ]
+    assert curves[0] == curves[1]
 
 
 def test_members_of_auto():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNClassifier, DCNRegressor, ops
-from dcnfast.estimators.parameters import CONSTRAINTS
+from dcnfast.estimators.constraints import CONSTRAINTS
 
 CLASSES = [DCNRegressor, DCNClassifier]
 

@@ -1,4 +1,4 @@
-"""From an estimator's parameters to the network they describe."""
+"""From an estimator's parameters to the network they describe, and how to train it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.estimators.parameters import PARTS
+from dcnfast.estimators.constraints import PARTS
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
@@ -21,8 +22,15 @@ from dcnfast.network.numeric_embeddings import (
     NumericEmbedding,
     automatic_numeric,
 )
-from dcnfast.training.batches import automatic_members
+from dcnfast.training.automatic import (
+    automatic_batch_size,
+    automatic_epochs,
+    automatic_members,
+    automatic_rate,
+)
 from dcnfast.training.optimizers import OPTIMIZERS
+from dcnfast.training.schedules import SCHEDULES
+from dcnfast.training.settings import Settings
 
 K = TypeVar("K", bound=Kind)
 
@@ -102,17 +110,38 @@ def configure(
     return replace(one, n_members=n_members, cross_dropout=dropout)
 
 
-def has_dropout(estimator: Any) -> bool:
-    """Say whether training draws what to leave out."""
-    of_cross = estimator.cross_dropout
-    if isinstance(of_cross, str):
-        of_cross = bool(_hidden(estimator)) and estimator.cross_layers > 0
-    return bool(estimator.dropout or of_cross)
-
-
 def kind_of(family: Family[K], estimator: Any) -> K:
     """Return the object that an estimator's parameter means, as a name or by itself."""
     return family.resolve(getattr(estimator, family.parameter), vars(estimator))
+
+
+def dropout_seed(estimator: Any, random_state: np.random.RandomState) -> int:
+    """Draw the seed of what to leave out, if anything is."""
+    return int(random_state.randint(2**31)) if _has_dropout(estimator) else 0
+
+
+def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Settings:
+    """Return how to train a network on n rows."""
+    given = estimator.batch_size
+    batch_size = automatic_batch_size(n) if given == "auto" else min(int(given), n)
+    given = estimator.max_iter
+    max_iter = automatic_epochs(config, n) if given == "auto" else int(given)
+    given = estimator.learning_rate_init
+    rate = automatic_rate(config, batch_size) if given == "auto" else float(given)
+    step = kind_of(OPTIMIZERS, estimator).step(rate, estimator.dtype)
+    return Settings(
+        step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
+        batch_size=batch_size,
+        max_iter=max_iter,
+        shuffle=bool(estimator.shuffle),
+        seed=seed,
+        tol=None if estimator.tol is None else float(estimator.tol),
+        n_iter_no_change=int(estimator.n_iter_no_change),
+        n_threads=effective_threads(estimator.n_jobs),
+        verbose=int(estimator.verbose),
+        schedule=kind_of(SCHEDULES, estimator),
+        planned_epochs=max_iter,
+    )
 
 
 def numeric_kind(estimator: Any, n_columns: int) -> NumericEmbedding | None:
@@ -140,6 +169,13 @@ def _numeric(estimator: Any, encoder: TableEncoder) -> dict[str, Any]:
     bins = tuple(encoder.bins)
     scales = tuple(found.scale for found in encoder.scaler.bins.values())
     return kind.engine_options() | {"numeric_bins": bins, "numeric_scales": scales}
+
+
+def _has_dropout(estimator: Any) -> bool:
+    of_cross = estimator.cross_dropout
+    if isinstance(of_cross, str):
+        of_cross = bool(_hidden(estimator)) and estimator.cross_layers > 0
+    return bool(estimator.dropout or of_cross)
 
 
 def _hidden(estimator: Any) -> tuple[int, ...]:

@@ -15,15 +15,15 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.configure import (
     Circumstances,
     configure,
+    dropout_seed,
     fitted_numeric_kind,
-    has_dropout,
     kind_of,
+    settings_of,
 )
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.scoring import scorer_of_rows
@@ -38,12 +38,10 @@ from dcnfast.estimators.targets import Target
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
-from dcnfast.training.batches import Rows, automatic_batch_size, mean_one
+from dcnfast.training.batches import Rows, mean_one
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
-from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.outcome import judge
-from dcnfast.training.schedules import SCHEDULES
 from dcnfast.training.settings import History, Notice, Settings
 from dcnfast.training.shrinkage import shrink
 from dcnfast.training.state import Training
@@ -202,11 +200,13 @@ class _Run:
             encoder, part = fit_encoder(estimator, part, self.task, self.random_state)
             fitted = _prepare(estimator, part, encoder, watched, self.task, self.random_state)
             rows = fitted.rows(part, estimator.n_jobs)
-        settings = _settings(estimator, len(rows), self.random_state)
+        seed = dropout_seed(estimator, self.random_state)
+        settings = settings_of(estimator, fitted.model.config, len(rows), seed)
         if choice is not None:
             settings = replace(
-                settings, max_iter=len(choice.cuts), tol=None, planned_cuts=choice.cuts
-            )
+                settings, max_iter=len(choice.cuts), tol=None, planned_cuts=choice.cuts,
+                planned_epochs=choice.planned_epochs,
+            )  # fmt: skip
         if self.task.last is not None:
             pairs = zip(fitted.seen, rows.ids.T, strict=True)
             seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]
@@ -309,7 +309,7 @@ def _cross_validate(
     random_state: np.random.RandomState,
 ) -> Choice | None:
     """Return how long to train; None for a network that is too large to be trained so often."""
-    settings, folds = _settings(estimator, len(whole), random_state), []
+    seed, folds = dropout_seed(estimator, random_state), list[Fold]()
     number = assign_folds(len(whole), random_state, labels)
     for k in range(FOLDS):
         part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
@@ -319,6 +319,7 @@ def _cross_validate(
             return None
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
         folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
+    settings = settings_of(estimator, folds[0].training.model.config, len(whole), seed)
     choice = choose_epochs(folds, settings, random_state)
     _warn(choice.notices)
     return choice
@@ -360,24 +361,6 @@ def _prepare(
         return replace(last, target=target, model=last.model.copy())
     training = last.training.copy()
     return replace(last, target=target, model=training.model, training=training)
-
-
-def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
-    automatic = estimator.batch_size == "auto"
-    step = kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype)
-    return Settings(
-        step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
-        batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
-        max_iter=int(estimator.max_iter),
-        shuffle=bool(estimator.shuffle),
-        seed=int(random_state.randint(2**31)) if has_dropout(estimator) else 0,
-        tol=None if estimator.tol is None else float(estimator.tol),
-        n_iter_no_change=int(estimator.n_iter_no_change),
-        n_threads=effective_threads(estimator.n_jobs),
-        verbose=int(estimator.verbose),
-        schedule=kind_of(SCHEDULES, estimator),
-        planned_epochs=int(estimator.max_iter),
-    )
 
 
 def _warn(notices: list[Notice]) -> None:

@@ -1,23 +1,18 @@
-"""The parameters of both estimators: what each means, and what it may be."""
+"""The parameters of both estimators: what each means."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
-from typing import Any, Literal, Self, TypeVar, get_args
-
-from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import Interval, StrOptions
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
 
 from dcnfast.encode.scaling import SCALINGS
+from dcnfast.estimators.constraints import LOSSES_OF
 from dcnfast.network.activations import ACTIVATIONS
-from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
 from dcnfast.network.losses import (
-    LOSSES,
     ClassificationLoss,
     ClassificationLossName,
     RegressionLoss,
@@ -29,10 +24,10 @@ from dcnfast.network.numeric_embeddings import (
     NumericEmbedding,
     NumericEmbeddingName,
 )
-from dcnfast.training.batches import AUTOMATIC_MEMBERS
+from dcnfast.training.automatic import AUTOMATIC_MEMBERS
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from dcnfast.training.schedules import SCHEDULES, Schedule, ScheduleName
-from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
+from dcnfast.training.target_statistics import TargetStatistics
 
 C = TypeVar("C", bound=type)
 
@@ -46,12 +41,6 @@ OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
 NumericChoice = NumericEmbeddingName | NumericEmbedding | Literal["auto"] | None
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
-
-FAMILIES: dict[str, Family[Any]] = {
-    family.parameter: family
-    for family in (CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES, TARGET_STATISTICS)
-}
-PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
 PARAMETERS = """
 cross : {cross} or object, default="matrix"
@@ -140,8 +129,10 @@ optimizer : {optimizer} or object, default="adamw"
     {about_optimizers}
 learning_rate : {schedule} or object, default="constant"
     {about_schedules}
-learning_rate_init : float, default=0.003
-    The optimizer's learning rate, which the schedule begins with or rises to.
+learning_rate_init : float or "auto", default="auto"
+    The optimizer's learning rate, which the schedule begins with or rises to. "auto" is 0.003,
+    times the root of ``batch_size / 64`` for squared error, of ``batch_size / 256`` else, but at
+    least 0.003 and at most 0.006.
 gradient_clip : float or None, default=1.0
     The most that the norm of the gradients of all parameters together may be: a batch with more has
     them all shortened. The gradients are those of the loss, without penalties. None clips nothing.
@@ -159,8 +150,9 @@ ema_decay : "auto" or float, default="auto"
 batch_size : int or "auto", default="auto"
     Rows of a batch; "auto" is all rows up to 64; above, a hundredth of the rows, but 64 to 1024,
     and at most a quarter of them, rounded down to a power of two.
-max_iter : int, default=200
-    Most epochs. A ConvergenceWarning says where they were too few.
+max_iter : int or "auto", default="auto"
+    Most epochs. A ConvergenceWarning says where they were too few. "auto" is 200, or fewer where a
+    fit would take longer than about half a minute on two cores, but at least 10.
 shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
 early_stopping : bool or "auto", default="auto"
@@ -227,112 +219,6 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, where all are strings.
 """
 
-_POSITIVE = Interval(Integral, 1, None, closed="left")
-
-
-def one_of(names: Any) -> StrOptions:
-    """Return the constraint that a Literal means."""
-    return StrOptions(set(get_args(names)))
-
-
-CONSTRAINTS: dict[str, list[Any]] = {
-    "cross": [StrOptions(set(CROSSES)), Cross],
-    "cross_layers": [Interval(Integral, 0, None, closed="left")],
-    "cross_rank": [_POSITIVE, None],
-    "diag_scale": [Interval(Real, 0, None, closed="left")],
-    "cross_bias": ["boolean"],
-    "preactivation": [StrOptions(set(ACTIVATIONS))],
-    "hidden_layer_sizes": ["array-like", _POSITIVE],
-    "activation": [StrOptions(set(ACTIVATIONS))],
-    "structure": [one_of(Structure)],
-    "wide": ["boolean"],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "cross_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-    "layer_norm": ["boolean"],
-    "n_members": [_POSITIVE, StrOptions({"auto"})],
-    "cross_initializer": [StrOptions(set(INITIALIZERS))],
-    "deep_initializer": [StrOptions(set(INITIALIZERS))],
-    "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
-    "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
-    "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
-    "max_categories": [_POSITIVE, None],
-    "hash_buckets": [_POSITIVE, Mapping, None],
-    "target_statistics": [StrOptions({"auto"}), TargetStatistics, None],
-    "numeric_scaling": [StrOptions(set(SCALINGS) - {None}), None],
-    "numeric_clip": ["boolean"],
-    "numeric_embedding": [StrOptions({"auto", *NUMERIC_EMBEDDINGS}), NumericEmbedding, None],
-    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
-    "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
-    "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "sparse_adam": [one_of(SparseAdam)],
-    "ema_decay": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-    "batch_size": [_POSITIVE, StrOptions({"auto"})],
-    "max_iter": [_POSITIVE],
-    "shuffle": ["boolean"],
-    "early_stopping": ["boolean", StrOptions({"auto"})],
-    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [_POSITIVE],
-    "tol": [Interval(Real, 0, None, closed="left"), None],
-    "warm_start": ["boolean"],
-    "dtype": [one_of(DType)],
-    "deterministic": [one_of(Deterministic)],
-    "n_jobs": [Integral, None],
-    "random_state": ["random_state"],
-    "verbose": ["verbose"],
-}
-
-
-_LOSSES_OF = {
-    "DCNRegressor": [loss for loss in LOSSES.values() if loss.regresses],
-    "DCNClassifier": [loss for loss in LOSSES.values() if loss.classifies],
-}
-
-
-def loss_constraints(estimator: str) -> list[Any]:
-    """Return what ``loss`` may be for the estimator of that name."""
-    kinds = _LOSSES_OF[estimator]
-    return [StrOptions({kind.name for kind in kinds}), *kinds]
-
-
-class TakesKinds:
-    """Parameters that are the name of a kind, or an object with options of its own."""
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of objects: ``cross__rank=8`` where ``cross`` is one.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or the object that should have it is a name.
-        """
-        for name in params:
-            parameter, nested, option = name.partition("__")
-            given = params.get(parameter, getattr(self, parameter, None))
-            if nested and isinstance(given, str | None) and parameter in FAMILIES:
-                family = FAMILIES[parameter]
-                kind = family.get(given or "auto", family.first)
-                wanted = kind.__name__
-                what = "None" if given is None else f"the name {given!r}"
-                raise ValueError(
-                    f"{name} is given and {parameter} is {what}, want an object that "
-                    f"has {option}, as {parameter}={wanted}()"
-                )
-        super().set_params(**params)  # type: ignore[misc]
-        return self
-
-    def _validate_params(self) -> None:
-        super()._validate_params()  # type: ignore[misc]
-        for name, family in FAMILIES.items():
-            given = getattr(self, name)  # None and "auto": which constraints above allow or not
-            if given is not None and (given in family or given != "auto"):
-                family.resolve(given, vars(self))
-
 
 def _listed(names: Iterable[str | None]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in names if name is not None) + "}"
@@ -350,7 +236,7 @@ def _shorthands(family: Family[Any]) -> str:
 
 def _texts(estimator: str) -> dict[str, str]:
     """Return what stands in the place of each key of the descriptions, from the records."""
-    losses = _LOSSES_OF[estimator]
+    losses = LOSSES_OF[estimator]
     named = [record for record in SCALINGS.values() if record.name is not None]
     return {
         "cross": _listed(CROSSES),

@@ -12,6 +12,7 @@ from sklearn.utils.validation import column_or_1d
 
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
+from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.parameters import (
     CrossChoice,
     Initializer,
@@ -22,7 +23,6 @@ from dcnfast.estimators.parameters import (
     ScheduleChoice,
     StatisticsChoice,
     add_parameters_to_doc,
-    loss_constraints,
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
@@ -119,7 +119,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
         optimizer: OptimizerChoice = "adamw",
         learning_rate: ScheduleChoice = "constant",
-        learning_rate_init: float = 3e-3,
+        learning_rate_init: float | Literal["auto"] = "auto",
         gradient_clip: float | None = 1.0,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -127,7 +127,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         sparse_adam: SparseAdam = "lazy",
         ema_decay: float | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
-        max_iter: int = 200,
+        max_iter: int | Literal["auto"] = "auto",
         shuffle: bool = True,
         early_stopping: bool | Literal["auto"] = "auto",
         scoring: str | Scorer | None = None,

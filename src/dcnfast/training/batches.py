@@ -1,4 +1,4 @@
-"""Rows in the network's own types, and how many of them make a batch."""
+"""Rows in the network's own types."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 
 Array = npt.NDArray[Any]
-
-AUTOMATIC_MEMBERS = 8
-MULTIPLY_ADDS = 5e12  # of a fit: about half a minute on two cores with AVX-512
-STEPS, EPOCHS = 5_000, 10  # that a fit takes, about: so many steps on few rows, and some epochs
 
 
 class Rows:
@@ -63,30 +58,3 @@ def mean_one(weight: Array, dtype: npt.DTypeLike) -> Array | None:
         return None
     weight = weight / weight.max()
     return np.ascontiguousarray(weight / weight.mean(), dtype=dtype)
-
-
-def automatic_batch_size(n: int) -> int:
-    """Resolve ``batch_size="auto"``: a power of two, about a hundred batches an epoch.
-
-    But batches of 64 to 1024 rows, and at least four of them: small tables need the steps. Up to 64
-    rows make one batch, so that there a row's weight is the same as its repetition.
-    """
-    if n <= 64:
-        return n
-    size = max(64.0, min(1024.0, n / 100))
-    return int(2 ** np.floor(np.log2(min(size, n / 4))))
-
-
-def automatic_members(one: NetworkConfig, n_rows: int) -> int:
-    """Resolve ``n_members="auto"``: as many as are trained in reasonable time, up to eight.
-
-    Parameters
-    ----------
-    one : NetworkConfig
-        Of one member.
-    n_rows : int
-        To train on.
-    """
-    rows = STEPS * automatic_batch_size(n_rows) + EPOCHS * n_rows
-    of_a_member = 3 * one.multiply_adds() * rows  # forward, and back to inputs and weights
-    return int(max(1, min(AUTOMATIC_MEMBERS, MULTIPLY_ADDS // of_a_member)))

@@ -73,6 +73,8 @@ class Choice:
         See :func:`dcnfast.training.shrinkage.shrinkage`.
     scores : list of float
         Negative loss of the held-out rows after each of these epochs.
+    planned_epochs : int
+        That the schedule of the learning rate had.
     notices : list of Notice
         If the rows were still predicted better and better when ``max_iter`` ended; if Ctrl-C was
         pressed, where this is what was found until then.
@@ -81,6 +83,7 @@ class Choice:
     cuts: tuple[int, ...]
     factor: Floats
     scores: list[float]
+    planned_epochs: int
     notices: list[Notice] = field(default_factory=list)
 
 
@@ -118,7 +121,8 @@ class _Course(Progress):
         """Return the epochs that led to the least loss; one where none could be run."""
         epochs = self._best or self._now[:1]
         cuts = tuple(cuts for cuts, _ in epochs) or (0,)
-        return Choice(cuts, factor, [score for _, score in epochs], notices)
+        scores = [score for _, score in epochs]
+        return Choice(cuts, factor, scores, self.settings.planned_epochs, notices)
 
 
 def choose_epochs(
