@@ -29,7 +29,8 @@ Run = Callable[[], Sequence[Any]]  # may have a method figures(), which adds to 
 Row = dict[str, Any]
 
 SUBJECT = "dcnfast"
-OPTIONAL = {"torch", "polars", "onnx", "onnxruntime"}  # packages whose absence skips a rival
+# packages whose absence skips a rival
+OPTIONAL = {"torch", "polars", "onnx", "onnxruntime", "catboost"}
 ROUNDS = (3, 30)  # least and most
 CASE_SECONDS = 6.0  # after which no round is added beyond the least
 ROUND_SECONDS = 0.02  # a rival's part of a round, at least: its own caches are warm again by then
