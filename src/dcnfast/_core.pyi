@@ -342,8 +342,11 @@ class _TrainingState(Generic[_T]):
         optimizer: OptimizerOptions,
         seed: int,
         n_threads: int,
-        # what the learning rate is multiplied by in each batch; None for 1
+        # what the learning rate, the weight decay and the rates of dropout are multiplied by in
+        # each batch; None for 1
         rates: npt.NDArray[np.float64] | None = None,
+        decays: npt.NDArray[np.float64] | None = None,
+        dropouts: npt.NDArray[np.float64] | None = None,
     ) -> tuple[float, int, bool]: ...
 
 class TrainingStateF32(_TrainingState[np.float32]): ...

@@ -12,13 +12,8 @@ from dcnfast.testing import force_isa
 
 ALL = sorted(DCNClassifier().get_params())
 NO_EFFECT_ON_BITS = {
-    "n_jobs",
-    "verbose",
-    "warm_start",
-    "class_weight",
-    "label_smoothing",
-    "deterministic",
-}  # tested elsewhere
+    "n_jobs", "verbose", "warm_start", "class_weight", "label_smoothing", "deterministic",
+}  # tested elsewhere  # fmt: skip
 
 # parameter -> another value, and what else must be set for it to matter
 EFFECTS = {
@@ -34,6 +29,7 @@ EFFECTS = {
     "wide": (True, {}),
     "dropout": (0.3, {}),
     "cross_dropout": (0.3, {}),
+    "dropout_schedule": ("cosine", {"dropout": 0.3}),
     "layer_norm": (True, {}),
     "cross_initializer": ("glorot_uniform", {}),
     "deep_initializer": ("he_normal", {}),
@@ -256,6 +252,7 @@ NONSENSE = {
     "wide": ["x", None, 3],
     "dropout": [-0.1, 1, 1.5, np.nan, "x", None],
     "cross_dropout": [-0.1, 1, 1.5, np.nan, "x", None],
+    "dropout_schedule": ["plateau", "linear", None, 0.5, schedules.Plateau()],
     "layer_norm": ["x", None, 3],
     "cross_initializer": ["zeros", None],
     "deep_initializer": ["zeros", None],

@@ -43,7 +43,7 @@ from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.outcome import judge
-from dcnfast.training.schedules import SCHEDULES
+from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES
 from dcnfast.training.settings import History, Notice, Settings
 from dcnfast.training.shrinkage import shrink
 from dcnfast.training.state import Training
@@ -364,7 +364,8 @@ def _prepare(
 
 def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Settings:
     automatic = estimator.batch_size == "auto"
-    step = kind_of(OPTIMIZERS, estimator).step(estimator.learning_rate_init, estimator.dtype)
+    optimizer = kind_of(OPTIMIZERS, estimator)
+    step = optimizer.step(estimator.learning_rate_init, estimator.dtype)
     return Settings(
         step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
         batch_size=automatic_batch_size(n) if automatic else min(int(estimator.batch_size), n),
@@ -376,6 +377,8 @@ def _settings(estimator: Any, n: int, random_state: np.random.RandomState) -> Se
         n_threads=effective_threads(estimator.n_jobs),
         verbose=int(estimator.verbose),
         schedule=kind_of(SCHEDULES, estimator),
+        decay_schedule=optimizer.decay_schedule(),
+        dropout_schedule=kind_of(DROPOUT_SCHEDULES, estimator),
         planned_epochs=int(estimator.max_iter),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -31,8 +31,14 @@ from dcnfast.network.numeric_embeddings import (
 )
 from dcnfast.training.batches import AUTOMATIC_MEMBERS
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
-from dcnfast.training.schedules import SCHEDULES, Schedule, ScheduleName
-from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
+from dcnfast.training.schedules import (
+    DROPOUT_SCHEDULES,
+    SCHEDULES,
+    PlannedScheduleName,
+    Schedule,
+    ScheduleName,
+)
+from dcnfast.training.target_statistics import TargetStatistics
 
 C = TypeVar("C", bound=type)
 
@@ -44,13 +50,10 @@ RegressionLossChoice = RegressionLossName | RegressionLoss
 ClassificationLossChoice = ClassificationLossName | ClassificationLoss
 OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
+PlannedScheduleChoice = PlannedScheduleName | Schedule
 NumericChoice = NumericEmbeddingName | NumericEmbedding | Literal["auto"] | None
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
-FAMILIES: dict[str, Family[Any]] = {
-    family.parameter: family
-    for family in (CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES, TARGET_STATISTICS)
-}
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
 PARAMETERS = """
@@ -85,6 +88,10 @@ cross_dropout : float or "auto", default="auto"
     them, the logits or a deep part behind, then relies less on single products. "auto" is 0.5 with
     several members, 0.2 with one, and 0 without a deep part, so that a polynomial of the columns is
     learned exactly.
+dropout_schedule : {planned} or object, default="constant"
+    What ``dropout`` and ``cross_dropout`` are multiplied by, step by step, as the learning rate is
+    by its schedule: by 1, or as ``learning_rate`` says of that name, or an object of
+    :mod:`dcnfast.schedules`.
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
 n_members : int or "auto", default="auto"
@@ -248,6 +255,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "wide": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "cross_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+    "dropout_schedule": [StrOptions(set(DROPOUT_SCHEDULES)), Schedule],
     "layer_norm": ["boolean"],
     "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
@@ -300,40 +308,6 @@ def loss_constraints(estimator: str) -> list[Any]:
     return [StrOptions({kind.name for kind in kinds}), *kinds]
 
 
-class TakesKinds:
-    """Parameters that are the name of a kind, or an object with options of its own."""
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of objects: ``cross__rank=8`` where ``cross`` is one.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or the object that should have it is a name.
-        """
-        for name in params:
-            parameter, nested, option = name.partition("__")
-            given = params.get(parameter, getattr(self, parameter, None))
-            if nested and isinstance(given, str | None) and parameter in FAMILIES:
-                family = FAMILIES[parameter]
-                kind = family.get(given or "auto", family.first)
-                wanted = kind.__name__
-                what = "None" if given is None else f"the name {given!r}"
-                raise ValueError(
-                    f"{name} is given and {parameter} is {what}, want an object that "
-                    f"has {option}, as {parameter}={wanted}()"
-                )
-        super().set_params(**params)  # type: ignore[misc]
-        return self
-
-    def _validate_params(self) -> None:
-        super()._validate_params()  # type: ignore[misc]
-        for name, family in FAMILIES.items():
-            given = getattr(self, name)  # None and "auto": which constraints above allow or not
-            if given is not None and (given in family or given != "auto"):
-                family.resolve(given, vars(self))
-
-
 def _listed(names: Iterable[str | None]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in names if name is not None) + "}"
 
@@ -377,6 +351,7 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
         + " Also as an object of :mod:`dcnfast.losses`.",
         "schedule": _listed(SCHEDULES),
+        "planned": _listed(DROPOUT_SCHEDULES),
         "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "
         f"{_told(SCHEDULES.values())} An object of :mod:`dcnfast.schedules`, as "
         "``schedules.Cosine(warmup=0.05)``, has options of its own.",
