@@ -40,6 +40,7 @@ OBJECTS = [
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
     Piecewise(width=4, max_bins=9, max_distinct=0),
+    Piecewise(edges="tree", min_samples_leaf=16),
     Periodic(width=3, frequencies=5, sigma=1.0),
     PeriodicRelu(width=1, sigma=0.01),
     TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
@@ -145,6 +146,8 @@ BAD = {
     "width": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_bins": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_distinct": (Piecewise, [-1, 4097], [8.0, "8", None, True]),
+    "edges": (Piecewise, ["uniform", ""], [None, 3]),
+    "min_samples_leaf": (Piecewise, [0, -1], [8.0, "8", None, True]),
     "frequencies": (Periodic, [0, -1, 4097], [8.0, "8", None, True]),
     "sigma": (PeriodicRelu, [0, -0.1, np.nan, np.inf], [None, "x", True]),
     "rate_factors": (

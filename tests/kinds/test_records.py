@@ -68,6 +68,7 @@ def test_what_an_embedding_of_numbers_says_of_itself(kind):
 def test_the_encoder_gets_plain_numbers():
     rule = Piecewise(max_bins=np.int64(9), max_distinct=np.uint8(3)).rule()
     assert rule == Rule(max_bins=9, max_distinct=3)
+    assert Piecewise(edges="tree").rule() == Rule(48, 128, tree=True, min_rows=64)
     assert {type(rule.max_bins), type(rule.max_distinct)} == {int}
 
 
