@@ -32,6 +32,7 @@ OPTIONS = {
     "numeric_bins": [(), (3, 1, 40)],
     "numeric_embedding": ["piecewise", "periodic", "periodic_relu"],
     "n_members": [1, 3],
+    "learned_scale": [False, True],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated"],
     "cross_layers": [0, 1, 3],

@@ -196,6 +196,7 @@ class NetworkConfig:
         numeric_width: int,
         numeric_frequencies: int,
         n_members: int,
+        learned_scale: bool,
         wide: bool,
         cross: str,
         cross_layers: int,

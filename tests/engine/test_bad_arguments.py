@@ -32,7 +32,7 @@ CONFIG = {
     "loss": "squared_error", "label_smoothing": 0.1, "alpha_embedding": 0.1, "alpha_cross": 0.1,
     "alpha_deep": 0.1, "ema_decay": 0.9, "sparse_adam": "exact", "deterministic": "threads",
     "numeric_embedding": "piecewise", "numeric_bins": [], "numeric_scales": [], "n_members": 1,
-    "numeric_width": 0, "numeric_frequencies": 0,
+    "numeric_width": 0, "numeric_frequencies": 0, "learned_scale": True,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [

@@ -42,6 +42,7 @@ EFFECTS = {
     "numeric_scaling": ("quantile", {}),
     "numeric_embedding": ("piecewise", {}),
     "n_members": (2, {}),
+    "learned_scale": (True, {"learning_rate_init": 0.01}),
     "numeric_clip": (False, {"early_stopping": True, "validation_fraction": 0.5}),
     "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
@@ -254,6 +255,7 @@ NONSENSE = {
     "cross_dropout": [-0.1, 1, 1.5, np.nan, "x", None],
     "dropout_schedule": ["plateau", "linear", None, 0.5, schedules.Plateau()],
     "layer_norm": ["x", None, 3],
+    "learned_scale": ["x", None, 3],
     "cross_initializer": ["zeros", None],
     "deep_initializer": ["zeros", None],
     "categorical_features": ["all", ["e"], ["city", 1], [7], [-1], [True], [[1]], [1.5], [None], 3],

@@ -83,6 +83,7 @@ inline bool decays(Role role) {
     case Role::numeric_bias:
     case Role::numeric_missing:
     case Role::member_scale:
+    case Role::input_scale:
       return false;
     default:
       return true;
@@ -108,6 +109,7 @@ inline double penalty(const NetworkConfig& config, Role role) {
     case Role::numeric_bias:
     case Role::numeric_missing:
     case Role::member_scale:
+    case Role::input_scale:
       break;
   }
   return 0;

@@ -29,7 +29,7 @@ K = TypeVar("K", bound=Kind)
 MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
-    "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm",
+    "learned_scale", "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm",
     "dtype", "deterministic",
 )  # fmt: skip
 

@@ -99,6 +99,10 @@ n_members : int or "auto", default="auto"
     one a column, and has its own weights for the logits; all else they share. They learn one by
     one, and the mean of what they predict is predicted. "auto" is {n_members}, and fewer the longer
     a fit on so many rows and columns would take, down to 1 for millions of rows.
+learned_scale : bool, default=False
+    Whether each column that the network reads, of embeddings as well, is multiplied by a learned
+    number first, the same for all members: RealMLP's scaling layer. The numbers begin at 1, and
+    learn at six times the rate unless the optimizer's ``rate_factors`` say otherwise.
 cross_initializer : {initializer}, default="truncated_normal"
     {about_initializers}
 deep_initializer : {initializer}, default="glorot_uniform"
@@ -257,6 +261,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "cross_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     "dropout_schedule": [StrOptions(set(DROPOUT_SCHEDULES)), Schedule],
     "layer_norm": ["boolean"],
+    "learned_scale": ["boolean"],
     "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],

@@ -106,6 +106,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         dropout_schedule: PlannedScheduleChoice = "constant",
         layer_norm: bool = False,
         n_members: int | Literal["auto"] = "auto",
+        learned_scale: bool = False,
         cross_initializer: Initializer = "truncated_normal",
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",

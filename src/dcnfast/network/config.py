@@ -46,6 +46,8 @@ class NetworkConfig:
         F of each of them, of the embeddings that have any.
     n_members : int
         E. Each member multiplies the columns by numbers of its own and has its own head.
+    learned_scale : bool
+        Whether each column of x0 is multiplied by a learned number, the same for all members.
     wide : bool
         Whether a linear part, on ids and dense columns, is added to the logits.
     cross : str
@@ -95,6 +97,7 @@ class NetworkConfig:
     numeric_width: int = 0
     numeric_frequencies: int = 0
     n_members: int = 1
+    learned_scale: bool = False
     wide: bool = False
     cross: CrossName = "matrix"
     cross_layers: int = 0
@@ -178,6 +181,7 @@ class NetworkConfig:
             rows
             + numeric
             + (E * self.n_columns if E > 1 else 0)
+            + (D if self.learned_scale else 0)
             + L * (cross + (D if self.cross_bias else 0))
             + deep
             + self.n_outputs * (E * (parts.head_width(D) + 1) + wide)

@@ -245,7 +245,7 @@ class ReferenceNetwork:
         g = {name: np.sum([one[name] for one in gradients], axis=0) for name in gradients[0]}
         if E > 1:
             g |= {name: np.stack([one[name] for one in gradients]) for name in ("head_W", "head_b")}
-            g["member_r"] = self.inputs.scales_backward(dr)
+        g |= self.inputs.scales_backward(dr, p)
         self.inputs.stack_backward(dx, g, p, ids, dense)
         return total / n, {name: g[name] for name in self.shapes()}
 

@@ -54,6 +54,10 @@ class _PlannedSchedule(Option):
 SCHEDULE = _PlannedSchedule("a schedule", lambda given: isinstance(given, str | Schedule))
 
 
+# of roles that have none by default: as in Holzmüller et al. (2024), "Better by Default"
+RATES: Mapping[str, float] = {"input_scale": 6.0}
+
+
 @dataclass(frozen=True)
 class OptimizerStep:
     """What a step takes. An optimizer leaves alone what it has no use for.
@@ -120,7 +124,8 @@ class Optimizer(Kind):
 
     def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         """Return the numbers of a step, in a network of that dtype."""
-        factors = {role: float(factor) for role, factor in (self.rate_factors or {}).items()}
+        given = {**RATES, **(self.rate_factors or {})}
+        factors = {role: float(factor) for role, factor in given.items()}
         return replace(self._step(learning_rate, dtype), rate_factors=factors)
 
     def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
@@ -146,8 +151,9 @@ class Adam(Optimizer):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
+        and "shift".
     """
 
     name = "adam"
@@ -208,8 +214,9 @@ class AdamW(Adam):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
+        and "shift".
     """
 
     name = "adamw"
@@ -260,8 +267,9 @@ class Adagrad(Optimizer):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
+        and "shift".
     """
 
     name = "adagrad"
@@ -296,8 +304,9 @@ class RowwiseAdagrad(Adagrad):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
+        and "shift".
     """
 
     name = "rowwise_adagrad"
@@ -320,8 +329,9 @@ class SGD(Optimizer):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
+        and "shift".
     """
 
     name = "sgd"
