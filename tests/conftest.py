@@ -41,6 +41,7 @@ OPTIONS = {
     "preactivation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
     "hidden": [(), (9,), (17, 8)],
     "activation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
+    "parametric_activation": [False, True],
     "structure": ["parallel", "stacked", "stacked_parallel"],
     "dropout": [0.0, 0.3],
     "cross_dropout": [0.0, 0.4],
@@ -72,6 +73,8 @@ def draw_options(rng):
         drawn["label_smoothing"] = 0.0
     if not drawn["hidden"]:
         drawn |= {"activation": "relu", "dropout": 0.0, "layer_norm": False}
+    if drawn["activation"] == "identity" or not drawn["hidden"]:
+        drawn["parametric_activation"] = False
     return drawn
 
 

@@ -209,6 +209,7 @@ class NetworkConfig:
         structure: str,
         dropout: float,
         cross_dropout: float,
+        parametric_activation: bool,
         layer_norm: bool,
         n_outputs: int,
         loss: str,

@@ -33,6 +33,7 @@ CONFIG = {
     "alpha_deep": 0.1, "ema_decay": 0.9, "sparse_adam": "exact", "deterministic": "threads",
     "numeric_embedding": "piecewise", "numeric_bins": [], "numeric_scales": [], "n_members": 1,
     "numeric_width": 0, "numeric_frequencies": 0, "learned_scale": True,
+    "parametric_activation": True,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [

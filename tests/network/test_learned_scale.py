@@ -149,7 +149,7 @@ def test_every_optimizer_has_their_rate_and_weight_decay_leaves_them(table):
     for kind in OPTIMIZERS.values():
         assert kind().step(0.1, "float32").rate_factors["input_scale"] == 6
         named = kind(rate_factors={"input_scale": 2, "bias": 3}).step(0.1, "float32")
-        assert named.rate_factors == {"input_scale": 2, "bias": 3}
+        assert [named.rate_factors[role] for role in ("input_scale", "bias")] == [2, 3]
     optimizer = AdamW(weight_decay=100.0, rate_factors={"input_scale": 1e-9})
     scale = DCNRegressor(optimizer=optimizer, **FAST).fit(*table).parameters_["input_scale"]
     np.testing.assert_allclose(scale, 1, atol=1e-6)

@@ -41,6 +41,7 @@ struct NetworkConfig {
   Activation activation = Activation::identity;
   Structure structure = Structure::parallel;
   double dropout = 0, cross_dropout = 0;  // of hidden units, of xL
+  bool parametric_activation = false;     // whether each hidden unit learns how bent it is
   bool layer_norm = false;
   std::size_t n_outputs = 1;  // C
   std::size_t n_members = 1;  // E

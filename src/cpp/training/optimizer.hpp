@@ -84,6 +84,7 @@ inline bool decays(Role role) {
     case Role::numeric_missing:
     case Role::member_scale:
     case Role::input_scale:
+    case Role::activation:
       return false;
     default:
       return true;
@@ -110,6 +111,7 @@ inline double penalty(const NetworkConfig& config, Role role) {
     case Role::numeric_missing:
     case Role::member_scale:
     case Role::input_scale:
+    case Role::activation:
       break;
   }
   return 0;

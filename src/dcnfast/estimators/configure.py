@@ -29,8 +29,8 @@ K = TypeVar("K", bound=Kind)
 MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
-    "learned_scale", "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm",
-    "dtype", "deterministic",
+    "learned_scale", "wide", "cross_layers", "activation", "structure",
+    "dropout", "layer_norm", "dtype", "deterministic",
 )  # fmt: skip
 
 
@@ -84,6 +84,9 @@ def configure(
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
     described |= {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    # the identity is what it is bent to
+    bends = estimator.parametric_activation and estimator.activation != "identity"
+    described["parametric_activation"] = bends
     described |= kind_of(CROSSES, estimator).engine_options(D)
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse

@@ -76,6 +76,10 @@ hidden_layer_sizes : sequence of int, or int, default=(256, 256)
     Widths of the deep part; a number is one layer. () leaves a plain cross network.
 activation : {activation}, default="relu"
     Of the deep part; gelu in its tanh form.
+parametric_activation : bool, default=False
+    Whether each hidden unit learns how much of its activation it uses, RealMLP's (1 - a) z +
+    a act(z). a begins at 1, and learns at a tenth of the rate unless the optimizer's
+    ``rate_factors`` say otherwise. Without effect on "identity".
 structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
     both, with a deep part of its own for each.
@@ -262,6 +266,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "dropout_schedule": [StrOptions(set(DROPOUT_SCHEDULES)), Schedule],
     "layer_norm": ["boolean"],
     "learned_scale": ["boolean"],
+    "parametric_activation": ["boolean"],
     "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],

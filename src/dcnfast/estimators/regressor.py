@@ -99,6 +99,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         preactivation: Activation = "identity",
         hidden_layer_sizes: Sequence[int] | int = (256, 256),
         activation: Activation = "relu",
+        parametric_activation: bool = False,
         structure: Structure = "parallel",
         wide: bool = False,
         dropout: float = 0.1,

@@ -68,6 +68,8 @@ class NetworkConfig:
         See :class:`dcnfast.DCNRegressor`.
     dropout, cross_dropout : float
         Share of hidden units, and of the numbers of xL, left out in training.
+    parametric_activation : bool
+        Whether each hidden unit has (1 - a) z + a act(z) for act(z), with a learned.
     layer_norm : bool
         Whether the deep part normalises before its activations.
     n_outputs : int
@@ -110,6 +112,7 @@ class NetworkConfig:
     structure: Structure = "parallel"
     dropout: float = 0.0
     cross_dropout: float = 0.0
+    parametric_activation: bool = False
     layer_norm: bool = False
     n_outputs: int = 1
     loss: LossName = "squared_error"
@@ -170,7 +173,7 @@ class NetworkConfig:
         rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
         cross = CROSSES[self.cross].weights_of_a_layer(self.cross_sizes)
         parts = topology(self)
-        vectors = 3 if self.layer_norm else 1
+        vectors = 1 + 2 * self.layer_norm + self.parametric_activation
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum((inputs + vectors) * outputs for inputs, outputs in layers)
         wide = self.n_dense if self.wide else 0

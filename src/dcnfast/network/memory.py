@@ -204,7 +204,7 @@ class _Counter:
         preactivated = c.preactivation != "identity"
         strides = {"D": D, "R": self.stride(self.R)}
         cross = CROSSES[c.cross].activations(strides, L, preactivated)
-        keeps_input = ACTIVATIONS[c.activation].keeps_input
+        keeps_input = ACTIVATIONS[c.activation].keeps_input or c.parametric_activation
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
         deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
         deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)

@@ -55,7 +55,7 @@ SCHEDULE = _PlannedSchedule("a schedule", lambda given: isinstance(given, str | 
 
 
 # of roles that have none by default: as in Holzmüller et al. (2024), "Better by Default"
-RATES: Mapping[str, float] = {"input_scale": 6.0}
+RATES: Mapping[str, float] = {"input_scale": 6.0, "activation": 0.1}
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ class Adam(Optimizer):
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
         "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
-        and "shift".
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adam"
@@ -215,8 +215,8 @@ class AdamW(Adam):
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
         "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
-        and "shift".
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adamw"
@@ -268,8 +268,8 @@ class Adagrad(Optimizer):
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
         "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
-        and "shift".
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adagrad"
@@ -305,8 +305,8 @@ class RowwiseAdagrad(Adagrad):
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
         "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
-        and "shift".
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "rowwise_adagrad"
@@ -330,8 +330,8 @@ class SGD(Optimizer):
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
         "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale"
-        and "shift".
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "sgd"
