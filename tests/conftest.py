@@ -32,6 +32,7 @@ OPTIONS = {
     "numeric_bins": [(), (3, 1, 40)],
     "numeric_embedding": ["piecewise", "periodic", "periodic_relu"],
     "n_members": [1, 3],
+    "learned_scale": [False, True],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated"],
     "cross_layers": [0, 1, 3],
@@ -40,6 +41,7 @@ OPTIONS = {
     "preactivation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
     "hidden": [(), (9,), (17, 8)],
     "activation": ["identity", "relu", "tanh", "sigmoid", "gelu"],
+    "parametric_activation": [False, True],
     "structure": ["parallel", "stacked", "stacked_parallel"],
     "dropout": [0.0, 0.3],
     "cross_dropout": [0.0, 0.4],
@@ -71,6 +73,8 @@ def draw_options(rng):
         drawn["label_smoothing"] = 0.0
     if not drawn["hidden"]:
         drawn |= {"activation": "relu", "dropout": 0.0, "layer_norm": False}
+    if drawn["activation"] == "identity" or not drawn["hidden"]:
+        drawn["parametric_activation"] = False
     return drawn
 
 

@@ -196,6 +196,7 @@ class NetworkConfig:
         numeric_width: int,
         numeric_frequencies: int,
         n_members: int,
+        learned_scale: bool,
         wide: bool,
         cross: str,
         cross_layers: int,
@@ -208,6 +209,7 @@ class NetworkConfig:
         structure: str,
         dropout: float,
         cross_dropout: float,
+        parametric_activation: bool,
         layer_norm: bool,
         n_outputs: int,
         loss: str,
@@ -342,8 +344,11 @@ class _TrainingState(Generic[_T]):
         optimizer: OptimizerOptions,
         seed: int,
         n_threads: int,
-        # what the learning rate is multiplied by in each batch; None for 1
+        # what the learning rate, the weight decay and the rates of dropout are multiplied by in
+        # each batch; None for 1
         rates: npt.NDArray[np.float64] | None = None,
+        decays: npt.NDArray[np.float64] | None = None,
+        dropouts: npt.NDArray[np.float64] | None = None,
     ) -> tuple[float, int, bool]: ...
 
 class TrainingStateF32(_TrainingState[np.float32]): ...

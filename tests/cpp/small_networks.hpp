@@ -51,6 +51,8 @@ inline dcn::NetworkConfig full_network(const char* cross, dcn::Structure structu
   config.cross_bias = config.cross == "vector";
   config.dropout = 0.1;
   config.layer_norm = true;
+  config.parametric_activation = true;
+  config.learned_scale = structure == dcn::Structure::stacked;
   config.alpha_embedding = 1e-3;
   config.ema_decay = 0.9;
   config.sparse_adam =

@@ -186,6 +186,27 @@ void vector_layers(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t D
     CHECK(m->intact());
 }
 
+template <class T> void parametric(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t O) {
+  using M = Watched<T>;
+  M z(rows, O, M::tile, 1), dh(rows, O, M::tile, 2), a(1, O, M::dense, 3);
+  M h(rows, O, M::tile), dz(rows, O, M::tile), da(1, O, M::dense);
+  k.parametric_forward(h.data(), z.data(), a.data(), rows, O, kRelu);
+  k.parametric_backward(dz.data(), da.data(), dh.data(), z.data(), a.data(), rows, O, kRelu);
+  const double near = tolerance<T>(4) * 8;
+  for (std::size_t o = 0; o < O; ++o) {
+    const double share = a.at(0, o);
+    double want_da = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const double x = z.at(r, o), d = dh.at(r, o), bent = std::max(x, 0.0);
+      CHECK_NEAR(h.at(r, o), (1 - share) * x + share * bent, near);
+      CHECK_NEAR(dz.at(r, o), d * (1 - share + (x > 0 ? share : 0)), near);
+      want_da += d * (bent - x);
+    }
+    CHECK_NEAR(da.at(0, o), want_da, tolerance<T>(rows) * static_cast<double>(rows + 1));
+  }
+  for (M* m : {&z, &dh, &a, &h, &dz, &da}) CHECK(m->intact());
+}
+
 template <class T> void layer_norm(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t O) {
   using M = Watched<T>;
   M z(rows, O, M::tile, 1), dhn(rows, O, M::tile, 2), scale(1, O, M::dense, 3);
@@ -283,6 +304,7 @@ template <class T> void all_sizes(const dcn::KernelTable<T>& k) {
       dense_layer<T>(k, rows, 5, width);
       matrix_layer<T>(k, rows, width);
       layer_norm<T>(k, rows, width);
+      parametric<T>(k, rows, width);
       dropout<T>(k, rows, width);
       if (rows > 0)
         for (const std::size_t L : {0, 1, 2, 3, 4}) vector_layers<T>(k, rows, width, L);

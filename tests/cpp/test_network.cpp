@@ -28,7 +28,7 @@ template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_
     result.losses.push_back(training
                                 .train_epoch(
                                     table, data.order.data(), kRows, 128, {.learning_rate = 0.03},
-                                    nullptr, 7, n_threads, [](void*) { return false; }, nullptr)
+                                    {}, 7, n_threads, [](void*) { return false; }, nullptr)
                                 .loss);
   result.losses.push_back(
       training.compute_gradients(table, data.order.data(), kRows, 7, n_threads));
@@ -78,7 +78,7 @@ TEST(network_interrupted_between_batches) {
   const Data<float> data(config, draw);
   int calls = 0;
   const dcn::EpochResult result = training.train_epoch(
-      data.table(), data.order.data(), kRows, 70, {}, nullptr, 1, 2,
+      data.table(), data.order.data(), kRows, 70, {}, {}, 1, 2,
       [](void* n) { return ++*static_cast<int*>(n) == 3; }, &calls);
   CHECK(result.stop == dcn::Stop::interrupted);
   CHECK(result.n_batches == 2 && training.step() == 2);
@@ -106,7 +106,7 @@ TEST(network_trains_batches_of_unequal_size) {
       losses.push_back(training
                            .train_epoch(
                                {nullptr, dense.data(), target.data(), nullptr, n}, order.data(), n,
-                               batch, {.learning_rate = 0.03}, nullptr, 7, n_threads,
+                               batch, {.learning_rate = 0.03}, {}, 7, n_threads,
                                [](void*) { return false; }, nullptr)
                            .loss);
   }

@@ -32,7 +32,8 @@ CONFIG = {
     "loss": "squared_error", "label_smoothing": 0.1, "alpha_embedding": 0.1, "alpha_cross": 0.1,
     "alpha_deep": 0.1, "ema_decay": 0.9, "sparse_adam": "exact", "deterministic": "threads",
     "numeric_embedding": "piecewise", "numeric_bins": [], "numeric_scales": [], "n_members": 1,
-    "numeric_width": 0, "numeric_frequencies": 0,
+    "numeric_width": 0, "numeric_frequencies": 0, "learned_scale": True,
+    "parametric_activation": True,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [
@@ -197,6 +198,7 @@ def of_training():
     seeds = [-1, 2**64, 1.5, None]
     count = [0, *NO_COUNT, 2**64]
     steps = [2**32, 2**63, 2**64, -1, None, 0.5, math.nan]
+    bad_factors = [np.ones(3), *(np.full(2, bad) for bad in (math.nan, -1.0, math.inf)), [1, 2]]
     rows, bad_rows = table(), [None, 1, ARRAYS, np.ones((6, 3)), state, *other_tables()]
     return {
         "TrainingState": (
@@ -213,9 +215,10 @@ def of_training():
             {0: bad_rows, 1: [order[:0], *bad_order], 2: seeds, 3: THREADS},
         ),
         "train_epoch": (
-            state.train_epoch, (rows, order, 4, OptimizerStep(0.1).compile(), 0, 2, np.ones(2)),
+            state.train_epoch,
+            (rows, order, 4, OptimizerStep(0.1).compile(), 0, 2, *np.ones((3, 2))),
             {0: bad_rows, 1: bad_order, 2: count, 3: [None, "adam", 1], 4: seeds, 5: THREADS,
-             6: [np.ones(3), np.full(2, math.nan), np.full(2, -1.0), np.full(2, math.inf), [1, 2]]},
+             **dict.fromkeys((6, 7), bad_factors), 8: [*bad_factors, np.full(2, 1.5)]},
         ),
     }  # fmt: skip
 
@@ -290,10 +293,10 @@ def of_module():
 SURFACES = {"ops": of_ops, "network": of_network, "training": of_training, "rows": of_rows}
 SURFACES["module"] = of_module
 # by place: arguments that may be None, and axes of arguments that may be as long as they are
-WEIGHTS = dict.fromkeys(("squared_error", "log_loss", "softmax_loss", "poisson_loss"), 2) | {
-    "evaluate": 3,
-    "train_epoch": 6,
-    "Table": 4,
+WEIGHTS = dict.fromkeys(("squared_error", "log_loss", "softmax_loss", "poisson_loss"), (2,)) | {
+    "evaluate": (3,),
+    "train_epoch": (6, 7, 8),
+    "Table": (4,),
 }
 FREE_AXES = dict.fromkeys([f"cross_{kind}" for kind in CROSSES], (0, 0)) | {
     "embedding": (0, 0), "dense": (0, 0), "layer_norm": (0, 0), "softmax_loss": (0, 1),
@@ -309,7 +312,7 @@ def bad_calls(name, arguments, bad):
         if isinstance(good, np.ndarray):
             values += not_an_array_like(good, {axis} if place == free_place else set())
         for value in values:
-            if value is None and WEIGHTS.get(name) == place:
+            if value is None and place in WEIGHTS.get(name, ()):
                 continue
             if (name, place) == ("ColumnScales", free_place) and isinstance(value, list):
                 continue  # no indicators

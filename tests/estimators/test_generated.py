@@ -91,6 +91,8 @@ PARAMETERS = {
     "dropout": st.sampled_from([0, 0.5]),
     "cross_dropout": st.sampled_from([0, 0.5]),
     "layer_norm": st.booleans(),
+    "parametric_activation": st.booleans(),
+    "learned_scale": st.booleans(),
     "categorical_features": st.sampled_from(["from_dtype", None, [0], [True], ["c0"]]),
     "embedding_dim": st.sampled_from(["auto", 1, 3, {"c0": 2}]),
     "min_frequency": st.sampled_from([None, 2, 0.3]),

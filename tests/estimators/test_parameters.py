@@ -12,13 +12,8 @@ from dcnfast.testing import force_isa
 
 ALL = sorted(DCNClassifier().get_params())
 NO_EFFECT_ON_BITS = {
-    "n_jobs",
-    "verbose",
-    "warm_start",
-    "class_weight",
-    "label_smoothing",
-    "deterministic",
-}  # tested elsewhere
+    "n_jobs", "verbose", "warm_start", "class_weight", "label_smoothing", "deterministic",
+}  # tested elsewhere  # fmt: skip
 
 # parameter -> another value, and what else must be set for it to matter
 EFFECTS = {
@@ -30,10 +25,12 @@ EFFECTS = {
     "preactivation": ("tanh", {"learning_rate_init": 0.01}),
     "hidden_layer_sizes": ((4,), {}),
     "activation": ("tanh", {}),
+    "parametric_activation": (True, {"optimizer": optimizers.Adam(rate_factors={"activation": 9})}),
     "structure": ("stacked", {}),
     "wide": (True, {}),
     "dropout": (0.3, {}),
     "cross_dropout": (0.3, {}),
+    "dropout_schedule": ("cosine", {"dropout": 0.3}),
     "layer_norm": (True, {}),
     "cross_initializer": ("glorot_uniform", {}),
     "deep_initializer": ("he_normal", {}),
@@ -46,6 +43,7 @@ EFFECTS = {
     "numeric_scaling": ("quantile", {}),
     "numeric_embedding": ("piecewise", {}),
     "n_members": (2, {}),
+    "learned_scale": (True, {"learning_rate_init": 0.01}),
     "numeric_clip": (False, {"early_stopping": True, "validation_fraction": 0.5}),
     "loss": (None, {}),  # another one for each estimator
     "alpha": (0.1, {}),
@@ -256,7 +254,10 @@ NONSENSE = {
     "wide": ["x", None, 3],
     "dropout": [-0.1, 1, 1.5, np.nan, "x", None],
     "cross_dropout": [-0.1, 1, 1.5, np.nan, "x", None],
+    "dropout_schedule": ["plateau", "linear", None, 0.5, schedules.Plateau()],
     "layer_norm": ["x", None, 3],
+    "parametric_activation": ["x", None, 3],
+    "learned_scale": ["x", None, 3],
     "cross_initializer": ["zeros", None],
     "deep_initializer": ["zeros", None],
     "categorical_features": ["all", ["e"], ["city", 1], [7], [-1], [True], [[1]], [1.5], [None], 3],

@@ -31,6 +31,7 @@ OBJECTS = [
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
+    AdamW(weight_decay_schedule="cosine"),
     Adagrad(epsilon=1e-3),
     RowwiseAdagrad(epsilon=1e-3),
     SGD(rate_factors={"bias": 0.5, "embedding": 2.0}),
@@ -39,6 +40,7 @@ OBJECTS = [
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
     Piecewise(width=4, max_bins=9, max_distinct=0),
+    Piecewise(edges="tree", min_samples_leaf=16),
     Periodic(width=3, frequencies=5, sigma=1.0),
     PeriodicRelu(width=1, sigma=0.01),
     TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
@@ -144,6 +146,8 @@ BAD = {
     "width": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_bins": (Piecewise, [0, -1, 4097], [8.0, "8", None, True]),
     "max_distinct": (Piecewise, [-1, 4097], [8.0, "8", None, True]),
+    "edges": (Piecewise, ["uniform", ""], [None, 3]),
+    "min_samples_leaf": (Piecewise, [0, -1], [8.0, "8", None, True]),
     "frequencies": (Periodic, [0, -1, 4097], [8.0, "8", None, True]),
     "sigma": (PeriodicRelu, [0, -0.1, np.nan, np.inf], [None, "x", True]),
     "rate_factors": (
@@ -152,6 +156,7 @@ BAD = {
         ["x", 3, ["bias"], {"bias": "x"}, {"bias": None}, {"bias": True}],
     ),
     "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
+    "weight_decay_schedule": (AdamW, ["linear", "plateau", Plateau()], [None, 3, Adam(), Cosine]),
 }
 
 
@@ -175,6 +180,25 @@ def test_bad_options_are_named(name):
             text = re.escape(f"somewhere: {name} of {kind.__name__} is {value!r}, want ")
             with pytest.raises(error, match=text):
                 kind(**{name: value}).check("somewhere")
+
+
+def test_an_option_may_have_options():
+    kind = AdamW(weight_decay_schedule=FlatCosine(flat=0.25), beta_1=0.5)
+    assert kind.get_params()["weight_decay_schedule__flat"] == 0.25
+    assert "weight_decay_schedule__flat" not in kind.get_params(deep=False)
+    assert repr(kind) == "AdamW(weight_decay_schedule=FlatCosine(flat=0.25), beta_1=0.5)"
+    copied = clone(kind).set_params(weight_decay_schedule__flat=0.5, beta_1=0.25)
+    assert copied.weight_decay_schedule == FlatCosine(flat=0.5)
+    assert (copied.beta_1, kind.weight_decay_schedule) == (0.25, FlatCosine(flat=0.25))
+    kind.set_params(weight_decay_schedule__final=0.5, weight_decay_schedule=Cosine())
+    assert kind.weight_decay_schedule == Cosine(final=0.5)
+    assert hash(kind) == hash(AdamW(weight_decay_schedule=Cosine(final=0.5), beta_1=0.5))
+    for unknown in ("weight_decay_schedule__flat", "beta_1__flat", "decay__flat"):
+        with pytest.raises(ValueError, match="is no option of "):
+            kind.set_params(beta_1=0.9, **{unknown: 0.1})
+    assert kind == AdamW(weight_decay_schedule=Cosine(final=0.5), beta_1=0.5)
+    with pytest.raises(ValueError, match="final of Cosine is 2, want a number in"):
+        AdamW(weight_decay_schedule=Cosine(final=2)).check("somewhere")
 
 
 def test_families_resolve_names_and_objects():

@@ -20,7 +20,12 @@ from dcnfast.network.model import Model
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbeddingName, Piecewise
 from dcnfast.reference.network import ReferenceNetwork
 from dcnfast.training.optimizers import OPTIMIZERS, OptimizerName
-from dcnfast.training.schedules import SCHEDULES, ScheduleName
+from dcnfast.training.schedules import (
+    DROPOUT_SCHEDULES,
+    SCHEDULES,
+    PlannedScheduleName,
+    ScheduleName,
+)
 
 FAMILIES = [CROSSES, LOSSES, OPTIMIZERS]
 KINDS = [kind for family in FAMILIES for kind in family.values()]
@@ -41,6 +46,7 @@ def test_type_checkers_know_the_names_of_the_records():
     assert set(get_args(CrossName)) == set(CROSSES)
     assert set(get_args(OptimizerName)) == set(OPTIMIZERS)
     assert set(get_args(ScheduleName)) == set(SCHEDULES)
+    assert set(get_args(PlannedScheduleName)) == set(DROPOUT_SCHEDULES)
     assert set(get_args(NumericEmbeddingName)) == set(NUMERIC_EMBEDDINGS)
     assert set(get_args(config.Activation)) == set(ACTIVATIONS)
     assert set(get_args(Initializer)) == set(INITIALIZERS)
@@ -62,6 +68,7 @@ def test_what_an_embedding_of_numbers_says_of_itself(kind):
 def test_the_encoder_gets_plain_numbers():
     rule = Piecewise(max_bins=np.int64(9), max_distinct=np.uint8(3)).rule()
     assert rule == Rule(max_bins=9, max_distinct=3)
+    assert Piecewise(edges="tree").rule() == Rule(48, 128, tree=True, min_rows=64)
     assert {type(rule.max_bins), type(rule.max_distinct)} == {int}
 
 

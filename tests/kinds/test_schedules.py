@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from dcnfast import DCNRegressor, schedules
+from dcnfast import DCNRegressor, _core, schedules
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
-from dcnfast.training.optimizers import OptimizerStep
-from dcnfast.training.schedules import SCHEDULES
+from dcnfast.training.optimizers import AdamW, OptimizerStep
+from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES
 from dcnfast.training.state import Training
 
 
@@ -101,6 +101,31 @@ def test_rows_that_wait_while_the_rate_is_0_move_when_it_rises(kind):
     np.testing.assert_allclose(*ends, rtol=1e-10)
 
 
+@pytest.mark.parametrize("sparse_adam", ["lazy", "exact"])
+def test_the_engine_takes_a_decay_a_batch(sparse_adam, rng):
+    """Batches with decays are epochs of one batch with that weight decay, on tables as well."""
+    config = NetworkConfig(
+        fields=(("city", 20, 4),), n_dense=3, cross_layers=1, sparse_adam=sparse_adam,
+        ema_decay=0.9, dtype="float64",
+    )  # fmt: skip
+    ids, dense = rng.integers(20, size=(40, 1)).astype(np.int32), rng.normal(size=(40, 3))
+    target, decays, rates = rng.normal(size=(40, 1)), (1.0, 0.0, 0.25, 3.0), (0.5, 1.0, 1.0, 0.1)
+    ends = []
+    for whole in (True, False):
+        training = Training(Model(config).initialize(np.random.RandomState(0)))
+        table = training.model.table(ids, dense, target, None)
+        if whole:
+            step = OptimizerStep(0.05, weight_decay=2.0, kind="adamw").compile()
+            factors = np.array(rates), np.array(decays)
+            training.state.train_epoch(table, np.arange(40), 10, step, 0, 1, *factors)
+        for batch, (rate, decay) in enumerate([] if whole else zip(rates, decays, strict=True)):
+            order = np.arange(10 * batch, 10 * batch + 10)
+            step = OptimizerStep(0.05 * rate, weight_decay=2.0 * decay, kind="adamw").compile()
+            training.state.train_epoch(table, order, 10, step, 0, 1)
+        ends.append(training.model.snapshot())
+    np.testing.assert_allclose(*ends, rtol=1e-12, atol=1e-15)
+
+
 ONE = {
     "n_members": 1, "numeric_embedding": None, "dropout": 0.0, "cross_dropout": 0.0,
     "random_state": 0,
@@ -135,3 +160,84 @@ def test_the_plan_is_max_iter_whether_training_stops_earlier_or_not():
     first, longer = (fit.loss_curve_[:4] for fit in fits)
     assert first[0] != longer[0]
     np.testing.assert_allclose(first[0], longer[0], rtol=0.05)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    return X, X[:, 0] * X[:, 1] + rng.normal(size=300)
+
+
+def fitted(data, **options):
+    fixed = ONE | {"max_iter": 20, "early_stopping": False, "learning_rate_init": 0.01}
+    return DCNRegressor(**fixed | options).fit(*data).predict(data[0])
+
+
+@pytest.mark.parametrize("name", DROPOUT_SCHEDULES)
+def test_dropout_and_weight_decay_go_as_planned(name, data):
+    """The constant changes no bit; any other is between its ends; objects are their names."""
+    for of_schedule, of_rate in (
+        (lambda s: {"dropout_schedule": s}, lambda r: {"dropout": r, "cross_dropout": r}),
+        (
+            lambda s: {"optimizer": AdamW(weight_decay=3.0, weight_decay_schedule=s)},
+            lambda r: {"optimizer": AdamW(weight_decay=10 * r)},
+        ),
+    ):
+        rate = of_rate(0.3)
+        plain = fitted(data, **rate)
+        got = fitted(data, **rate | of_schedule(name))
+        assert np.array_equal(got, plain) == (name == "constant")
+        np.testing.assert_array_equal(
+            got, fitted(data, **rate | of_schedule(DROPOUT_SCHEDULES[name]()))
+        )
+        assert not np.array_equal(got, fitted(data, **of_rate(0.0)))
+
+
+def test_without_dropout_its_schedule_says_nothing(data):
+    np.testing.assert_array_equal(fitted(data, dropout_schedule="cosine"), fitted(data))
+
+
+def test_schedules_in_a_fit_are_those_of_its_steps(data, monkeypatch):
+    """Epoch by epoch, planned for max_iter, each of what it is for."""
+    seen = []
+
+    def train(self, *arguments):
+        seen.append(arguments[6:])
+        return original(self, *arguments)
+
+    original = _core.TrainingStateF32.train_epoch
+    monkeypatch.setattr(_core.TrainingStateF32, "train_epoch", train)
+    optimizer = AdamW(weight_decay_schedule=schedules.FlatCosine(flat=0.25))
+    fitted(
+        data, batch_size=100, max_iter=4, dropout=0.1, learning_rate="exponential",
+        optimizer=optimizer, dropout_schedule=schedules.Cosine(warmup=0.5),
+    )  # fmt: skip
+    rates, decays, dropouts = (np.concatenate(each) for each in zip(*seen, strict=True))
+    np.testing.assert_array_equal(rates, schedules.Exponential().factors(0, 12, 12))
+    np.testing.assert_array_equal(decays, schedules.FlatCosine(flat=0.25).factors(0, 12, 12))
+    np.testing.assert_array_equal(dropouts, schedules.Cosine(warmup=0.5).factors(0, 12, 12))
+
+
+@pytest.mark.parametrize("plateau", ["plateau", schedules.Plateau()])
+def test_plateau_is_for_the_learning_rate_alone(plateau, data):
+    with pytest.raises(ValueError, match=r"dropout_schedule.*(must be a str among|want one of)"):
+        fitted(data, dropout_schedule=plateau)
+    text = r"optimizer: weight_decay_schedule of AdamW is .*lateau.*, want one of \['constant'"
+    with pytest.raises(ValueError, match=text):
+        fitted(data, optimizer=AdamW(weight_decay_schedule=plateau))
+
+
+def test_searches_reach_the_schedules():
+    model = DCNRegressor(
+        **ONE, optimizer=AdamW(weight_decay_schedule=schedules.Cosine()),
+        dropout_schedule=schedules.Cosine(),
+    )  # fmt: skip
+    names = "optimizer__weight_decay_schedule__final", "dropout_schedule__final"
+    assert [model.get_params()[name] for name in names] == [0, 0]
+    model.set_params(**dict.fromkeys(names, 0.5))
+    assert model.optimizer.weight_decay_schedule == schedules.Cosine(final=0.5)
+    assert model.dropout_schedule == schedules.Cosine(final=0.5)
+    text = "dropout_schedule__final is given and dropout_schedule is the name 'cosine', want an "
+    with pytest.raises(ValueError, match=text):
+        DCNRegressor(dropout_schedule="cosine").set_params(dropout_schedule__final=0.5)

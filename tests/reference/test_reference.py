@@ -19,6 +19,7 @@ CASES = {
     for activation in ("identity", "relu", "tanh", "sigmoid", "gelu")
 }
 for activation in ("relu", "tanh", "sigmoid", "gelu"):
+    CASES[f"parametric {activation}"] = ((B, H), [(B, H), (H,)], (activation,))
     for kind in ("cross_matrix", "cross_lowrank"):
         CASES[f"{kind} {activation}"] = (*CASES[kind][:2], (0.3, activation))
 

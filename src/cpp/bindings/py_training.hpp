@@ -86,7 +86,9 @@ template <class T> class PyTraining {
   py::tuple train_epoch(const PyTable<T>& of_rows, const Array<std::int64_t>& order,
                         std::size_t batch_size, const OptimizerOptions& optimizer,
                         std::uint64_t seed, std::size_t n_threads,
-                        const std::optional<Array<double>>& rates) {
+                        const std::optional<Array<double>>& rates,
+                        const std::optional<Array<double>>& decays,
+                        const std::optional<Array<double>>& dropouts) {
     const char* name = "train_epoch";
     n_threads = check_threads(name, n_threads);
     const Table<T>& table = of_rows.of(name, checks());
@@ -95,15 +97,11 @@ template <class T> class PyTraining {
     const std::int64_t* rows = order.data();
     const auto n = static_cast<std::size_t>(order.shape(0));
     check_batch(name, std::min(n, batch_size), checks().n_fields());
-    const double* factors = nullptr;
-    if (rates.has_value()) {
-      const std::size_t n_batches = ceil_div(n, batch_size);
-      check_shape(name, "rates", *rates, {{"n_batches", static_cast<py::ssize_t>(n_batches)}});
-      factors = rates->data();
-      for (std::size_t i = 0; i < n_batches; ++i)
-        check_number(name, "a rate", factors[i], factors[i] >= 0 && std::isfinite(factors[i]),
-                     "a finite number, not negative");
-    }
+    constexpr double most = std::numeric_limits<double>::max();
+    const std::size_t n_batches = ceil_div(n, batch_size);
+    const BatchFactors factors{check_factors("rates", "a rate", rates, n_batches, most),
+                               check_factors("decays", "a decay", decays, n_batches, most),
+                               check_factors("dropouts", "a dropout", dropouts, n_batches, 1)};
     bool raised = false;
     EpochResult result{};
     {
@@ -121,6 +119,21 @@ template <class T> class PyTraining {
 
  private:
   const TableChecks<T>& checks() const noexcept { return network_.checks(); }
+
+  // of each batch; null where none are given
+  static const double* check_factors(const char* argument, const char* one,
+                                     const std::optional<Array<double>>& given,
+                                     std::size_t n_batches, double most) {
+    if (!given.has_value()) return nullptr;
+    check_shape("train_epoch", argument, *given,
+                {{"n_batches", static_cast<py::ssize_t>(n_batches)}});
+    const std::string wanted = most == 1 ? "a number in [0, 1]" : "a finite number, not negative";
+    for (std::size_t i = 0; i < n_batches; ++i) {
+      const double factor = given->data()[i];
+      check_number("train_epoch", one, factor, factor >= 0 && factor <= most, wanted.c_str());
+    }
+    return given->data();
+  }
 
   // Each row of a table notes its step in 32 bits.
   static void check_steps(const char* function, std::uint64_t step, std::size_t more) {

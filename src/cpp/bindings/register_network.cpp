@@ -151,7 +151,7 @@ double count_parameters(const NetworkConfig& c) {
   for (const Branch& branch : topology_of(c).branches) {
     double inputs = D;
     for (const std::size_t O : branch.hidden) {
-      deep += (inputs + 3) * number(O);
+      deep += (inputs + 4) * number(O);
       inputs = number(O);
     }
     head += inputs;
@@ -162,7 +162,8 @@ double count_parameters(const NetworkConfig& c) {
   const NumericKind kind = numeric_kind(c.numeric_embedding);
   for (const std::size_t bins : c.numeric_bins)
     numeric += kind.count(number(bins), number(c.numeric_width), number(c.numeric_frequencies));
-  return tables + numeric + number(c.cross_layers) * (layer + D) + deep + E * (C * (head + D) + D);
+  return tables + numeric + number(c.cross_layers) * (layer + D) + deep + E * (C * (head + D) + D) +
+         D;
 }
 
 void check_config(const NetworkConfig& c) {
@@ -211,11 +212,12 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           const std::string& numeric_embedding,
                           std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
                           std::size_t numeric_width, std::size_t numeric_frequencies,
-                          std::size_t n_members, bool wide, const std::string& cross,
-                          std::size_t cross_layers, std::size_t cross_rank, double diag_scale,
-                          bool cross_bias, const std::string& preactivation,
-                          std::vector<std::size_t> hidden, const std::string& activation,
-                          const std::string& structure, double dropout, double cross_dropout,
+                          std::size_t n_members, bool learned_scale, bool wide,
+                          const std::string& cross, std::size_t cross_layers,
+                          std::size_t cross_rank, double diag_scale, bool cross_bias,
+                          const std::string& preactivation, std::vector<std::size_t> hidden,
+                          const std::string& activation, const std::string& structure,
+                          double dropout, double cross_dropout, bool parametric_activation,
                           bool layer_norm, std::size_t n_outputs, const std::string& loss,
                           double label_smoothing, double alpha_embedding, double alpha_cross,
                           double alpha_deep, double ema_decay, const std::string& sparse_adam,
@@ -242,6 +244,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.numeric_width = numeric_width;
   c.numeric_frequencies = numeric_frequencies;
   c.n_members = n_members;
+  c.learned_scale = learned_scale;
   c.wide = wide;
   c.cross = cross_kind(cross).name;
   c.cross_layers = cross_layers;
@@ -257,6 +260,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                                    {"stacked_parallel", Structure::stacked_parallel}});
   c.dropout = dropout;
   c.cross_dropout = cross_dropout;
+  c.parametric_activation = parametric_activation;
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
   c.loss = loss_named(loss);
@@ -283,10 +287,11 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       },
       py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("numeric_embedding"),
       py::arg("numeric_bins"), py::arg("numeric_scales"), py::arg("numeric_width"),
-      py::arg("numeric_frequencies"), py::arg("n_members"), py::arg("wide"), py::arg("cross"),
-      py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
-      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
-      py::arg("dropout"), py::arg("cross_dropout"), py::arg("layer_norm"), py::arg("n_outputs"),
+      py::arg("numeric_frequencies"), py::arg("n_members"), py::arg("learned_scale"),
+      py::arg("wide"), py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"),
+      py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
+      py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
+      py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
       py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
       py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
       py::arg("deterministic"));

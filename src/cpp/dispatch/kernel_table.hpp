@@ -308,6 +308,12 @@ template <class T> struct KernelTable {
   void (*layer_norm_backward)(T* dz, T* dscale, T* dshift, const T* dhn, const T* hn, const T* y,
                               const T* xhat, const T* inv, const T* scale, std::size_t Trows,
                               std::size_t O, Activation activation);
+  // z (T,O), a (O) -> h = (1 - a) z + a act(z) (T,O)
+  void (*parametric_forward)(T* h, const T* z, const T* a, std::size_t Trows, std::size_t O,
+                             Activation activation);
+  // dh (T,O) -> dz (T,O), which may be dh; da (O)
+  void (*parametric_backward)(T* dz, T* da, const T* dh, const T* z, const T* a, std::size_t Trows,
+                              std::size_t O, Activation activation);
   // out = h times the mask of the rows first_row, first_row + 1, ... of the batch (T,W). It is
   // linear, so it is its own backward; out may be h
   void (*dropout)(T* out, const T* h, std::uint64_t stream, std::uint32_t threshold,

@@ -16,6 +16,7 @@
 #include "kernels/activations.inl"
 #include "kernels/dense.inl"
 #include "kernels/layer_norm.inl"
+#include "kernels/parametric.inl"
 #include "kernels/dropout.inl"
 #include "kernels/combine.inl"
 #include "kernels/losses/all.inl"
@@ -59,6 +60,8 @@ template <class T> constexpr KernelTable<T> make_table() {
       .dense_backward = dense_backward<T>,
       .layer_norm_forward = layer_norm_forward<T>,
       .layer_norm_backward = layer_norm_backward<T>,
+      .parametric_forward = parametric_forward<T>,
+      .parametric_backward = parametric_backward<T>,
       .dropout = dropout<T>,
       .combine_forward = combine_forward<T>,
       .combine_backward = combine_backward<T>,

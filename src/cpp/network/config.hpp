@@ -29,6 +29,7 @@ struct NetworkConfig {
   std::vector<double> numeric_scales;           // (J) s of their pieces
   std::size_t numeric_width = 0;                // K of their embeddings
   std::size_t numeric_frequencies = 0;          // F of each, of the kinds that have any
+  bool learned_scale = false;  // whether each column of x0 is multiplied by a learned number
   bool wide = false;
   std::string cross = "matrix";  // one of cross_kinds()
   std::size_t cross_layers = 0;  // L
@@ -40,6 +41,7 @@ struct NetworkConfig {
   Activation activation = Activation::identity;
   Structure structure = Structure::parallel;
   double dropout = 0, cross_dropout = 0;  // of hidden units, of xL
+  bool parametric_activation = false;     // whether each hidden unit learns how bent it is
   bool layer_norm = false;
   std::size_t n_outputs = 1;  // C
   std::size_t n_members = 1;  // E

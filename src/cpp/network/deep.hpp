@@ -13,9 +13,9 @@
 namespace dcn {
 
 template <class T> struct DeepTile {
-  std::vector<T*> h;     // N+1 pointers to (T, width of the layer); h[0] is given
-  std::vector<T*> a;     // N pointers, act(..) before dropout; h[i+1] itself without dropout
-  std::vector<T*> z;     // N pointers, what gelu's slope needs, else null
+  std::vector<T*> h;  // N+1 pointers to (T, width of the layer); h[0] is given
+  std::vector<T*> a;  // N pointers, act(..) before dropout; h[i+1] itself without dropout
+  std::vector<T*> z;  // N pointers, what gelu's slope and a parametric activation need, else null
   std::vector<T*> xhat;  // N pointers, normalised z; null without layer normalisation
   std::vector<T*> inv;   // N pointers to (T)
   T *dz = nullptr, *dh = nullptr, *dh_other = nullptr;  // scratch, (T, widest layer)
@@ -30,7 +30,8 @@ template <class T> class DeepPart {
   DeepPart(const NetworkConfig& config, const Branch& branch, std::size_t first_stream);
 
   // NAME_W_i (O,I), NAME_b_i (O) and, with layer normalisation, NAME_scale_i and NAME_shift_i (O)
-  // for every hidden layer, behind the name of the branch
+  // for every hidden layer, NAME_a_i (O) if activations are parametric, behind the name of the
+  // branch
   void add(Layout& layout);
   void pack(Packings<T>& packings, const T* parameters);
   DeepTile<T> carve(Carver<T>& carver, T* h0, std::size_t rows) const;
@@ -53,6 +54,10 @@ template <class T> class DeepPart {
   std::size_t width() const noexcept { return widths_.back(); }  // H
 
  private:
+  // what a layer ends with, but for a parametric activation behind it
+  Activation activation() const noexcept {
+    return parametric_ ? Activation::identity : activation_;
+  }
   // W of a layer; the first may be shared
   Packed<T> weights(const DeepTile<T>& tile, std::size_t i) const {
     Packed<T> packed = packed_[i].view();
@@ -63,11 +68,11 @@ template <class T> class DeepPart {
   std::string name_;
   BranchInput input_;
   Activation activation_;
-  bool layer_norm_;
+  bool layer_norm_, parametric_;
   Dropout dropout_;
   std::size_t first_stream_;
-  std::vector<std::size_t> widths_;                 // N+1
-  std::vector<std::size_t> w_, b_, scale_, shift_;  // offsets
+  std::vector<std::size_t> widths_;                         // N+1
+  std::vector<std::size_t> w_, b_, scale_, shift_, share_;  // offsets
   std::vector<PackedMatrix<T>> packed_;
 };
 

@@ -16,17 +16,16 @@ struct DropoutAt {
   std::uint64_t seed = 0, step = 0;
   std::size_t first_row = 0;
   std::size_t rows = 0;  // of a member; a tile has those of all members, one after the other
+  double share = 1;      // of the rates, in this step
 };
 
 class Dropout {
  public:
   // rate: the share that is left out
-  explicit Dropout(double rate)
-      : threshold_(std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(rate * 65536 + 0.5))) {
-  }
+  explicit Dropout(double rate) : rate_(rate) {}
 
-  bool possible() const noexcept { return threshold_ > 0; }
-  bool drops(const DropoutAt& at) const noexcept { return possible() && at.active; }
+  bool possible() const noexcept { return threshold(1) > 0; }
+  bool drops(const DropoutAt& at) const noexcept { return at.active && threshold(at.share) > 0; }
   // out = h times the mask (rows,width) of this layer; out may be h. Members have streams of their
   // own, the first that of a network without members.
   template <class T>
@@ -36,12 +35,17 @@ class Dropout {
     for (std::size_t row = 0, member = 0; row < rows; row += at.rows, ++member) {
       const std::uint64_t stream = member == 0 ? first : mix_bits(first + member * kGolden);
       const std::size_t from = row * ld<T>(width);
-      k.dropout(out + from, h + from, stream, threshold_, at.first_row, at.rows, width);
+      k.dropout(out + from, h + from, stream, threshold(at.share), at.first_row, at.rows, width);
     }
   }
 
  private:
-  std::uint32_t threshold_;  // of 65536; 0 without dropout
+  // of 65536; 0 without dropout
+  std::uint32_t threshold(double share) const noexcept {
+    return std::min<std::uint32_t>(65535, static_cast<std::uint32_t>(rate_ * share * 65536 + 0.5));
+  }
+
+  double rate_;
 };
 
 }  // namespace dcn

@@ -82,8 +82,8 @@ template <class T> std::vector<DeepPart<T>> Network<T>::make_branches() const {
 }
 
 template <class T> std::vector<FirstLayer<T>> Network<T>::first_layers() const {
-  // what is shared are products with rows of tables, which no member multiplies
-  if (members_.several()) return std::vector<FirstLayer<T>>(1 + deep_.size());
+  // what is shared are products with rows of tables as they are
+  if (members_.multiplies()) return std::vector<FirstLayer<T>>(1 + deep_.size());
   std::vector<FirstLayer<T>> layers{cross_ != nullptr ? cross_->first_layer() : FirstLayer<T>{}};
   for (const DeepPart<T>& branch : deep_) layers.push_back(branch.first_layer());
   return layers;
@@ -112,7 +112,7 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
   const std::size_t base = rows * ld<T>(config_.width()), answers = rows * ld<T>(config_.n_outputs);
   const std::size_t E = config_.n_members, wide = E * base, narrow = E * answers;
   ws.x0 = carver.take(wide);
-  ws.x = members_.several() ? carver.take(base) : ws.x0;
+  ws.x = members_.multiplies() ? carver.take(base) : ws.x0;
   rows *= E;
   if (cross_ != nullptr) ws.cross = cross_->carve(carver, ws.x0, rows);
   ws.deep.clear();
@@ -125,10 +125,10 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
   if (backward) {
     ws.dlogits = carver.take(narrow);
     ws.dxL = carver.take(wide);
-    const bool learns = embedding_.width() > 0 || numeric_ != nullptr || members_.several();
+    const bool learns = embedding_.width() > 0 || numeric_ != nullptr || members_.multiplies();
     ws.dx0 = learns ? carver.take(wide) : nullptr;
-    ws.dx = members_.several() ? carver.take(base) : ws.dx0;
-    ws.dr = members_.several() ? carver.take(E * padded<T>(config_.width())) : nullptr;
+    ws.dx = members_.multiplies() ? carver.take(base) : ws.dx0;
+    ws.dr = members_.multiplies() ? carver.take(E * padded<T>(config_.width())) : nullptr;
     ws.numeric_sums = numeric_ != nullptr ? carver.take(numeric_->sums_size()) : nullptr;
   }
   connect_head(ws);
@@ -140,7 +140,7 @@ template <class T> std::size_t Network<T>::bytes_per_row() const {
   carve(ws, count, kRowStep, true);
   std::size_t of_shard = 0;  // does not grow with rows
   if (numeric_ != nullptr) of_shard += padded<T>(numeric_->sums_size());
-  if (members_.several()) of_shard += config_.n_members * padded<T>(config_.width());
+  if (members_.multiplies()) of_shard += config_.n_members * padded<T>(config_.width());
   return (count.used() - of_shard) * sizeof(T) / (kRowStep * config_.n_members);
 }
 
@@ -170,7 +170,7 @@ void Network<T>::stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>
   k.stack_forward(ws.x, table.dense, config_.dense_columns(), rows.numbers, n, config_.n_dense,
                   embedding_.width(), config_.width());
   if (numeric_ != nullptr) numeric_->forward(k, ws.x, table.dense, rows.numbers, n);
-  if (members_.several()) members_.forward(k, ws.x0, ws.x, n);
+  if (members_.multiplies()) members_.forward(k, ws.x0, ws.x, n);
 }
 
 template <class T>
@@ -257,7 +257,7 @@ void Network<T>::stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gr
     k.unstack(tables.dlogits, ws.dlogits, ld<T>(C), n, C);
   }
   if (ws.dx0 == nullptr) return;
-  if (members_.several()) members_.backward(k, ws.dx, gradients, ws.dr, ws.dx0, ws.x, n);
+  if (members_.multiplies()) members_.backward(k, ws.dx, gradients, ws.dr, ws.dx0, ws.x, n);
   if (numeric_ != nullptr)
     numeric_->backward(k, ws.numeric_sums, ws.dx, ws.x, table.dense, rows.numbers, n);
   if (embedding_.width() > 0)

@@ -22,7 +22,7 @@ namespace dcn {
 // each row of the tile but in x, dx and combined.
 template <class T> struct Workspace {
   Buffer<T> memory;
-  T* x = nullptr;                       // (T,D), before members; x0 without them
+  T* x = nullptr;                       // (T,D), before scales; x0 without any
   T* x0 = nullptr;                      // (T,D)
   std::unique_ptr<CrossTile<T>> cross;  // null without cross layers
   std::vector<DeepTile<T>> deep;        // one a branch

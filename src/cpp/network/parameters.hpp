@@ -30,14 +30,16 @@ enum class Role : int {
   numeric_bias,
   numeric_missing,  // what stands for a missing number
   member_scale,     // what a member multiplies the columns with
+  input_scale,      // what all members multiply them with
+  activation,       // the share of a unit's activation
 };
 inline constexpr const char* kRoleNames[] = {
     "cross_weight",   "weight",         "bias",         "scale",
     "shift",          "linear",         "embedding",    "linear_embedding",
     "numeric_weight", "numeric_linear", "numeric_bias", "numeric_missing",
-    "member_scale"};
+    "member_scale",   "input_scale",    "activation"};
 inline constexpr std::size_t kRoles = std::size(kRoleNames);
-static_assert(kRoles == static_cast<std::size_t>(Role::member_scale) + 1);
+static_assert(kRoles == static_cast<std::size_t>(Role::activation) + 1);
 
 // Which part of the network a tensor belongs to.
 enum class Part : int { numeric, members, cross, deep, head, tables };

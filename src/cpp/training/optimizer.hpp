@@ -83,6 +83,8 @@ inline bool decays(Role role) {
     case Role::numeric_bias:
     case Role::numeric_missing:
     case Role::member_scale:
+    case Role::input_scale:
+    case Role::activation:
       return false;
     default:
       return true;
@@ -108,6 +110,8 @@ inline double penalty(const NetworkConfig& config, Role role) {
     case Role::numeric_bias:
     case Role::numeric_missing:
     case Role::member_scale:
+    case Role::input_scale:
+    case Role::activation:
       break;
   }
   return 0;

@@ -70,7 +70,7 @@ template <class T> void TrainingState<T>::share(Workspace<T>& ws, std::size_t ro
 template <class T>
 double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& table,
                                     const std::int64_t* rows, std::size_t n, std::uint64_t seed,
-                                    std::size_t n_threads) {
+                                    double dropout_share, std::size_t n_threads) {
   const Tiling cut = network_.tiling(n);
   const std::size_t stride = padded<T>(dense_size_);
   const T scale = T(1) / static_cast<T>(n);
@@ -90,7 +90,7 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
     }
     const TileRows part{rows + tile.first, tile.first, tile.rows};
     share(ws, tile.first);
-    const DropoutAt dropout{true, seed, step_ + 1, tile.first, tile.rows};
+    const DropoutAt dropout{true, seed, step_ + 1, tile.first, tile.rows, dropout_share};
     network_.forward(k, ws, table, part, dropout);
     sum += network_.loss(k, ws, table, part);
     const TableGradients<T> of_tables{tables_.dx(tile.first), tables_.dlogits(tile.first)};
@@ -211,7 +211,7 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   reserve(network_.tiling(n), n_threads);
   const AtParameters scope(*this);
   tables_.touch(table.ids, rows, n, n_threads);
-  const double sum = accumulate(k, table, rows, n, seed, n_threads);
+  const double sum = accumulate(k, table, rows, n, seed, 1, n_threads);
   k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                   network_.tiling(n).shards, dense_size_);
   tables_.gradients(k, shared_, gradients_.data(), n_threads);
@@ -221,9 +221,10 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
 template <class T>
 EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int64_t* order,
                                           std::size_t n, std::size_t batch_size,
-                                          const OptimizerOptions& options, const double* rates,
-                                          std::uint64_t seed, std::size_t n_threads,
-                                          bool (*interrupted)(void*), void* context) {
+                                          const OptimizerOptions& options,
+                                          const BatchFactors& factors, std::uint64_t seed,
+                                          std::size_t n_threads, bool (*interrupted)(void*),
+                                          void* context) {
   const FlushDenormals flush;
   const KernelTable<T>& k = network_.kernels();
   reserve(network_.tiling(std::min(n, batch_size)), n_threads);
@@ -231,8 +232,9 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
   for (Steps* steps : {&steps_.embedding, &steps_.linear})
     steps->begin(ceil_div(n, batch_size));  // what moves parameters must not throw
   epoch_start_ = step_;
-  rising_ =
-      rates != nullptr && !std::is_sorted(rates, rates + ceil_div(n, batch_size), std::greater<>());
+  rising_ = factors.rate != nullptr &&
+            !std::is_sorted(factors.rate, factors.rate + ceil_div(n, batch_size), std::greater<>());
+  const auto in_batch = [](const double* of, std::size_t i) { return of != nullptr ? of[i] : 1; };
   const AtParameters scope(*this, &options, n_threads);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
@@ -248,13 +250,15 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
     watch.lap(Stage::sort_ids);
     tables_.catch_up(k, table_state(), history(options), n_threads);
     watch.lap(Stage::optimize_tables);
-    const double sum = accumulate(k, table, order + first, count, seed, n_threads);
+    const double sum = accumulate(k, table, order + first, count, seed,
+                                  in_batch(factors.dropout, n_batches), n_threads);
     if (!std::isfinite(sum)) {
       stop = Stop::not_finite;
       break;
     }
     OptimizerOptions now = options;
-    if (rates != nullptr) now.learning_rate *= rates[n_batches];
+    now.learning_rate *= in_batch(factors.rate, n_batches);
+    now.weight_decay *= in_batch(factors.decay, n_batches);
     const double penalty = update(k, count, now, n_threads);
     watch.restart();
     network_.use_parameters(n_threads);

@@ -20,6 +20,13 @@ struct EpochResult {
   Stop stop;
 };
 
+// What numbers of a step are multiplied by in each batch of an epoch; null for 1.
+struct BatchFactors {
+  const double* rate = nullptr;     // the learning rate
+  const double* decay = nullptr;    // the weight decay
+  const double* dropout = nullptr;  // the rates of dropout, at most 1
+};
+
 template <class T> class TrainingState {
  public:
   // Of a network that outlives it.
@@ -38,10 +45,9 @@ template <class T> class TrainingState {
                            std::uint64_t seed, std::size_t n_threads);
   // One pass over `order` (n) in batches. A batch whose loss is not finite is not applied and ends
   // the pass; so does interrupted(context), asked between batches. The seed is dropout's.
-  // rates: what the learning rate is multiplied by in each batch, null for 1.
   EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
                           std::size_t batch_size, const OptimizerOptions& options,
-                          const double* rates, std::uint64_t seed, std::size_t n_threads,
+                          const BatchFactors& factors, std::uint64_t seed, std::size_t n_threads,
                           bool (*interrupted)(void*), void* context);
 
   void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
@@ -86,7 +92,7 @@ template <class T> class TrainingState {
   // Forward and backward over all tiles; leaves one sum of gradients per shard, and the tables'
   // in tables_. Returns the loss sum.
   double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
-                    std::size_t n, std::uint64_t seed, std::size_t n_threads);
+                    std::size_t n, std::uint64_t seed, double dropout_share, std::size_t n_threads);
   // Adds up the shards and moves the parameters; returns the penalty before the move.
   double update(const KernelTable<T>& k, std::size_t n, const OptimizerOptions& options,
                 std::size_t n_threads);

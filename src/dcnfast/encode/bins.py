@@ -1,4 +1,4 @@
-"""Bins of numeric columns, for embeddings: edges at the values, or at their quantiles."""
+"""Bins of numeric columns, for embeddings: edges at values, at quantiles, or by a tree."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from dcnfast.encode.columns import Floats, blocks, least_and_largest, some_rows
+from dcnfast.encode.grouped_rows import Targets
+from dcnfast.encode.tree import common_scale, thresholds
 
 MISSING_PLACE = -1e9  # among the bins, and of no number; float32 holds it
 _EPS = np.finfo(np.float64).eps
@@ -24,13 +26,19 @@ class Rule:
     ----------
     max_bins : int
         Bins of the same number of rows, and as many of the same number of distinct values, whose
-        edges are taken together.
+        edges are taken together; of a tree the leaves.
     max_distinct : int
         A column of no more distinct values has an edge at each of them.
+    tree : bool, default=False
+        Whether a decision tree of the column and the target splits at the edges.
+    min_rows : int, default=1
+        Of its leaves.
     """
 
     max_bins: int
     max_distinct: int
+    tree: bool = False
+    min_rows: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +85,11 @@ class Bins:
 
 
 def find_bins(
-    X: Any, weight: Floats | None, rule: Rule, function: Callable[[Floats], Floats]
+    X: Any,
+    weight: Floats | None,
+    rule: Rule,
+    function: Callable[[Floats], Floats],
+    targets: Targets | None = None,
 ) -> dict[int, Bins]:
     """Return the bins of each column that has two distinct values or more.
 
@@ -92,20 +104,34 @@ def find_bins(
     rule : Rule
     function : callable
         What is done to numbers first; it must not change their order.
+    targets : Targets or None, default=None
+        Of the rows, which a tree wants.
+
+    Raises
+    ------
+    ValueError
+        If the rule wants targets and there are none.
     """
+    if rule.tree and targets is None:
+        raise ValueError("numeric_bins: edges of decision trees want the targets of the rows")
     low, high = (function(end) for end in least_and_largest(_with_weight(X, weight)))
     gaps = np.logical_or.reduce([np.isnan(part).any(axis=0) for part in _with_weight(X, weight)])
     rows = some_rows(X.shape[0], weight)
     some = X if len(rows) == X.shape[0] else X[rows]
     some = some.tocsc() if issparse(some) else some
     mass = None if weight is None else weight[rows] / weight.max()
+    y = None
+    if rule.tree and targets is not None:
+        y = targets.columns(targets.choose())[rows]
+        y = y if targets.are_classes else common_scale(y, mass)
     found = {}
     for j in np.flatnonzero(low < high).tolist():
         column = some[:, [j]].toarray()[:, 0] if issparse(some) else some[:, j]
         unit = _unit(low[j], high[j])
         x = function(np.asarray(column, np.float64)) * unit
         ends = unit * np.array([low[j], high[j]])
-        edges = _apart(np.union1d(_edges(x, mass, rule), ends))
+        inner = _edges(x, mass, rule) if y is None else _splits(x, y, mass, rule)
+        edges = _apart(np.union1d(inner, ends))
         found[j] = Bins(edges, unit, bool(gaps[j]), _effective(x, mass, edges))
     return found
 
@@ -133,6 +159,13 @@ def _edges(x: Floats, weight: Floats | None, rule: Rule) -> Floats:
     of_rows = np.searchsorted(below, shares - int(there.sum()) * _EPS * below[-1])
     of_values = np.linspace(0, n - 1, rule.max_bins + 1).astype(np.intp)
     return np.asarray(values[np.union1d(of_rows, of_values)])
+
+
+def _splits(x: Floats, y: Floats, weight: Floats | None, rule: Rule) -> Floats:
+    """Return where a decision tree of the numbers splits."""
+    there = ~np.isnan(x)
+    mass = None if weight is None else weight[there]
+    return thresholds(x[there], y[there], mass, rule.max_bins, rule.min_rows)
 
 
 def _effective(x: Floats, weight: Floats | None, edges: Floats) -> float:

@@ -114,7 +114,7 @@ class TableEncoder:
         table, weight, n_jobs
             As of ``fit``.
         targets : Targets or None
-            Of the rows, for ``target_statistics``.
+            Of the rows, for ``target_statistics`` and for bins of decision trees.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class TableEncoder:
             for column, factor in zip(self.columns, table.factors, strict=True)
         ]
         if self.target_statistics is None:
-            fits.insert(0, partial(self.scaler.fit, table.numbers, weight))
+            fits.insert(0, partial(self.scaler.fit, table.numbers, weight, targets))
         each(lambda fit: fit(), fits, len(table), n_jobs)
         self.fields = [
             Field(name, column.size, column.counts)
@@ -141,7 +141,7 @@ class TableEncoder:
         own, numeric = None, list(table.numeric_names)
         if self.target_statistics is not None:
             own = self._fit_statistics(table, targets, n_jobs)
-            self.scaler.fit(_beside(table.numbers, own), weight)
+            self.scaler.fit(_beside(table.numbers, own), weight, targets)
         if self.statistics is not None and targets is not None:
             numeric += self.statistics.names(names, targets)
         plain = [numeric[j] for j in self.scaler.plain]

@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from dcnfast import _core
 from dcnfast.encode.bins import MISSING_PLACE, Bins, Rule, find_bins
 from dcnfast.encode.columns import Floats, blocks, some_rows
+from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.robust import BEND, bent
 from dcnfast.encode.standardizer import FARTHEST, NO_KNOTS, Standardizer
 
@@ -111,7 +112,9 @@ class NumericScaler:
         self.clips = clips
         self.rule = rule
 
-    def fit(self, X: Any, weight: Floats | None = None) -> NumericScaler:
+    def fit(
+        self, X: Any, weight: Floats | None = None, targets: Targets | None = None
+    ) -> NumericScaler:
         """Learn from the training rows.
 
         Parameters
@@ -120,11 +123,14 @@ class NumericScaler:
             Finite or NaN.
         weight : ndarray of shape (n,) or None
             Not negative, not all zero.
+        targets : Targets or None, default=None
+            Of the rows, where edges of bins depend on them.
         """
         self._made = None
         n, m = X.shape
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
-        self.bins = {} if self.rule is None else find_bins(X, weight, self.rule, self._before)
+        if self.rule is not None:
+            self.bins = find_bins(X, weight, self.rule, self._before, targets)
         gaps = (n_missing > 0) & (n_missing < n)
         self.indicators = np.array([j for j in np.flatnonzero(gaps) if j not in self.bins], int)
         self._ranked = self._columns_to_rank(X, weight)

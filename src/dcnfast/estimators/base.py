@@ -12,11 +12,12 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.estimators.constraints import CONSTRAINTS, TakesKinds
+from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import reads_one_fit, view
 from dcnfast.estimators.splits import Part
+from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.targets import Target
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model

@@ -29,7 +29,7 @@ from dcnfast.training.automatic import (
     automatic_rate,
 )
 from dcnfast.training.optimizers import OPTIMIZERS
-from dcnfast.training.schedules import SCHEDULES
+from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES
 from dcnfast.training.settings import Settings
 
 K = TypeVar("K", bound=Kind)
@@ -37,8 +37,8 @@ K = TypeVar("K", bound=Kind)
 MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
-    "wide", "cross_layers", "activation", "structure", "dropout", "layer_norm",
-    "dtype", "deterministic",
+    "learned_scale", "wide", "cross_layers", "activation", "structure",
+    "dropout", "layer_norm", "dtype", "deterministic",
 )  # fmt: skip
 
 
@@ -92,6 +92,9 @@ def configure(
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
     described |= {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    # the identity is what it is bent to
+    bends = estimator.parametric_activation and estimator.activation != "identity"
+    described["parametric_activation"] = bends
     described |= kind_of(CROSSES, estimator).engine_options(D)
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse
@@ -128,7 +131,8 @@ def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Set
     max_iter = automatic_epochs(config, n) if given == "auto" else int(given)
     given = estimator.learning_rate_init
     rate = automatic_rate(config, batch_size) if given == "auto" else float(given)
-    step = kind_of(OPTIMIZERS, estimator).step(rate, estimator.dtype)
+    optimizer = kind_of(OPTIMIZERS, estimator)
+    step = optimizer.step(rate, estimator.dtype)
     return Settings(
         step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
         batch_size=batch_size,
@@ -140,6 +144,8 @@ def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Set
         n_threads=effective_threads(estimator.n_jobs),
         verbose=int(estimator.verbose),
         schedule=kind_of(SCHEDULES, estimator),
+        decay_schedule=optimizer.decay_schedule(),
+        dropout_schedule=kind_of(DROPOUT_SCHEDULES, estimator),
         planned_epochs=max_iter,
     )
 

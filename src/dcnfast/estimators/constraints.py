@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, Self, get_args
+from typing import Any, get_args
 
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -14,17 +14,12 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
 from dcnfast.network.crosses import CROSSES, Cross
 from dcnfast.network.initializers import INITIALIZERS
-from dcnfast.network.kinds import Family
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
-from dcnfast.training.schedules import SCHEDULES, Schedule
-from dcnfast.training.target_statistics import TARGET_STATISTICS, TargetStatistics
+from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Schedule
+from dcnfast.training.target_statistics import TargetStatistics
 
-FAMILIES: dict[str, Family[Any]] = {
-    family.parameter: family
-    for family in (CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES, TARGET_STATISTICS)
-}
 PARTS = ("embedding", "cross", "deep")  # what alpha may be given for
 
 
@@ -49,7 +44,10 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "wide": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "cross_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+    "dropout_schedule": [StrOptions(set(DROPOUT_SCHEDULES)), Schedule],
     "layer_norm": ["boolean"],
+    "learned_scale": ["boolean"],
+    "parametric_activation": ["boolean"],
     "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],
@@ -99,37 +97,3 @@ def loss_constraints(estimator: str) -> list[Any]:
     """Return what ``loss`` may be for the estimator of that name."""
     kinds = LOSSES_OF[estimator]
     return [StrOptions({kind.name for kind in kinds}), *kinds]
-
-
-class TakesKinds:
-    """Parameters that are the name of a kind, or an object with options of its own."""
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of objects: ``cross__rank=8`` where ``cross`` is one.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or the object that should have it is a name.
-        """
-        for name in params:
-            parameter, nested, option = name.partition("__")
-            given = params.get(parameter, getattr(self, parameter, None))
-            if nested and isinstance(given, str | None) and parameter in FAMILIES:
-                family = FAMILIES[parameter]
-                kind = family.get(given or "auto", family.first)
-                wanted = kind.__name__
-                what = "None" if given is None else f"the name {given!r}"
-                raise ValueError(
-                    f"{name} is given and {parameter} is {what}, want an object that "
-                    f"has {option}, as {parameter}={wanted}()"
-                )
-        super().set_params(**params)  # type: ignore[misc]
-        return self
-
-    def _validate_params(self) -> None:
-        super()._validate_params()  # type: ignore[misc]
-        for name, family in FAMILIES.items():
-            given = getattr(self, name)  # None and "auto": which constraints above allow or not
-            if given is not None and (given in family or given != "auto"):
-                family.resolve(given, vars(self))

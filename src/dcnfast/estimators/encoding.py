@@ -44,14 +44,18 @@ def fit_encoder(
     last, rule = task.last_encoder, None
     if last is None and estimator.target_statistics is not None:
         rule = rule_of(estimator.target_statistics)
+    numeric = numeric_kind(estimator, part.table.numbers.shape[1])
+    bins = None if numeric is None else numeric.rule()
+    has_statistics = rule is not None or (last is not None and last.statistics is not None)
     targets = None
-    if rule is not None or (last is not None and last.statistics is not None):
-        seed = int(random_state.randint(2**31))
+    if has_statistics or (bins is not None and bins.tree):
+        seed = int(random_state.randint(2**31)) if has_statistics else 0
         targets = task.target.averaged(part.target, part.column_weight, seed)
     if last is not None:
-        own = None if targets is None else last.own(part.table, targets, estimator.n_jobs)
+        own = None
+        if last.statistics is not None and targets is not None:
+            own = last.own(part.table, targets, estimator.n_jobs)
         return last, replace(part, own=own)
-    numeric = numeric_kind(estimator, part.table.numbers.shape[1])
     encoder = TableEncoder(
         numeric_scaling=_scaling(estimator.numeric_scaling, numeric),
         numeric_clip=bool(estimator.numeric_clip),
@@ -59,7 +63,7 @@ def fit_encoder(
         max_categories=estimator.max_categories,
         hash_buckets=estimator.hash_buckets,
         target_statistics=rule,
-        numeric_bins=None if numeric is None else numeric.rule(),
+        numeric_bins=bins,
     )
     own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets)
     return encoder, replace(part, own=own)

@@ -26,7 +26,13 @@ from dcnfast.network.numeric_embeddings import (
 )
 from dcnfast.training.automatic import AUTOMATIC_MEMBERS
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
-from dcnfast.training.schedules import SCHEDULES, Schedule, ScheduleName
+from dcnfast.training.schedules import (
+    DROPOUT_SCHEDULES,
+    SCHEDULES,
+    PlannedScheduleName,
+    Schedule,
+    ScheduleName,
+)
 from dcnfast.training.target_statistics import TargetStatistics
 
 C = TypeVar("C", bound=type)
@@ -39,6 +45,7 @@ RegressionLossChoice = RegressionLossName | RegressionLoss
 ClassificationLossChoice = ClassificationLossName | ClassificationLoss
 OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
+PlannedScheduleChoice = PlannedScheduleName | Schedule
 NumericChoice = NumericEmbeddingName | NumericEmbedding | Literal["auto"] | None
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
@@ -62,6 +69,10 @@ hidden_layer_sizes : sequence of int, or int, default=(256, 256)
     Widths of the deep part; a number is one layer. () leaves a plain cross network.
 activation : {activation}, default="relu"
     Of the deep part; gelu in its tanh form.
+parametric_activation : bool, default=False
+    Whether each hidden unit learns how much of its activation it uses, RealMLP's (1 - a) z +
+    a act(z). a begins at 1, and learns at a tenth of the rate unless the optimizer's
+    ``rate_factors`` say otherwise. Without effect on "identity".
 structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
     both, with a deep part of its own for each.
@@ -74,6 +85,10 @@ cross_dropout : float or "auto", default="auto"
     them, the logits or a deep part behind, then relies less on single products. "auto" is 0.5 with
     several members, 0.2 with one, and 0 without a deep part, so that a polynomial of the columns is
     learned exactly.
+dropout_schedule : {planned} or object, default="constant"
+    What ``dropout`` and ``cross_dropout`` are multiplied by, step by step, as the learning rate is
+    by its schedule: by 1, or as ``learning_rate`` says of that name, or an object of
+    :mod:`dcnfast.schedules`.
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
 n_members : int or "auto", default="auto"
@@ -81,6 +96,10 @@ n_members : int or "auto", default="auto"
     one a column, and has its own weights for the logits; all else they share. They learn one by
     one, and the mean of what they predict is predicted. "auto" is {n_members}, and fewer the longer
     a fit on so many rows and columns would take, down to 1 for millions of rows.
+learned_scale : bool, default=False
+    Whether each column that the network reads, of embeddings as well, is multiplied by a learned
+    number first, the same for all members: RealMLP's scaling layer. The numbers begin at 1, and
+    learn at six times the rate unless the optimizer's ``rate_factors`` say otherwise.
 cross_initializer : {initializer}, default="truncated_normal"
     {about_initializers}
 deep_initializer : {initializer}, default="glorot_uniform"
@@ -263,6 +282,7 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
         + " Also as an object of :mod:`dcnfast.losses`.",
         "schedule": _listed(SCHEDULES),
+        "planned": _listed(DROPOUT_SCHEDULES),
         "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "
         f"{_told(SCHEDULES.values())} An object of :mod:`dcnfast.schedules`, as "
         "``schedules.Cosine(warmup=0.05)``, has options of its own.",

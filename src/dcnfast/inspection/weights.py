@@ -23,7 +23,8 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
     polynomial of them, and W has one row and one column for each. By default numbers are embedded,
     as categories are: a number has a block of W, and products are those of embeddings. Several
     members share W; each first multiplies x0 by its own row r of ``parameters_["member_r"]``, so
-    that its products have the weights ``r[i] * W[i, j] * r[j]``.
+    that its products have the weights ``r[i] * W[i, j] * r[j]``. With ``learned_scale`` x0 is what
+    ``parameters_["input_scale"]`` has multiplied.
 
     Parameters
     ----------

@@ -46,6 +46,8 @@ class NetworkConfig:
         F of each of them, of the embeddings that have any.
     n_members : int
         E. Each member multiplies the columns by numbers of its own and has its own head.
+    learned_scale : bool
+        Whether each column of x0 is multiplied by a learned number, the same for all members.
     wide : bool
         Whether a linear part, on ids and dense columns, is added to the logits.
     cross : str
@@ -66,6 +68,8 @@ class NetworkConfig:
         See :class:`dcnfast.DCNRegressor`.
     dropout, cross_dropout : float
         Share of hidden units, and of the numbers of xL, left out in training.
+    parametric_activation : bool
+        Whether each hidden unit has (1 - a) z + a act(z) for act(z), with a learned.
     layer_norm : bool
         Whether the deep part normalises before its activations.
     n_outputs : int
@@ -95,6 +99,7 @@ class NetworkConfig:
     numeric_width: int = 0
     numeric_frequencies: int = 0
     n_members: int = 1
+    learned_scale: bool = False
     wide: bool = False
     cross: CrossName = "matrix"
     cross_layers: int = 0
@@ -107,6 +112,7 @@ class NetworkConfig:
     structure: Structure = "parallel"
     dropout: float = 0.0
     cross_dropout: float = 0.0
+    parametric_activation: bool = False
     layer_norm: bool = False
     n_outputs: int = 1
     loss: LossName = "squared_error"
@@ -167,7 +173,7 @@ class NetworkConfig:
         rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
         cross = CROSSES[self.cross].weights_of_a_layer(self.cross_sizes)
         parts = topology(self)
-        vectors = 3 if self.layer_norm else 1
+        vectors = 1 + 2 * self.layer_norm + self.parametric_activation
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum((inputs + vectors) * outputs for inputs, outputs in layers)
         wide = self.n_dense if self.wide else 0
@@ -178,6 +184,7 @@ class NetworkConfig:
             rows
             + numeric
             + (E * self.n_columns if E > 1 else 0)
+            + (D if self.learned_scale else 0)
             + L * (cross + (D if self.cross_bias else 0))
             + deep
             + self.n_outputs * (E * (parts.head_width(D) + 1) + wide)

@@ -8,6 +8,7 @@ conventions for parameters without importing it: ``get_params`` and ``set_params
 
 from __future__ import annotations
 
+import copy
 import html
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -104,26 +105,40 @@ class Kind:
         Parameters
         ----------
         deep : bool, default=True
-            No option has options of its own: it makes no difference.
+            Whether to return those of options that are kinds as well, as ``option__its_option``.
         """
-        del deep
-        return {name: getattr(self, name) for name in self.defaults()}
+        params = {name: getattr(self, name) for name in self.defaults()}
+        if deep:
+            for name, value in list(params.items()):
+                if isinstance(value, Kind):
+                    params |= {f"{name}__{own}": v for own, v in value.get_params().items()}
+        return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set options by name.
+        """Set options by name, also those of an option that is a kind: ``option__its_option``.
 
         Raises
         ------
         ValueError
             If there is no such option; none is set then.
         """
-        names = list(self.defaults())
-        if unknown := [name for name in params if name not in names]:
-            raise ValueError(
-                f"{unknown[0]!r} is no option of {type(self).__name__}, want one of {names!r}"
-            )
+        names, nested = list(self.defaults()), list[tuple[Kind, str, Any]]()
+        for given, value in params.items():
+            name, inner, own = given.partition("__")
+            kind = params.get(name, getattr(self, name, None)) if name in names else None
+            if name not in names or (inner and not isinstance(kind, Kind)):
+                raise ValueError(
+                    f"{given!r} is no option of {type(self).__name__}, want one of {names!r}"
+                )
+            if inner:
+                assert isinstance(kind, Kind)
+                copy.copy(kind).set_params(**{own: value})  # or nothing is set
+                nested.append((kind, own, value))
         for name, value in params.items():
-            setattr(self, name, value)
+            if name in names:
+                setattr(self, name, value)
+        for kind, own, value in nested:
+            kind.set_params(**{own: value})
         return self
 
     def check(self, argument: str) -> None:
@@ -135,17 +150,17 @@ class Kind:
         if type(other) is not type(self):
             return NotImplemented
         assert isinstance(other, Kind)
-        return self.get_params() == other.get_params()
+        return self.get_params(deep=False) == other.get_params(deep=False)
 
     def __hash__(self) -> int:
-        params = self.get_params().items()
+        params = self.get_params(deep=False).items()
         return hash((type(self), tuple((name, _hashable(value)) for name, value in params)))
 
     def __repr__(self) -> str:
         defaults = self.defaults()
         changed = [
             f"{name}={value!r}"
-            for name, value in self.get_params().items()
+            for name, value in self.get_params(deep=False).items()
             if type(value) is not type(defaults[name]) or value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
@@ -154,7 +169,7 @@ class Kind:
         """Return a table of the options, for notebooks."""
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td><td>{html.escape(repr(value))}</td></tr>"
-            for name, value in self.get_params().items()
+            for name, value in self.get_params(deep=False).items()
         )
         return f"<table><caption>{type(self).__name__}</caption><tbody>{rows}</tbody></table>"
 

@@ -152,6 +152,7 @@ class _Counter:
         self.config = config
         self.size = np.dtype(config.dtype).itemsize
         self.D, self.C, self.E = config.width, config.n_outputs, config.n_members
+        self.scaled = self.E > 1 or config.learned_scale
         self.L, self.R = config.cross_layers, config.cross_rank
         self.topology = topology(config)
         self.layers = [layer for b in self.topology.branches for layer in b.layers(self.D)]
@@ -178,7 +179,7 @@ class _Counter:
         c = self.config
         tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.fields)
         blocks, _ = self.numeric()
-        scales = self.E * self.padded(self.D) if self.E > 1 else 0
+        scales = self.E * self.padded(self.D) if self.scaled else 0
         weights = c.count_parameters() - tables
         shards = MOST_SHARDS
         if weights > FEW_WEIGHTS:
@@ -203,15 +204,15 @@ class _Counter:
         preactivated = c.preactivation != "identity"
         strides = {"D": D, "R": self.stride(self.R)}
         cross = CROSSES[c.cross].activations(strides, L, preactivated)
-        keeps_input = ACTIVATIONS[c.activation].keeps_input
+        keeps_input = ACTIVATIONS[c.activation].keeps_input or c.parametric_activation
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
         deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
         deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)
-        base = 2 * D + self.stride(self.C) if self.E > 1 else 0
+        base = 2 * D + self.stride(self.C) if self.scaled else 0
         row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C) + base
         no_bias = 0 if c.cross_bias else L * self.D
         _, blocks = self.numeric()
-        scales = self.E * self.padded(self.D) if self.E > 1 else 0
+        scales = self.E * self.padded(self.D) if self.scaled else 0
         rows = max(TILE_ROWS, ROW_STEP * self.E)  # of all members together
         return max(TILE_BYTES, self.size * (rows * row + no_bias + blocks + scales))
 

@@ -73,7 +73,7 @@ class Model:
         cross_scale: float = 1.0,
         numeric: NumericEmbedding | None = None,
     ) -> Model:
-        """Draw the weights; biases and the linear part are 0, the scales of normalisation 1.
+        """Draw the weights; biases and the linear part are 0, scales and shares 1.
 
         Embeddings are normal with the standard deviation 0.05. What members multiply the columns
         with is normal with the standard deviation 1; embeddings of numbers begin as their kind
@@ -95,7 +95,7 @@ class Model:
         numeric = numeric or NUMERIC_EMBEDDINGS[self.config.numeric_embedding]()
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
         for name, (_, role, to) in zip(self.network.roles, self._tensors(flat), strict=True):
-            if role == "scale":
+            if role in ("scale", "input_scale", "activation"):
                 to[:] = 1
             elif role == "embedding":
                 # float64 is twice the size of a large table

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.encode.bins import Rule
-from dcnfast.network.kinds import POSITIVE, Family, Kind, Option
+from dcnfast.network.kinds import POSITIVE, Family, Kind, Option, one_of
 
 __all__ = ["NumericEmbedding", "Periodic", "PeriodicRelu", "Piecewise"]
 
@@ -113,11 +113,18 @@ class Piecewise(NumericEmbedding):
     is left of a column of which most rows have the same value. Time does not depend on the number
     of bins.
 
+    With ``edges="tree"`` they lie where a decision tree of at most ``max_bins`` leaves, which sees
+    this column of the training rows and their targets, splits it, as in section 3.2.2 of the paper.
+
     Parameters
     ----------
     width : int, default=8
     max_bins : int, default=48
     max_distinct : int, default=128
+        Of no effect with ``edges="tree"``.
+    edges : {"quantile", "tree"}, default="quantile"
+    min_samples_leaf : int, default=64
+        Training rows of a leaf of the tree.
 
     References
     ----------
@@ -136,16 +143,33 @@ class Piecewise(NumericEmbedding):
         "width": _between(1, MOST_BINS),
         "max_bins": _between(1, MOST_BINS),
         "max_distinct": _between(0, MOST_BINS),
+        "edges": one_of(("quantile", "tree")),
+        "min_samples_leaf": Option(
+            "an integer of at least 1", _is_whole_number, lambda given: given >= 1
+        ),
     }
 
-    def __init__(self, *, width: int = 8, max_bins: int = 48, max_distinct: int = 128) -> None:
+    def __init__(
+        self,
+        *,
+        width: int = 8,
+        max_bins: int = 48,
+        max_distinct: int = 128,
+        edges: str = "quantile",
+        min_samples_leaf: int = 64,
+    ) -> None:
         self.width = width
         self.max_bins = max_bins
         self.max_distinct = max_distinct
+        self.edges = edges
+        self.min_samples_leaf = min_samples_leaf
 
     def rule(self) -> Rule:
         """Return what the encoder needs to know."""
-        return Rule(max_bins=int(self.max_bins), max_distinct=int(self.max_distinct))
+        bins = int(self.max_bins), int(self.max_distinct)
+        if self.edges == "tree":
+            return Rule(*bins, tree=True, min_rows=int(self.min_samples_leaf))
+        return Rule(*bins)
 
     @staticmethod
     def tensors(sizes: Mapping[str, int]) -> Tensors:

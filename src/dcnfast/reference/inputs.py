@@ -101,6 +101,8 @@ class Inputs:
         tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
         if c.numeric_bins:
             tensors |= c.numeric_kind.tensors(c.numeric_sizes)
+        if c.learned_scale:
+            tensors["input_scale"] = ("input_scale", (c.width,))
         if c.n_members > 1:
             tensors["member_r"] = ("member_scale", (c.n_members, len(c.column_widths)))
         return tensors
@@ -166,16 +168,26 @@ class Inputs:
 
     def scales(self, p: Mapping[str, Array]) -> Array:
         """Return what each member multiplies x with, (E,D)."""
+        return self._of_members(p) * self._of_all(p)
+
+    def scales_backward(self, d: Array, p: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the gradients of what the scales (E,D) are made of, given theirs."""
+        g, c = dict[str, Array](), self.config
+        if c.learned_scale:
+            g["input_scale"] = (d * self._of_members(p)).sum(axis=0)
+        if c.n_members > 1:
+            starts = np.cumsum([0, *c.column_widths[:-1]])
+            g["member_r"] = np.add.reduceat(d * self._of_all(p), starts, axis=1)
+        return g
+
+    def _of_members(self, p: Mapping[str, Array]) -> Array:
         c = self.config
         if c.n_members == 1:
             return np.ones((1, c.width))
         return np.repeat(p["member_r"], c.column_widths, axis=1)
 
-    def scales_backward(self, d: Array) -> Array:
-        """Return the gradient of member_r, given that of the scales (E,D)."""
-        widths = self.config.column_widths
-        starts = np.cumsum([0, *widths[:-1]])
-        return np.asarray(np.add.reduceat(d, starts, axis=1))
+    def _of_all(self, p: Mapping[str, Array]) -> Array:
+        return p["input_scale"] if self.config.learned_scale else np.ones(self.config.width)
 
     def of_member(self, p: Mapping[str, Array], e: int) -> Mapping[str, Array]:
         """Return the parameters that a member has, its own head among them."""

@@ -208,6 +208,17 @@ def activate_backward(dh: Array, z: Array, activation: str) -> Array:
     return dh * ACTIVATIONS[activation][1](z)
 
 
+def parametric(z: Array, a: Array, activation: str) -> Array:
+    """Map z (B,O), a (O) to (1 - a) z + a act(z). Holzmüller et al. 2024, section 3."""
+    return np.asarray((1 - a) * z + a * activate(z, activation))
+
+
+def parametric_backward(dh: Array, z: Array, a: Array, activation: str) -> tuple[Array, Array]:
+    """Return dz (B,O), da (O)."""
+    dz = (1 - a) * dh + a * activate_backward(dh, z, activation)
+    return dz, (dh * (activate(z, activation) - z)).sum(axis=0)
+
+
 def dense(h: Array, W: Array, b: Array, activation: str = "identity") -> Array:
     """Map h (B,I), W (O,I), b (O) to act(h W^T + b) (B,O)."""
     return activate(h @ W.T + b, activation)

@@ -17,24 +17,19 @@ from dcnfast.reference import (
     OPTIMIZERS,
     Array,
     Ids,
-    activate,
-    activate_backward,
     average_update,
     clip_gradients,
     combine,
     combine_backward,
-    dense_backward,
     dropout_mask,
     dropout_stream,
     embedding,
     embedding_backward,
     kernels,
-    layer_norm,
-    layer_norm_backward,
     training_loss,
     update_rows,
 )
-from dcnfast.reference import dense as dense_layer
+from dcnfast.reference.deep import deep_part, deep_part_backward
 from dcnfast.reference.inputs import Inputs, combine_members
 from dcnfast.reference.optimizers import DECAYING, State
 
@@ -70,6 +65,7 @@ class ReferenceNetwork:
             kinds = crosses.CROSSES[c.cross].tensors(c.cross_bias)
             tensors |= {t.name: (t.role, t.shape(c.cross_sizes)) for t in kinds}
         vectors = {"b": "bias"} | ({"scale": "scale", "shift": "shift"} if c.layer_norm else {})
+        vectors |= {"a": "activation"} if c.parametric_activation else {}
         for branch in self.topology.branches:
             for i, (inputs, outputs) in enumerate(branch.layers(D)):
                 tensors[f"{branch.name}_W_{i}"] = ("weight", (outputs, inputs))
@@ -154,7 +150,7 @@ class ReferenceNetwork:
         masks, deep = {}, {}
         for b in self.topology.branches:
             masks[b.name] = [self._mask(b, i, len(x0), e, seed, step) for i in range(len(b.hidden))]
-            deep[b.name] = self._deep(b.name, p, inputs[b.input], masks[b.name])
+            deep[b.name] = deep_part(c, b.name, p, inputs[b.input], masks[b.name])
         x, h = self._head_inputs(xL, deep)
         logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, *table)
         return inputs | {"deep": deep, "masks": masks, "logits": logits}
@@ -182,15 +178,6 @@ class ReferenceNetwork:
         layer = sum(len(branch.hidden) for branch in self.topology.branches)
         stream = dropout_stream(seed, step, layer, e)
         return dropout_mask(stream, np.arange(shape[0]), shape[1], c.cross_dropout)
-
-    def _deep(self, part: str, p: Mapping[str, Array], h: Array, masks: list[Array]) -> list[Array]:
-        c, layers = self.config, [h]
-        for i, mask in enumerate(masks):
-            z = dense_layer(layers[-1], p[f"{part}_W_{i}"], p[f"{part}_b_{i}"])
-            if c.layer_norm:
-                z = layer_norm(z, p[f"{part}_scale_{i}"], p[f"{part}_shift_{i}"])
-            layers.append(activate(z, c.activation) * mask)
-        return layers
 
     def _head_inputs(self, xL: Array, deep: Mapping[str, list[Array]]) -> tuple[Array, Array]:
         """Return what reaches the head: xL, and the branches side by side; empty what it lacks."""
@@ -245,7 +232,7 @@ class ReferenceNetwork:
         g = {name: np.sum([one[name] for one in gradients], axis=0) for name in gradients[0]}
         if E > 1:
             g |= {name: np.stack([one[name] for one in gradients]) for name in ("head_W", "head_b")}
-            g["member_r"] = self.inputs.scales_backward(dr)
+        g |= self.inputs.scales_backward(dr, p)
         self.inputs.stack_backward(dx, g, p, ids, dense)
         return total / n, {name: g[name] for name in self.shapes()}
 
@@ -268,7 +255,10 @@ class ReferenceNetwork:
         for b in self.topology.branches:
             dhN = dh[:, column : column + b.width]
             column += b.width
-            d[b.input] += self._deep_backward(dhN, g, b, p, deep[b.name], masks[b.name])
+            layers = deep[b.name], masks[b.name]
+            dh0, of_branch = deep_part_backward(dhN, self.config, b, p, *layers)
+            d[b.input] += dh0
+            g |= of_branch
         return d["xL"], g | {"x0": d["x0"]}
 
     def _wide_gradients(
@@ -283,31 +273,6 @@ class ReferenceNetwork:
         if c.wide and c.n_dense:
             g["wide_W"] = dlogits.T @ dense[:, : c.n_dense]
         return g
-
-    def _deep_backward(
-        self,
-        dh: Array,
-        g: dict[str, Array],
-        branch: Branch,
-        p: Mapping[str, Array],
-        layers: list[Array],
-        masks: list[Array],
-    ) -> Array:
-        """Put the part's gradients into g; return that of its input."""
-        c, part = self.config, branch.name
-        for i in reversed(range(len(branch.hidden))):
-            W, b = p[f"{part}_W_{i}"], p[f"{part}_b_{i}"]
-            z = dense_layer(layers[i], W, b)
-            if c.layer_norm:
-                scale, shift = p[f"{part}_scale_{i}"], p[f"{part}_shift_{i}"]
-                dy = activate_backward(dh * masks[i], layer_norm(z, scale, shift), c.activation)
-                dz, g[f"{part}_scale_{i}"], g[f"{part}_shift_{i}"] = layer_norm_backward(
-                    dy, z, scale, shift
-                )
-            else:
-                dz = activate_backward(dh * masks[i], z, c.activation)
-            dh, g[f"{part}_W_{i}"], g[f"{part}_b_{i}"] = dense_backward(dz, layers[i], W, b)
-        return dh
 
     def _cross_backward(
         self, dxL: Array, g: dict[str, Array], x0: Array, p: Mapping[str, Array]

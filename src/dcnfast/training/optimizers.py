@@ -20,6 +20,7 @@ from dcnfast.network.kinds import (
     Option,
     one_of,
 )
+from dcnfast.training.schedules import Constant, PlannedFamily, Schedule
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RowwiseAdagrad"]
 
@@ -41,6 +42,20 @@ RATE_FACTORS = Option(
         for role, factor in (given or {}).items()
     ),
 )
+
+
+class _PlannedSchedule(Option):
+    """A schedule by its name, or as an object with options of its own."""
+
+    def check(self, given: Any, where: str) -> None:
+        PlannedFamily(where).resolve(given, {})
+
+
+SCHEDULE = _PlannedSchedule("a schedule", lambda given: isinstance(given, str | Schedule))
+
+
+# of roles that have none by default: as in Holzmüller et al. (2024), "Better by Default"
+RATES: Mapping[str, float] = {"input_scale": 6.0, "activation": 0.1}
 
 
 @dataclass(frozen=True)
@@ -109,11 +124,16 @@ class Optimizer(Kind):
 
     def step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         """Return the numbers of a step, in a network of that dtype."""
-        factors = {role: float(factor) for role, factor in (self.rate_factors or {}).items()}
+        given = {**RATES, **(self.rate_factors or {})}
+        factors = {role: float(factor) for role, factor in given.items()}
         return replace(self._step(learning_rate, dtype), rate_factors=factors)
 
     def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         raise NotImplementedError
+
+    def decay_schedule(self) -> Schedule:
+        """Return how weight decay goes, beside the learning rate."""
+        return Constant()
 
 
 class Adam(Optimizer):
@@ -131,8 +151,9 @@ class Adam(Optimizer):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adam"
@@ -172,13 +193,17 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """AdamW, of Loshchilov and Hutter (2019): weight decay beside the gradient.
 
-    A step takes ``learning_rate * weight_decay`` of every weight and every embedding; biases,
-    scales and shifts are free. With ``sparse="lazy"`` embeddings decay in the steps that name them.
+    A step takes ``learning_rate * weight_decay`` of every weight and every embedding, each factor
+    as its schedule has it in that step; biases, scales and shifts are free. With ``sparse="lazy"``
+    embeddings decay in the steps that name them.
 
     Parameters
     ----------
     weight_decay : float, default=0.01
         Share, times the learning rate, that a step takes of a weight.
+    weight_decay_schedule : str or object of ``dcnfast.schedules``, default="constant"
+        How ``weight_decay`` goes over the steps, by itself: with "constant" what a step takes of a
+        weight goes as the learning rate does. All but "plateau".
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of the first and second moment.
     epsilon : float, default=1e-7
@@ -189,8 +214,9 @@ class AdamW(Adam):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adamw"
@@ -200,12 +226,15 @@ class AdamW(Adam):
     )
     reference = "adamw_update"
     decays = True
-    options: ClassVar[Mapping[str, Option]] = {"weight_decay": NOT_NEGATIVE, **Adam.options}
+    options: ClassVar[Mapping[str, Option]] = {
+        "weight_decay": NOT_NEGATIVE, "weight_decay_schedule": SCHEDULE, **Adam.options,
+    }  # fmt: skip
 
     def __init__(
         self,
         *,
         weight_decay: float = 0.01,
+        weight_decay_schedule: str | Schedule = "constant",
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -216,6 +245,11 @@ class AdamW(Adam):
             beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, sparse=sparse, rate_factors=rate_factors
         )
         self.weight_decay = weight_decay
+        self.weight_decay_schedule = weight_decay_schedule
+
+    def decay_schedule(self) -> Schedule:
+        """Return how weight decay goes, beside the learning rate."""
+        return PlannedFamily("weight_decay_schedule").resolve(self.weight_decay_schedule, {})
 
     def _step(self, learning_rate: float, dtype: str) -> OptimizerStep:
         return replace(super()._step(learning_rate, dtype), weight_decay=float(self.weight_decay))
@@ -233,8 +267,9 @@ class Adagrad(Optimizer):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "adagrad"
@@ -269,8 +304,9 @@ class RowwiseAdagrad(Adagrad):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "rowwise_adagrad"
@@ -293,8 +329,9 @@ class SGD(Optimizer):
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
         "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "cross_weight", "weight" (of the
-        deep part and the head), "linear", "bias", "scale" and "shift".
+        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
+        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
+        (of the deep part and the head), "linear", "bias", "scale" and "shift".
     """
 
     name = "sgd"

@@ -1,10 +1,10 @@
-"""How the learning rate goes, step by step: kinds with options."""
+"""How the learning rate, weight decay and dropout go, step by step: kinds with options."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from dcnfast.network.kinds import COUNT_OR_NONE, DECAY, POSITIVE, Family, Kind, 
 __all__ = ["Constant", "Cosine", "Exponential", "FlatCosine", "OneCycle", "Plateau", "Schedule"]
 
 Floats = npt.NDArray[np.float64]
-ScheduleName = Literal["constant", "cosine", "flat_cosine", "one_cycle", "exponential", "plateau"]
+PlannedScheduleName = Literal["constant", "cosine", "flat_cosine", "one_cycle", "exponential"]
+ScheduleName = Literal[PlannedScheduleName, "plateau"]
 
 SHARE = Option(
     "a number in [0, 1]",
@@ -29,7 +30,10 @@ COUNT = Option(
 
 
 class Schedule(Kind):
-    """Base class of the schedules: what ``learning_rate_init`` is multiplied by in each step.
+    """Base class of the schedules: what a rate is multiplied by in each step.
+
+    Rates are ``learning_rate_init``, and, each with a schedule of its own, the weight decay of an
+    optimizer and the rates of dropout.
 
     Steps count from the beginning of ``fit`` to the end of ``max_iter`` epochs, whether training
     stops earlier or not; a fit with ``warm_start`` begins anew. What a rate is may also depend on
@@ -251,3 +255,42 @@ class Plateau(Constant):
 SCHEDULES: Family[Schedule] = Family(
     "learning_rate", Constant, Cosine, FlatCosine, OneCycle, Exponential, Plateau
 )
+
+
+class PlannedFamily(Family[Schedule]):
+    """Schedules of what is no learning rate: those that are planned before training begins.
+
+    Parameters
+    ----------
+    parameter : str
+        As in ``dropout_schedule``.
+    """
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter, Constant, Cosine, FlatCosine, OneCycle, Exponential)
+
+    def resolve(self, given: str | Schedule, flat: Mapping[str, Any]) -> Schedule:
+        """Return the schedule that is meant, its options checked.
+
+        Parameters
+        ----------
+        given : str or Schedule
+        flat : dict
+            No schedule has options that are parameters of an estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that name, it follows a watched loss, or an option is out of range.
+        TypeError
+            If it is neither, or an option is of a wrong type.
+        """
+        if given == Plateau.name or isinstance(given, Plateau):
+            raise ValueError(
+                f"{self.parameter} is {given!r}, want one of {list(self)!r} or an object of them: "
+                "what a watched loss says cuts the learning rate alone"
+            )
+        return super().resolve(given, flat)
+
+
+DROPOUT_SCHEDULES = PlannedFamily("dropout_schedule")

@@ -26,10 +26,10 @@ class Settings:
     n_iter_no_change : int
         Epochs without such an improvement before training stops.
     n_threads, verbose : int
-    schedule : Schedule
-        Of the learning rate.
+    schedule, decay_schedule, dropout_schedule : Schedule
+        Of the learning rate, the optimizer's weight decay and the rates of dropout.
     planned_epochs : int
-        That the schedule has, whether training stops earlier or not.
+        That the schedules have, whether training stops earlier or not.
     planned_cuts : tuple of int or None
         How often the learning rate has been cut before each epoch, where folds have found that;
         None cuts it as the watched loss says.
@@ -45,6 +45,8 @@ class Settings:
     n_threads: int
     verbose: int
     schedule: Schedule = field(default_factory=Constant)
+    decay_schedule: Schedule = field(default_factory=Constant)
+    dropout_schedule: Schedule = field(default_factory=Constant)
     planned_epochs: int = 1
     planned_cuts: tuple[int, ...] | None = None
 

@@ -114,6 +114,7 @@ def run_epoch(
     batch_size = min(settings.batch_size, n)
     n_batches = -(-n // batch_size)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
+    steps = epoch * n_batches, n_batches, settings.planned_epochs * n_batches
     loss, _, finished = training.state.train_epoch(
         rows.table,
         order.astype(np.int64, copy=False),
@@ -121,9 +122,9 @@ def run_epoch(
         settings.step.compile(),
         settings.seed,
         settings.n_threads,
-        settings.schedule.factors(
-            epoch * n_batches, n_batches, settings.planned_epochs * n_batches, cuts
-        ),
+        settings.schedule.factors(*steps, cuts),
+        settings.decay_schedule.factors(*steps),
+        settings.dropout_schedule.factors(*steps),
     )
     return loss, bool(finished and np.isfinite(loss) and training.model.is_finite())
 

@@ -1,0 +1,60 @@
+"""Parameters that choose among kinds: by name, or as objects with options."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from dcnfast.network.crosses import CROSSES
+from dcnfast.network.kinds import Family
+from dcnfast.network.losses import LOSSES
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
+from dcnfast.training.optimizers import OPTIMIZERS
+from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES
+from dcnfast.training.target_statistics import TARGET_STATISTICS
+
+FAMILIES: dict[str, Family[Any]] = {
+    family.parameter: family
+    for family in (
+        CROSSES,
+        DROPOUT_SCHEDULES,
+        LOSSES,
+        NUMERIC_EMBEDDINGS,
+        OPTIMIZERS,
+        SCHEDULES,
+        TARGET_STATISTICS,
+    )
+}
+
+
+class TakesKinds:
+    """Parameters that are the name of a kind, or an object with options of its own."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of objects: ``cross__rank=8`` where ``cross`` is one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or the object that should have it is a name.
+        """
+        for name in params:
+            parameter, nested, option = name.partition("__")
+            given = params.get(parameter, getattr(self, parameter, None))
+            if nested and isinstance(given, str | None) and parameter in FAMILIES:
+                family = FAMILIES[parameter]
+                kind = family.get(given or "auto", family.first)
+                wanted = kind.__name__
+                what = "None" if given is None else f"the name {given!r}"
+                raise ValueError(
+                    f"{name} is given and {parameter} is {what}, want an object that "
+                    f"has {option}, as {parameter}={wanted}()"
+                )
+        super().set_params(**params)  # type: ignore[misc]
+        return self
+
+    def _validate_params(self) -> None:
+        super()._validate_params()  # type: ignore[misc]
+        for name, family in FAMILIES.items():
+            given = getattr(self, name)  # None and "auto": which constraints above allow or not
+            if given is not None and (given in family or given != "auto"):
+                family.resolve(given, vars(self))
