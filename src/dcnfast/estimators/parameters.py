@@ -88,10 +88,9 @@ cross_dropout : float or "auto", default="auto"
 layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
 n_members : int or "auto", default="auto"
-    Members of the ensemble that the network is. Each multiplies the columns by numbers of its own,
-    one a column, and has its own weights for the logits; all else they share. They learn one by
-    one, and the mean of what they predict is predicted. "auto" is {n_members}, and fewer the longer
-    a fit on so many rows and columns would take, down to 1 for millions of rows.
+    Members of the ensemble that the network is. Each multiplies the columns by numbers of its own
+    and has its own weights for the logits; all else they share. Their mean is predicted. "auto" is
+    {n_members}, and fewer the longer a fit would take, down to 1 for millions of rows.
 cross_initializer : {initializer}, default="truncated_normal"
     {about_initializers}
 deep_initializer : {initializer}, default="glorot_uniform"
@@ -99,6 +98,9 @@ deep_initializer : {initializer}, default="glorot_uniform"
 categorical_features : "from_dtype", array-like or None, default="from_dtype"
     Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
     categories, an Enum, strings, bools or objects. Or a mask, indices or names; None for no column.
+datetime_features : bool, array-like of str or None, default=None
+    What of each column of dates in a frame becomes columns: "hour", "weekday", "month", which are
+    categories, and "day_number", or all with True. None: such a column is an error.
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
     "auto", the power of two next to the square root of the number of categories, 2 to 16.
@@ -114,18 +116,16 @@ target_statistics : None, "auto" or object, default=None
     Whether the mean of the target and the number of rows of each category are numeric columns as
     well, for columns of many categories, and of which pairs of columns. A row that is trained on
     gets those of the rows in other folds, so that its own target is never in its input. An object
-    of :class:`dcnfast.target_statistics.TargetStatistics` has options. "auto" is such an object
-    where a column has 100 categories or more in the training rows, else None. They may do harm,
-    above all where columns tell the date and later rows are predicted. With ``warm_start`` they
-    stay those of the first fit.
+    of :class:`dcnfast.target_statistics.TargetStatistics` has options; "auto" is one where a column
+    has 100 categories or more, else None. They may do harm, above all where columns tell the date
+    and later rows are predicted. With ``warm_start`` they stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool, default=True
     Whether a number beyond the range that its column had in the training rows becomes the border of
     that range, as for a tree: a polynomial of numbers from outside may answer anything. False
-    extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
-    then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
-    is that of the first fit.
+    extrapolates, for columns such as time whose trend goes on, up to overflow; by ranks
+    ("quantile") numbers end at the border. With ``warm_start`` the range is that of the first fit.
 numeric_embedding : None, "auto", {numeric} or object, default="auto"
     {about_numeric}
 loss : {loss} or object, default="{default_loss}"
@@ -253,6 +253,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+    "datetime_features": ["boolean", "array-like", None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
