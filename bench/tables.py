@@ -102,6 +102,7 @@ RIVALS = {
     "polars_rank": "polars",
     "sklearn_mlp": "scikit-learn's MLP, no cross layers",
     "sklearn_ordinal": "scikit-learn",
+    "sklearn_roc_auc": "scikit-learn",
     "tfrs": "TensorFlow Recommenders",
     "tfrs_fit": "TensorFlow Recommenders",
     "torch_compile": "PyTorch, compiled",

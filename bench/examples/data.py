@@ -30,6 +30,9 @@ ORIGIN = {
     "adult.test": "UCI Machine Learning Repository, Adult (CC BY 4.0)",
     "california_housing.csv": "housing.csv of github.com/ageron/handson-ml",
     "hflights.csv.gz": "the CSV of github.com/hadley/hflights (CC0), gzipped",
+    "ml-100k/u.data": "GroupLens, MovieLens 100K, with u.user and u.item",
+    "ml-1m/ratings.dat": "GroupLens, MovieLens 1M, with users.dat and movies.dat",
+    "criteo/train.txt": "Criteo, display advertising challenge, or a part of the file",
     **{
         f"uci/{name}.csv.gz": f"UCI Machine Learning Repository, {title} (CC BY 4.0), gzipped"
         for name, title in UCI.items()

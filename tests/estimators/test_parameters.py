@@ -1,6 +1,7 @@
 """Every parameter does something, and says so when it is given nonsense."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
@@ -35,6 +36,7 @@ EFFECTS = {
     "cross_initializer": ("glorot_uniform", {}),
     "deep_initializer": ("he_normal", {}),
     "categorical_features": (["city", "user", "member", "a"], {}),
+    "datetime_features": (True, {"datetime_features": ["month"]}),
     "embedding_dim": (5, {}),
     "min_frequency": (10, {}),
     "max_categories": (3, {}),
@@ -76,12 +78,14 @@ def test_all_parameters_are_covered():
 @pytest.mark.parametrize("name", EFFECTS)
 def test_parameter_has_an_effect(name, frame, estimator):
     value, rest = EFFECTS[name]
-    y = estimator.frame_y
+    X, y = frame.X, estimator.frame_y
+    if name == "datetime_features":
+        X = X.assign(when=pd.date_range("2024-01-01", periods=len(X), freq="7h"))
     if name == "loss":
         value = {DCNRegressor: "log_loss", DCNClassifier: "softmax"}[estimator.make.func]
         y = y if value == "softmax" else (y > 0).astype(float)
-    first = estimator.answer(estimator.make(**rest).fit(frame.X, y), frame.X)
-    other = estimator.answer(estimator.make(**rest | {name: value}).fit(frame.X, y), frame.X)
+    first = estimator.answer(estimator.make(**rest).fit(X, y), X)
+    other = estimator.answer(estimator.make(**rest | {name: value}).fit(X, y), X)
     effect = np.sqrt(np.mean((first - other) ** 2)) / first.std(axis=0).mean()
     if name == "dtype":  # the same model but for rounding
         assert 0 < effect < 1e-4
@@ -230,6 +234,7 @@ ACTIVATION = ["swish", None, 3]
 NONSENSE = {
     "cross": ["x", None, 3, crosses.LowRank, crosses.LowRank(rank=0), optimizers.Adam()],
     "cross_layers": [-1, 1.5, "x", None, 10**30],
+    "datetime_features": ["x", "hour", ["hours"], [], 3],
     "cross_rank": [0, -1, 1.5, "x", 10**30],
     "diag_scale": [-0.1, np.nan, np.inf, "x", None],
     "cross_bias": ["x", None, 3],

@@ -77,7 +77,16 @@ def test_import_brings_no_extra():
 
 @pytest.mark.parametrize(
     "module",
-    ["crosses", "datasets", "inspection", "losses", "numeric_embeddings", "ops", "optimizers"],
+    [
+        "crosses",
+        "datasets",
+        "inspection",
+        "losses",
+        "metrics",
+        "numeric_embeddings",
+        "ops",
+        "optimizers",
+    ],
 )
 def test_modules_are_there_after_import(module):
     assert run(f"import dcnfast; print(dcnfast.{module}.__name__)") == f"dcnfast.{module}\n"

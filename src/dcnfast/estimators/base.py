@@ -103,7 +103,8 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         """Return what this fit goes on from, if it does; the columns must be the same."""
         if not (self.warm_start and hasattr(self, "_model")):
             return None
-        now = {"columns": (table.names, table.is_categorical.tolist()), attribute: value}
+        columns = table.names, table.is_categorical.tolist(), table.dates
+        now = {"columns": columns, attribute: value}
         before = {"columns": self._columns, attribute: getattr(self, attribute)}
         for name, got in now.items():
             if not np.array_equal(before[name], got) if name == attribute else before[name] != got:

@@ -106,6 +106,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         cross_initializer: Initializer = "truncated_normal",
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",
+        datetime_features: bool | Sequence[str] | None = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
         min_frequency: float | None = None,
         max_categories: int | None = None,
@@ -183,8 +184,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         timing = Timing()
         with timing.measure("encode"):
             table, y = read_training_table(
-                self, X, y, categorical_features=self.categorical_features, y_numeric=False
-            )
+                self, X, y, categorical_features=self.categorical_features, y_numeric=False,
+                datetime_features=self.datetime_features,
+            )  # fmt: skip
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, table)
         classes, codes = np.unique(y, return_inverse=True)

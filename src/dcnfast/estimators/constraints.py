@@ -52,6 +52,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "cross_initializer": [StrOptions(set(INITIALIZERS))],
     "deep_initializer": [StrOptions(set(INITIALIZERS))],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+    "datetime_features": ["boolean", "array-like", None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],

@@ -38,6 +38,7 @@ from dcnfast.estimators.targets import Target
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
+from dcnfast.table.dates import Dates
 from dcnfast.training.batches import Rows, mean_one
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
@@ -49,7 +50,7 @@ from dcnfast.training.timing import Timing
 from dcnfast.training.trainer import train
 
 Array = npt.NDArray[Any]
-Columns = tuple[tuple[str, ...], list[bool]]  # names, and which are categorical
+Columns = tuple[tuple[str, ...], list[bool], Dates]  # names, which are categorical, or of dates
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Fitted:
 
     Parameters
     ----------
-    columns : tuple of (tuple of str, list of bool)
-        Names of all columns, and which of them are categorical.
+    columns : tuple of (tuple of str, list of bool, Dates)
+        Names of all columns, which of them are categorical, and which are made of dates.
     encoder : TableEncoder
     target : NumericTarget or ClassTarget
     model : Model
@@ -351,7 +352,7 @@ def _prepare(
             fitted_numeric_kind(estimator, encoder),
         )  # fmt: skip
         seen = [field.counts for field in encoder.fields]
-        columns = table.names, table.is_categorical.tolist()
+        columns = table.names, table.is_categorical.tolist(), table.dates
         return Fitted(columns, encoder, target, model, seen, None)
     if config != last.model.config:
         before, now = asdict(last.model.config), asdict(config)

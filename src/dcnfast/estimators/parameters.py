@@ -107,6 +107,9 @@ deep_initializer : {initializer}, default="glorot_uniform"
 categorical_features : "from_dtype", array-like or None, default="from_dtype"
     Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
     categories, an Enum, strings, bools or objects. Or a mask, indices or names; None for no column.
+datetime_features : bool, array-like of str or None, default=None
+    What of each column of dates in a frame becomes columns: "hour", "weekday", "month", which are
+    categories, and "day_number", or all with True. None: such a column is an error.
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
     "auto", the power of two next to the square root of the number of categories, 2 to 16.
@@ -122,18 +125,16 @@ target_statistics : None, "auto" or object, default=None
     Whether the mean of the target and the number of rows of each category are numeric columns as
     well, for columns of many categories, and of which pairs of columns. A row that is trained on
     gets those of the rows in other folds, so that its own target is never in its input. An object
-    of :class:`dcnfast.target_statistics.TargetStatistics` has options. "auto" is such an object
-    where a column has 100 categories or more in the training rows, else None. They may do harm,
-    above all where columns tell the date and later rows are predicted. With ``warm_start`` they
-    stay those of the first fit.
+    of :class:`dcnfast.target_statistics.TargetStatistics` has options; "auto" is one where a column
+    has 100 categories or more, else None. They may do harm, above all where columns tell the date
+    and later rows are predicted. With ``warm_start`` they stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool, default=True
     Whether a number beyond the range that its column had in the training rows becomes the border of
     that range, as for a tree: a polynomial of numbers from outside may answer anything. False
-    extrapolates, for columns such as time whose trend goes on; only what would overflow is clipped
-    then. By ranks ("quantile") numbers end at the border in any case. With ``warm_start`` the range
-    is that of the first fit.
+    extrapolates, for columns such as time whose trend goes on, up to overflow; by ranks
+    ("quantile") numbers end at the border. With ``warm_start`` the range is that of the first fit.
 numeric_embedding : None, "auto", {numeric} or object, default="auto"
     {about_numeric}
 loss : {loss} or object, default="{default_loss}"

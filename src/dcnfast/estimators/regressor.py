@@ -111,6 +111,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         cross_initializer: Initializer = "truncated_normal",
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",
+        datetime_features: bool | Sequence[str] | None = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
         min_frequency: float | None = None,
         max_categories: int | None = None,
@@ -186,8 +187,9 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         timing = Timing()
         with timing.measure("encode"):
             table, y = read_training_table(
-                self, X, y, categorical_features=self.categorical_features, y_numeric=True
-            )
+                self, X, y, categorical_features=self.categorical_features, y_numeric=True,
+                datetime_features=self.datetime_features,
+            )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)

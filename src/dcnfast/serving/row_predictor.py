@@ -17,6 +17,7 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.scaling import NumericScaler, logarithm
 from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.network.model import Model
+from dcnfast.table.dates import Dates
 from dcnfast.table.factor import factor_objects
 from dcnfast.table.objects import is_missing_type
 
@@ -44,8 +45,8 @@ class RowPredictor:
     ----------
     encoder : TableEncoder
     model : Model
-    columns : tuple of (sequence of str, sequence of bool)
-        Names of all columns, and which of them are categorical.
+    columns : tuple of (sequence of str, sequence of bool, Dates)
+        Names of all columns, which of them are categorical, and which are made of dates.
     target : Target
     missing_columns : {"error", "allow"}, default="error"
         Whether a dict must have all columns.
@@ -55,7 +56,7 @@ class RowPredictor:
         self,
         encoder: TableEncoder,
         model: Model,
-        columns: tuple[Sequence[str], Sequence[bool]],
+        columns: tuple[Sequence[str], Sequence[bool], Dates],
         target: Target,
         *,
         missing_columns: str = "error",
@@ -64,8 +65,9 @@ class RowPredictor:
             raise ValueError(f"missing_columns is {missing_columns!r}, want 'error' or 'allow'")
         self._encoder, self._model, self._target = encoder, model, target
         self._may_lack_columns = missing_columns == "allow"
-        names, mask = columns
-        self._places = {name: place for place, name in enumerate(names)}
+        names, mask, dates = columns
+        self._dates = dates if dates else None
+        self._places = {name: place for place, name in enumerate(dates.given(names))}
         self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
         self._categorical = [j for j in range(len(names)) if mask[j]]
         self._unknown = dict.fromkeys((field.name for field in encoder.fields), 0)
@@ -109,8 +111,9 @@ class RowPredictor:
         Parameters
         ----------
         row : dict, sequence or ndarray of shape (n_features,)
-            The columns by name, or in the order of ``fit``. None and NaN are missing; so is, with
-            ``missing_columns="allow"``, a column that a dict does not have.
+            The columns by name, or in the order of ``fit``; dates as datetime, date or datetime64.
+            None and NaN are missing; so is, with ``missing_columns="allow"``, a column that a dict
+            does not have.
 
         Returns
         -------
@@ -131,7 +134,7 @@ class RowPredictor:
         elif not isinstance(row, list | tuple | np.ndarray):
             _refuse_unless_sequence(row)
         if self._fields:
-            ids, numbers = self._read(row.tolist() if isinstance(row, np.ndarray) else row)
+            ids, numbers = self._read(_values(row) if isinstance(row, np.ndarray) else row)
             if (statistics := self._encoder.statistics) is not None:
                 numbers = np.concatenate([numbers, statistics.columns(ids[None])[0]])
         else:
@@ -167,8 +170,13 @@ class RowPredictor:
             raise ValueError(f"row has {n} values, want {len(self._places)}, the columns of fit")
 
     def _read_numbers(self, row: Any) -> Floats:
-        if not isinstance(row, np.ndarray) or row.dtype.kind not in "fiub":
-            return self._read(row)[1]
+        if (
+            not isinstance(row, np.ndarray)
+            or row.dtype.kind not in "fiub"
+            or self._dates is not None
+        ):
+            made = self._dates is not None and isinstance(row, np.ndarray)
+            return self._read(_values(row) if made else row)[1]
         if row.ndim != 1:
             raise ValueError(f"row has shape {row.shape}, want (n_features,)")
         self._check_length(len(row))
@@ -176,6 +184,8 @@ class RowPredictor:
 
     def _read(self, row: Sequence[Any]) -> tuple[npt.NDArray[np.int32], Floats]:
         self._check_length(len(row))
+        if self._dates is not None:
+            row = self._dates.of_row(row)
         return np.array(self._ids(row), np.int32), self._numbers(row)
 
     def _ids(self, row: Sequence[Any]) -> list[int]:
@@ -247,6 +257,12 @@ def _refuse_unless_sequence(row: Any) -> None:
             f"row is a {type(row).__name__}, want a dict, or a sequence or array of shape "
             f"(n_features,){hint}"
         )
+
+
+def _values(row: Array) -> list[Any]:
+    """Return the values of a row as Python has them; nanoseconds are none of Python's dates."""
+    values: list[Any] = list(row) if row.dtype.kind == "M" else row.tolist()
+    return values
 
 
 def _number(name: str, value: Any) -> float:

@@ -7,7 +7,7 @@ one row of many columns.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.table.dates import (
+    DateColumn,
+    Moments,
+    moments,
+    moments_of_objects,
+    zone_of_objects,
+)
 from dcnfast.table.factor import (
     KINDS,
     Column,
@@ -42,8 +49,9 @@ class Kind:
     Parameters
     ----------
     dtype : DType of narwhals
-    storage : {"values", "objects", "categories", "intervals", "sparse", "long"}
-        "objects" may hold any Python object; the last four are pandas', "long" its long double.
+    storage : {"values", "objects", "categories", "intervals", "sparse", "long", "date64"}
+        "objects" may hold any Python object; the next four are pandas', "long" its long double;
+        "date64" is Arrow's, which narwhals does not know.
     """
 
     dtype: Any
@@ -58,6 +66,12 @@ class Kind:
     def is_category(self) -> bool:
         """Whether the values are categories, or objects that may be."""
         return self.storage in ("objects", "categories", "intervals") or self.dtype in KINDS
+
+    @property
+    def is_date(self) -> bool:
+        """Whether the values are dates, or dates with times of day."""
+        dated = self.storage == "values" and self.dtype in (nw.Date, nw.Datetime)
+        return dated or self.storage == "date64"
 
     @property
     def can_be_numbers(self) -> bool:
@@ -81,7 +95,7 @@ class FrameSource:
 
     is_named = True
 
-    def __init__(self, estimator: str, frame: nw.DataFrame[Any]) -> None:
+    def __init__(self, estimator: str, frame: nw.DataFrame[Any], takes_dates: bool = False) -> None:
         self.native = frame.to_native()
         self.names = list(frame.columns)
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
@@ -96,10 +110,11 @@ class FrameSource:
         self._is_pandas = frame.implementation.is_pandas()
         self._columns = None if self._is_pandas else _native_columns(frame)
         self._kinds = self._find_kinds(frame)
+        self.zones: Mapping[int, str | None] = self._find_zones() if takes_dates else {}
         bad = [
             f"{self.names[j]!r} ({self._type_of(j)})"
             for j, kind in enumerate(self._kinds)
-            if not (kind.is_number or kind.is_category or self._is_empty(j))
+            if not (kind.is_number or kind.is_category or j in self.zones or self._is_empty(j))
         ]
         if bad:
             raise ValueError(
@@ -112,8 +127,8 @@ class FrameSource:
         return np.array(
             [
                 objects_are_categories(self._list(j), self.names[j])
-                if kind.storage == "objects"
-                else not kind.is_number
+                if kind.storage == "objects" and j not in self.zones
+                else not (kind.is_number or j in self.zones)
                 for j, kind in enumerate(self._kinds)
             ],
             dtype=np.bool_,
@@ -136,6 +151,17 @@ class FrameSource:
         if self._n <= FEW_ROWS and (kind.is_number or kind.is_category):
             return factor_objects(self._list(j), name)
         return factor_series(self._series(j), name)
+
+    def moments(self, column: DateColumn) -> Moments:
+        """Return a column of dates and times, which may also have nothing in it."""
+        j = column.place
+        if j not in self.zones and not self._is_empty(j):
+            raise ValueError(
+                f"X: column {column.name!r} has type {self._type_of(j)}, want dates, as in fit"
+            )
+        if self._kinds[j].storage == "objects":
+            return moments_of_objects(self._list(j), column)
+        return moments(self._series(j), column)
 
     def numbers(self, columns: Sequence[int]) -> Any:
         """Return the columns, a null being NaN."""
@@ -198,6 +224,18 @@ class FrameSource:
         dtypes = self.native.dtypes.tolist()
         return all(dtypes[j].fill_value == 0 for j in columns)
 
+    def _find_zones(self) -> dict[int, str | None]:
+        """Return the columns of dates, also of Python's, and their time zones."""
+        zones = {}
+        for j, kind in enumerate(self._kinds):
+            if kind.is_date:
+                zones[j] = getattr(self._series(j).dtype, "time_zone", None)
+            elif kind.storage == "objects":
+                is_date, zone = zone_of_objects(self._list(j))
+                if is_date:
+                    zones[j] = zone
+        return zones
+
     def _find_kinds(self, frame: nw.DataFrame[Any]) -> list[Kind]:
         known: dict[Hashable, Kind] = {}
         types = _types(frame)
@@ -236,6 +274,8 @@ def _kind_of(series: Column) -> Kind:
     native: Any = getattr(series.to_native(), "dtype", None)
     pandas = {"CategoricalDtype": "categories", "IntervalDtype": "intervals"}
     storage = pandas.get(type(native).__name__, "values")
+    if series.dtype == nw.Unknown and str(native or series.to_native().type).startswith("date64"):
+        return Kind(series.dtype, "date64")
     if type(native).__name__ == "SparseDtype" and native.subtype.kind in "biuf":
         storage = "sparse"
     elif series.dtype == nw.Unknown and isinstance(native, np.dtype) and native.kind == "f":

@@ -6,7 +6,8 @@ Each has a source, which gives columns of categories as a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import narwhals.stable.v2 as nw
@@ -16,6 +17,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
+from dcnfast.table.dates import DateColumn, Moments, moments_of_objects, zone_of_objects
 from dcnfast.table.factor import Factor, factor_array, factor_objects, find_pyarrow
 from dcnfast.table.frames import FrameSource
 from dcnfast.table.objects import objects_are_categories, objects_to_floats
@@ -29,6 +31,7 @@ class Source(Protocol):
     native: Any  # what scikit-learn looks at: shape and names
     names: list[Any]
     is_named: bool  # by the table itself
+    zones: Mapping[int, str | None]  # of the columns of dates, by place
 
     def categorical_by_type(self) -> Mask:
         """Return which columns are categorical if nobody says so."""
@@ -36,11 +39,16 @@ class Source(Protocol):
     def factor(self, j: int) -> Factor:
         """Return a column of categories."""
 
+    def moments(self, column: DateColumn) -> Moments:
+        """Return a column of dates and times."""
+
     def numbers(self, columns: Sequence[int]) -> Any:
         """Return numeric columns (n, M), an array or CSR, in float32 or float64."""
 
 
-def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
+def open_source(
+    estimator: BaseEstimator, X: Any, *, exact: bool, takes_dates: bool = False
+) -> Source:
     """Find out what kind of a table it is.
 
     Parameters
@@ -50,6 +58,8 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
     X : array-like, sparse matrix or DataFrame of shape (n, n_features)
     exact : bool
         Whether numbers in lists may be categories, which float64 could round.
+    takes_dates : bool, default=False
+        Whether columns of dates in a frame are no error.
     """
     name = type(estimator).__name__
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
@@ -62,7 +72,7 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
     if isinstance(frame, nw.LazyFrame):
         raise TypeError(f"{name}: X is a LazyFrame, want a DataFrame: collect it first")
     if isinstance(frame, nw.DataFrame):
-        return FrameSource(name, frame)
+        return FrameSource(name, frame, takes_dates)
     if isinstance(X, list | tuple) and (exact or np.asarray(X).dtype.kind in "US"):
         X = np.asarray(X, dtype=object)  # else one word makes all columns words
     X = check_array(
@@ -73,13 +83,14 @@ def open_source(estimator: BaseEstimator, X: Any, *, exact: bool) -> Source:
         return SparseSource(X)
     if X.dtype.kind in "biuf":
         return ArraySource(X)
-    return ObjectSource(X)
+    return ObjectSource(X, takes_dates)
 
 
 class ArraySource:
     """Columns of an array of numbers or bools: nothing says that one is categorical."""
 
     is_named = False
+    zones: Mapping[int, str | None] = MappingProxyType({})
 
     def __init__(self, X: Any) -> None:
         self.native = X
@@ -92,6 +103,10 @@ class ArraySource:
     def factor(self, j: int) -> Factor:
         """Find the values in a column."""
         return factor_array(self.native[:, j], self.names[j])
+
+    def moments(self, column: DateColumn) -> Moments:
+        """Refuse: numbers are no dates."""
+        raise ValueError(f"X: column {column.name!r} is one of numbers, want dates, as in fit")
 
     def numbers(self, columns: Sequence[int]) -> Any:
         """Return the columns without a copy if all are wanted and float."""
@@ -114,14 +129,28 @@ class SparseSource(ArraySource):
 class ObjectSource(ArraySource):
     """Columns of an array of strings or objects."""
 
+    def __init__(self, X: Any, takes_dates: bool) -> None:
+        super().__init__(X)
+        found = [zone_of_objects(self._list(j)) for j in range(X.shape[1] * takes_dates)]
+        self.zones = {j: zone for j, (is_date, zone) in enumerate(found) if is_date}
+
     def categorical_by_type(self) -> Mask:
         """Look at the values."""
-        columns = [(self._list(j), name) for j, name in enumerate(self.names)]
-        return np.array([objects_are_categories(*column) for column in columns], dtype=np.bool_)
+        return np.array(
+            [
+                j not in self.zones and objects_are_categories(self._list(j), name)
+                for j, name in enumerate(self.names)
+            ],
+            dtype=np.bool_,
+        )
 
     def factor(self, j: int) -> Factor:
         """Find the values in a column."""
         return factor_objects(self._list(j), self.names[j])
+
+    def moments(self, column: DateColumn) -> Moments:
+        """Return a column of dates and times, which may also have nothing in it."""
+        return moments_of_objects(self._list(column.place), column)
 
     def numbers(self, columns: Sequence[int]) -> Any:
         """Return the columns as float64."""

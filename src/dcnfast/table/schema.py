@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
+from scipy.sparse import hstack, issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from dcnfast.parallel import each
+from dcnfast.table.dates import NO_DATES, Dates, factors_and_days, find_dates, read_parts
 from dcnfast.table.factor import Factor
 from dcnfast.table.objects import is_missing_type
 from dcnfast.table.readers import Source, open_source
@@ -41,6 +42,8 @@ class Table:
         The other columns in order; finite or NaN, which means missing.
     argument : str
         What the table is called in messages.
+    dates : Dates
+        Which of the columns, the last ones, are made of dates.
     """
 
     names: tuple[str, ...]
@@ -48,6 +51,7 @@ class Table:
     factors: tuple[Factor, ...]
     numbers: Any
     argument: str = "X"
+    dates: Dates = NO_DATES
 
     def __len__(self) -> int:
         return int(self.numbers.shape[0])
@@ -72,7 +76,13 @@ class Table:
 
 
 def read_training_table(
-    estimator: BaseEstimator, X: Any, y: Any, *, categorical_features: Any, y_numeric: bool
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    *,
+    categorical_features: Any,
+    y_numeric: bool,
+    datetime_features: Any = None,
 ) -> tuple[Table, Array]:
     """Validate X and y of ``fit``.
 
@@ -90,19 +100,29 @@ def read_training_table(
         all. Else a mask, indices or names of the categorical columns, or None for no column.
     y_numeric : bool
         Whether y holds numbers, one or several columns of them.
+    datetime_features : bool, sequence of str, or None, default=None
+        What of the dates in a frame becomes columns, see :mod:`dcnfast.table.dates`.
 
     Returns
     -------
     table : Table
     y : ndarray
     """
+    parts = read_parts(datetime_features)
     by_type = isinstance(categorical_features, str) and categorical_features == "from_dtype"
-    source = open_source(estimator, X, exact=not (by_type or categorical_features is None))
+    exact = not (by_type or categorical_features is None)
+    source = open_source(estimator, X, exact=exact, takes_dates=bool(parts))
     validate_data(estimator, source.native, skip_check_array=True, y=y)
     y = _read_target(estimator, source.native.shape[0], y, y_numeric)
     mask = source.categorical_by_type() if by_type else _chosen(categorical_features, source)
-    table = _read(estimator, source, mask)
-    estimator.is_categorical_ = mask
+    dates = find_dates(parts, source.zones, _names(estimator, len(mask)))
+    if both := [column.name for column in dates.columns if mask[column.place]]:
+        raise ValueError(
+            f"categorical_features has {both!r}, columns of dates, want them in datetime_features "
+            "alone"
+        )
+    table = _read(estimator, source, mask, dates)
+    estimator.is_categorical_, estimator._dates = mask, dates
     return table, y
 
 
@@ -111,9 +131,12 @@ def read_table(estimator: BaseEstimator, X: Any) -> Table:
     mask: Mask = estimator.is_categorical_
     if _is_plain(estimator, X) and np.isfinite(X).all():
         return Table(tuple(f"x{j}" for j in range(len(mask))), mask, (), X)
-    source = open_source(estimator, X, exact=bool(mask.any()))
+    dates: Dates = getattr(estimator, "_dates", NO_DATES)
+    source = open_source(estimator, X, exact=bool(mask.any()), takes_dates=bool(dates))
     validate_data(estimator, source.native, skip_check_array=True, reset=False)
-    return _read(estimator, source, mask)
+    if new := [source.names[j] for j in source.zones if j not in dates.places]:
+        raise ValueError(f"X has dates in the columns {new!r}, which had none in fit")
+    return _read(estimator, source, mask, dates)
 
 
 def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
@@ -128,6 +151,7 @@ def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
         and len(X) > 0
         and X.dtype.isnative
         and not estimator.is_categorical_.any()
+        and not getattr(estimator, "_dates", None)
         and not hasattr(estimator, "feature_names_in_")
     )
 
@@ -209,14 +233,40 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def _read(estimator: BaseEstimator, source: Source, mask: Mask) -> Table:
+def _read(estimator: BaseEstimator, source: Source, mask: Mask, dates: Dates) -> Table:
     columns, n = np.flatnonzero(mask).tolist(), source.native.shape[0]
+    plain = np.array([j not in dates.places for j in range(len(mask))], dtype=np.bool_)
     factors = tuple(each(source.factor, columns, n, estimator.n_jobs))
-    numbers = source.numbers(np.flatnonzero(~mask).tolist())
+    numbers = source.numbers(np.flatnonzero(~mask & plain).tolist())
+    _refuse_infinity(
+        numbers,
+        [name for name, c, p in zip(source.names, mask, plain, strict=True) if p and not c],
+    )
+    table = Table(_names(estimator, len(mask)), mask, factors, numbers)
+    return _with_parts_of_dates(table, source, plain, dates) if dates else table
+
+
+def _names(estimator: BaseEstimator, n: int) -> tuple[str, ...]:
     names = getattr(estimator, "feature_names_in_", None)
-    names = tuple(f"x{j}" for j in range(len(mask))) if names is None else tuple(names)
-    _refuse_infinity(numbers, [name for name, c in zip(source.names, mask, strict=True) if not c])
-    return Table(names, mask, factors, numbers)
+    return tuple(f"x{j}" for j in range(n)) if names is None else tuple(names)
+
+
+def _with_parts_of_dates(table: Table, source: Source, plain: Mask, dates: Dates) -> Table:
+    """Return the table with what is made of dates behind its other columns."""
+    factors, days = list(table.factors), []
+    for column in dates.columns:
+        of_column = factors_and_days(source.moments(column), column, dates.parts)
+        factors += of_column[0]
+        days += of_column[1]
+    numbers = table.numbers
+    if days:
+        beside = np.column_stack(days)
+        both = [numbers, beside]
+        numbers = hstack(both).tocsr() if issparse(numbers) else np.hstack(both)
+    kept = [name for name, p in zip(table.names, plain, strict=True) if p]
+    mask = np.append(table.is_categorical[plain], [c for _, c in dates.made])
+    names = (*kept, *(name for name, _ in dates.made))
+    return Table(names, mask.astype(np.bool_), tuple(factors), numbers, dates=dates)
 
 
 def _refuse_infinity(numbers: Any, names: list[Any]) -> None:
