@@ -51,6 +51,7 @@ OPTIONS = {
     "alpha_embedding": [0.0, 0.2],
     "alpha_cross": [0.0, 0.3],
     "alpha_deep": [0.0, 0.1],
+    "embedding_penalty": ["batch", "table"],
     "ema_decay": [0.0, 0.9],
     "sparse_adam": ["lazy", "exact"],
     "weighted": [False, True],
@@ -62,7 +63,7 @@ def draw_options(rng):
     drawn = {name: values[rng.integers(len(values))] for name, values in OPTIONS.items()}
     if not drawn["fields"]:
         drawn |= {"n_dense": max(drawn["n_dense"], 1), "alpha_embedding": 0.0}
-        drawn |= {"sparse_adam": "lazy"}
+        drawn |= {"sparse_adam": "lazy", "embedding_penalty": "batch"}
     if not drawn["numeric_bins"]:
         drawn["numeric_embedding"] = "piecewise"
     if not drawn["cross_layers"]:

@@ -217,6 +217,7 @@ class NetworkConfig:
         alpha_embedding: float,
         alpha_cross: float,
         alpha_deep: float,
+        embedding_penalty: str,
         ema_decay: float,
         sparse_adam: str,
         deterministic: str,

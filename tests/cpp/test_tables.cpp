@@ -172,6 +172,65 @@ void catch_up(const dcn::KernelTable<T>& k, std::size_t K, std::uint64_t now, bo
   CHECK(got.intact());
 }
 
+// The same with the gradient of a penalty in each of the steps.
+template <class T>
+void replay(const dcn::KernelTable<T>& k, std::size_t K, std::uint64_t now, double decay,
+            bool all) {
+  constexpr std::size_t V = 37;  // groups of rows that go together, and a part of one
+  constexpr std::uint64_t kFirst = 2;
+  constexpr double kL2 = 0.05;
+  State<T> got(V, K), want(V, K);
+  Watched<T> zeros(1, K, Watched<T>::dense, 5);
+  for (std::size_t c = 0; c < K; ++c) zeros.at(0, c) = 0;
+  std::vector<double> step_sizes, kept, counts;
+  for (std::uint64_t t = kFirst + 1; t <= now; ++t) {
+    step_sizes.push_back(kAdam.step_size(t));
+    kept.push_back(1);
+    counts.push_back(static_cast<double>(t % 3));
+  }
+  std::vector<std::uint32_t> last(V), rows{0, 2, 3, 36};
+  for (std::size_t r = 0; r < V; ++r)
+    last[r] = static_cast<std::uint32_t>(std::min<std::uint64_t>(kFirst + r % 5, now));
+  const std::vector<std::uint32_t> before = last;
+  const double squares = k.optimizers[dcn::Optimizer{}].replay_rows(
+      got.p.data(), got.m.data(), got.v.data(), decay > 0 ? got.average.data() : nullptr,
+      last.data(), all ? nullptr : rows.data(), zeros.data(), all ? V : rows.size(), K,
+      {.step_sizes = step_sizes.data(),
+       .kept = kept.data(),
+       .first_step = kFirst,
+       .now = now,
+       .beta_1 = 0.9,
+       .beta_2 = 0.99,
+       .epsilon = 1e-7,
+       .exact = true,
+       .ema_decay = decay,
+       .l2 = kL2,
+       .counts = counts.data()});
+  double want_squares = 0;
+  for (std::size_t r = 0; r < V; ++r) {
+    const bool chosen = all || std::count(rows.begin(), rows.end(), r) > 0;
+    CHECK(last[r] == (chosen ? now : before[r]));
+    for (std::size_t c = 0; c < K; ++c) {
+      double p = want.p.at(r, c), m = want.m.at(r, c), v = want.v.at(r, c);
+      double average = want.average.at(r, c);
+      for (std::uint64_t t = before[r] + 1; chosen && t <= now; ++t) {
+        want_squares += counts[t - kFirst - 1] * p * p;
+        m = 0.9 * m + 0.1 * kL2 * p;
+        v = 0.99 * v + 0.01 * (kL2 * p) * (kL2 * p);
+        p -= kAdam.step_size(t) * m / (std::sqrt(v) + 1e-7);
+        if (decay > 0) average += (1 - dcn::average_share(decay, t)) * (p - average);
+      }
+      const double near = 32 * tolerance<T>(now);
+      CHECK_NEAR(got.p.at(r, c), p, near);
+      CHECK_NEAR(got.m.at(r, c), m, near);
+      CHECK_NEAR(got.v.at(r, c), v, near);
+      CHECK_NEAR(got.average.at(r, c), average, near);
+    }
+  }
+  CHECK_NEAR(squares, want_squares, 32 * tolerance<T>(now) * (1 + want_squares));
+  CHECK(got.intact() && zeros.intact());
+}
+
 template <class T> void all_widths(const dcn::KernelTable<T>& k) {
   const std::size_t lanes = dcn::kLanes<T>;
   for (const std::size_t K : {std::size_t{1}, lanes - 1, lanes, lanes + 1, 2 * lanes + 1}) {
@@ -184,6 +243,9 @@ template <class T> void all_widths(const dcn::KernelTable<T>& k) {
       for (const double decay : {0.0, 0.1, 0.9, 0.999})
         for (const bool exact : {false, true})
           for (const bool all : {false, true}) catch_up<T>(k, K, now, exact, decay, all);
+    for (const std::uint64_t now : {2, 9, 40})
+      for (const double decay : {0.0, 0.9})
+        for (const bool all : {false, true}) replay<T>(k, K, now, decay, all);
   }
 }
 

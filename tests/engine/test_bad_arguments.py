@@ -30,7 +30,8 @@ CONFIG = {
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
     "loss": "squared_error", "label_smoothing": 0.1, "alpha_embedding": 0.1, "alpha_cross": 0.1,
-    "alpha_deep": 0.1, "ema_decay": 0.9, "sparse_adam": "exact", "deterministic": "threads",
+    "alpha_deep": 0.1, "embedding_penalty": "table", "ema_decay": 0.9, "sparse_adam": "exact",
+    "deterministic": "threads",
     "numeric_embedding": "piecewise", "numeric_bins": [], "numeric_scales": [], "n_members": 1,
     "numeric_width": 0, "numeric_frequencies": 0, "learned_scale": True,
     "parametric_activation": True,
@@ -52,6 +53,7 @@ BAD_CONFIG = {
     **dict.fromkeys(("alpha_embedding", "alpha_cross", "alpha_deep"), ALPHAS),
     **dict.fromkeys(("cross", "preactivation", "activation", "structure", "loss"), CHOICES),
     **dict.fromkeys(("sparse_adam", "deterministic", "numeric_embedding"), CHOICES),
+    "embedding_penalty": CHOICES,
 }  # fmt: skip
 
 

@@ -106,6 +106,8 @@ PARAMETERS = {
     ),
     "numeric_scaling": st.sampled_from(["standard", "quantile", "log", "robust_smooth", None]),
     "alpha": st.sampled_from([0, 0.1, {"embedding": 1}]),
+    "embedding_penalty": st.sampled_from(["batch", "table"]),
+    "embedding_initial_scale": st.sampled_from([0, 1e-4, 1e30]),
     "sparse_adam": st.sampled_from(["lazy", "exact"]),
     "ema_decay": st.sampled_from([0, 0.9]),
     "early_stopping": st.booleans(),

@@ -76,6 +76,7 @@ def test_nothing_to_predict(make_case):
         {"layer_norm": True, "dropout": 0.2, "ema_decay": 0.9, "sparse_adam": "exact"},
         {"cross_dropout": 0.3, "structure": "stacked", "dropout": 0.1},
         {"preactivation": "tanh", "loss": "squared_error", "alpha_embedding": 0.1, "wide": True},
+        {"embedding_penalty": "table", "alpha_embedding": 0.1, "ema_decay": 0.9, "wide": True},
     ],
     ids=lambda options: "-".join(options) or "plain",
 )

@@ -220,8 +220,8 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           double dropout, double cross_dropout, bool parametric_activation,
                           bool layer_norm, std::size_t n_outputs, const std::string& loss,
                           double label_smoothing, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, double ema_decay, const std::string& sparse_adam,
-                          const std::string& deterministic) {
+                          double alpha_deep, const std::string& embedding_penalty, double ema_decay,
+                          const std::string& sparse_adam, const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -268,6 +268,9 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
   c.alpha_deep = alpha_deep;
+  c.embedding_penalty = choice<EmbeddingPenalty>(
+      "embedding_penalty", embedding_penalty,
+      {{"batch", EmbeddingPenalty::batch}, {"table", EmbeddingPenalty::table}});
   c.ema_decay = ema_decay;
   c.sparse_adam = choice<SparseAdam>("sparse_adam", sparse_adam,
                                      {{"lazy", SparseAdam::lazy}, {"exact", SparseAdam::exact}});
@@ -293,8 +296,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
       py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
       py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
-      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("ema_decay"), py::arg("sparse_adam"),
-      py::arg("deterministic"));
+      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("embedding_penalty"),
+      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
 }
 
 }  // namespace

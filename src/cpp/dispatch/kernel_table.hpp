@@ -120,6 +120,8 @@ struct RowHistory {
   Optimizer optimizer{};
   bool nesterov = false;
   bool rising = false;  // learning rates rise: a row that does not change now may change later
+  double l2 = 0;        // of every row in every step
+  const double* counts = nullptr;  // rows of these steps' batches
 };
 
 template <class T> struct LossKernels {
@@ -144,14 +146,19 @@ template <class T> struct OptimizerKernels {
   bool corrects_bias;  // whether the step size has Adam's corrections of both moments
   // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
   double (*update)(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step);
-  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U): update with l2 times
-  // the row's count; returns the sum of count times squares before the step
+  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U), null for 1: update with l2
+  // times the row's count; returns the sum of count times squares before the step
   double (*update_rows)(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
                         const std::uint32_t* counts, std::size_t U, std::size_t K,
                         OptimizerStep<T> step);
   // Makes up for the steps since last[row] (V): rows (U), or null for the first U
   void (*catch_up_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
                         const std::uint32_t* rows, std::size_t U, std::size_t K,
+                        RowHistory history);
+  // The same where the penalty alone moved these rows: takes each of the steps, with the gradient
+  // zeros (K); returns the sum over rows and steps of the squares before the step times counts
+  double (*replay_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
+                        const std::uint32_t* rows, const T* zeros, std::size_t U, std::size_t K,
                         RowHistory history);
 };
 

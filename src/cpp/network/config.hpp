@@ -13,6 +13,7 @@ namespace dcn {
 
 enum class Structure : int { parallel, stacked, stacked_parallel };
 enum class SparseAdam : int { lazy, exact };
+enum class EmbeddingPenalty : int { batch, table };
 enum class Deterministic : int { threads, isa };
 
 struct FieldConfig {
@@ -49,6 +50,7 @@ struct NetworkConfig {
   double label_smoothing = 0;  // of the targets that train
   // the objective has alpha / 2 times the sum of squared weights
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
+  EmbeddingPenalty embedding_penalty = EmbeddingPenalty::batch;
   double ema_decay = 0;
   SparseAdam sparse_adam = SparseAdam::lazy;
   Deterministic deterministic = Deterministic::threads;
@@ -56,6 +58,10 @@ struct NetworkConfig {
   std::size_t embedding_width() const noexcept {
     return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
                            [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
+  }
+  // whether every row of the tables has a gradient in every step
+  bool penalizes_all_rows() const noexcept {
+    return embedding_penalty == EmbeddingPenalty::table && alpha_embedding > 0;
   }
   // where the embeddings of numbers begin in x0
   std::size_t numeric_column() const noexcept { return embedding_width() + n_dense; }

@@ -18,10 +18,18 @@ constexpr std::size_t kRowsPerTask = 256;
 template <class T>
 TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const NetworkConfig& config)
     : F_(config.fields.size()), C_(config.n_outputs), width_(embedding.width()),
-      wide_(embedding.wide()),
-      keeps_history_(config.sparse_adam == SparseAdam::exact || config.ema_decay > 0) {
-  for (const EmbeddingTable<T>& table : embedding.tables())
+      wide_(embedding.wide()), penalizes_all_(config.penalizes_all_rows()),
+      keeps_history_(penalizes_all_ || config.sparse_adam == SparseAdam::exact ||
+                     config.ema_decay > 0) {
+  std::size_t most = 0, widest = 0;
+  for (const EmbeddingTable<T>& table : embedding.tables()) {
     tables_.push_back({&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}});
+    most = std::max(most, table.V);
+    widest = std::max(widest, table.K);
+  }
+  if (!penalizes_all_) return;
+  all_squares_.resize(ceil_div(most, kRowsPerTask));
+  zeros_ = Buffer<T>(widest);
 }
 
 // ---- the rows that a batch touches
@@ -101,7 +109,8 @@ double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>
     const RowHistory& own = history.of(table.of->wide);
     squares_[task] = k.optimizers[own.optimizer].update_rows(
         state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
-        g, rows, table.touched.counts.data() + first, count, table.of->K, step.of(table.of->wide));
+        g, rows, penalizes_all_ ? nullptr : table.touched.counts.data() + first, count, table.of->K,
+        step.of(table.of->wide));
     if (!keeps_history_) return;
     for (std::size_t u = 0; u < count; ++u) {
       const std::size_t at = table.of->offset + rows[u] * table.of->K;
@@ -146,35 +155,52 @@ void TableTraining<T>::gradients(const KernelTable<T>& k, const SharedProducts<T
 // ---- the rows that it does not touch
 
 template <class T>
-void TableTraining<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
-                                const OfTables<RowHistory>& history,
-                                std::size_t n_threads) noexcept {
-  if (!keeps_history_) return;
-  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t,
-                            std::size_t) {
-    T* averages = state.averages != nullptr ? state.averages + table.of->offset : nullptr;
-    const RowHistory& own = history.of(table.of->wide);
-    k.optimizers[own.optimizer].catch_up_rows(
-        state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
-        averages, table.last.data(), table.touched.rows.data() + first, count, table.of->K, own);
-  });
+double TableTraining<T>::bring(const KernelTable<T>& k, const TableState<T>& state,
+                               const RowHistory& history, Table& table, const std::uint32_t* rows,
+                               std::size_t first, std::size_t count) noexcept {
+  const std::size_t K = table.of->K, at = table.of->offset + first * K;
+  T *p = state.parameters + at, *m = state.m + at, *v = state.v + at;
+  T* averages = state.averages != nullptr ? state.averages + at : nullptr;
+  std::uint32_t* last = table.last.data() + first;
+  const OptimizerKernels<T>& optimizer = k.optimizers[history.optimizer];
+  if (penalizes_all_)
+    return optimizer.replay_rows(p, m, v, averages, last, rows, zeros_.data(), count, K, history);
+  optimizer.catch_up_rows(p, m, v, averages, last, rows, count, K, history);
+  return 0;
 }
 
 template <class T>
-void TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& state,
-                             const OfTables<RowHistory>& history, std::size_t n_threads) noexcept {
-  if (!keeps_history_) return;
+double TableTraining<T>::catch_up(const KernelTable<T>& k, const TableState<T>& state,
+                                  const OfTables<RowHistory>& history,
+                                  std::size_t n_threads) noexcept {
+  if (!keeps_history_) return 0;
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t,
+                            std::size_t task) {
+    squares_[task] = bring(k, state, history.of(table.of->wide), table,
+                           table.touched.rows.data() + first, 0, count);
+  });
+  const double total = std::accumulate(squares_.begin(), squares_.end(), 0.0);
+  return 0.5 * history.embedding.l2 * total;
+}
+
+template <class T>
+double TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& state,
+                               const OfTables<RowHistory>& history,
+                               std::size_t n_threads) noexcept {
+  if (!keeps_history_) return 0;
+  double total = 0;
   for (Table& table : tables_) {
-    const std::size_t chunk = kChunk, n_chunks = ceil_div(table.of->V, chunk);
+    const std::size_t chunk = penalizes_all_ ? kRowsPerTask : kChunk;
+    const std::size_t n_chunks = ceil_div(table.of->V, chunk);
     parallel_for(n_threads, n_chunks, [&](std::size_t i, std::size_t) {
-      const std::size_t first = i * chunk, at = table.of->offset + first * table.of->K;
-      T* averages = state.averages != nullptr ? state.averages + at : nullptr;
-      const RowHistory& own = history.of(table.of->wide);
-      k.optimizers[own.optimizer].catch_up_rows(
-          state.parameters + at, state.m + at, state.v + at, averages, table.last.data() + first,
-          nullptr, std::min(chunk, table.of->V - first), table.of->K, own);
+      const std::size_t first = i * chunk;
+      const double squares = bring(k, state, history.of(table.of->wide), table, nullptr, first,
+                                   std::min(chunk, table.of->V - first));
+      if (penalizes_all_) all_squares_[i] = squares;
     });
+    for (std::size_t i = 0; penalizes_all_ && i < n_chunks; ++i) total += all_squares_[i];
   }
+  return 0.5 * history.embedding.l2 * total;
 }
 
 template <class T> void TableTraining<T>::set_step(std::uint64_t step) {

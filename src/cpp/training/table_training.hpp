@@ -51,10 +51,11 @@ template <class T> class TableTraining {
   void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
                  std::size_t n_threads) noexcept;
   // Brings the touched rows, or all, to history.now: what they missed while they were not touched.
-  void catch_up(const KernelTable<T>& k, const TableState<T>& state,
-                const OfTables<RowHistory>& history, std::size_t n_threads) noexcept;
-  void flush(const KernelTable<T>& k, const TableState<T>& state,
-             const OfTables<RowHistory>& history, std::size_t n_threads) noexcept;
+  // Returns their penalty in these steps, each times the rows of its batch.
+  double catch_up(const KernelTable<T>& k, const TableState<T>& state,
+                  const OfTables<RowHistory>& history, std::size_t n_threads) noexcept;
+  double flush(const KernelTable<T>& k, const TableState<T>& state,
+               const OfTables<RowHistory>& history, std::size_t n_threads) noexcept;
   // All rows are as of this step.
   void set_step(std::uint64_t step);
 
@@ -71,17 +72,23 @@ template <class T> class TableTraining {
   };
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
                      const Table& table, std::size_t first, std::size_t count);
+  // Brings rows (count), or null for those from `first` on, to history.now; returns their squares.
+  double bring(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
+               Table& table, const std::uint32_t* rows, std::size_t first,
+               std::size_t count) noexcept;
   void list_chunks(std::size_t n_threads);
   // f(table, first touched row, how many, slot, task)
   template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
 
   std::size_t F_, C_, width_;
-  bool wide_, keeps_history_;
+  bool wide_, penalizes_all_, keeps_history_;
   std::vector<Table> tables_;
   Buffer<T> dx_, dlogits_;
-  std::vector<Chunk> chunks_;    // of the batch's touched rows, one a task
-  std::vector<double> squares_;  // one a chunk
-  std::vector<Buffer<T>> sums_;  // one a thread
+  std::vector<Chunk> chunks_;        // of the batch's touched rows, one a task
+  std::vector<double> squares_;      // one a chunk
+  std::vector<double> all_squares_;  // of chunks of a whole table
+  Buffer<T> zeros_;                  // as wide as the widest row
+  std::vector<Buffer<T>> sums_;      // one a thread
 };
 
 extern template class TableTraining<float>;

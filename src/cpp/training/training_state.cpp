@@ -119,7 +119,9 @@ OfTables<RowHistory> TrainingState<T>::history(const OptimizerOptions& options) 
             .ema_decay = network_.config().ema_decay,
             .optimizer = options.kind,
             .nesterov = options.nesterov,
-            .rising = rising_};
+            .rising = rising_,
+            .l2 = network_.config().penalizes_all_rows() ? network_.config().alpha_embedding : 0,
+            .counts = steps.counts.data()};
   };
   return {of(steps_.embedding), of(steps_.linear)};
 }
@@ -160,8 +162,8 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   const auto of_role = [&](Role role) { return options.of(role); };
   const OfTables<OptimizerOptions> of_tables{of_role(Role::embedding),
                                              of_role(Role::linear_embedding)};
-  steps_.embedding.add(of_tables.embedding, step_);
-  steps_.linear.add(of_tables.linear, step_);
+  steps_.embedding.add(of_tables.embedding, step_, n);
+  steps_.linear.add(of_tables.linear, step_, n);
   const std::size_t n_shards = network_.tiling(n).shards;
   const bool clips = options.gradient_clip > 0;
   const T scale =
@@ -193,7 +195,9 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   for (const double p : penalties_) penalty += p;
   watch.lap(Stage::optimize);
   if (tables_.empty()) return penalty;
-  const double l2 = network_.config().alpha_embedding / static_cast<double>(n);
+  const NetworkConfig& config = network_.config();
+  const double l2 =
+      config.alpha_embedding / (config.penalizes_all_rows() ? 1 : static_cast<double>(n));
   const OfTables<OptimizerStep<T>> rows{of_tables.embedding.step<T>(step_, l2),
                                         of_tables.linear.step<T>(step_, l2)};
   penalty += tables_.update(k, shared_, table_state(), rows, history(options), average_rest, scale,
@@ -248,7 +252,7 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
     tables_.touch(table.ids, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);
-    tables_.catch_up(k, table_state(), history(options), n_threads);
+    total += tables_.catch_up(k, table_state(), history(options), n_threads);
     watch.lap(Stage::optimize_tables);
     const double sum = accumulate(k, table, order + first, count, seed,
                                   in_batch(factors.dropout, n_batches), n_threads);
@@ -267,6 +271,9 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
     seen += count;
     ++n_batches;
   }
+  Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
+  total += tables_.flush(k, table_state(), history(options), n_threads);
+  watch.lap(Stage::optimize_tables);
   return {seen == 0 ? 0 : total / static_cast<double>(seen), n_batches, stop};
 }
 

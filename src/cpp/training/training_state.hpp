@@ -114,16 +114,19 @@ template <class T> class TrainingState {
   Buffer<T> gradients_, m_, v_;
   std::uint64_t step_ = 0;
   struct Steps {
-    std::vector<double> sizes, kept;
+    std::vector<double> sizes, kept, counts;
     void begin(std::size_t most) {
       sizes.clear();
       kept.clear();
+      counts.clear();
       sizes.reserve(most);
       kept.reserve(most);
+      counts.reserve(most);
     }
-    void add(const OptimizerOptions& options, std::uint64_t step) {
+    void add(const OptimizerOptions& options, std::uint64_t step, std::size_t count) {
       sizes.push_back(options.step_size(step));
       kept.push_back(options.kept());
+      counts.push_back(static_cast<double>(count));
     }
   };
   OfTables<Steps> steps_;  // since epoch_start_, for rows that miss steps

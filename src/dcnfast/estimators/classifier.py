@@ -30,7 +30,14 @@ from dcnfast.estimators.parameters import (
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.targets import ClassTarget, class_factors, class_target
-from dcnfast.network.config import Activation, Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.config import (
+    Activation,
+    Deterministic,
+    DType,
+    EmbeddingPenalty,
+    SparseAdam,
+    Structure,
+)
 from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.timing import Timing
@@ -108,6 +115,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         categorical_features: npt.ArrayLike | None = "from_dtype",
         datetime_features: bool | Sequence[str] | None = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
+        embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
@@ -117,6 +125,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         numeric_embedding: NumericChoice = "auto",
         loss: ClassificationLossChoice = "log_loss",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
+        embedding_penalty: EmbeddingPenalty = "batch",
         optimizer: OptimizerChoice = "adamw",
         learning_rate: ScheduleChoice = "constant",
         learning_rate_init: float | Literal["auto"] = "auto",

@@ -38,7 +38,7 @@ MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
     "learned_scale", "wide", "cross_layers", "activation", "structure",
-    "dropout", "layer_norm", "dtype", "deterministic",
+    "dropout", "layer_norm", "embedding_penalty", "dtype", "deterministic",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from dcnfast.encode.scaling import SCALINGS
 from dcnfast.network.activations import ACTIVATIONS
-from dcnfast.network.config import Deterministic, DType, SparseAdam, Structure
+from dcnfast.network.config import Deterministic, DType, EmbeddingPenalty, SparseAdam, Structure
 from dcnfast.network.crosses import CROSSES, Cross
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.losses import LOSSES
@@ -54,6 +54,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "datetime_features": ["boolean", "array-like", None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
+    "embedding_initial_scale": [Interval(Real, 0, None, closed="left")],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
     "hash_buckets": [_POSITIVE, Mapping, None],
@@ -62,6 +63,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "numeric_clip": ["boolean"],
     "numeric_embedding": [StrOptions({"auto", *NUMERIC_EMBEDDINGS}), NumericEmbedding, None],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
+    "embedding_penalty": [one_of(EmbeddingPenalty)],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],

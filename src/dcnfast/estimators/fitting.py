@@ -349,7 +349,7 @@ def _prepare(
         cross = kind_of(CROSSES, estimator)
         model = Model(config).initialize(
             random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale),
-            fitted_numeric_kind(estimator, encoder),
+            fitted_numeric_kind(estimator, encoder), float(estimator.embedding_initial_scale),
         )  # fmt: skip
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist(), table.dates

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 from dcnfast.encode.scaling import SCALINGS
+from dcnfast.estimators.attributes import ATTRIBUTES
 from dcnfast.estimators.constraints import LOSSES_OF
 from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
@@ -113,6 +114,9 @@ datetime_features : bool, array-like of str or None, default=None
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
     "auto", the power of two next to the square root of the number of categories, 2 to 16.
+embedding_initial_scale : float, default=0.05
+    Standard deviation of the categories' embeddings before training. Small ones, as 1e-4, start
+    with all categories alike, so that what tells them apart is learned.
 min_frequency : int, float or None, default=None
     Categories in fewer training rows (int), or in a smaller share of them (float), share one
     embedding.
@@ -145,6 +149,11 @@ alpha : "auto", float or dict of str to float, default="auto"
     of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
     have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
     takes to believe in large weights; with an optimizer that decays weights it is 0.
+embedding_penalty : {"batch", "table"}, default="batch"
+    Whether L2 is of the embeddings of the batch's rows, or of all in every step: then ``alpha`` for
+    "embedding" is that of the whole table, as in FuxiCTR, and pulls rare categories to 0. With
+    "table" and such an alpha every embedding takes every step, whatever ``sparse_adam`` says; those
+    not in the batch take theirs later, all at once, with the same result. See docs/categories.md.
 optimizer : {optimizer} or object, default="adamw"
     {about_optimizers}
 learning_rate : {schedule} or object, default="constant"
@@ -209,34 +218,6 @@ random_state : int, RandomState or None, default=None
 verbose : int, default=0
     1 prints a line an epoch; 2 also where the time went, and what share of the CPU's multiply-adds
     was used.
-"""
-
-ATTRIBUTES = """
-n_parameters_ : int
-    How many numbers are learned.
-n_iter_ : int
-    Epochs run.
-loss_curve_ : list of float
-    Mean objective of every epoch, in standardised units.
-validation_scores_ : list of float or None
-    Score of the held-out rows after every epoch, the negative loss without ``scoring``; None
-    without such rows.
-shrinkage_ : ndarray of shape (C,)
-    What the distance of the logits from the best constant was multiplied by: 1 for a network that
-    held-out rows support or that none have judged, 0 where the constant is as good.
-parameters_ : dict of str to ndarray
-    Read-only views: cross_W (L, D, D) as (out, in), cross_w, cross_U, cross_V, cross_b, deep_W_i
-    (O, I), deep_b_i, head_W (C, D + H), head_b, embedding_K (V, K) and so on.
-encoder_ : TableEncoder
-    Categories, their counts and the scales of the numbers.
-embedding_dims_ : dict of str to int
-    Width of each categorical field.
-is_categorical_ : ndarray of shape (n_features_in_,), bool
-    Which columns are categorical.
-n_features_in_ : int
-    Columns seen in ``fit``.
-feature_names_in_ : ndarray of shape (n_features_in_,)
-    Their names, where all are strings.
 """
 
 

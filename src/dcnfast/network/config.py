@@ -19,6 +19,7 @@ from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedd
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
 Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
+EmbeddingPenalty = Literal["batch", "table"]
 Deterministic = Literal["threads", "isa"]
 DType = Literal["float32", "float64"]
 
@@ -78,8 +79,12 @@ class NetworkConfig:
         Share of the targets that goes to all classes alike, in training alone; losses without
         classes have no use for it.
     alpha_embedding, alpha_cross, alpha_deep : float
-        The objective has alpha / 2 times the sum of squared weights, biases excepted; for tables
-        only the rows that a batch names, in the mean over its rows.
+        The objective has alpha / 2 times the sum of squared weights, biases excepted.
+    embedding_penalty : {"batch", "table"}
+        Whether this sum has, of tables, only the rows that a batch names, in the mean over its
+        rows, or all. With all and ``alpha_embedding > 0`` each row takes every step, whatever
+        ``sparse_adam`` says: a row that no batch names makes up for what it missed, step by step,
+        when one does and at the end of an epoch.
     ema_decay : float
         Of the running averages that predictions use; 0 keeps none.
     sparse_adam : {"lazy", "exact"}
@@ -120,6 +125,7 @@ class NetworkConfig:
     alpha_embedding: float = 0.0
     alpha_cross: float = 0.0
     alpha_deep: float = 0.0
+    embedding_penalty: EmbeddingPenalty = "batch"
     ema_decay: float = 0.0
     sparse_adam: SparseAdam = "lazy"
     deterministic: Deterministic = "threads"
@@ -155,6 +161,12 @@ class NetworkConfig:
     def cross_sizes(self) -> dict[str, int]:
         """What the letters in the shapes of the cross's tensors stand for."""
         return {"L": self.cross_layers, "D": self.width, "R": self.cross_rank}
+
+    @property
+    def moves_all_rows(self) -> bool:
+        """Whether rows of tables that a batch does not name take its step as well."""
+        penalized = self.embedding_penalty == "table" and self.alpha_embedding > 0
+        return penalized or self.sparse_adam == "exact"
 
     @property
     def numeric_kind(self) -> type[NumericEmbedding]:

@@ -72,13 +72,13 @@ class Model:
         deep: str = "glorot_uniform",
         cross_scale: float = 1.0,
         numeric: NumericEmbedding | None = None,
+        embedding_scale: float = 0.05,
     ) -> Model:
         """Draw the weights; biases and the linear part are 0, scales and shares 1.
 
-        Embeddings are normal with the standard deviation 0.05. What members multiply the columns
-        with is normal with the standard deviation 1; embeddings of numbers begin as their kind
-        says, those of missing numbers at 0. All is drawn in float64 and in the order of the
-        tensors, so that both dtypes start alike.
+        Embeddings are normal, as is what members multiply the columns with, of the standard
+        deviation 1; embeddings of numbers begin as their kind says, those of missing numbers at 0.
+        All is drawn in float64 and in the order of the tensors, so that both dtypes start alike.
 
         Parameters
         ----------
@@ -90,6 +90,8 @@ class Model:
             or have gates, only the first of the two.
         numeric : NumericEmbedding or None, default=None
             How numbers are embedded, of the kind that the network has; None is its defaults.
+        embedding_scale : float
+            Standard deviation of embeddings.
         """
         scale, sizes = cross_scale, self.config.numeric_sizes
         numeric = numeric or NUMERIC_EMBEDDINGS[self.config.numeric_embedding]()
@@ -100,7 +102,7 @@ class Model:
             elif role == "embedding":
                 # float64 is twice the size of a large table
                 for block in _in_blocks(to.reshape(-1), BLOCK):
-                    block[:] = 0.05 * random_state.normal(size=len(block))
+                    block[:] = embedding_scale * random_state.normal(size=len(block))
             elif role == "member_scale":
                 to[:] = random_state.normal(size=to.shape)
             elif role.startswith("numeric_") and role != "numeric_missing":

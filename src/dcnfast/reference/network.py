@@ -287,12 +287,13 @@ class ReferenceNetwork:
     def l2(self, name: str, ids: Ids) -> float | Array:
         """Return the factor of the L2 penalty: a number, or for a table one for each row (V,1).
 
-        A table's rows have theirs as often as they occur in the batch, divided by B: only rows that
-        were touched are pulled, and on average the size of the batch makes no difference.
+        All rows of a table have the same, or each as often as it occurs in the batch, divided by B.
         """
         c = self.config
         if self._is_table(name):
             V, K = self.shapes()[name]
+            if c.embedding_penalty == "table":
+                return np.full((V, 1), c.alpha_embedding)
             rows = self.inputs.table_rows(ids, None if name == "wide" else K)
             count = np.bincount(rows.ravel(), minlength=V)
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
@@ -326,7 +327,7 @@ class ReferenceNetwork:
 
         ``kind`` is the optimizer and the last arguments its options, as in ``OptimizerStep``.
         ``sparse_adam="lazy"`` leaves rows of tables alone that do not occur among ``ids``;
-        ``"exact"`` moves them too, with gradient 0.
+        ``"exact"`` moves them too, with gradient 0, and ``embedding_penalty="table"`` with theirs.
         """
         p, m, v = state.parameters, state.first_moments, state.second_moments
         state.step += 1
@@ -344,7 +345,7 @@ class ReferenceNetwork:
             if self._is_table(name):
                 width = None if name == "wide" else p[name].shape[1]
                 rows = np.unique(self.inputs.table_rows(ids, width))
-                if self.config.sparse_adam == "exact":
+                if self.config.moves_all_rows:
                     rows = np.arange(len(p[name]))
                 g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
                 new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)

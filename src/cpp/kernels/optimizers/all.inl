@@ -43,7 +43,7 @@ double update_rows(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
   double total = 0;
   for (std::size_t u = 0; u < U; ++u, g += K) {
     const std::size_t at = static_cast<std::size_t>(rows[u]) * K;
-    const T count = static_cast<T>(counts[u]);
+    const T count = counts != nullptr ? static_cast<T>(counts[u]) : T(1);
     const Vec<T> squares =
         move_row<T, Kind>(table + at, m + at, v + at, g, K, broadcast(step.l2 * count), step);
     total += static_cast<double>(count) * static_cast<double>(sum(squares));
@@ -70,11 +70,58 @@ void catch_up_rows(T* table, T* m, T* v, T* average, std::uint32_t* last, const 
   }
 }
 
+template <class T> OptimizerStep<T> step_of(const RowHistory& history, std::uint64_t missed) {
+  return {.step_size = static_cast<T>(history.step_sizes[missed]),
+          .beta_1 = static_cast<T>(history.beta_1),
+          .beta_2 = static_cast<T>(history.beta_2),
+          .epsilon = static_cast<T>(history.epsilon),
+          .rest_1 = static_cast<T>(1 - history.beta_1),
+          .rest_2 = static_cast<T>(1 - history.beta_2),
+          .l2 = static_cast<T>(history.l2),
+          .kept = static_cast<T>(history.kept[missed]),
+          .nesterov = history.nesterov};
+}
+
+// Rows that take a step together: a step of one row waits for its last, those of others do not.
+inline constexpr std::size_t kRowsTogether = 16;
+
+template <class T, class Kind>
+double replay_rows(T* table, T* m, T* v, T* average, std::uint32_t* last, const std::uint32_t* rows,
+                   const T* zeros, std::size_t U, std::size_t K, RowHistory history) {
+  double total = 0;
+  for (std::size_t begin = 0; begin < U; begin += kRowsTogether) {
+    const std::size_t n = U - begin < kRowsTogether ? U - begin : kRowsTogether;
+    std::size_t row[kRowsTogether];
+    std::uint64_t now = history.now;
+    for (std::size_t u = 0; u < n; ++u) {
+      row[u] = rows != nullptr ? rows[begin + u] : begin + u;
+      if (last[row[u]] < now) now = last[row[u]];
+    }
+    for (; now < history.now; ++now) {
+      const OptimizerStep<T> step = step_of<T>(history, now - history.first_step);
+      const double at = static_cast<double>(now);
+      const T rest = static_cast<T>(1 - average_kept(history.ema_decay, at, at + 1));
+      Vec<T> squares = broadcast(T(0));
+      for (std::size_t u = 0; u < n; ++u) {
+        if (last[row[u]] > now) continue;
+        const std::size_t from = row[u] * K;
+        squares = squares + move_row<T, Kind>(table + from, m + from, v + from, zeros, K,
+                                              broadcast(step.l2), step);
+        if (average != nullptr) average_update(average + from, table + from, K, rest);
+      }
+      total += history.counts[now - history.first_step] * static_cast<double>(sum(squares));
+    }
+    for (std::size_t u = 0; u < n; ++u) last[row[u]] = static_cast<std::uint32_t>(history.now);
+  }
+  return total;
+}
+
 template <class T, class List> struct OptimizerTable;
 template <class T, class... Kind> struct OptimizerTable<T, KindList<Kind...>> {
   static constexpr OptimizerKernels<T> kernels[] = {{.name = Kind::name,
                                                      .corrects_bias = Kind::corrects_bias,
                                                      .update = update_all<T, Kind>,
                                                      .update_rows = update_rows<T, Kind>,
-                                                     .catch_up_rows = catch_up_rows<T, Kind>}...};
+                                                     .catch_up_rows = catch_up_rows<T, Kind>,
+                                                     .replay_rows = replay_rows<T, Kind>}...};
 };
