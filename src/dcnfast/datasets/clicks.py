@@ -133,20 +133,13 @@ def load_avazu(
     """
     check_backend(backend)
     path = Path(path)
-    with open_text(path, "utf-8") as file:
-        header = tuple(strip(file.readline()).split(","))
-    if header not in (AVAZU_NAMES, tuple(name for name in AVAZU_NAMES if name != "click")):
-        raise ValueError(
-            f"{path}, line 1: {','.join(header)!r}, want the names {','.join(AVAZU_NAMES)!r}, "
-            "click among them or not"
-        )
     known = {
         "id": large_integer("id"),
         "click": one_of("click", (0, 1)),
         "hour": moment("hour", _hour, "an hour as YYMMDDHH"),
         **{name: text(name) for name in AVAZU_TEXTS},
     }
-    columns = [known.get(name) or integer(name) for name in header]
+    columns = [known.get(name) or integer(name) for name in _avazu_header(path)]
     rows = read_delimited(
         path, columns, separator=",", on_bad_lines=on_bad_lines, n_rows=n_rows, header=True
     )
@@ -159,6 +152,17 @@ def load_avazu(
         n_skipped=rows.n_skipped,
         DESCR="Impressions of mobile ads and whether they were clicked: Avazu's challenge.",
     )
+
+
+def _avazu_header(path: Path) -> tuple[str, ...]:
+    with open_text(path, "utf-8") as file:
+        header = tuple(strip(file.readline()).split(","))
+    if header not in (AVAZU_NAMES, tuple(name for name in AVAZU_NAMES if name != "click")):
+        raise ValueError(
+            f"{path}, line 1: {','.join(header)!r}, want the names {','.join(AVAZU_NAMES)!r}, "
+            "click among them or not"
+        )
+    return header
 
 
 def _hour(found: str) -> np.datetime64:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterable
 from itertools import islice
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 from sklearn.utils import Bunch
 
@@ -61,34 +63,39 @@ def load_libsvm(
     base = _check_arguments(n_features, zero_based)
     most = None if n_features is None else int(n_features) - 1 + base
     left = check_n_rows(n_rows)
-    targets, groups, indices, values = array("d"), array("q"), array("q"), array("d")
-    ends = array("q", [0])
-    first: Row | None = None
     with open_text(path, "utf-8") as file:
-        for row in islice(_rows(file, most, base if zero_based != "auto" else 0, bad), left):
-            if first is None:
-                first = row
-            targets.append(row[0])
-            groups.append(row[1] if row[1] is not None else 0)
-            indices.extend(row[2])
-            values.extend(row[3])
-            ends.append(len(indices))
-    if first is None:
+        rows = islice(_rows(file, most, base if zero_based != "auto" else 0, bad), left)
+        targets, groups, columns, values, ends = _collect(rows)
+    if not len(targets):
         raise ValueError(f"{path} has no well-formed row, want at least one")
-    columns = np.array(indices, np.int64)
-    least, largest = (int(columns.min()), int(columns.max())) if len(columns) else (1, 0)
-    start = int(not zero_based) if zero_based != "auto" else int(least > 0)
-    width = largest + 1 - start if n_features is None else int(n_features)
-    if largest + 1 - start > width:
-        raise ValueError(f"{path} has index {largest} and begins with 0, want n_features above it")
-    shape = len(targets), max(width, 1)
+    start = int(not columns.size or columns.min() > 0) if zero_based == "auto" else base
+    width = int(columns.max(initial=start)) + 1 - start if n_features is None else int(n_features)
+    if columns.max(initial=0) >= width + start:
+        raise ValueError(
+            f"{path} has index {columns.max()} and begins with 0, want n_features above it"
+        )
+    shape = len(targets), width
     return Bunch(
-        data=csr_array((np.array(values), columns - start, np.array(ends)), shape=shape),
-        target=np.array(targets),
-        group=None if first[1] is None else np.array(groups, np.int64),
+        data=csr_array((values, columns - start, ends), shape=shape),
+        target=targets,
+        group=groups if len(groups) else None,
         n_skipped=bad.n_skipped,
         DESCR="Numbers by index: a file in the format of libsvm.",
     )
+
+
+def _collect(rows: Iterable[Row]) -> list[npt.NDArray[Any]]:
+    """Return targets, groups where rows have some, indices, values, and where each row ends."""
+    targets, values = array("d"), array("d")
+    groups, indices, ends = array("q"), array("q"), array("q", [0])
+    for target, group, of_row, with_values in rows:
+        targets.append(target)
+        if group is not None:
+            groups.append(group)
+        indices.extend(of_row)
+        values.extend(with_values)
+        ends.append(len(indices))
+    return [np.array(part) for part in (targets, groups, indices, values, ends)]
 
 
 def _check_arguments(n_features: Any, zero_based: Any) -> int:

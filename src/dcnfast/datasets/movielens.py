@@ -75,22 +75,7 @@ def load_movielens_100k(
         [integer("user_id"), integer("age"), *map(text, ("gender", "occupation", "zip_code"))],
         separator="|", **how,
     )  # fmt: skip
-    flags = [one_of(genre, (0, 1)) for genre in GENRES_100K]
-    dates = [
-        moment(name, _date, "a date as 01-Jan-1995, or nothing")
-        for name in ("release_date", "video_release_date")
-    ]
-    movies = read_delimited(
-        folder / "u.item",
-        [integer("movie_id"), text("title"), *dates, text("url"), *flags],
-        separator="|", **how,
-    )  # fmt: skip
-    has_genre = np.stack([movies.columns.pop(genre) for genre in GENRES_100K], axis=1)
-    movies.columns["genres"] = [
-        [GENRES_100K[j] for j in np.flatnonzero(row).tolist()] for row in has_genre
-    ]
-    for name in ("video_release_date", "url"):
-        del movies.columns[name]
+    movies = _movies_100k(folder / "u.item", how)
     ratings = read_delimited(folder / "u.data", _rating_columns(), separator="\t", **how)
     return _joined(
         [folder / name for name in ("u.data", "u.user", "u.item")],
@@ -98,6 +83,24 @@ def load_movielens_100k(
         ["user_id", "movie_id", "gender", "occupation", "zip_code"],
         on_bad_lines, backend, "100,000 ratings of movies: MovieLens 100K.",
     )  # fmt: skip
+
+
+def _movies_100k(path: Path, how: dict[str, Any]) -> Rows:
+    """Return id, title, date and genres of each movie."""
+    flags = [one_of(genre, (0, 1)) for genre in GENRES_100K]
+    dates = [
+        moment(name, _date, "a date as 01-Jan-1995, or nothing")
+        for name in ("release_date", "video_release_date")
+    ]
+    columns = [integer("movie_id"), text("title"), *dates, text("url"), *flags]
+    movies = read_delimited(path, columns, separator="|", **how)
+    has_genre = np.stack([movies.columns.pop(genre) for genre in GENRES_100K], axis=1)
+    movies.columns["genres"] = [
+        [GENRES_100K[j] for j in np.flatnonzero(row).tolist()] for row in has_genre
+    ]
+    for name in ("video_release_date", "url"):
+        del movies.columns[name]
+    return movies
 
 
 def load_movielens_1m(
