@@ -13,7 +13,7 @@ from dcnfast import (
 )
 from dcnfast._core import version as __version__
 from dcnfast.cpu import show_config
-from dcnfast.estimators import DCNClassifier, DCNRegressor
+from dcnfast.estimators import DCNClassifier, DCNRegressor, load
 
 __all__ = [
     "DCNClassifier",
@@ -22,6 +22,7 @@ __all__ = [
     "crosses",
     "datasets",
     "inspection",
+    "load",
     "losses",
     "metrics",
     "numeric_embeddings",
