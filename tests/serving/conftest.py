@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+import dcnfast
 from dcnfast import (
     DCNClassifier,
     DCNRegressor,
@@ -182,3 +183,26 @@ def same(one, other, where=""):
         same(kept, {k: v for k, v in vars(other).items() if k != "_made"}, where)
     else:
         assert one == other, where
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.dcn"
+
+
+@pytest.fixture
+def file_of(fitted, path):
+    def of(name):
+        fitted(name).save(path)
+        return path.read_bytes()
+
+    return of
+
+
+@pytest.fixture
+def load(path):
+    def of(raw):
+        path.write_bytes(raw)
+        return dcnfast.load(path)
+
+    return of

@@ -14,6 +14,7 @@ Counts = npt.NDArray[np.int64]
 
 KINDS = (bool, int, float, str)
 MANY = 255  # counts from here on stand beside the others
+WIDE = 2**20  # counts of a column; more of them keep the type of the file
 _UNSIGNED = (np.uint8, np.uint16, np.uint32, np.uint64)
 _SIGNED = (np.int8, np.int16, np.int32, np.int64)
 
@@ -120,19 +121,25 @@ def counts_state(counts: Counts) -> Tree:
     return {"small": small, "large": _narrow(large) if len(large) else None}
 
 
-def read_counts(state: State, size: int) -> Counts:
-    """Return what :func:`counts_state` was given, so many numbers."""
-    counts = state.array("small", np.uint8, (size,)).astype(np.int64)
-    many = counts == MANY
+def read_counts(state: State, size: int) -> npt.NDArray[Any]:
+    """Return what :func:`counts_state` was given, so many numbers; many in a narrow type."""
+    small = state.array("small", np.uint8, (size,))
+    many = small == MANY
     large = state.maybe("large", state.array, "u", (int(many.sum()),))
     state.done()
-    if large is None:
-        large = np.empty(0, np.int64)
-    if many.any() and not len(large):
+    if large is None and many.any():
         raise state.refuse(f"the counts from {MANY} on")
-    if len(large) and not (large.min() >= MANY and large.max() < 2**53):
-        raise state.refuse(f"large counts from {MANY} to 2^53")
-    counts[many] = large
+    if large is not None and not (large >= MANY).all():
+        raise state.refuse(f"large counts from {MANY} on")
+    if large is not None and not (large < 2**53).all():
+        raise state.refuse("counts below 2^53")
+    if size >= WIDE:
+        wide = large is not None and large.itemsize == 8  # sums with int64 would be floats
+        counts = small if large is None else small.astype(np.int64 if wide else large.dtype)
+    else:
+        counts = small.astype(np.int64)
+    if large is not None:
+        counts[many] = large
     return counts
 
 

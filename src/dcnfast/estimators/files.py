@@ -66,7 +66,8 @@ def _estimator_of(contents: Contents, *, check_tables: bool) -> BaseDCN:
     tree = join(contents.document, contents.arrays)
     estimator = ESTIMATORS[name]()
     parameters = read_parameters(tree.pop("parameters", None))
-    if unknown := [p for p in parameters if p not in estimator.get_params(deep=False)]:
+    known = estimator.get_params(deep=False)
+    if unknown := [parameter for parameter in parameters if parameter not in known]:
         raise ValueError(f"it has the parameter {unknown[0]!r}, which {name} does not have")
     for parameter, value in parameters.items():  # those it does not name have their defaults
         setattr(estimator, parameter, value)
