@@ -163,7 +163,7 @@ class State:
         """Return a text, one of some."""
         wanted = "a text" if among is None else f"one of {list(among)!r}"
         return str(
-            self._want(name, wanted, lambda v: isinstance(v, str) and (among is None or v in among))
+            self._want(name, wanted, lambda v: _is_text(v) and (among is None or v in among))
         )
 
     def integer(self, name: str, least: int = 0, most: int = MOST) -> int:
@@ -187,7 +187,7 @@ class State:
 
     def texts(self, name: str) -> list[str]:
         """Return a list of texts."""
-        return list(self._want_all(name, "texts", lambda v: isinstance(v, str)))
+        return list(self._want_all(name, "texts", _is_text))
 
     def _want_all(self, name: str, wanted: str, fits: Callable[[Any], bool]) -> Any:
         return self._want(
@@ -259,6 +259,11 @@ def short(value: Any) -> str:
     """Return something of a value, for a message."""
     text = repr(value) if isinstance(value, str | int | float | bool | None) else ""
     return text if 0 < len(text) <= 40 else f"of type {type(value).__name__}"
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether it is a text that the engine can read, without half characters."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _is_integer(value: Any, least: int, most: int) -> bool:
