@@ -3,6 +3,7 @@
 from dcnfast import (
     crosses,
     datasets,
+    exchange,
     inspection,
     losses,
     metrics,
@@ -21,6 +22,7 @@ __all__ = [
     "__version__",
     "crosses",
     "datasets",
+    "exchange",
     "inspection",
     "load",
     "losses",
