@@ -74,7 +74,12 @@ CASES = {
         DCNRegressor,
         "y",
         {
-            "optimizer": optimizers.AdamW(rate_factors={"bias": 2.0}),
+            "optimizer": optimizers.AdamW(
+                rate_factors={"bias": 2.0}, weight_decay_schedule=schedules.Cosine()
+            ),
+            "dropout_schedule": schedules.Exponential(),
+            "parametric_activation": True,
+            "learned_scale": True,
             "learning_rate": schedules.Cosine(),
             "alpha": {"cross": 0.1},
             "random_state": np.random.RandomState(3),

@@ -133,7 +133,12 @@ def _read_rule(state: State | None) -> Rule | None:
 def _read_bin_rule(state: State | None) -> BinRule | None:
     if state is None:
         return None
-    rule = BinRule(state.integer("max_bins", 1), state.integer("max_distinct"))
+    rule = BinRule(
+        max_bins=state.integer("max_bins", 1),
+        max_distinct=state.integer("max_distinct"),
+        tree=state.flag("tree"),
+        min_rows=state.integer("min_rows", 1),
+    )
     state.done()
     return rule
 
@@ -229,7 +234,8 @@ def _read_scaler(state: State, encoder: TableEncoder) -> NumericScaler:
     scaler.standardizer = read_standardizer(state.part("standardizer"))
     m = len(scaler.standardizer.mean)
     bins = state.maybe("bins", state.part)
-    scaler.bins = {} if bins is None else _read_bins(bins, m)
+    if bins is not None or encoder.numeric_bins is not None:
+        scaler.bins = {} if bins is None else _read_bins(bins, m)
     scaler.indicators = _read_columns(state, "indicators", m).astype(int)
     if scaler.bins.keys() & set(scaler.indicators.tolist()):
         raise state.refuse("indicators of columns without bins")

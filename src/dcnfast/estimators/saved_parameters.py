@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dcnfast.estimators.parameters import FAMILIES
+from dcnfast.estimators.takes_kinds import FAMILIES
 from dcnfast.network.kinds import Kind
 from dcnfast.plain import short
 
@@ -101,8 +101,9 @@ def _read_array(items: Any, dtype: str, name: str) -> Any:
 
 
 def _read_kind(kind: str, options: dict[str, Any], name: str) -> Kind:
-    """Return an object of a kind of this parameter, its options checked."""
-    known = {cls.__name__: cls for cls in FAMILIES[name].values()} if name in FAMILIES else {}
+    """Return an object of a kind, its options checked; they may be kinds of their own."""
+    families = [FAMILIES[name]] if name in FAMILIES else FAMILIES.values()
+    known = {cls.__name__: cls for family in families for cls in family.values()}
     if kind not in known:
         raise ValueError(f"the file's {name} is a {kind!r}, want one of {list(known)!r}")
     made: Kind = known[kind]().set_params(**read_parameters(options))
