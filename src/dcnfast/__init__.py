@@ -3,6 +3,7 @@
 from dcnfast import (
     crosses,
     datasets,
+    exchange,
     inspection,
     losses,
     metrics,
@@ -13,7 +14,7 @@ from dcnfast import (
 )
 from dcnfast._core import version as __version__
 from dcnfast.cpu import show_config
-from dcnfast.estimators import DCNClassifier, DCNRegressor
+from dcnfast.estimators import DCNClassifier, DCNRegressor, load
 
 __all__ = [
     "DCNClassifier",
@@ -21,7 +22,9 @@ __all__ = [
     "__version__",
     "crosses",
     "datasets",
+    "exchange",
     "inspection",
+    "load",
     "losses",
     "metrics",
     "numeric_embeddings",

@@ -4,7 +4,7 @@ Every array is C-contiguous and of the module's or network's one scalar type.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Generic, Protocol, TypedDict, TypeVar
+from typing import Generic, Protocol, TypedDict, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -246,7 +246,14 @@ class TableF32(_Table[np.float32]): ...
 class TableF64(_Table[np.float64]): ...
 
 class _Network(Generic[_T]):
+    # parameters (flat): read where they are, from a cache line on; the network then only predicts
+    @overload
     def __init__(self, config: NetworkConfig) -> None: ...
+    @overload
+    def __init__(self, config: NetworkConfig, parameters: npt.NDArray[_T]) -> None: ...
+    # whether its parameters are lent
+    @property
+    def read_only(self) -> bool: ...
     @property
     def n_parameters(self) -> int: ...
     # name, shape, offset in the flat buffer

@@ -172,4 +172,4 @@ def test_initializers_draw(name):
 
 def test_an_unknown_scaling_is_refused_with_the_names():
     with pytest.raises(ValueError, match=r"'robust', want one of \('auto', 'standard'.*None\)"):
-        TableEncoder(numeric_scaling="robust")._check_parameters(())
+        TableEncoder(numeric_scaling="robust").check_parameters(())

@@ -15,7 +15,7 @@ PACKAGES = [
     "table", "encode", "network", "training", "serving", "estimators", "inspection", "commands",
 ]  # fmt: skip
 # What every package may import, and they only each other.
-LEAVES = {"_core", "cpu", "parallel", "datasets", "metrics", "testing"}
+LEAVES = {"_core", "cpu", "parallel", "plain", "exchange", "datasets", "metrics", "testing"}
 BESIDE = {"ops", "reference"}  # import the kinds of `network` and the leaves
 # Show kinds of the packages, to people alone.
 PUBLIC = {

@@ -48,14 +48,27 @@ template <class T> class PyNetwork {
   using Writer = Access::Writer;
 
   explicit PyNetwork(const NetworkConfig& config) : network_(config), checks_(network_.config()) {}
+  // Reads these parameters where they are, and keeps them alive; needs the GIL.
+  PyNetwork(const NetworkConfig& config, const Array<T>& lent)
+      : lent_(lent), network_(without_gil([&config, p = check_lent(lent), n = lent.size()] {
+          return Network<T>(config, p, static_cast<std::size_t>(n));
+        })),
+        checks_(network_.config()) {}
 
   Network<T>& network() noexcept { return network_; }
   const Layout& layout() const noexcept { return network_.layout(); }
+  bool read_only() const noexcept { return network_.read_only(); }
   // Who calls the network says so first: what is in use does not change.
   Access& access() const noexcept { return access_; }
   const TableChecks<T>& checks() const noexcept { return checks_; }
+  void refuse_read_only(const char* function) const {
+    if (network_.read_only())
+      throw py::value_error(std::string(function) +
+                            ": the network reads lent parameters and only predicts, want a copy");
+  }
 
   void set_parameters(const Array<T>& values) {
+    refuse_read_only("set_parameters");
     const T* p = check_flat("set_parameters", "values", values, layout());
     const GilRelease nogil;
     const Writer writer(access_);
@@ -63,6 +76,7 @@ template <class T> class PyNetwork {
   }
 
   void set_averages(const Array<T>& values) {
+    refuse_read_only("set_averages");
     const T* p = check_flat("set_averages", "values", values, layout());
     const GilRelease nogil;
     const Writer writer(access_);
@@ -113,6 +127,16 @@ template <class T> class PyNetwork {
   }
 
  private:
+  static const T* check_lent(const Array<T>& lent) {
+    if (lent.ndim() != 1 || lent.size() == 0)
+      throw py::value_error("Network: parameters have shape " + shape_text(lent) +
+                            ", want (n_parameters,)");
+    if (reinterpret_cast<std::uintptr_t>(lent.data()) % (padded<T>(1) * sizeof(T)) != 0)
+      throw py::value_error("Network: parameters do not begin at a cache line of 64 bytes");
+    return lent.data();
+  }
+
+  py::object lent_;  // keeps alive what the network reads, if it is not its own
   Network<T> network_;
   TableChecks<T> checks_;
   mutable Access access_;

@@ -43,8 +43,7 @@ template <class T> class PyTraining {
   explicit PyTraining(py::object network)
       : owner_(std::move(network)), network_(held<PyNetwork<T>>("TrainingState", owner_, "network",
                                                                 "a network of the same type")),
-        state_(without_gil(
-            [this] { return std::make_unique<TrainingState<T>>(network_.network()); })) {}
+        state_(made()) {}
 
   const py::object& owner() const noexcept { return owner_; }
   const Layout& layout() const noexcept { return network_.layout(); }
@@ -119,6 +118,10 @@ template <class T> class PyTraining {
 
  private:
   const TableChecks<T>& checks() const noexcept { return network_.checks(); }
+  std::unique_ptr<TrainingState<T>> made() const {
+    network_.refuse_read_only("TrainingState");
+    return without_gil([this] { return std::make_unique<TrainingState<T>>(network_.network()); });
+  }
 
   // of each batch; null where none are given
   static const double* check_factors(const char* argument, const char* one,

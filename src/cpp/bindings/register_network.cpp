@@ -30,6 +30,13 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
         return without_gil([&] { return std::make_unique<Net>(config); });
       },
       py::arg("config"));
+  def_init<const NetworkConfig&, const Array<T>&>(
+      network,
+      [](const NetworkConfig& config, const Array<T>& parameters) {
+        return std::make_unique<Net>(config, parameters);
+      },
+      py::arg("config"), py::arg("parameters").noconvert());
+  network.def_property_readonly("read_only", [](const Net& s) { return s.read_only(); });
   network.def_property_readonly("n_parameters", [](const Net& s) { return s.layout().count(); })
       .def_property_readonly(
           "tensors",

@@ -3,19 +3,25 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "base/each_tile.hpp"
 
 namespace dcn {
 
 template <class T>
-Network<T>::Network(const NetworkConfig& config)
+Network<T>::Network(const NetworkConfig& config, const T* lent, std::size_t size)
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
       deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
       cross_dropout_(config_.cross_dropout), cross_stream_(0), embedding_(config_),
       numeric_(make_numeric<T>(config_)), members_(config_), layout_(make_layout()),
-      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
-      parameters_(layout_.size()), averages_(config_.ema_decay > 0 ? layout_.size() : 0) {
+      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))), lent_(lent),
+      parameters_(lent != nullptr ? 0 : layout_.size()),
+      averages_(lent == nullptr && config_.ema_decay > 0 ? layout_.size() : 0) {
+  if (lent != nullptr && size != layout_.size())
+    throw std::invalid_argument("Network: parameters are " + std::to_string(size) + ", want " +
+                                std::to_string(layout_.size()));
   for (const DeepPart<T>& branch : deep_) cross_stream_ += branch.layers();
   list_packings(kernels(), averages());
   use(kernels(), averages(), 1);

@@ -66,15 +66,21 @@ template <class T> struct TableGradients {
 
 template <class T> class Network {
  public:
-  explicit Network(const NetworkConfig& config);
+  explicit Network(const NetworkConfig& config) : Network(config, nullptr, 0) {}
+  // With `lent` parameters, such as those of a file in memory, it only predicts: it reads them
+  // where they are, on a cache line, and they must stay. Without, they are its own, all zero.
+  // Throws std::invalid_argument if they are not as many as the layout has.
+  Network(const NetworkConfig& config, const T* lent, std::size_t size);
 
   const NetworkConfig& config() const noexcept { return config_; }
   const Layout& layout() const noexcept { return layout_; }
-  const T* parameters() const noexcept { return parameters_.data(); }
+  const T* parameters() const noexcept { return lent_ != nullptr ? lent_ : parameters_.data(); }
   // What predictions use: the running averages where they are kept, else the parameters.
   const T* averages() const noexcept {
-    return averages_.size() > 0 ? averages_.data() : parameters_.data();
+    return averages_.size() > 0 ? averages_.data() : parameters();
   }
+  // Whether its parameters are lent, and stay what they are.
+  bool read_only() const noexcept { return lent_ != nullptr; }
 
   // The averages start anew from the values.
   void set_parameters(const T* values);
@@ -162,9 +168,10 @@ template <class T> class Network {
   Members<T> members_;
   std::size_t dense_size_ = 0;  // of all but the tables
   Layout layout_;
-  std::size_t most_rows_;  // of a tile
-  Buffer<T> parameters_, averages_;
-  const T* in_use_ = nullptr;  // parameters or averages
+  std::size_t most_rows_;            // of a tile
+  const T* lent_;                    // parameters of somebody else, or null
+  Buffer<T> parameters_, averages_;  // empty then
+  const T* in_use_ = nullptr;        // parameters or averages
   Packings<T> packings_;
 };
 

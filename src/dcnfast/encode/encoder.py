@@ -122,11 +122,11 @@ class TableEncoder:
             What ``transform`` wants of the rows that are trained on: without their own targets.
         """
         names = table.categorical_names
-        self._check_parameters(names)
+        self.check_parameters(names)
         self.scaler = NumericScaler(
             self.numeric_scaling, clips=self.numeric_clip, rule=self.numeric_bins
         )
-        self.columns = [self._column(name) for name in names]
+        self.columns = [self.new_column(name) for name in names]
         fits: list[Callable[[], Any]] = [
             partial(column.fit, factor)
             for column, factor in zip(self.columns, table.factors, strict=True)
@@ -275,7 +275,8 @@ class TableEncoder:
             raise ValueError(f"categories: field {name!r} is hashed, want one with a vocabulary")
         return list(column.values)
 
-    def _column(self, name: str) -> Vocabulary | Buckets:
+    def new_column(self, name: str) -> Vocabulary | Buckets:
+        """Return what finds the rows of a field, as yet without its values."""
         if buckets := self._buckets(name):
             return Buckets(buckets)
         return Vocabulary(self.min_frequency, self.max_categories)
@@ -285,7 +286,8 @@ class TableEncoder:
             return self.hash_buckets.get(name)
         return self.hash_buckets
 
-    def _check_parameters(self, names: tuple[str, ...]) -> None:
+    def check_parameters(self, names: tuple[str, ...]) -> None:
+        """Raise ValueError if a parameter is not as described, for categorical fields so named."""
         if self.numeric_scaling not in tuple(SCALINGS):
             raise ValueError(
                 f"numeric_scaling is {self.numeric_scaling!r}, want one of {tuple(SCALINGS)!r}"

@@ -216,12 +216,12 @@ class Statistics:
         self._second = np.array([group[-1] for group in self.groups], np.intp)
         self._is_pair = np.array([len(group) - 1 for group in self.groups], np.int64)
         times = [self.sizes[group[1]] if len(group) == 2 else 1 for group in self.groups]
-        spans = [_span(group, self.sizes) for group in self.groups]
+        spans = [span(group, self.sizes) for group in self.groups]
         self._times = np.array(times, np.int64)
         self._start = np.array([sum(spans[:k]) for k in range(len(spans))], np.int64)
 
 
-def _span(group: Group, sizes: Sequence[int]) -> int:
+def span(group: Group, sizes: Sequence[int]) -> int:
     """Return how many keys a group may have."""
     return sizes[group[0]] * (sizes[group[1]] if len(group) == 2 else 1)
 
@@ -230,7 +230,7 @@ def _within_int64(groups: list[Group], sizes: Sequence[int]) -> list[Group]:
     """Return the groups but for those whose keys would lie beyond 64 bits behind the others."""
     end, kept = 0, list[Group]()
     for group in groups:
-        if (beyond := end + _span(group, sizes)) < 2**63:
+        if (beyond := end + span(group, sizes)) < 2**63:
             end = beyond
             kept.append(group)
     return kept

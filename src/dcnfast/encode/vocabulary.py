@@ -70,12 +70,15 @@ class Vocabulary:
         ordered = _in_order(totals)
         found = np.fromiter(map(totals.__getitem__, ordered), np.int64, len(ordered))
         kept = self._choose(found, len(column.codes))
-        self.values = list(compress(ordered, kept))
-        self.infrequent = list(compress(ordered, ~kept))
+        self.set_values(list(compress(ordered, kept)), list(compress(ordered, ~kept)))
         rare = [found[~kept].sum()] if self.infrequent else []
         self.counts = np.array([0, counts[-1], *found[kept].tolist(), *rare], np.int64)
-        self._index_values()
         return self
+
+    def set_values(self, values: list[Any], infrequent: list[Any]) -> None:
+        """Give values their rows: those that have one of their own, in order, and the others."""
+        self.values, self.infrequent = values, infrequent
+        self._index_values()
 
     def rows(self, values: npt.NDArray[Any]) -> Ids:
         """Return the row of the table for each value, and at the end that for missing."""
@@ -106,10 +109,11 @@ class Vocabulary:
                     self.rows_by_value.setdefault(text, row)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "rows_by_value"}
+        state = {key: value for key, value in vars(self).items() if key != "rows_by_value"}
+        return state | {"kinds": sorted(self.kinds)}  # whose order is the same in every process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update(state, kinds=frozenset(state.get("kinds", ())))
         if "values" in state:
             self._index_values()
 
@@ -151,6 +155,12 @@ class Buckets:
     def size(self) -> int:
         """How many rows the table has."""
         return FIRST + self.n_buckets
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"kinds": sorted(self.kinds)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, kinds=frozenset(state.get("kinds", ())))
 
 
 def kinds_of(values: npt.NDArray[Any]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -11,16 +12,22 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
 from dcnfast.estimators.prediction import encode_table, predict_logits
-from dcnfast.estimators.published import reads_one_fit, view
+from dcnfast.estimators.published import private_copy, reads_one_fit, view
+from dcnfast.estimators.saved import FITTED, attributes_of, fitted_state, pickled, unpickled
+from dcnfast.estimators.saved_parameters import parameters_state
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.targets import Target
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
+from dcnfast.network.saved import offsets_of, tables_of
+from dcnfast.plain import interned, separate
+from dcnfast.serving.model_file import write_model_file
 from dcnfast.serving.row_predictor import RowPredictor
 from dcnfast.table.schema import Table, read_validation_table
 from dcnfast.training.settings import History
@@ -60,6 +67,59 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         tags.input_tags.string = True
         tags.input_tags.sparse = True
         return tags
+
+    # ---- files and pickles
+
+    @reads_one_fit
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what predicts to a file, for :func:`dcnfast.load`.
+
+        The file has weights, categories, scales and the estimator's own parameters, not what only
+        training needs. It is written beside the old one, and then takes its place: there is always
+        the old file or the new one, whole.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, as where the disk is full; the old file is then as it was.
+        TypeError
+            If a parameter of the estimator is something that a file does not hold, as a function
+            is.
+        """
+        check_is_fitted(self)
+        kind = type(self)
+        if kind.__module__.partition(".")[0] != "dcnfast":
+            raise TypeError(f"save: {kind.__name__} is not of dcnfast, want one that load can make")
+        fitted = fitted_state(vars(self), trains=False)
+        parameters = parameters_state(self.get_params(deep=False))
+        document, arrays = separate({"parameters": parameters} | fitted)
+        place = "network.parameters."
+        offsets = {place + name: at for name, at in offsets_of(self._model).items()}
+        tables = [place + name for name in tables_of(self._model)]
+        about = {"library": _core.version, "estimator": kind.__name__}
+        write_model_file(path, about, document, arrays, offsets, tables)
+
+    def __getstate__(self) -> dict[str, Any]:
+        attributes = vars(self)  # one reference, whatever another thread fits meanwhile
+        if "_model" not in attributes:
+            return dict(attributes)
+        others = {name: value for name, value in attributes.items() if name not in FITTED}
+        return dict(interned(others) | {"fitted": pickled(attributes)})
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict) or FITTED & state.keys() & {"_model", "encoder_", "_target"}:
+            raise ValueError(f"the state of {type(self).__name__} is not one that it pickled")
+        attributes = {str(name): value for name, value in state.items() if name != "fitted"}
+        if "fitted" in state:
+            attributes |= unpickled(state["fitted"], type(self))
+        self.__dict__ = attributes
+
+    def __copy__(self) -> Self:
+        return private_copy(self)  # whose parts are the same, not copies
 
     @property
     @reads_one_fit
@@ -141,10 +201,8 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     def _take_fitted(self, fitted: Fitted) -> None:
         """Take over what predicts, in training as well: scorers and callbacks ask it."""
-        self._columns, self.encoder_, self._target = fitted.columns, fitted.encoder, fitted.target
-        self._model, self._seen, self._training = fitted.model, fitted.seen, fitted.training
-        self.n_parameters_ = self._model.n_parameters
-        self.embedding_dims_ = {name: width for name, _, width in self._model.config.fields}
+        for name, value in attributes_of(fitted).items():
+            setattr(self, name, value)
 
     # ---- predict
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.network.branches import topology
@@ -211,8 +212,17 @@ class NetworkConfig:
         deep = sum(inputs * outputs for inputs, outputs in layers)
         return self.n_members * (L * cross + deep + self.n_outputs * parts.head_width(D))
 
-    def compile(self) -> _core.NetworkF32 | _core.NetworkF64:
+    def compile(
+        self, lent: npt.NDArray[Any] | None = None, *, trains: bool = True
+    ) -> _core.NetworkF32 | _core.NetworkF64:
         """Build the compiled network, all parameters zero.
+
+        Parameters
+        ----------
+        lent : ndarray of shape (n,) or None, default=None
+            Flat parameters that it reads where they are, and only predicts with.
+        trains : bool, default=True
+            Whether what training takes has to fit into memory, too.
 
         Raises
         ------
@@ -226,9 +236,11 @@ class NetworkConfig:
         if (dtype := fields.pop("dtype")) not in ("float32", "float64"):
             raise ValueError(f"dtype is {dtype!r}, want 'float32' or 'float64'")
         network = _core.NetworkF64 if dtype == "float64" else _core.NetworkF32
-        with suppress(KeyError, TypeError):  # of what is no number: that is told below
-            check_memory(self)
-        return network(_core.NetworkConfig(**fields))
+        if trains and lent is None:
+            with suppress(KeyError, TypeError):  # of what is no number: that is told below
+                check_memory(self)
+        config = _core.NetworkConfig(**fields)
+        return network(config) if lent is None else network(config, lent)
 
 
 def automatic_embedding_dim(n_rows: int) -> int:

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
+from dcnfast.plain import interned
+
 
 @dataclass(frozen=True)
 class Option:
@@ -145,6 +147,10 @@ class Kind:
         """Raise TypeError or ValueError, naming ``argument``, if an option is not as described."""
         for name, option in self.options.items():
             option.check(getattr(self, name), f"{argument}: {name} of {type(self).__name__}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = interned(vars(self))
+        return state
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

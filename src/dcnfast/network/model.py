@@ -50,6 +50,13 @@ class Model:
         self.config = config
         self.network = config.compile()
 
+    @classmethod
+    def of(cls, config: NetworkConfig, network: _core.NetworkF32 | _core.NetworkF64) -> Model:
+        """Return the model of a compiled network."""
+        model = cls.__new__(cls)
+        model.config, model.network = config, network
+        return model
+
     @property
     def n_parameters(self) -> int:
         """How many numbers are learned."""

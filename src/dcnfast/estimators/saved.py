@@ -1,0 +1,211 @@
+"""A fitted estimator as plain state, and back: what is in a model file, and in a pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from dcnfast.encode.saved import encoder_state, read_encoder
+from dcnfast.encode.saved_values import counts_state, read_counts
+from dcnfast.estimators.fitting import Fitted
+from dcnfast.estimators.saved_targets import read_target, target_state
+from dcnfast.estimators.targets import ClassTarget
+from dcnfast.network.model import Model
+from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
+from dcnfast.plain import State, Tree, join, separate
+from dcnfast.training.state import Training
+
+FORMAT = 1  # of the state in a pickle
+WORDS = ("format", "document", "arrays")
+SHOWN = ("loss_curve_", "validation_scores_", "shrinkage_")
+# what __setstate__ makes of "fitted"
+FITTED = frozenset(
+    (
+        "feature_names_in_", "n_features_in_", "is_categorical_", "n_outputs_", "classes_",
+        "_columns", "encoder_", "_target", "_model", "_seen", "_training", "n_parameters_",
+        "embedding_dims_", "n_iter_", *SHOWN,
+    )
+)  # fmt: skip
+
+
+def attributes_of(fitted: Fitted) -> Tree:
+    """Return the attributes of an estimator that predicts."""
+    return {
+        "_columns": fitted.columns,
+        "encoder_": fitted.encoder,
+        "_target": fitted.target,
+        "_model": fitted.model,
+        "_seen": fitted.seen,
+        "_training": fitted.training,
+        "n_parameters_": fitted.model.n_parameters,
+        "embedding_dims_": {name: width for name, _, width in fitted.model.config.fields},
+    }
+
+
+def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
+    """Return the attributes of a fitted estimator as plain state.
+
+    Parameters
+    ----------
+    attributes : dict
+        Of the estimator, by name.
+    trains : bool
+        Whether with what only training needs: moments, steps, and parameters beside averages.
+    """
+    model, encoder, seen = attributes["_model"], attributes["encoder_"], attributes["_seen"]
+    names, mask = attributes["_columns"]
+    same = all(s is f.counts for s, f in zip(seen, encoder.fields, strict=True))
+    tree = {
+        "columns": {
+            "names": list(names),
+            "named": "feature_names_in_" in attributes,
+            "categorical": np.array(mask, np.bool_),
+        },
+        "encoder": encoder_state(encoder),
+        "seen": None if same else [counts_state(np.asarray(counts)) for counts in seen],
+        "target": target_state(attributes["_target"]),
+        "network": _network_state(model, trains=trains),
+        "shown": {
+            name: None if attributes[name] is None else np.array(attributes[name], np.float64)
+            for name in SHOWN
+            if name in attributes
+        },
+    }
+    training = attributes.get("_training")
+    if trains and training is not None:
+        state = training.state
+        tree["training"] = {
+            "first_moments": tensors_of(model, state.flat_first_moments),
+            "second_moments": tensors_of(model, state.flat_second_moments),
+            "step": int(state.step),
+        }
+    return tree
+
+
+def _network_state(model: Model, *, trains: bool) -> Tree:
+    flat, averages = model.network.flat_parameters, model.network.flat_averages
+    tree: Tree = {"config": config_state(model.config)}
+    if trains and model.config.ema_decay and not np.array_equal(flat, averages):
+        tree["averages"] = tensors_of(model, averages)
+    else:
+        flat = averages
+    return tree | {"parameters": tensors_of(model, flat)}
+
+
+def read_fitted(
+    tree: Tree, kind: type, lent: Bytes | None = None, *, check_tables: bool = True
+) -> Tree:
+    """Return the attributes of a fitted estimator, checked.
+
+    Parameters
+    ----------
+    tree : dict
+    kind : type
+        Of the estimator.
+    lent, check_tables
+        See :func:`dcnfast.network.saved.read_model`.
+    """
+    state = State(tree)
+    columns = state.part("columns")
+    names, named = tuple(columns.texts("names")), columns.flag("named")
+    mask = columns.array("categorical", np.bool_, (len(names),))
+    columns.done()
+    encoder, target = read_encoder(state.part("encoder")), read_target(state.part("target"))
+    network = state.part("network")
+    model = read_model(network, lent, check_tables=check_tables)
+    if network.has("averages"):
+        model.network.set_averages(read_flat(network, "averages", model))
+    network.done()
+    seen = _read_seen(state, [field.counts for field in encoder.fields])
+    training = state.part("training") if state.has("training") else None
+    fitted = Fitted(
+        (names, mask.tolist()), encoder, target, model, seen,
+        None if training is None else _read_training(training, model),
+    )  # fmt: skip
+    shown = _read_shown(state.part("shown"), model.config.n_outputs)
+    state.done()
+    _check_fit(state, fitted, kind)
+    found: Tree = {"feature_names_in_": np.array(names, object)} if named else {}
+    found |= {"n_features_in_": len(names), "is_categorical_": mask}
+    if isinstance(target, ClassTarget):
+        found["classes_"] = target.classes
+    else:
+        found["n_outputs_"] = target.n_outputs
+    return found | attributes_of(fitted) | shown
+
+
+def _read_seen(state: State, counts: list[Any]) -> list[Any]:
+    if not state.has("seen"):
+        state.take("seen")
+        return counts
+    parts = state.parts("seen")
+    if len(parts) != len(counts):
+        raise state.refuse(f"counts of {len(counts)} fields")
+    return [read_counts(part, len(known)) for part, known in zip(parts, counts, strict=True)]
+
+
+def _read_training(state: State, model: Model) -> Training:
+    training = Training.__new__(Training)
+    found: Tree = {k: read_flat(state, k, model) for k in ("first_moments", "second_moments")}
+    training.__setstate__(found | {"model": model, "step": state.take("step")})
+    state.done()
+    return training
+
+
+def _read_shown(state: State, n_outputs: int) -> Tree:
+    shown: Tree = {}
+    for name in SHOWN:
+        if state.has(name):
+            shape = (n_outputs,) if name == "shrinkage_" else (None,)
+            found = state.array(name, np.float64, shape, finite=False)
+            shown[name] = found if name == "shrinkage_" else found.tolist()
+        elif name == "validation_scores_" and state.names(name):
+            shown[name] = state.maybe(name, state.part)
+    state.done()
+    if "loss_curve_" in shown:
+        shown["n_iter_"] = len(shown["loss_curve_"])
+    return shown
+
+
+def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
+    """Raise ValueError unless all parts are of one model."""
+    (names, mask), encoder = fitted.columns, fitted.encoder
+    config, target = fitted.model.config, fitted.target
+    categorical = [name for name, chosen in zip(names, mask, strict=True) if chosen]
+    if categorical != [field.name for field in encoder.fields]:
+        raise state.refuse("an encoder of the categorical columns")
+    made = 0 if encoder.statistics is None else len(encoder.statistics.fields_of_columns())
+    if len(encoder.scaler.standardizer.mean) != len(names) - len(categorical) + made:
+        raise state.refuse("an encoder of the numeric columns")
+    fields = [(name, rows) for name, rows, _ in config.fields]
+    if fields != [(field.name, field.size) for field in encoder.fields]:
+        raise state.refuse("a network of the encoder's fields")
+    if (config.n_dense, list(config.numeric_bins)) != (encoder.n_dense, encoder.bins):
+        raise state.refuse("a network of the encoder's numbers")
+    if (config.loss, config.n_outputs) != (target.loss, target.n_outputs):
+        raise state.refuse("a network of the target's loss and outputs")
+    if issubclass(kind, ClassifierMixin) is not isinstance(target, ClassTarget):
+        raise state.refuse(f"a target of {kind.__name__}")
+
+
+def pickled(attributes: Mapping[str, Any]) -> Tree:
+    """Return what a pickle of a fitted estimator has."""
+    document, arrays = separate(fitted_state(attributes, trains=True))
+    return {"format": FORMAT, "document": document, "arrays": arrays}
+
+
+def unpickled(state: Any, kind: type) -> Tree:
+    """Return the attributes of a fitted estimator, checked as those of a file are."""
+    if not isinstance(state, dict) or state.keys() != set(WORDS):
+        raise ValueError(f"the state of {kind.__name__} is no dict of {WORDS!r}")
+    if state["format"] != FORMAT:
+        raise ValueError(f"the state has format {state['format']!r}, want {FORMAT}")
+    document, arrays = state["document"], state["arrays"]
+    if not isinstance(document, str) or not isinstance(arrays, dict):
+        raise ValueError("the state has no text as its document, or no dict of arrays")
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("the state has arrays that are none")
+    return read_fitted(join(document, arrays), kind)
