@@ -99,7 +99,7 @@ def forgeries(raws, load, n, seed, rows):
 def predict(model, rows):
     """Predict; columns of other names are not those of the rows."""
     model.set_params(n_jobs=1)
-    same = list(model.feature_names_in_) == list(rows.columns)
+    same = list(getattr(model, "feature_names_in_", ())) == list(rows.columns)
     with np.errstate(all="ignore"), nullcontext() if same else suppress(ValueError):
         model.predict(rows)
         model.row_predictor()(rows.iloc[0].to_dict())

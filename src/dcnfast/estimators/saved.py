@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from dcnfast.estimators.targets import ClassTarget
 from dcnfast.network.model import Model
 from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
 from dcnfast.plain import State, Tree, join, separate
+from dcnfast.table.dates import NO_DATES, PARTS, DateColumn, Dates, find_zone
 from dcnfast.training.state import Training
 
 FORMAT = 1  # of the state in a pickle
@@ -24,9 +25,9 @@ SHOWN = ("loss_curve_", "validation_scores_", "shrinkage_")
 # what __setstate__ makes of "fitted"
 FITTED = frozenset(
     (
-        "feature_names_in_", "n_features_in_", "is_categorical_", "n_outputs_", "classes_",
-        "_columns", "encoder_", "_target", "_model", "_seen", "_training", "n_parameters_",
-        "embedding_dims_", "n_iter_", *SHOWN,
+        "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "n_outputs_",
+        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training",
+        "n_parameters_", "embedding_dims_", "n_iter_", *SHOWN,
     )
 )  # fmt: skip
 
@@ -56,13 +57,14 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
         Whether with what only training needs: moments, steps, and parameters beside averages.
     """
     model, encoder, seen = attributes["_model"], attributes["encoder_"], attributes["_seen"]
-    names, mask = attributes["_columns"]
+    names, mask, dates = attributes["_columns"]
     same = all(s is f.counts for s, f in zip(seen, encoder.fields, strict=True))
     tree = {
         "columns": {
             "names": list(names),
             "named": "feature_names_in_" in attributes,
             "categorical": np.array(mask, np.bool_),
+            "dates": _dates_state(dates) if dates else None,
         },
         "encoder": encoder_state(encoder),
         "seen": None if same else [counts_state(np.asarray(counts)) for counts in seen],
@@ -83,6 +85,38 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "step": int(state.step),
         }
     return tree
+
+
+def _dates_state(dates: Dates) -> Tree:
+    return {
+        "parts": list(dates.parts),
+        "places": [column.place for column in dates.columns],
+        "names": [column.name for column in dates.columns],
+        "zones": [column.zone or "" for column in dates.columns],
+    }
+
+
+def _read_dates(state: State | None, names: Sequence[str]) -> Dates:
+    """Return which of the columns are made of dates."""
+    if state is None:
+        return NO_DATES
+    parts, found = tuple(state.texts("parts")), state.texts("names")
+    places, zones = state.integers("places"), state.texts("zones")
+    state.done()
+    if not parts or parts != tuple(part for part in PARTS if part in parts):
+        raise state.refuse(f"parts among {PARTS!r}, in their order")
+    if not found or {len(found)} != {len(places), len(zones)}:
+        raise state.refuse("as many names as places and zones of columns")
+    columns = zip(places, found, (zone or None for zone in zones), strict=True)
+    dates = Dates(parts, tuple(DateColumn(*column) for column in columns))
+    plain = len(names) - len(dates.made)
+    if places != sorted(set(places)) or places[-1] >= plain + len(places):
+        raise state.refuse("places among the columns, ascending")
+    if list(names[plain:]) != [name for name, _ in dates.made]:
+        raise state.refuse("the columns made of dates at the end of all columns")
+    if unknown := [zone for zone in zones if zone and find_zone(zone) is None]:
+        raise state.refuse(f"time zones that this system knows, not {unknown!r}")
+    return dates
 
 
 def _network_state(model: Model, *, trains: bool) -> Tree:
@@ -112,6 +146,7 @@ def read_fitted(
     columns = state.part("columns")
     names, named = tuple(columns.texts("names")), columns.flag("named")
     mask = columns.array("categorical", np.bool_, (len(names),))
+    dates = _read_dates(columns.maybe("dates", columns.part), names)
     columns.done()
     encoder, target = read_encoder(state.part("encoder")), read_target(state.part("target"))
     network = state.part("network")
@@ -122,14 +157,23 @@ def read_fitted(
     seen = _read_seen(state, [field.counts for field in encoder.fields])
     training = state.part("training") if state.has("training") else None
     fitted = Fitted(
-        (names, mask.tolist()), encoder, target, model, seen,
+        (names, mask.tolist(), dates), encoder, target, model, seen,
         None if training is None else _read_training(training, model),
     )  # fmt: skip
     shown = _read_shown(state.part("shown"), model.config.n_outputs)
     state.done()
     _check_fit(state, fitted, kind)
-    found: Tree = {"feature_names_in_": np.array(names, object)} if named else {}
-    found |= {"n_features_in_": len(names), "is_categorical_": mask}
+    given = dates.given(names)
+    found: Tree = {"feature_names_in_": np.array(given, object)} if named else {}
+    found |= {
+        "n_features_in_": len(given),
+        "is_categorical_": np.insert(
+            mask[: len(names) - len(dates.made)],
+            [place - k for k, place in enumerate(dates.places)],
+            values=False,
+        ),
+        "_dates": dates,
+    }
     if isinstance(target, ClassTarget):
         found["classes_"] = target.classes
     else:
@@ -172,7 +216,7 @@ def _read_shown(state: State, n_outputs: int) -> Tree:
 
 def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
     """Raise ValueError unless all parts are of one model."""
-    (names, mask), encoder = fitted.columns, fitted.encoder
+    (names, mask, _), encoder = fitted.columns, fitted.encoder
     config, target = fitted.model.config, fitted.target
     categorical = [name for name, chosen in zip(names, mask, strict=True) if chosen]
     if categorical != [field.name for field in encoder.fields]:

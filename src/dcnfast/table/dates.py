@@ -145,7 +145,7 @@ def find_dates(
         return NO_DATES
     dates = Dates(parts, tuple(DateColumn(j, names[j], zone) for j, zone in zones.items()))
     for column in dates.columns:
-        if column.zone is not None and _find_zone(column.zone) is None:
+        if column.zone is not None and find_zone(column.zone) is None:
             raise ValueError(
                 f"X: column {column.name!r} has the time zone {column.zone!r}, want one with a "
                 "known name, such as 'Europe/Rome', or an offset such as '+02:00'"
@@ -258,11 +258,11 @@ def _moment(value: Any, column: DateColumn, what: str) -> datetime | None:
         value = datetime(value.year, value.month, value.day)
     moment: datetime = value
     column.check_zone(moment.tzinfo is not None, what)
-    return moment if column.zone is None else moment.astimezone(_find_zone(column.zone))
+    return moment if column.zone is None else moment.astimezone(find_zone(column.zone))
 
 
 @cache
-def _find_zone(name: str) -> tzinfo | None:
+def find_zone(name: str) -> tzinfo | None:
     """Return the time zone of that name, None if there is none."""
     if name == "UTC":
         return UTC
