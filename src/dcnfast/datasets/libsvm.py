@@ -58,22 +58,20 @@ def load_libsvm(
     ValueError
         If a line is malformed, none is left, or an argument is wrong.
     """
-    path = Path(path)
-    bad = BadLines(path, on_bad_lines)
+    bad = BadLines(path := Path(path), on_bad_lines)
     base = _check_arguments(n_features, zero_based)
     most = None if n_features is None else int(n_features) - 1 + base
-    left = check_n_rows(n_rows)
+    n_rows = check_n_rows(n_rows)
     with open_text(path, "utf-8") as file:
-        rows = islice(_rows(file, most, base if zero_based != "auto" else 0, bad), left)
+        rows = islice(_rows(file, most, base if zero_based != "auto" else 0, bad), n_rows)
         targets, groups, columns, values, ends = _collect(rows)
     if not len(targets):
         raise ValueError(f"{path} has no well-formed row, want at least one")
     start = int(not columns.size or columns.min() > 0) if zero_based == "auto" else base
     width = int(columns.max(initial=start)) + 1 - start if n_features is None else int(n_features)
     if columns.max(initial=0) >= width + start:
-        raise ValueError(
-            f"{path} has index {columns.max()} and begins with 0, want n_features above it"
-        )
+        found = f"{path} has index {columns.max()} and begins with 0"
+        raise ValueError(f"{found}, want n_features above it")
     shape = len(targets), width
     return Bunch(
         data=csr_array((values, columns - start, ends), shape=shape),

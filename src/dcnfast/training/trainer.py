@@ -38,10 +38,9 @@ def train(
     random_state : RandomState
         Shuffles.
     history : History
-        Extended in place. Its notices say if the loss or a parameter stopped being finite, where
-        the model then has the best parameters; if the score or the loss was still getting better
-        when ``max_iter`` ended; and if Ctrl-C was pressed, where the model is as after the last
-        whole batch.
+        Extended in place. Its notices say if training diverged, where the model then has the best
+        parameters; if it was still getting better when ``max_iter`` ended; and if Ctrl-C was
+        pressed, where the model is as after the last whole batch.
     on_epoch : callable
         Gets the epoch's number; returns whether to stop.
 
