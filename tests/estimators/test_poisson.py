@@ -56,6 +56,7 @@ def test_weights_are_exposures(counts):
     twice = np.repeat(np.arange(200), weight.astype(int))
     few = {"loss": "poisson", "early_stopping": False, "max_iter": 30, "random_state": 0}
     few |= {"dropout": 0.0, "cross_dropout": 0.0}  # which draws another mask for a row again
+    few["learning_rate_init"] = 3e-3  # whatever the size of the batch
     a = DCNRegressor(batch_size=200, **few).fit(X[:200], y[:200], sample_weight=weight)
     b = DCNRegressor(batch_size=300, **few).fit(X[twice], y[twice])
     np.testing.assert_allclose(a.predict(X[:200]), b.predict(X[:200]), rtol=1e-2)
