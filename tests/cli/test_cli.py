@@ -142,7 +142,9 @@ def test_what_is_said_before_the_study_is_said_at_once(tmp_path):
 
 
 def test_ctrl_c_ends_the_whole_study(tmp_path):
-    code = TINY.format(before="").replace("max_iter=2", "max_iter=10**7")
+    # a shell's background job ignores the signal
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = TINY.format(before=heard).replace("max_iter=2", "max_iter=10**7")
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -218,6 +218,7 @@ def test_network_that_has_nothing_to_say_is_not_called_dead(regressor):
 INTERRUPTED = """
 import numpy as np, os, signal, sys, threading, time, warnings
 from dcnfast import DCNRegressor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 X = np.random.default_rng(0).normal(size=(20_000, 100))
 y = X[:, 0] * X[:, 1]
 started = []
