@@ -10,7 +10,8 @@ from dcnfast.network.losses import SquaredError
 AUTOMATIC_MEMBERS = 8
 AUTOMATIC_EPOCHS = 200
 AUTOMATIC_RATE = 3e-3
-MULTIPLY_ADDS = 4.5e12  # of a fit: less than half a minute on two cores with AVX-512
+MOST = 3.3e12  # multiply-adds of a fit: half a minute on two cores with AVX-512
+EXPECTED = 4.5e12  # more, for most fits end before their last epoch
 LEAST_EPOCHS = 10
 STEPS = 5_000  # that a fit takes, about, beside the epochs above
 
@@ -39,12 +40,12 @@ def automatic_members(one: NetworkConfig, n_rows: int) -> int:
     """
     rows = STEPS * automatic_batch_size(n_rows) + LEAST_EPOCHS * n_rows
     of_a_member = _multiply_adds(one, rows)
-    return int(max(1, min(AUTOMATIC_MEMBERS, MULTIPLY_ADDS // of_a_member)))
+    return int(max(1, min(AUTOMATIC_MEMBERS, EXPECTED // of_a_member)))
 
 
 def automatic_epochs(config: NetworkConfig, n_rows: int) -> int:
     """Resolve ``max_iter="auto"``: 200, or as many as there is time for, but at least 10."""
-    most = MULTIPLY_ADDS // _multiply_adds(config, n_rows)
+    most = MOST // _multiply_adds(config, n_rows)
     return int(max(LEAST_EPOCHS, min(AUTOMATIC_EPOCHS, most)))
 
 
