@@ -1,4 +1,4 @@
-"""Write the tables of the suite from results/quality/*.json into README.md and RESULTS.md."""
+"""Write the tables of the suite from results/*/*.json into README.md, RESULTS.md and the docs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
 TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
+PARAMETERS = README.with_name("docs") / "parameters.md"
 SHOWN = [SUBJECT, BASE, "lightgbm", "xgboost", "hgb", "mlp"]
 
 
@@ -48,3 +49,4 @@ if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
     write(RESULTS, "fit-seconds", timed(records(TIMED)))
+    write(PARAMETERS, "fit-seconds", grid(*seconds(Report(records(TIMED), None, None))))
