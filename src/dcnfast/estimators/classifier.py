@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -38,6 +39,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
+from dcnfast.network.loss import ClassificationLoss
 from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.timing import Timing
@@ -61,7 +63,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     label_smoothing : float, default=0.0
         Share of each training row's target that goes to all classes alike: probabilities become
         less sure, and single wrong labels count less. ``loss_curve_`` is of smoothed targets;
-        held-out rows are judged by their true labels.
+        held-out rows are judged by their true labels. Only of "log_loss" and "softmax".
 
     Attributes
     ----------
@@ -203,7 +205,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         loss_weight = weight * factors[codes]
         self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
         last = self._last_fit(table, "classes_", classes)
-        target = class_target(classes, kind_of(LOSSES, self))
+        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
+        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
+        target = class_target(classes, loss)
         given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
         self.classes_ = classes
         whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)

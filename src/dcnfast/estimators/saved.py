@@ -177,7 +177,7 @@ def read_fitted(
     if isinstance(target, ClassTarget):
         found["classes_"] = target.classes
     else:
-        found["n_outputs_"] = target.n_outputs
+        found["n_outputs_"] = target.n_targets
     return found | attributes_of(fitted) | shown
 
 
@@ -229,7 +229,7 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
         raise state.refuse("a network of the encoder's fields")
     if (config.n_dense, list(config.numeric_bins)) != (encoder.n_dense, encoder.bins):
         raise state.refuse("a network of the encoder's numbers")
-    if (config.loss, config.n_outputs) != (target.loss, target.n_outputs):
+    if (config.loss_kind, config.n_outputs) != (target.loss, target.n_outputs):
         raise state.refuse("a network of the target's loss and outputs")
     if issubclass(kind, ClassifierMixin) is not isinstance(target, ClassTarget):
         raise state.refuse(f"a target of {kind.__name__}")
