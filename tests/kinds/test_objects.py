@@ -13,7 +13,7 @@ import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
 from dcnfast.crosses import LowRank, Matrix, Vector
-from dcnfast.losses import Focal, Huber, LogLoss, Quantile, Softmax, Tweedie
+from dcnfast.losses import Focal, Huber, LogLoss, MultiLabel, Quantile, Softmax, Tweedie
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
@@ -42,6 +42,7 @@ OBJECTS = [
     Quantile((0.25,)),
     Tweedie(power=1.9),
     Focal(gamma=0.5, alpha=0.25),
+    MultiLabel(task_weights=[1.0, 0.25]),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
     Piecewise(width=4, max_bins=9, max_distinct=0),
@@ -171,6 +172,11 @@ BAD = {
         Quantile,
         [0, 1.0, -0.1, np.nan, [], [0.5, 0.5], [0.9, 0.1], [0.1, 1.0], [0.0, 0.5], [0.1, np.nan]],
         [None, "x", True, ["x"], [None], {0.5}, [[0.1, 0.5]]],
+    ),
+    "task_weights": (
+        MultiLabel,
+        [[-1, 1], [0.0, 0], [np.nan, 1], [np.inf]],
+        [3, "x", ["x"], [None], [[1, 2]], True],
     ),
     "power": (Tweedie, [1, 2.0, 0, 3, np.nan, np.inf], [None, "x", True]),
     "gamma": (Focal, [-0.1, np.nan, np.inf], [None, "x", True]),

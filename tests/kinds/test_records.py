@@ -21,6 +21,7 @@ from dcnfast.network.losses import (
     Focal,
     Huber,
     LogLoss,
+    MultiLabel,
     Ordinal,
     Quantile,
     RegressionLossName,
@@ -153,17 +154,25 @@ def test_which_loss_asks_for_which_targets():
     assert LOSSES["log_loss"].inverse_link(np.array([[0.0]])) == 0.5
     assert LOSSES["softmax"].inverse_link(np.zeros((1, 4))).tolist() == [[0.25] * 4]
     assert LOSSES["squared_error"]().inverse_link(np.array([[3.0]])) == 3
-    kinds = [kind() for kind in LOSSES.values() if kind.classifies]
+    kinds = [kind() for kind in LOSSES.values() if kind.classifies and kind is not MultiLabel]
     assert [kind.of_classes(n) for kind in kinds for n in (2, 3)] == [
         (LogLoss(), 1), (Softmax(), 3), (Softmax(), 2), (Softmax(), 3), (Focal(), 2), (Focal(), 3),
         (Ordinal(), 1), (Ordinal(), 2),
     ]  # fmt: skip
+    assert LogLoss().of_labels(3) == (MultiLabel(), 3)
+    weighted = MultiLabel(task_weights=[1, 2, 0])
+    assert weighted.of_labels(3) == (weighted, 3)
+    for wrong in (Softmax(), Ordinal(), MultiLabel(task_weights=[1, 2])):
+        with pytest.raises(ValueError, match=r"columns|column of y"):
+            wrong.of_labels(3)
+    with pytest.raises(ValueError, match="y has one column, of 2 classes"):
+        MultiLabel().of_classes(2)
 
 
 @pytest.mark.parametrize(
     "loss",
     [LogLoss(), Huber(delta=2), Quantile([0.1, 0.5]), Quantile(0.2), Tweedie(power=1.25), Focal(),
-     Focal(gamma=1, alpha=0.25), Ordinal()],
+     Focal(gamma=1, alpha=0.25), Ordinal(), MultiLabel(), MultiLabel(task_weights=[1.0, 2.0])],
     ids=repr,
 )  # fmt: skip
 def test_a_loss_is_made_of_its_constants(loss):

@@ -26,11 +26,12 @@ LOSSES = {
     "focal_loss": ("focal_loss", {}),
     "focal_loss, flat": ("focal_loss", {"gamma": 0.5}),
     "ordinal_loss": ("ordinal_loss", {}),
+    "multi_label_loss": ("multi_label_loss", {}),
 }
 CLASSES = ("softmax_loss", "focal_loss", "ordinal_loss")
 SUMMED = ("quantile_loss of 2", "ordinal_loss")  # a logit adds to those before it
 LOG_MEANS = ("poisson_loss", "gamma_loss", "tweedie_loss")
-SMOOTHED = ["log_loss", "softmax_loss"]
+SMOOTHED = ["log_loss", "softmax_loss", "multi_label_loss"]
 SIZES = [(0, 3), (1, 1), (2, 7), (5, 8), (5, 9), (3, 15), (3, 16), (3, 17), (13, 33), (193, 2)]
 
 
@@ -54,6 +55,9 @@ def draw(rng, loss, B, C, dtype, spread=3.0):
     logits = rng.normal(0, spread, (B, C * quantiles(loss)))
     if name in CLASSES:
         target = rng.integers(0, C + (name == "ordinal_loss"), (B, 1))
+    elif name == "multi_label_loss":
+        target = rng.choice([0, 1, np.nan], (B, C))
+        target[:1] = 1
     elif name == "log_loss":
         target = rng.choice([0, 1, 0.25], (B, C))
     elif name in LOG_MEANS:
@@ -74,7 +78,7 @@ def test_sizes(loss, size, weighted, dtype, rng, check_rounding):
     w = np.ones(size[0]) if weight is None else double[2]
     # Terms of a row are of the size of logit and target, each taken through exp or a square: that
     # many roundings each, then C of them are added; the sum over the rows runs in double.
-    z, y = double[0], np.repeat(double[1], quantiles(loss), axis=1)
+    z, y = double[0], np.repeat(np.nan_to_num(double[1]), quantiles(loss), axis=1)
     sums = np.cumsum(1 + np.abs(z), axis=1) if loss in SUMMED else 1 + np.abs(z)
     row = (sums + np.abs(y)) ** 2
     if LOSSES[loss][0] in LOG_MEANS:
@@ -107,7 +111,7 @@ def test_smoothed_targets(smoothed, size, smoothing, dtype, rng, check_rounding)
     double = [a.astype(np.float64) for a in (logits, target, weight)]
     want, want_gradient = getattr(reference, smoothed)(*double, smoothing)
     got, gradient = getattr(ops, smoothed)(logits, target, weight, smoothing)
-    w, row = double[2], (1 + np.abs(double[0]) + np.abs(double[1])) ** 2
+    w, row = double[2], (1 + np.abs(double[0]) + np.abs(np.nan_to_num(double[1]))) ** 2
     n = size[1] + 24
     check_rounding(np.asarray(got, dtype), np.asarray(want), np.asarray(w @ row.sum(axis=1)), n)
     check_rounding(gradient, want_gradient, w[:, None] * (1 + row), n)
@@ -146,8 +150,8 @@ def test_smoothed_targets_by_hand():
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, np.nan, np.inf])
 def test_smoothing_out_of_range(smoothed, smoothing):
     with pytest.raises(ValueError, match=f"{smoothed}: smoothing is .* less than 1"):
-        getattr(ops, smoothed)(np.zeros((2, 3)), np.zeros((2, 1 + 2 * (smoothed == "log_loss"))),
-                               smoothing=smoothing)  # fmt: skip
+        target = np.zeros((2, 1 if smoothed == "softmax_loss" else 3))
+        getattr(ops, smoothed)(np.zeros((2, 3)), target, smoothing=smoothing)
 
 
 @pytest.mark.parametrize("far", [20.0, 90.0, 800.0, 1e6])
@@ -158,7 +162,7 @@ def test_far_out_logits(loss, far, dtype):
         pytest.skip("a log mean has no bound")
     logits = np.array([[far, -far], [-far, far]], dtype)
     target = np.full((2, 2 // quantiles(loss)), 3.0, dtype)  # between the logits
-    if name == "log_loss":
+    if name in ("log_loss", "multi_label_loss"):
         target[:] = [[0], [1]]
     if name in CLASSES:
         target = np.ones((2, 1), dtype)
@@ -277,6 +281,22 @@ def test_sklearn_has_the_same_losses(loss, rng):
     want_other = oracle.loss(target[:, 0], 0.5 * logits[:, 0])
     np.testing.assert_allclose(gradient[:, 0], factor * want_gradient, rtol=1e-10, atol=1e-12)
     assert got - other == pytest.approx(factor * (want.sum() - want_other.sum()), rel=1e-9)
+
+
+def test_missing_labels_count_for_nothing(dtype, rng):
+    logits, target, weight = draw(rng, "multi_label_loss", 193, 3, dtype)
+    weights = [0.5, 0.0, 2.0]
+    got, gradient = ops.multi_label_loss(logits, target, weight, task_weights=weights)
+    missing = np.isnan(target)
+    assert (gradient[missing] == 0).all()
+    assert (gradient[:, 1] == 0).all()
+    assert (gradient[:, ::2][~missing[:, ::2]] != 0).all()
+    each = [
+        factor * ops.log_loss(logits[rows, c : c + 1], target[rows, c : c + 1], weight[rows])[0]
+        for c, factor in enumerate(weights)
+        for rows in [~missing[:, c]]
+    ]
+    assert got == pytest.approx(sum(each), rel=1e-5 if dtype == "float32" else 1e-12)
 
 
 BAD = [

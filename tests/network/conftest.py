@@ -153,8 +153,10 @@ def make_case():
         kind = model.config.loss_kind
         if kind.one_target_a_row:
             target = random.randint(C + (kind.name == "ordinal"), size=(rows, 1))
-        elif kind.name == "log_loss":
+        elif kind.name in ("log_loss", "multi_label"):
             target = random.choice([0.0, 1.0], size=(rows, C))
+            if kind.name == "multi_label":
+                target[random.uniform(size=(rows, C)) < 0.3] = np.nan
         elif kind.interval is not None:
             target = random.gamma(2.0, size=(rows, C))
         else:

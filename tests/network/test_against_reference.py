@@ -18,6 +18,7 @@ LOSSES = {
     "tweedie": {"loss": "tweedie", "loss_constants": (1.3,), "n_outputs": 1},
     "focal": {"loss": "focal", "loss_constants": (1.5,), "n_outputs": 4},
     "ordinal": {"loss": "ordinal", "n_outputs": 4},
+    "multi_label": {"loss": "multi_label", "loss_constants": (1.0, 0.25, 2.0), "n_outputs": 3},
 }
 PARTS = {
     "linear": {"cross_layers": 0, "hidden": ()},

@@ -6,9 +6,10 @@ import numpy as np
 
 from dcnfast.encode.saved import read_standardizer, standardizer_state
 from dcnfast.encode.saved_values import read_values, values_state
-from dcnfast.estimators.targets import Array, ClassTarget, NumericTarget, Target
+from dcnfast.estimators.label_targets import LabelsTarget, Target
+from dcnfast.estimators.targets import Array, ClassTarget, NumericTarget
 from dcnfast.network.loss import ClassificationLoss, Loss, RegressionLoss
-from dcnfast.network.losses import LOSSES, loss_of
+from dcnfast.network.losses import LOSSES, MultiLabel, loss_of
 from dcnfast.plain import State, Tree
 
 LABELS = tuple(np.dtype(code).name for code in "?bhilqBHILQefd")
@@ -19,6 +20,8 @@ def target_state(target: Target) -> Tree:
     tree: Tree = {"loss": target.loss.name, "n_outputs": target.n_outputs}
     if constants := target.loss.constants():
         tree["loss_constants"] = list(constants)
+    if isinstance(target, LabelsTarget):
+        return tree
     if isinstance(target, ClassTarget):
         labels = target.classes
         dtype = {"O": "object", "U": "text"}.get(labels.dtype.kind, labels.dtype.name)
@@ -41,6 +44,8 @@ def read_target(state: State) -> Target:
         if not isinstance(loss, ClassificationLoss) or loss.of_classes(len(classes)) != (loss, C):
             raise state.refuse(f"outputs for {len(classes)} classes, not {C}")
         target = ClassTarget(classes, loss, C)
+    elif isinstance(loss, MultiLabel):
+        target = LabelsTarget(*loss.of_labels(C))
     else:
         numeric = _of_numbers(loss, C, state)
         Y = C // numeric.outputs_of_a_target

@@ -157,9 +157,9 @@ class NumericTarget:
     def _inverse(self, logits: Array) -> Array:
         answers = self.loss.inverse_link(logits.astype(np.float64))
         if self.scaler is None:
-            return _flushed(answers)
+            return flushed(answers)
         answers = self._by_target(self.scaler.inverse, answers)
-        return _flushed(answers) if self.loss.divides_by_mean else answers
+        return flushed(answers) if self.loss.divides_by_mean else answers
 
     def _by_target(self, function: Callable[[Array], Array], answers: Array) -> Array:
         """Apply what takes a column for each target to answers (n, C)."""
@@ -170,7 +170,7 @@ class NumericTarget:
         return function(columns).reshape(n, Q, Y).swapaxes(1, 2).reshape(n, Y * Q)
 
 
-def _flushed(numbers: Array) -> Array:
+def flushed(numbers: Array) -> Array:
     """Put 0 in the place of denormal numbers, which are slow to compute with."""
     numbers[np.abs(numbers) < np.finfo(np.float64).tiny] = 0.0
     return numbers
@@ -195,6 +195,8 @@ class ClassTarget:
 
     def codes(self, name: str, y: Array) -> Array:
         """Return the numbers of the classes; the name of y is for messages."""
+        if y.ndim > 1:
+            raise ValueError(f"{name} has {y.shape[1]} columns, want one, as y")
         known = self.classes.tolist()
         if unknown := sorted(set(y.tolist()) - set(known), key=repr):
             raise ValueError(f"{name} has the labels {unknown!r}, want those of y: {known!r}")
@@ -236,8 +238,8 @@ class ClassTarget:
     def probabilities(self, decision: Array) -> Array:
         """Return the probability of each class, shape (N, n_classes)."""
         if decision.ndim == 2:
-            return _flushed(np.asarray(softmax(decision, axis=1)))
-        return _flushed(np.column_stack([expit(-decision), expit(decision)]))
+            return flushed(np.asarray(softmax(decision, axis=1)))
+        return flushed(np.column_stack([expit(-decision), expit(decision)]))
 
     def log_probabilities(self, decision: Array) -> Array:
         """Return the logarithm of each probability, finite also where that is 0."""
@@ -255,12 +257,9 @@ class ClassTarget:
         if len(self.classes) > 2:
             of_classes = self.loss.class_logits(np.array([logits]))[0]
             raised = np.exp(of_classes - of_classes.max())
-            return _flushed(np.asarray(raised / raised.sum()))
+            return flushed(np.asarray(raised / raised.sum()))
         z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
-        return _flushed(np.asarray(expit(np.array([-z, z]))))
-
-
-Target = NumericTarget | ClassTarget
+        return flushed(np.asarray(expit(np.array([-z, z]))))
 
 
 def class_target(classes: Array, loss: ClassificationLoss) -> ClassTarget:

@@ -50,6 +50,13 @@ def is_number(given: Any) -> bool:
     return isinstance(given, Real) and not isinstance(given, bool)
 
 
+def are_numbers(given: Any) -> bool:
+    """Return whether it is a list, a tuple or an array (n) of numbers."""
+    if isinstance(given, np.ndarray):
+        return given.ndim == 1 and given.dtype.kind in "iuf"
+    return isinstance(given, list | tuple) and all(map(is_number, given))
+
+
 def _is_whole_number_or_none(given: Any) -> bool:
     return given is None or (isinstance(given, Integral) and not isinstance(given, bool))
 
@@ -264,7 +271,7 @@ class Family(Mapping[str, type[K]], Generic[K]):
         for kind in self._kinds.values():
             defaults = kind.defaults()
             for option, name in kind.shorthands.items():
-                if name in flat and flat[name] != defaults[option]:
+                if name in flat and _by_value(flat[name]) != defaults[option]:
                     raise ValueError(
                         f"{name} is {flat[name]!r} beside {self.parameter}={given!r}, want "
                         f"{self.parameter} as a name with {name}, or the object with {option} and "

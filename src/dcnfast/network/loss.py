@@ -121,6 +121,13 @@ class ClassificationLoss(Loss):
     def of_classes(self, n_classes: int) -> tuple[ClassificationLoss, int]:
         """Return the loss and the number of outputs that a classifier trains with."""
 
+    def of_labels(self, n_labels: int) -> tuple[ClassificationLoss, int]:
+        """Return the loss and the number of outputs for several labels of 0 and 1 a row."""
+        raise ValueError(
+            f"loss is {self!r} and y has {n_labels} columns, want one column, or 'log_loss' or "
+            "'multi_label' for several of 0 and 1"
+        )
+
     def class_logits(self, logits: Floats) -> Floats:
         """Return a logit for each class, for softmax, of logits (n, C) of three classes or more."""
         return logits

@@ -9,7 +9,7 @@ import numpy as np
 
 from dcnfast.network.kinds import Family
 from dcnfast.network.loss import Array, Floats, Loss
-from dcnfast.network.losses_of_classes import Focal, LogLoss, Ordinal, Softmax
+from dcnfast.network.losses_of_classes import Focal, LogLoss, MultiLabel, Ordinal, Softmax
 from dcnfast.network.losses_of_numbers import (
     AbsoluteError,
     Gamma,
@@ -27,6 +27,7 @@ __all__ = [
     "Huber",
     "LogLoss",
     "Loss",
+    "MultiLabel",
     "Ordinal",
     "Poisson",
     "Quantile",
@@ -39,12 +40,12 @@ RegressionLossName = Literal[
     "squared_error", "log_loss", "poisson", "absolute_error", "huber", "quantile", "gamma",
     "tweedie",
 ]  # fmt: skip
-ClassificationLossName = Literal["log_loss", "softmax", "focal", "ordinal"]
+ClassificationLossName = Literal["log_loss", "softmax", "focal", "ordinal", "multi_label"]
 LossName = RegressionLossName | ClassificationLossName
 
 LOSSES: Family[Loss] = Family(
     "loss", SquaredError, LogLoss, Softmax, Poisson, AbsoluteError, Huber, Quantile, Gamma, Tweedie,
-    Focal, Ordinal,
+    Focal, Ordinal, MultiLabel,
 )  # fmt: skip
 
 

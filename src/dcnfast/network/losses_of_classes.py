@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import expit, log_softmax, logsumexp, rel_entr, softmax
 
-from dcnfast.network.kinds import NOT_NEGATIVE, Option, is_number
+from dcnfast.network.kinds import NOT_NEGATIVE, Option, are_numbers, is_number
 from dcnfast.network.loss import (
     Array,
     ClassificationLoss,
@@ -45,6 +45,10 @@ class LogLoss(RegressionLoss, ClassificationLoss):
     def of_classes(self, n_classes: int) -> tuple[ClassificationLoss, int]:
         """Return one logit for two classes, else softmax."""
         return (self, 1) if n_classes == 2 else (Softmax(), n_classes)
+
+    def of_labels(self, n_labels: int) -> tuple[ClassificationLoss, int]:
+        """Return a logit for each label, of which some may be missing."""
+        return MultiLabel(), n_labels
 
     @staticmethod
     def deviance(logits: Floats, target: Array) -> Floats:
@@ -261,6 +265,91 @@ class Ordinal(ClassificationLoss):
         p = (counts + 1 / K) / (len(weight) + 1)
         over, under = np.cumsum(p[:0:-1])[::-1], np.cumsum(p[:-1])
         return _cumulative(np.log(p), np.log(over), np.log(under))
+
+
+def _weights_fit(given: Any) -> bool:
+    weights = np.asarray(given, np.float64)
+    return bool(np.isfinite(weights).all() and (weights >= 0).all() and (weights > 0).any())
+
+
+class MultiLabel(ClassificationLoss):
+    """Log-loss of several labels of 0 and 1 a row, of which some may be missing.
+
+    Parameters
+    ----------
+    task_weights : sequence of float or None, default=None
+        What the loss of each label is multiplied by, one for each column of y; None is 1.
+    """
+
+    name = "multi_label"
+    summary = "log-loss of labels of 0 and 1, summed over those that a row has; NaN is missing."
+    about_classes = (
+        "log-loss of each of several columns of 0 and 1, where a missing label, NaN, counts for "
+        'nothing; "log_loss" is the same where y has several columns.'
+    )
+    reference = "multi_label_loss"
+    targets = "labels of 0 and 1, or NaN"
+    smooths = True
+    options: ClassVar[Mapping[str, Option]] = {
+        "task_weights": Option(
+            "finite numbers >= 0, not all 0, or None",
+            lambda given: given is None or are_numbers(given),
+            lambda given: given is None or _weights_fit(given),
+        )
+    }
+    shorthands: ClassVar[Mapping[str, str]] = {"task_weights": "task_weights"}
+
+    def __init__(self, *, task_weights: Sequence[float] | None = None) -> None:
+        self.task_weights = task_weights
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the weights, if there are any."""
+        return () if self.task_weights is None else tuple(map(float, self.task_weights))
+
+    @classmethod
+    def of_constants(cls, constants: Sequence[float]) -> Self:
+        """Return the loss with these weights."""
+        return cls(task_weights=list(constants) or None)
+
+    def of_classes(self, n_classes: int) -> tuple[ClassificationLoss, int]:
+        """Refuse a single column."""
+        raise ValueError(
+            f"loss is {self!r} and y has one column, of {n_classes} classes, want several columns "
+            "of 0 and 1"
+        )
+
+    def of_labels(self, n_labels: int) -> tuple[MultiLabel, int]:
+        """Return a logit for each label."""
+        if self.task_weights is not None and len(self.task_weights) != n_labels:
+            raise ValueError(
+                f"task_weights has {len(self.task_weights)} numbers, want {n_labels}, one for each "
+                "column of y"
+            )
+        return self, n_labels
+
+    @staticmethod
+    def inverse_link(logits: Floats) -> Floats:
+        """Return the probabilities of 1."""
+        return LogLoss.inverse_link(logits)
+
+    @staticmethod
+    def combine(logits: Floats) -> Floats:
+        """Return the log-odds (n, C) of the mean probabilities of members (E, n, C)."""
+        return LogLoss.combine(logits)
+
+    def deviance(self, logits: Floats, target: Array) -> Floats:
+        """Return the log-loss of each label (n, C), 0 where it is missing."""
+        losses = LogLoss.deviance(logits, np.nan_to_num(target, nan=0.5))
+        weights = np.array(self.constants() or 1.0)
+        return np.asarray(np.where(np.isnan(target), 0.0, losses) * weights)
+
+    def best_constant(self, target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return the log-odds of the mean labels (C)."""
+        del n_outputs  # as many as target has columns
+        known = ~np.isnan(target)
+        ones = weight @ np.where(known, target, 0).astype(np.float64)
+        p = (ones + 0.5) / (weight @ known + 1)
+        return np.asarray(np.log(p / (1 - p)))
 
 
 def _above(logits: Floats) -> tuple[Floats, Floats]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import kl_div
 
-from dcnfast.network.kinds import POSITIVE, Option, is_number
+from dcnfast.network.kinds import POSITIVE, Option, are_numbers, is_number
 from dcnfast.network.loss import Array, Floats, RegressionLoss, log_of_mean
 
 STEPS = 100  # in which a centre is found
@@ -135,12 +134,6 @@ def _levels(given: Any) -> Any:
     return given if isinstance(given, list | tuple | np.ndarray) else [given]
 
 
-def _are_numbers(given: Any) -> bool:
-    if isinstance(given, np.ndarray) and given.ndim != 1:
-        return False
-    return all(isinstance(x, Real) and not isinstance(x, bool) for x in _levels(given))
-
-
 def _ascend(given: Any) -> bool:
     levels = [0.0, *map(float, _levels(given)), 1.0]
     return len(levels) > 2 and all(low < high for low, high in pairwise(levels))
@@ -165,7 +158,11 @@ class Quantile(RegressionLoss):
     standardises = True
     mean_of_outputs = True
     options: ClassVar[Mapping[str, Option]] = {
-        "levels": Option("a number between 0 and 1, or an ascending list", _are_numbers, _ascend)
+        "levels": Option(
+            "a number between 0 and 1, or an ascending list",
+            lambda x: is_number(x) or are_numbers(x),
+            _ascend,
+        )
     }
 
     def __init__(self, levels: float | Sequence[float] = 0.5) -> None:

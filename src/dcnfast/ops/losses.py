@@ -84,7 +84,7 @@ def _describe(kind: type[Loss], defaults: dict[str, Any]) -> str:
     of_class, mean = kind.one_target_a_row, kind.mean_of_outputs
     options = _SMOOTHING if kind.smooths else ""
     for option, default in defaults.items():
-        options += f"{option} : default={default!r}\n    {kind.options[option].wanted}.\n"
+        options += f"{option} : optional, default={default!r}\n    {kind.options[option].wanted}.\n"
     return _DOC.format(
         each="" if of_class else ", mean over outputs" * mean or " and outputs",
         summary=kind.summary,

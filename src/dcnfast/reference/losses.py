@@ -161,6 +161,21 @@ def ordinal_loss(logits: Array, target: Array, weight: Array | None = None) -> t
     return float((w * loss).sum()), w * dz
 
 
+def multi_label_loss(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    smoothing: float = 0.0,
+    task_weights: Sequence[float] | None = None,
+) -> tuple[float, Array]:
+    """Log-loss as above of labels of 0 and 1 that are not NaN, times the weights of the outputs."""
+    known = ~np.isnan(target)
+    y = (1 - smoothing) * np.where(known, target, 0) + smoothing / 2
+    w = _weights(logits, weight) * np.where(known, np.asarray(task_weights or 1.0), 0.0)
+    entropy = np.logaddexp(0, logits) - logits * y
+    return float((w * entropy).sum()), w * (expit(logits) - y)
+
+
 def _weights(logits: Array, weight: Array | None) -> Array:
     return np.ones((len(logits), 1)) if weight is None else np.asarray(weight)[:, None]
 
