@@ -203,6 +203,7 @@ void check_config(const NetworkConfig& c) {
     throw py::value_error(
         "the network would have more than 2^42 parameters, want at most what fits into "
         "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim");
+  check_constants("loss_constants", c.loss, c.loss_constants, c.n_outputs);
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
   for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
@@ -228,8 +229,9 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           const std::string& activation, const std::string& structure,
                           double dropout, double cross_dropout, bool parametric_activation,
                           bool layer_norm, std::size_t n_outputs, const std::string& loss,
-                          double label_smoothing, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, const std::string& embedding_penalty, double ema_decay,
+                          std::vector<double> loss_constants, double label_smoothing,
+                          double alpha_embedding, double alpha_cross, double alpha_deep,
+                          const std::string& embedding_penalty, double ema_decay,
                           const std::string& sparse_adam, const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
@@ -273,6 +275,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
   c.loss = loss_named(loss);
+  c.loss_constants = std::move(loss_constants);
   c.label_smoothing = label_smoothing;
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
@@ -304,9 +307,10 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
       py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
       py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
-      py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
-      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("embedding_penalty"),
-      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
+      py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
+      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("deterministic"));
 }
 
 }  // namespace
