@@ -57,6 +57,11 @@ BOOLEAN = Option("True or False", lambda given: isinstance(given, bool | np.bool
 POSITIVE = Option("a finite number > 0", _is_number, lambda given: 0 < float(given) < np.inf)
 NOT_NEGATIVE = Option("a finite number >= 0", _is_number, lambda given: 0 <= float(given) < np.inf)
 DECAY = Option("a number in [0, 1)", _is_number, lambda given: 0 <= float(given) < 1)
+COUNT = Option(
+    "an integer of at least 1",
+    lambda given: given is not None and _is_whole_number_or_none(given),
+    lambda given: given >= 1,
+)
 COUNT_OR_NONE = Option(
     "an integer of at least 1, or None",
     _is_whole_number_or_none,
@@ -181,7 +186,9 @@ class Kind:
 
 
 def _hashable(value: Any) -> Any:
-    return frozenset(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return frozenset(value.items())
+    return tuple(_hashable(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 K = TypeVar("K", bound=Kind)
