@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -27,6 +28,7 @@ from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of
 from dcnfast.plain import interned, separate
+from dcnfast.serving.candidates import CandidateScorer
 from dcnfast.serving.model_file import write_model_file
 from dcnfast.serving.row_predictor import RowPredictor
 from dcnfast.table.schema import Table, read_validation_table
@@ -226,6 +228,33 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         return RowPredictor(
             self.encoder_, self._model, self._columns, self._target,
             missing_columns=missing_columns,
+        )  # fmt: skip
+
+    @reads_one_fit
+    def candidate_scorer(self, *, context_columns: Sequence[str | int]) -> CandidateScorer:
+        """Prepare to score many candidates for one request, such as items for a user.
+
+        Parameters
+        ----------
+        context_columns : sequence of str or int
+            Columns that all candidates of a request share, by name or by place. The others are the
+            candidates'.
+
+        Returns
+        -------
+        scorer : CandidateScorer
+            ``scorer(context, candidates)`` returns what ``predict`` of a regressor says of each, or
+            the probability of a classifier's second class; ``scorer.top_k`` the best.
+
+        Raises
+        ------
+        ValueError
+            If a column is unknown or named twice, or none is left for the candidates.
+        """
+        check_is_fitted(self)
+        return CandidateScorer(
+            self.encoder_, self._model, self._columns, self._target, context_columns,
+            named=hasattr(self, "feature_names_in_"), n_jobs=self.n_jobs,
         )  # fmt: skip
 
     @reads_one_fit
