@@ -53,6 +53,7 @@ class _Ops(Protocol[_T]):
         n_threads: int,
         gating: str = "softmax",
         linear: bool = False,
+        /,
     ) -> npt.NDArray[_T]: ...
     # -> dx0 (B,D), the gradients of the weights, db (L,D)
     def cross_backward(
@@ -67,6 +68,7 @@ class _Ops(Protocol[_T]):
         n_threads: int,
         gating: str = "softmax",
         linear: bool = False,
+        /,
     ) -> tuple[npt.NDArray[_T], ...]: ...
     # ids (B,F), tables F times (V,K) -> x0 (B,D)
     def embedding(

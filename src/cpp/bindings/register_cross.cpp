@@ -253,12 +253,21 @@ py::tuple backward_of(const std::string& kind, const Array<T>& dxL, const Array<
 }
 
 template <class T> void register_cross_of(py::module_& m) {
-  m.def("cross", &forward_of<T>, py::arg("kind"), py::arg("x0"), py::arg("weights"), py::arg("b"),
-        py::arg("diag_scale"), py::arg("preactivation"), py::arg("n_threads"),
-        py::arg("gating") = "softmax", py::arg("linear") = false);
-  m.def("cross_backward", &backward_of<T>, py::arg("kind"), py::arg("dxL"), py::arg("x0"),
-        py::arg("weights"), py::arg("b"), py::arg("diag_scale"), py::arg("preactivation"),
-        py::arg("n_threads"), py::arg("gating") = "softmax", py::arg("linear") = false);
+  m.def("cross", &forward_of<T>);
+  m.def("cross_backward", &backward_of<T>);
+  // without the options that only experts and halves have
+  m.def("cross", [](const std::string& kind, const Array<T>& x0, const Weights<T>& weights,
+                    const Array<T>& b, double diag_scale, const std::string& preactivation,
+                    std::size_t n_threads) {
+    return forward_of<T>(kind, x0, weights, b, diag_scale, preactivation, n_threads, "softmax",
+                         false);
+  });
+  m.def("cross_backward", [](const std::string& kind, const Array<T>& dxL, const Array<T>& x0,
+                             const Weights<T>& weights, const Array<T>& b, double diag_scale,
+                             const std::string& preactivation, std::size_t n_threads) {
+    return backward_of<T>(kind, dxL, x0, weights, b, diag_scale, preactivation, n_threads,
+                          "softmax", false);
+  });
 }
 
 }  // namespace
