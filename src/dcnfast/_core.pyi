@@ -40,7 +40,8 @@ def measure_read_bandwidth(bytes: int, n_threads: int, seconds: float) -> float:
 # ---- kernels on whole arrays, forward above its backward
 
 class _Ops(Protocol[_T]):
-    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, b (L,D) -> xL (B,D)
+    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, (0,) for one that the
+    # options leave out, b (L,D) -> xL (B,D)
     def cross(
         self,
         kind: str,
@@ -50,6 +51,8 @@ class _Ops(Protocol[_T]):
         diag_scale: float,
         preactivation: str,
         n_threads: int,
+        gating: str = "softmax",
+        linear: bool = False,
         /,
     ) -> npt.NDArray[_T]: ...
     # -> dx0 (B,D), the gradients of the weights, db (L,D)
@@ -63,6 +66,8 @@ class _Ops(Protocol[_T]):
         diag_scale: float,
         preactivation: str,
         n_threads: int,
+        gating: str = "softmax",
+        linear: bool = False,
         /,
     ) -> tuple[npt.NDArray[_T], ...]: ...
     # ids (B,F), tables F times (V,K) -> x0 (B,D)
@@ -201,6 +206,12 @@ class NetworkConfig:
         cross: str,
         cross_layers: int,
         cross_rank: int,
+        cross_experts: int,
+        gating: str,
+        shared_gate: bool,
+        cross_linear: bool,
+        cross_symmetric: bool,
+        cross_forbidden: Sequence[int],
         diag_scale: float,
         cross_bias: bool,
         preactivation: str,

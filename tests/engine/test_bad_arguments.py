@@ -26,7 +26,9 @@ SHARES, ALPHAS = [1.0, 1.5, -0.1, *NO_RATE], [-0.1, *NO_RATE]
 
 CONFIG = {
     "fields": [("city", 9, 3), ("day", 4, 2)], "n_dense": 3, "wide": True, "cross": "lowrank",
-    "cross_layers": 2, "cross_rank": 2, "diag_scale": 0.1, "cross_bias": True,
+    "cross_layers": 2, "cross_rank": 2, "cross_experts": 0, "gating": "softmax",
+    "shared_gate": False, "cross_linear": False, "cross_symmetric": False,
+    "cross_forbidden": [], "diag_scale": 0.1, "cross_bias": True,
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
     "loss": "squared_error", "loss_constants": [], "label_smoothing": 0.1, "alpha_embedding": 0.1,
@@ -50,6 +52,10 @@ BAD_CONFIG = {
     "hidden": [None, 5, [0], [-1], ["a"], *([5, n] for n in HUGE)],
     "diag_scale": NO_RATE,
     **dict.fromkeys(("n_dense", "numeric_width", "numeric_frequencies", "cross_layers"), COUNTS),
+    "cross_experts": COUNTS,
+    "gating": CHOICES,
+    "cross_symmetric": [True, "yes"],  # of another form than the matrix form
+    "cross_forbidden": [None, 5, [0, 1], [0], *([0, n] for n in HUGE)],
     **dict.fromkeys(("n_members", "cross_rank", "n_outputs"), FROM_1),
     **dict.fromkeys(("dropout", "cross_dropout", "label_smoothing", "ema_decay"), SHARES),
     **dict.fromkeys(("alpha_embedding", "alpha_cross", "alpha_deep"), ALPHAS),
@@ -144,7 +150,13 @@ def of_ops():
     levels = (wide, wide[:, :1].copy(), weight, 0.0, [0.1, 0.5, 0.9])
     bad_levels = [[], [0.1, 0.5], [0.5, 0.1, 0.9], [0.1, 0.5, 1.0], [math.nan] * 3, None]
     flat = [np.ones(7) for _ in range(4)]
-    weights = {"vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W]}
+    U4, V4, C4, g3, W3, s2 = arrays(
+        (2, 3, 4, 3), (2, 3, 3, 4), (2, 3, 3, 3), (2, 3, 4), (2, 2, 4), (2, 2)
+    )
+    weights = {
+        "vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W],
+        "mixture": [U4, V4, C4, g3], "exponential": [W3, s2, s2],
+    }  # fmt: skip
     crosses = {}
     for kind, given in weights.items():
         n, end = len(given), dict(enumerate(bad_gate, len(given) + 2))

@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor, optimizers
 from dcnfast.cpu import available_isas
+from dcnfast.network.crosses import CROSSES
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.testing import force_isa
 
@@ -147,7 +148,7 @@ def test_alpha_of_a_part_shrinks_that_part(part, frame, regressor):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity", "gelu"])
 @pytest.mark.parametrize("structure", ["parallel", "stacked"])
-@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank", "gated"])
+@pytest.mark.parametrize("cross", CROSSES)
 def test_every_combination_learns(cross, structure, activation, table, regressor):
     model = regressor(
         cross=cross, structure=structure, activation=activation, max_iter=60,

@@ -12,7 +12,7 @@ import dcnfast.crosses
 import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
-from dcnfast.crosses import LowRank, Matrix, Vector
+from dcnfast.crosses import LowRank, Matrix, Mixture, Vector
 from dcnfast.losses import Focal, Huber, LogLoss, MultiLabel, Quantile, Softmax, Tweedie
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
@@ -28,6 +28,9 @@ OBJECTS = [
     LowRank(rank=8),
     LowRank(rank=None, diag_scale=0.5, bias=False, preactivation="relu", initializer="he_normal"),
     Matrix(diag_scale=0.25),
+    Matrix(symmetric=True, forbidden_pairs=[("a", "b"), ("b", "b")]),
+    Matrix(allowed_pairs=(("a", "b"),)),
+    Mixture(experts=2, rank=8, gate="sigmoid", shared_gate=True, activation="tanh"),
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
@@ -145,6 +148,14 @@ def test_unknown_options_are_refused_and_nothing_is_set():
 BAD = {
     "rank": (LowRank, [0, -1], [1.5, "8", True]),
     "diag_scale": (Matrix, [-0.1, np.nan, np.inf], ["x", None, True]),
+    "experts": (Mixture, [0, -1], [1.5, "8", True, None]),
+    "gate": (Mixture, ["relu"], [None, 3]),
+    "shared_gate": (Mixture, [], [1, None, "yes"]),
+    "activation": (Mixture, ["swish", "identity"], [3, True]),
+    "linear": (dcnfast.crosses.Exponential, [], [1, None, "yes"]),
+    "symmetric": (Matrix, [], [1, None, "yes"]),
+    "forbidden_pairs": (Matrix, [], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),
+    "allowed_pairs": (Matrix, [[], ()], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),
     "bias": (Vector, [], [1, None, "yes"]),
     "preactivation": (Matrix, ["swish"], [None, 3]),
     "initializer": (Vector, ["zeros"], [None, 3]),

@@ -97,7 +97,7 @@ def test_tensors_of_a_cross_are_those_of_the_engine(name, bias):
     shapes = {n: tuple(s) for n, s, _ in model.network.tensors if n.startswith("cross_")}
     assert shapes == {t.name: t.shape(sizes) for t in CROSSES[name].tensors(bias)}
     roles = {t.name: t.role for t in CROSSES[name].tensors(bias)}
-    assert roles == {n: "bias" if n == "cross_b" else "cross_weight" for n in shapes}
+    assert roles == {n: role for n, role in model.network.roles.items() if n in shapes}
     assert described.count_parameters() == model.n_parameters
     assert shapes.keys() == {n for n, part in model.network.parts.items() if part == "cross"}
     assert ReferenceNetwork(described).shapes() == {n: p.shape for n, p in model.parameters.items()}
@@ -106,28 +106,30 @@ def test_tensors_of_a_cross_are_those_of_the_engine(name, bias):
 @pytest.mark.parametrize("name", CROSSES)
 def test_dense_weight_is_what_multiplies_the_columns(name, rng):
     """One layer without a bias is x0 * (W x0) + x0, whatever the cross; a gate at small x0."""
-    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2}
-    weights = {t.name: rng.normal(size=t.shape(sizes)) for t in cross.weights}
-    exact = name != "gated"
+    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2, "E": 3, "H": 3}
+    weights = {t.name: rng.normal(size=t.shape(sizes)) for t in cross.weights_of()}
+    exact = name not in ("gated", "mixture")
     x0 = rng.normal(size=(9, 5)) * (1 if exact else 1e-6)
-    one = [weights[t.name][1:] for t in cross.weights]
+    one = [weights[t.name][1:] if t.name in weights else None for t in cross.weights]
     out = getattr(reference, cross.reference[0])(x0, *one, np.zeros((1, 5)))
     W = cross.dense_weight(weights, 1)
-    np.testing.assert_allclose(out - x0, x0 * (x0 @ W.T), rtol=1e-12 if exact else 1e-4)
+    end = 3 if name == "exponential" else 5  # the rest has a mask
+    got, want = (out - x0)[:, :end], (x0 * (x0 @ W.T))[:, :end]
+    np.testing.assert_allclose(got, want, rtol=1e-11 if exact else 1e-4)
     W[...] = 0
     assert all(np.any(weight[1] != 0) for weight in weights.values())
 
 
 @pytest.mark.parametrize("name", CROSSES)
 def test_weights_and_products_are_counted(name):
-    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2}
-    assert (
-        cross.weights_of_a_layer(sizes)
-        == {"matrix": 25, "vector": 5, "lowrank": 20, "gated": 50}[name]
-    )
-    assert (
-        cross.multiply_adds(sizes) == {"matrix": 25, "vector": 10, "lowrank": 20, "gated": 50}[name]
-    )
+    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2, "E": 3, "H": 3}
+    weights = {
+        "matrix": 25, "vector": 5, "lowrank": 20, "gated": 50, "mixture": 75, "exponential": 21,
+    }[name]  # fmt: skip
+    assert cross.weights_of_a_layer(sizes) == weights
+    assert cross.count_weights(sizes) == 2 * weights
+    products = {"vector": 10, "exponential": 15}.get(name, weights)
+    assert cross.multiply_adds(sizes) == products
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -17,6 +17,13 @@ KINDS = {
     "vector": {"cross": "vector"},
     "matrix": {"cross": "matrix"},
     "lowrank": {"cross": "lowrank", "cross_rank": 2, "diag_scale": 0.1},
+    "mixture": {
+        "cross": "mixture",
+        "cross_rank": 2,
+        "cross_experts": 3,
+        "preactivation": "tanh",
+    },
+    "exponential": {"cross": "exponential"},
 }
 
 

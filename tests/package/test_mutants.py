@@ -25,6 +25,7 @@ CROSS = [
     "test_results_that_fit_no_cache",
     "test_more_tiles_than_lanes",
 ]
+BENT = [*CROSS[:2], CROSS[3]]
 GATED = [*CROSS[:2], CROSS[3], "test_diag_scale", "test_preactivation",
          "test_preactivation_in_deep_stacks"]  # fmt: skip
 
@@ -38,6 +39,10 @@ KERNELS = {
     "cross_lowrank_backward": (4, "cross/test_cross.py", "lowrank", [*GATED, "test_ranks", SLOPE]),
     "cross_gated": (1, "cross/test_cross.py", "gated", CROSS),
     "cross_gated_backward": (4, "cross/test_cross.py", "gated", [*CROSS, SLOPE]),
+    "cross_mixture": (1, "cross/test_cross.py", "mixture", BENT),
+    "cross_mixture_backward": (6, "cross/test_cross.py", "mixture", [*BENT, SLOPE]),
+    "cross_exponential": (1, "cross/test_cross.py", "exponential", BENT),
+    "cross_exponential_backward": (5, "cross/test_cross.py", "exponential", [*BENT, SLOPE]),
     "dense": (1, "deep/test_dense.py", "", ["test_sizes", "test_activations"]),
     "dense_backward": (3, "deep/test_dense.py", "", ["test_sizes", "test_activations", SLOPE]),
     "layer_norm": (1, "deep/test_layer_norm.py", "", ["test_sizes", "test_far_from_zero"]),

@@ -57,6 +57,13 @@ CASES = {
     "rates": (DCNRegressor, "rates", {"loss": "log_loss", "structure": "stacked"}),
     "lowrank": (DCNRegressor, "y", {"cross": crosses.LowRank(rank=2, preactivation="tanh")}),
     "gated": (DCNRegressor, "y", {"cross": "gated", "structure": "stacked_parallel"}),
+    "mixture": (
+        DCNRegressor,
+        "y",
+        {"cross": crosses.Mixture(experts=3, rank=2, activation="tanh", shared_gate=True)},
+    ),
+    "exponential": (DCNRegressor, "y", {"cross": crosses.Exponential(linear=True)}),
+    "symmetric": (DCNRegressor, "y", {"cross": crosses.Matrix(symmetric=True)}),
     "vector": (DCNRegressor, "y", {"cross": "vector", "hidden_layer_sizes": ()}),
     "no cross": (DCNRegressor, "y", {"cross_layers": 0, "deterministic": "isa"}),
     "piecewise": (

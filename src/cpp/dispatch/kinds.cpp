@@ -31,6 +31,14 @@ Optimizer optimizer_named(const std::string& name) {
   return kind_named<Optimizer>("optimizer", name, compiled_kernels<float>().optimizers);
 }
 
+Gating gating_named(const std::string& name) {
+  if (name == "softmax") return Gating::softmax;
+  if (name == "sigmoid") return Gating::sigmoid;
+  if (name == "constant") return Gating::constant;
+  throw std::invalid_argument("gating is '" + name +
+                              "', want one of 'softmax', 'sigmoid', 'constant'");
+}
+
 bool keeps_z(Activation activation) noexcept {
   return compiled_kernels<float>().activations[activation].keeps_z;
 }

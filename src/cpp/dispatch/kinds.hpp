@@ -12,6 +12,7 @@ namespace dcn {
 Activation activation_named(const std::string& name);
 Loss loss_named(const std::string& name);
 Optimizer optimizer_named(const std::string& name);
+Gating gating_named(const std::string& name);
 
 // The forward's z is kept for the backward.
 bool keeps_z(Activation activation) noexcept;

@@ -32,9 +32,15 @@ struct NetworkConfig {
   std::size_t numeric_frequencies = 0;          // F of each, of the kinds that have any
   bool learned_scale = false;  // whether each column of x0 is multiplied by a learned number
   bool wide = false;
-  std::string cross = "matrix";  // one of cross_kinds()
-  std::size_t cross_layers = 0;  // L
-  std::size_t cross_rank = 0;    // R
+  std::string cross = "matrix";   // one of cross_kinds()
+  std::size_t cross_layers = 0;   // L
+  std::size_t cross_rank = 0;     // R
+  std::size_t cross_experts = 0;  // E, of a mixture
+  Gating gating = Gating::softmax;
+  bool shared_gate = false;   // whether all layers of a mixture have the same gates
+  bool cross_linear = false;  // whether exponential layers multiply by x0 in the place of x
+  bool cross_symmetric = false;
+  std::vector<std::size_t> cross_forbidden;  // pairs of columns of the table whose W stays 0
   double diag_scale = 0;
   bool cross_bias = true;
   Activation preactivation = Activation::identity;

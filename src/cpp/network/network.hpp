@@ -130,6 +130,11 @@ template <class T> class Network {
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                 const TableGradients<T>& tables, const Table<T>& table, const TileRows& rows,
                 const DropoutAt& dropout, T scale) const;
+  // Whether weights are tied, or stay 0: the gradients, added up, then go through `project`.
+  bool projects() const noexcept { return cross_ != nullptr && cross_->projects(); }
+  void project(T* gradients) const noexcept {
+    if (cross_ != nullptr) cross_->project(gradients);
+  }
   const EmbeddingPart<T>& embedding() const noexcept { return embedding_; }
   T* mutable_parameters() noexcept { return parameters_.data(); }
   // null where none are kept

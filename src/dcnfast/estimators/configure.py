@@ -96,7 +96,10 @@ def configure(
     # the identity is what it is bent to
     bends = estimator.parametric_activation and estimator.activation != "identity"
     described["parametric_activation"] = bends
-    described |= kind_of(CROSSES, estimator).engine_options(D)
+    cross = kind_of(CROSSES, estimator)
+    described |= cross.engine_options(D)
+    of_fields: list[tuple[str, ...]] = [(field.name,) for field in fields]
+    described["cross_forbidden"] = cross.forbidden_columns([*of_fields, *encoder.sources()])
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse
     described |= _alphas(estimator.alpha, optimizer.decays, circumstances)

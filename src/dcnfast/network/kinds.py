@@ -65,6 +65,11 @@ BOOLEAN = Option("True or False", lambda given: isinstance(given, bool | np.bool
 POSITIVE = Option("a finite number > 0", is_number, lambda given: 0 < float(given) < np.inf)
 NOT_NEGATIVE = Option("a finite number >= 0", is_number, lambda given: 0 <= float(given) < np.inf)
 DECAY = Option("a number in [0, 1)", is_number, lambda given: 0 <= float(given) < 1)
+COUNT = Option(
+    "an integer of at least 1",
+    lambda given: given is not None and _is_whole_number_or_none(given),
+    lambda given: given >= 1,
+)
 COUNT_OR_NONE = Option(
     "an integer of at least 1, or None",
     _is_whole_number_or_none,
@@ -196,7 +201,7 @@ def _by_value(value: Any) -> Any:
         return frozenset(value.items())
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    return tuple(value) if isinstance(value, list | tuple) else value
+    return tuple(map(_by_value, value)) if isinstance(value, list | tuple) else value
 
 
 K = TypeVar("K", bound=Kind)
