@@ -2,13 +2,13 @@
 
 Row 0 is for what training has not seen, row 1 for missing. The categories follow from row 2:
 numbers by value, then strings by code point. The rare ones, if they are put together, share the
-last row.
+last row. Those that come later (growth.py) follow behind, as they came.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, compress, repeat
 from numbers import Integral
@@ -41,7 +41,9 @@ class Vocabulary:
     values : list
         The values that have a row of their own, in order: the first has row 2.
     infrequent : list
-        The values that share the last row.
+        The values that share the row behind these.
+    later : list
+        The values that came after the first rows, from the next row on.
     rows_by_value : dict
         The row of each value, of the infrequent ones too, and of the other way to write an
         interval: "(0.0, 30.0]" is "(0, 30]".
@@ -52,6 +54,8 @@ class Vocabulary:
     """
 
     kinds: frozenset[str] = frozenset()  # of a pickle that does not say it
+    later: Sequence[Any] = ()
+    rows_by_value: dict[Any, int]
 
     def __init__(
         self, min_frequency: float | None = None, max_categories: int | None = None
@@ -67,7 +71,7 @@ class Vocabulary:
         for value, count in zip(column.values.tolist(), counts.tolist(), strict=False):
             if count:  # equal values may come twice, as 0.0 and -0.0 do
                 totals[value] = totals.get(value, 0) + count
-        ordered = _in_order(totals)
+        ordered = in_order(totals)
         found = np.fromiter(map(totals.__getitem__, ordered), np.int64, len(ordered))
         kept = self._choose(found, len(column.codes))
         self.set_values(list(compress(ordered, kept)), list(compress(ordered, ~kept)))
@@ -75,10 +79,24 @@ class Vocabulary:
         self.counts = np.array([0, counts[-1], *found[kept].tolist(), *rare], np.int64)
         return self
 
-    def set_values(self, values: list[Any], infrequent: list[Any]) -> None:
+    def set_values(
+        self, values: list[Any], infrequent: list[Any], later: Sequence[Any] = ()
+    ) -> None:
         """Give values their rows: those that have one of their own, in order, and the others."""
-        self.values, self.infrequent = values, infrequent
+        self.values, self.infrequent, self.later = values, infrequent, later
         self._index_values()
+
+    @property
+    def first_size(self) -> int:
+        """How many rows the table had before any value came later."""
+        return FIRST + len(self.values) + bool(self.infrequent)
+
+    def append(self, values: Sequence[Any]) -> None:
+        """Give new values rows behind the others; what others hold of this vocabulary stays."""
+        self.rows_by_value = dict(self.rows_by_value)
+        self._index(values, self.first_size + len(self.later))
+        self.later = [*self.later, *values]
+        self.counts = np.append(self.counts, np.zeros(len(values), np.int64))
 
     def rows(self, values: npt.NDArray[Any]) -> Ids:
         """Return the row of the table for each value, and at the end that for missing."""
@@ -101,9 +119,19 @@ class Vocabulary:
         return kept
 
     def _index_values(self) -> None:
-        self.rows_by_value = {value: row for row, value in enumerate(self.values, FIRST)}
-        self.rows_by_value |= dict.fromkeys(self.infrequent, FIRST + len(self.values))
-        for value, row in list(self.rows_by_value.items()):
+        rare = dict.fromkeys(self.infrequent, FIRST + len(self.values))
+        self.rows_by_value = dict(rare)
+        self._index(self.values, FIRST)
+        self._index(self.later, self.first_size)
+        self._index_intervals(rare)
+
+    def _index(self, values: Iterable[Any], first: int) -> None:
+        found = {value: row for row, value in enumerate(values, first)}
+        self.rows_by_value |= found
+        self._index_intervals(found)
+
+    def _index_intervals(self, rows: Mapping[Any, int]) -> None:
+        for value, row in rows.items():
             if isinstance(value, str) and value.startswith(("(", "[")):
                 for text in texts_of_interval(value):
                     self.rows_by_value.setdefault(text, row)
@@ -205,7 +233,8 @@ def hash_values(values: npt.NDArray[Any]) -> Words:
     return hashes
 
 
-def _in_order(values: Iterable[Any]) -> list[Any]:
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Return numbers by value, then strings by code point."""
     strings = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if not isinstance(value, str)]
     return [*sorted(numbers), *sorted(strings)]

@@ -15,21 +15,35 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.constraints import CONSTRAINTS
-from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
+from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
+from dcnfast.estimators.fitting import fit_network
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import private_copy, reads_one_fit, view
-from dcnfast.estimators.saved import FITTED, attributes_of, fitted_state, pickled, unpickled
+from dcnfast.estimators.saved import (
+    FITTED,
+    attributes_of,
+    fitted_state,
+    pickled,
+    trimmed,
+    unpickled,
+)
 from dcnfast.estimators.saved_parameters import parameters_state
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.targets import Target
+from dcnfast.estimators.updating import update_network
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of
 from dcnfast.plain import interned, separate
 from dcnfast.serving.model_file import write_model_file
 from dcnfast.serving.row_predictor import RowPredictor
-from dcnfast.table.schema import Table, read_validation_table
+from dcnfast.table.schema import (
+    Table,
+    read_further_table,
+    read_training_table,
+    read_validation_table,
+)
 from dcnfast.training.settings import History
 from dcnfast.training.state import Training
 from dcnfast.training.timing import Timing
@@ -94,12 +108,13 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         kind = type(self)
         if kind.__module__.partition(".")[0] != "dcnfast":
             raise TypeError(f"save: {kind.__name__} is not of dcnfast, want one that load can make")
-        fitted = fitted_state(vars(self), trains=False)
+        attributes = trimmed(vars(self))
+        fitted = fitted_state(attributes, trains=False)
         parameters = parameters_state(self.get_params(deep=False))
         document, arrays = separate({"parameters": parameters} | fitted)
         place = "network.parameters."
-        offsets = {place + name: at for name, at in offsets_of(self._model).items()}
-        tables = [place + name for name in tables_of(self._model)]
+        offsets = {place + name: at for name, at in offsets_of(attributes["_model"]).items()}
+        tables = [place + name for name in tables_of(attributes["_model"])]
         about = {"library": _core.version, "estimator": kind.__name__}
         write_model_file(path, about, document, arrays, offsets, tables)
 
@@ -126,16 +141,20 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
     def parameters_(self) -> dict[str, Array]:
         """Learned parameters by name, as read-only views: those that predict."""
         check_is_fitted(self)
-        return self._model.averages
+        return dict(trimmed(vars(self))["_model"].averages)
 
     # ---- fit: input
 
     def _check_weight(self, sample_weight: Any, table: Table) -> Array:
-        weight = _check_sample_weight(
+        weight = self._weight_as_given(sample_weight, table)
+        return np.asarray(weight / weight.max())
+
+    def _weight_as_given(self, sample_weight: Any, table: Table) -> Array:
+        weight: Array = _check_sample_weight(
             sample_weight, np.empty((len(table), 0)), dtype=np.float64, ensure_non_negative=True,
             allow_all_zero_weights=False,
         )  # fmt: skip
-        return np.asarray(weight / weight.max())
+        return weight
 
     def _read_validation(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, *, y_numeric: bool
@@ -172,9 +191,32 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
                     f"warm_start: {name} was {before[name]!r} in the last fit, got {got!r}, want "
                     "the same"
                 )
+        return self._fitted_before()
+
+    def _fitted_before(self) -> Fitted | None:
+        """Return what is fitted, if anything is."""
+        if not hasattr(self, "_model"):
+            return None
         return Fitted(
             self._columns, self.encoder_, self._target, self._model, self._seen, self._training
         )
+
+    # ---- partial_fit
+
+    def _read_further(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Table, Array]:
+        """Validate X and y of ``partial_fit``: as of ``fit`` if they are the first."""
+        if hasattr(self, "_model"):
+            return read_further_table(self, X, y, y_numeric=y_numeric)
+        return read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=y_numeric,
+            datetime_features=self.datetime_features,
+        )  # fmt: skip
+
+    def _update(self, whole: Part, target: Target, shown: dict[str, Any], timing: Timing) -> None:
+        """Train on rows once; see :func:`dcnfast.estimators.updating.update_network`."""
+        history = History(list(getattr(self, "loss_curve_", ())), [], timing)
+        last = self._fitted_before()
+        update_network(self, Task(whole, None, None, target, last, shown, history))
 
     # ---- fit: training and result
 
@@ -188,7 +230,7 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         shown: dict[str, Any],
         timing: Timing,
     ) -> None:
-        """Train, and take over the result; see :class:`dcnfast.estimators.fitting.Task`."""
+        """Train, and take over the result; see :class:`dcnfast.estimators.fitted.Task`."""
         history = History(timing=timing)
         if last is not None:
             history = History(list(self.loss_curve_), list(self.validation_scores_ or []), timing)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
@@ -209,6 +209,59 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
         of_callbacks = shown(X, y, sample_weight, weight)
         self._learn(whole, given, codes, target, last, of_callbacks, timing)
+        return self
+
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
+
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers, bins, statistics of categories and
+        the network's shape are those of the first rows. The learning rate is constant, "auto"
+        depends on the rows of the call, and no rows are held out.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,)
+            Labels, of one class or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that there will be: wanted by the first call where nothing is fitted yet, and
+            the same then if they are given again.
+
+        Returns
+        -------
+        self : DCNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, want a dict or None in partial_fit, which "
+                "does not know how many rows of each class there will be"
+            )
+        timing = Timing()
+        _check_partial_fit_first_call(self, classes)
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=False)
+        check_classification_targets(y)
+        self._refuse_one_class(self.classes_)
+        weight = self._weight_as_given(sample_weight, table)
+        target = class_target(self.classes_, kind_of(LOSSES, self))
+        codes = target.codes("y", y, "classes")
+        known = np.arange(len(self.classes_))
+        factors = class_factors(self.class_weight, self.classes_, known, np.ones(len(known)))
+        whole = Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
+        if not whole.loss_weight.any():
+            raise ValueError("y has only classes whose class_weight is 0, want others")
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
         return self
 
     def _refuse_one_class(self, seen: Array) -> None:

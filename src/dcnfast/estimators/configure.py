@@ -87,7 +87,7 @@ def configure(
         If a parameter has a value without meaning.
     """
     fields = encoder.fields
-    widths = _embedding_widths(estimator.embedding_dim, fields)
+    widths = _embedding_widths(estimator.embedding_dim, fields, circumstances)
     described = _numeric(estimator, encoder)
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
@@ -240,7 +240,12 @@ def _cross_dropout(given: float | str, one: NetworkConfig, n_members: int) -> fl
     return 0.5 if n_members > 1 else 0.2
 
 
-def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
+def _embedding_widths(
+    given: Any, fields: list[Field], circumstances: Circumstances | NetworkConfig
+) -> dict[str, int]:
+    last = dict[str, int]()
+    if isinstance(circumstances, NetworkConfig):
+        last = {name: width for name, _, width in circumstances.fields}
     names = [field.name for field in fields]
     if isinstance(given, Mapping):
         if unknown := [name for name in given if name not in names]:
@@ -254,4 +259,5 @@ def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
         given = dict.fromkeys(names, given)
     else:
         given = {}
-    return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}
+    automatic = {f.name: last.get(f.name) or automatic_embedding_dim(f.size) for f in fields}
+    return {name: int(given.get(name, automatic[name])) for name in names}

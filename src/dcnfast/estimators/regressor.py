@@ -213,6 +213,50 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         self._learn(whole, given, None, target, last, of_callbacks, timing)
         return self
 
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
+
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers and of targets, bins, statistics of
+        categories and the network's shape are those of the first rows. The learning rate is
+        constant, "auto" depends on the rows of the call, and no rows are held out.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            As in ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+
+        Returns
+        -------
+        self : DCNRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        weight = self._weight_as_given(sample_weight, table)
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if (before := getattr(self, "n_outputs_", n_outputs)) != n_outputs:
+            raise ValueError(f"y has {n_outputs} columns, want {before}, as in the first call")
+        loss, clips = kind_of(LOSSES, self).name, bool(self.prediction_clip)
+        target = NumericTarget(loss, n_outputs, y.ndim == 1, clips=clips)
+        self.n_outputs_ = n_outputs
+        whole = Part(table, y, target.columns("y", y), weight, weight)
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
+        return self
+
     def _given_part(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, target: NumericTarget
     ) -> Part | None:

@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 
 from dcnfast.encode.saved import encoder_state, read_encoder
 from dcnfast.encode.saved_values import counts_state, read_counts
-from dcnfast.estimators.fitting import Fitted
+from dcnfast.estimators.fitted import Fitted
 from dcnfast.estimators.saved_targets import read_target, target_state
 from dcnfast.estimators.targets import ClassTarget
 from dcnfast.network.model import Model
@@ -41,8 +41,22 @@ def attributes_of(fitted: Fitted) -> Tree:
         "_model": fitted.model,
         "_seen": fitted.seen,
         "_training": fitted.training,
-        "n_parameters_": fitted.model.n_parameters,
+        "n_parameters_": fitted.n_parameters,
         "embedding_dims_": {name: width for name, _, width in fitted.model.config.fields},
+    }
+
+
+def trimmed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes with a network without room for categories that there are not yet."""
+    model, sizes = attributes["_model"], [field.size for field in attributes["encoder_"].fields]
+    if [rows for _, rows, _ in model.config.fields] == sizes:
+        return attributes
+    training = attributes["_training"]
+    small = (training or Training(model)).resized(sizes)
+    return {
+        **attributes,
+        "_model": small.model,
+        "_training": None if training is None else small,
     }
 
 
@@ -237,7 +251,7 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
 
 def pickled(attributes: Mapping[str, Any]) -> Tree:
     """Return what a pickle of a fitted estimator has."""
-    document, arrays = separate(fitted_state(attributes, trains=True))
+    document, arrays = separate(fitted_state(trimmed(attributes), trains=True))
     return {"format": FORMAT, "document": document, "arrays": arrays}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,10 +44,15 @@ class Training:
 
     def copy(self) -> Training:
         """Copy the model, and what its training has."""
-        other, state = Training(self.model.copy()), self.state
-        first: Array = state.flat_first_moments
-        second: Array = state.flat_second_moments
-        other.state.set_optimizer(first, second, state.step)
+        return self.resized([rows for _, rows, _ in self.model.config.fields])
+
+    def resized(self, rows: Sequence[int]) -> Training:
+        """Copy both, with another number of rows for each field; those that are new are 0."""
+        config = self.model.config
+        fields = tuple((name, n, K) for (name, _, K), n in zip(config.fields, rows, strict=True))
+        other = Training(Model(replace(config, fields=fields)))
+        state: Any = other.state
+        state.take_over(self.state)
         return other
 
     def __getstate__(self) -> dict[str, Any]:
