@@ -66,9 +66,8 @@ def _grown(column: Vocabulary | Buckets, factor: Factor) -> Vocabulary | Buckets
     other.kinds = column.kinds | kinds_of(factor.values)
     if isinstance(other, Vocabulary):
         _take_new(other, factor)
-    rows = other.rows(factor.values)[factor.codes]
-    counts = np.bincount(rows, minlength=other.size)
-    counts[: len(column.counts)] += column.counts
+    counts = other.counts.copy()
+    np.add.at(counts, other.rows(factor.values), factor.counts())
     counts[UNKNOWN] = 0  # as in a fit: what has no row stays unknown
     other.counts = counts
     return other
@@ -76,10 +75,10 @@ def _grown(column: Vocabulary | Buckets, factor: Factor) -> Vocabulary | Buckets
 
 def _take_new(vocabulary: Vocabulary, factor: Factor) -> None:
     """Give the new values rows, as far as there is room, the most frequent first."""
-    known, counts = vocabulary.rows_by_value, factor.counts()
+    counts = factor.counts()
     totals: dict[Any, int] = {}
     for value, count in zip(factor.values.tolist(), counts.tolist(), strict=False):
-        if count and value not in known:  # equal values may come twice, as 0.0 and -0.0 do
+        if count and vocabulary.row_of(value) is None:  # 0.0 and -0.0 are one
             totals[value] = totals.get(value, 0) + count
     if not totals:
         return
@@ -102,7 +101,10 @@ def padded(counts: Counts, size: int) -> Counts:
 
 def counted(seen: list[Counts], fields: list[Field], ids: npt.NDArray[np.int32]) -> list[Counts]:
     """Return how often training saw each row of the tables, with those of further ids."""
-    return [
-        padded(counts, field.size) + np.bincount(column, minlength=field.size)
-        for counts, field, column in zip(seen, fields, ids.T, strict=True)
-    ]
+    found = list[Counts]()
+    for counts, field, column in zip(seen, fields, ids.T, strict=True):
+        total = np.array(padded(counts, field.size))
+        rows, more = np.unique(column, return_counts=True)
+        total[rows] += more
+        found.append(total)
+    return found

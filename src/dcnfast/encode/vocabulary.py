@@ -21,6 +21,8 @@ from dcnfast.table.factor import Factor
 from dcnfast.table.objects import texts_of_interval
 
 UNKNOWN, MISSING, FIRST = 0, 1, 2
+FEW = 1000  # values that are copied sooner than they are put to the others
+INDEX = ("rows_by_value", "recent")
 Ids = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
@@ -44,9 +46,10 @@ class Vocabulary:
         The values that share the row behind these.
     later : list
         The values that came after the first rows, from the next row on.
-    rows_by_value : dict
+    rows_by_value, recent : dict
         The row of each value, of the infrequent ones too, and of the other way to write an
-        interval: "(0.0, 30.0]" is "(0, 30]".
+        interval: "(0.0, 30.0]" is "(0, 30]". What came last is in the second, so that growth copies
+        few of them.
     counts : ndarray of shape (size,)
         Training rows of each row of the table.
     kinds : frozenset of str
@@ -54,8 +57,9 @@ class Vocabulary:
     """
 
     kinds: frozenset[str] = frozenset()  # of a pickle that does not say it
-    later: Sequence[Any] = ()
     rows_by_value: dict[Any, int]
+    recent: dict[Any, int]
+    _later: tuple[Sequence[Any], ...] = ()  # as they came
 
     def __init__(
         self, min_frequency: float | None = None, max_categories: int | None = None
@@ -83,8 +87,19 @@ class Vocabulary:
         self, values: list[Any], infrequent: list[Any], later: Sequence[Any] = ()
     ) -> None:
         """Give values their rows: those that have one of their own, in order, and the others."""
-        self.values, self.infrequent, self.later = values, infrequent, later
+        self.values, self.infrequent = values, infrequent
+        self._later = (later,) if later else ()
         self._index_values()
+
+    @property
+    def later(self) -> list[Any]:
+        """The values that came after the first rows."""
+        return list(chain(*self._later))
+
+    def row_of(self, value: Any) -> int | None:
+        """Return the row of a value, None if it has none."""
+        row = self.rows_by_value.get(value)
+        return self.recent.get(value) if row is None else row
 
     @property
     def first_size(self) -> int:
@@ -93,15 +108,26 @@ class Vocabulary:
 
     def append(self, values: Sequence[Any]) -> None:
         """Give new values rows behind the others; what others hold of this vocabulary stays."""
-        self.rows_by_value = dict(self.rows_by_value)
-        self._index(values, self.first_size + len(self.later))
-        self.later = [*self.later, *values]
+        self.recent = dict(self.recent)
+        for row, value in enumerate(values, self.size):
+            self.recent[value] = row
+            for text in _other_texts(value):
+                if self.row_of(text) is None:
+                    self.recent[text] = row
+        if len(self.recent) > FEW + len(self.rows_by_value) // 8:
+            self.rows_by_value, self.recent = self.rows_by_value | self.recent, {}
+        self._later = (*self._later, list(values))
         self.counts = np.append(self.counts, np.zeros(len(values), np.int64))
 
     def rows(self, values: npt.NDArray[Any]) -> Ids:
         """Return the row of the table for each value, and at the end that for missing."""
-        found = map(self.rows_by_value.get, values.tolist(), repeat(UNKNOWN))
-        return np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
+        listed = values.tolist()
+        found = map(self.rows_by_value.get, listed, repeat(UNKNOWN))
+        rows = np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
+        if self.recent:
+            for place in np.flatnonzero(rows == UNKNOWN).tolist():
+                rows[place] = self.recent.get(listed[place], UNKNOWN)
+        return rows
 
     @property
     def size(self) -> int:
@@ -120,7 +146,7 @@ class Vocabulary:
 
     def _index_values(self) -> None:
         rare = dict.fromkeys(self.infrequent, FIRST + len(self.values))
-        self.rows_by_value = dict(rare)
+        self.rows_by_value, self.recent = dict(rare), {}
         self._index(self.values, FIRST)
         self._index(self.later, self.first_size)
         self._index_intervals(rare)
@@ -132,12 +158,16 @@ class Vocabulary:
 
     def _index_intervals(self, rows: Mapping[Any, int]) -> None:
         for value, row in rows.items():
-            if isinstance(value, str) and value.startswith(("(", "[")):
-                for text in texts_of_interval(value):
-                    self.rows_by_value.setdefault(text, row)
+            for text in _other_texts(value):
+                self.rows_by_value.setdefault(text, row)
+
+    def __copy__(self) -> Vocabulary:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))  # nothing in it is ever written to
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {key: value for key, value in vars(self).items() if key != "rows_by_value"}
+        state = {key: value for key, value in vars(self).items() if key not in INDEX}
         return state | {"kinds": sorted(self.kinds)}  # whose order is the same in every process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -231,6 +261,12 @@ def hash_values(values: npt.NDArray[Any]) -> Words:
     numbers = (_bits(value) for value in listed if not isinstance(value, str))
     hashes[~text] = _mix(np.fromiter(numbers, np.uint64, int((~text).sum())))
     return hashes
+
+
+def _other_texts(value: Any) -> Iterable[str]:
+    """Return other ways to write a value, if it is an interval."""
+    interval = isinstance(value, str) and value.startswith(("(", "["))
+    return texts_of_interval(value) if interval else ()
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:

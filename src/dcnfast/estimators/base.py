@@ -45,6 +45,7 @@ from dcnfast.table.schema import (
     read_validation_table,
 )
 from dcnfast.training.settings import History
+from dcnfast.training.spare import Spare
 from dcnfast.training.state import Training
 from dcnfast.training.timing import Timing
 
@@ -57,7 +58,8 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
     _columns: Columns
     _model: Model
     _seen: list[Array]
-    _training: Training | None = None  # of the model, with warm_start
+    _training: Training | None = None  # of the model, where it goes on
+    _spare: Spare | None = None  # of partial_fit
     _target: Any
     encoder_: TableEncoder
     embedding_dims_: dict[str, int]

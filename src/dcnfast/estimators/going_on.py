@@ -10,6 +10,7 @@ from dcnfast.encode.growth import padded
 from dcnfast.estimators.fitted import Fitted
 from dcnfast.estimators.targets import Target
 from dcnfast.network.config import NetworkConfig
+from dcnfast.training.spare import Spare
 from dcnfast.training.state import Training
 
 
@@ -69,8 +70,19 @@ def exactly(training: Training, rows: list[int]) -> Training:
     return training.resized([max(n, wanted) for n, wanted in zip(had, rows, strict=True)])
 
 
-def with_room(training: Training, rows: list[int]) -> Training:
-    """Copy a training; fields that need more rows get twice as many, so that growth is rare."""
+def with_room(training: Training, rows: list[int], spare: Spare | None) -> Training:
+    """Copy a training; fields that need more rows get twice as many, so that growth is rare.
+
+    Parameters
+    ----------
+    training : Training
+    rows : list of int
+        At least so many for each field.
+    spare : Spare or None
+        That may become the copy.
+    """
+    if spare is not None and (copy := spare.take(training, rows)) is not None:
+        return copy
     had = [n for _, n, _ in training.model.config.fields]
     return training.resized(
         [n if wanted <= n else max(wanted, 2 * n) for n, wanted in zip(had, rows, strict=True)]

@@ -26,7 +26,7 @@ SHOWN = ("loss_curve_", "validation_scores_", "shrinkage_")
 FITTED = frozenset(
     (
         "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "n_outputs_",
-        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training",
+        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training", "_spare",
         "n_parameters_", "embedding_dims_", "n_iter_", *SHOWN,
     )
 )  # fmt: skip
@@ -41,6 +41,7 @@ def attributes_of(fitted: Fitted) -> Tree:
         "_model": fitted.model,
         "_seen": fitted.seen,
         "_training": fitted.training,
+        "_spare": None,
         "n_parameters_": fitted.n_parameters,
         "embedding_dims_": {name: width for name, _, width in fitted.model.config.fields},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dcnfast.network.memory import check_memory
 from dcnfast.training.batches import Rows
 from dcnfast.training.schedules import Constant
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
+from dcnfast.training.spare import Spare, moves_named_rows_alone
 from dcnfast.training.state import Training
 from dcnfast.training.trainer import run_epoch
 
@@ -61,7 +63,7 @@ def _begin(
         encoder, part = fit_encoder(estimator, part, task, random_state)
     fitted = prepare(
         estimator, part, encoder, False, task, random_state, what="partial_fit",
-        training_of=with_room,
+        training_of=partial(with_room, spare=estimator._spare),
     )  # fmt: skip
     return replace(fitted, training=fitted.training or Training(fitted.model)), part
 
@@ -125,11 +127,28 @@ def _run(
         print(f"{len(rows)} rows: loss {history.loss_curve[-1]:.6g}")
     ones = np.ones(training.model.config.n_outputs)
     estimator._take_result(Result(list(history.loss_curve), None, ones))
+    if estimator._training is training:
+        estimator._spare = _spare(task, training, rows, seen)
     state = {"_model": estimator._model, "_training": estimator._training}
     for one in (epoch, context):
         one.call_on_fit_task_end(
             estimator=estimator, reconstruction_attributes=lambda: dict(state), **shown
         )
+
+
+def _spare(
+    task: Task, training: Training, rows: Rows, seen: list[npt.NDArray[np.int64]]
+) -> Spare | None:
+    """Return the training of before, to become the next copy."""
+    last = None if task.last is None else task.last.training
+    config = training.model.config
+    if last is None or last.model.config != config or not moves_named_rows_alone(config):
+        return None
+    changed = [
+        np.concatenate([np.unique(ids), np.flatnonzero(counts == 0)]).astype(np.int32)
+        for ids, counts in zip(rows.ids.T, seen, strict=True)
+    ]
+    return Spare(last, training, changed)
 
 
 def _go_back(estimator: Any, task: Task, training: Training, begin: Array | None) -> None:

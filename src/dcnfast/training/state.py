@@ -51,9 +51,22 @@ class Training:
         config = self.model.config
         fields = tuple((name, n, K) for (name, _, K), n in zip(config.fields, rows, strict=True))
         other = Training(Model(replace(config, fields=fields)))
-        state: Any = other.state
-        state.take_over(self.state)
+        other.take_over(self)
         return other
+
+    def take_over(
+        self, other: Training, rows: Sequence[npt.NDArray[np.int32]] | None = None
+    ) -> None:
+        """Become as another is, but for the number of rows of each field.
+
+        Parameters
+        ----------
+        other : Training
+        rows : sequence of ndarray of shape (n,) or None, default=None
+            For each field the rows of its table to copy; None copies all that both have.
+        """
+        state: Any = self.state
+        state.take_over(other.state, rows)
 
     def __getstate__(self) -> dict[str, Any]:
         return {
