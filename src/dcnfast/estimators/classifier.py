@@ -144,6 +144,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         tol: float | None = 1e-6,
         warm_start: bool = False,
+        prior_strength: float = 0.0,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,

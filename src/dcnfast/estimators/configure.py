@@ -134,7 +134,11 @@ def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Set
     optimizer = kind_of(OPTIMIZERS, estimator)
     step = optimizer.step(rate, estimator.dtype)
     return Settings(
-        step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
+        step=replace(
+            step,
+            gradient_clip=float(estimator.gradient_clip or 0),
+            prior_strength=float(estimator.prior_strength),
+        ),
         batch_size=batch_size,
         max_iter=max_iter,
         shuffle=bool(estimator.shuffle),

@@ -82,6 +82,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [_POSITIVE],
     "tol": [Interval(Real, 0, None, closed="left"), None],
     "warm_start": ["boolean"],
+    "prior_strength": [Interval(Real, 0, None, closed="left")],
     "dtype": [one_of(DType)],
     "deterministic": [one_of(Deterministic)],
     "n_jobs": [Integral, None],

@@ -44,7 +44,8 @@ from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.outcome import judge
-from dcnfast.training.settings import Notice, Settings
+from dcnfast.training.prior import remember
+from dcnfast.training.settings import INTERRUPTED, Notice, Settings
 from dcnfast.training.shrinkage import shrink
 from dcnfast.training.state import Training
 from dcnfast.training.trainer import train
@@ -110,7 +111,7 @@ class _Run:
         if self.task.last is not None:
             fitted = replace(fitted, seen=counted(fitted.seen, encoder.fields, rows.ids))
         training = fitted.training or Training(fitted.model)
-        kept = training if estimator.warm_start else None
+        kept = training if estimator.warm_start or estimator.prior_strength else None
         estimator._take_fitted(replace(fitted, training=kept))
         with timing.measure("encode"):
             held_out = None if held is None else self._held_out(held, fitted, shrinks)
@@ -119,6 +120,9 @@ class _Run:
             print(timing.report(training, settings.n_threads))
         if not estimator.warm_start:
             fitted.model.adopt_averages()
+        if estimator.prior_strength:
+            with timing.measure("train"):
+                _remember(training, rows, settings)
 
     def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
@@ -258,6 +262,13 @@ def prepare(
         return Fitted(columns, encoder, target, model, seen, None)
     refuse_other_network(what, last.model.config, config)
     return go_on(last, encoder, target, training_of)
+
+
+def _remember(training: Training, rows: Rows, settings: Settings) -> None:
+    try:
+        remember(training, rows, settings.n_threads)
+    except KeyboardInterrupt:
+        warn([INTERRUPTED])  # and the prior stays as it was
 
 
 def warn(notices: list[Notice]) -> None:

@@ -204,7 +204,12 @@ tol : float or None, default=1e-6
     Least gain (of the held-out rows' score, or of the training loss) that is progress; None never
     stops.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from where the last one ended.
+    Whether ``fit`` goes on from where the last one ended, with embeddings for new categories.
+prior_strength : float, default=0.0
+    How strongly ``partial_fit``, and ``fit`` with ``warm_start``, hold the parameters where the
+    last ``fit`` with a strength above 0 left them: the objective has this times the sum of
+    F (w - w')^2, w' being the parameters of then and F the diagonal of their Fisher information,
+    which ``fit`` estimates at its end in one more pass over the rows. See docs/updating.md.
 dtype : {"float32", "float64"}, default="float32"
     Of parameters and arithmetic.
 deterministic : {"threads", "isa"}, default="threads"

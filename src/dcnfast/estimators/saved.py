@@ -74,7 +74,7 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
     model, encoder, seen = attributes["_model"], attributes["encoder_"], attributes["_seen"]
     names, mask, dates = attributes["_columns"]
     same = all(s is f.counts for s, f in zip(seen, encoder.fields, strict=True))
-    tree = {
+    tree: Tree = {
         "columns": {
             "names": list(names),
             "named": "feature_names_in_" in attributes,
@@ -99,6 +99,12 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "second_moments": tensors_of(model, state.flat_second_moments),
             "step": int(state.step),
         }
+        if (prior := state.prior) is not None:
+            tree["training"]["prior"] = {
+                "anchor": tensors_of(model, prior[0]),
+                "fisher": tensors_of(model, prior[1]),
+                "rows": training.prior_rows,
+            }
     return tree
 
 
@@ -209,6 +215,11 @@ def _read_seen(state: State, counts: list[Any]) -> list[Any]:
 def _read_training(state: State, model: Model) -> Training:
     training = Training.__new__(Training)
     found: Tree = {k: read_flat(state, k, model) for k in ("first_moments", "second_moments")}
+    if state.names("prior"):
+        prior = state.part("prior")
+        found |= {k: read_flat(prior, k, model) for k in ("anchor", "fisher")}
+        found["prior_rows"] = prior.integer("rows", 1, 2**62)
+        prior.done()
     training.__setstate__(found | {"model": model, "step": state.take("step")})
     state.done()
     return training
