@@ -84,6 +84,8 @@ def with_room(training: Training, rows: list[int], spare: Spare | None) -> Train
     if spare is not None and (copy := spare.take(training, rows)) is not None:
         return copy
     had = [n for _, n, _ in training.model.config.fields]
-    return training.resized(
-        [n if wanted <= n else max(wanted, 2 * n) for n, wanted in zip(had, rows, strict=True)]
-    )
+    room = [n if wanted <= n else max(wanted, 2 * n) for n, wanted in zip(had, rows, strict=True)]
+    try:
+        return training.resized(room)
+    except (ValueError, MemoryError):  # more than there is memory for
+        return exactly(training, rows)
