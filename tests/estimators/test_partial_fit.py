@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 import dcnfast
 from dcnfast import DCNClassifier, DCNRegressor
@@ -44,6 +45,27 @@ def test_a_stream_in_pieces_learns_as_one_epoch_of_fit():
     losses = [np.mean((model.predict(X) - y) ** 2) for model in (whole, piecewise)]
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
     assert losses[0] < 0.1 * np.var(y)
+
+
+@pytest.mark.parametrize("estimator", [DCNRegressor, DCNClassifier])
+def test_so_it_does_with_batches_and_rates_of_its_own_choice(estimator):
+    """Of which "auto" counts all rows so far; the last batch of no call is a small one."""
+    X, y = stream(40_000, 300)
+    Z, z = stream(10_000, 300, seed=5)
+    known = {}
+    if estimator is DCNClassifier:
+        y, z, known = y > 0, z > 0, {"classes": [False, True]}
+    options = SMALL | {"shuffle": False}
+    whole = estimator(early_stopping=False, max_iter=1, tol=None, **options).fit(X, y)
+    piecewise = estimator(**options)
+    for piece in pieces(X, y, 10_000):
+        piecewise.partial_fit(*piece, **known)
+    if known:
+        losses = [log_loss(z, model.predict_proba(Z)) for model in (whole, piecewise)]
+    else:
+        losses = [np.mean((model.predict(Z) - z) ** 2) for model in (whole, piecewise)]
+    assert losses[1] < 1.01 * losses[0]
+    assert piecewise._training.streamed == 40_000
 
 
 @pytest.mark.parametrize("size", [1, 7, 150])
@@ -241,6 +263,48 @@ def failing_calls():
         "parameter": (lambda m: m.set_params(cross_layers=-1).partial_fit(X, y), ValueError),
         "callback": (lambda m: m.set_callbacks(Raises()).partial_fit(X, y), RuntimeError),
     }
+
+
+class Looks:
+    """Notes what happens, and what the estimator is then."""
+
+    def __init__(self, model):
+        self.model, self.seen = model, []
+
+    def setup(self, estimator, context):
+        self.note("setup", estimator)
+
+    def teardown(self, estimator, context):
+        self.note("teardown", estimator)
+
+    def on_fit_task_begin(self, estimator, context):
+        self.note(f"begin {context.task_name}", estimator)
+
+    def on_fit_task_end(self, estimator, context):
+        self.note(f"end {context.task_name}", estimator)
+
+    def note(self, what, estimator):
+        assert estimator is not self.model
+        self.seen.append((what, len(getattr(estimator, "loss_curve_", ()))))
+
+
+def test_callbacks_see_a_call_as_a_fit_of_one_epoch():
+    X, y = stream(200, 5)
+    model = DCNRegressor(**SMALL)
+    callback = Looks(model)
+    model.set_callbacks(callback)
+    for n in (0, 1):
+        model.partial_fit(X, y)
+        names = [name for name, _ in callback.seen]
+        inner = [name for name in names if "epoch" in name]
+        assert inner == ["begin epoch", "end epoch"]
+        assert (names[0], names[-1]) == ("setup", "teardown")
+        assert names[1].startswith("begin")
+        assert names[-2].startswith("end")
+        assert len(names) == 6
+        assert [epochs for _, epochs in callback.seen] == [n, n, n, n + 1, n + 1, n + 1]
+        callback.seen.clear()
+    assert not {name for name in vars(model) if "callback" in name} - {"_skl_callbacks"}
 
 
 class Raises:

@@ -354,7 +354,7 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         logits = predict_logits(fit, encoded, of_members=True)
         chosen = choose_members(fit._target.loss, logits, target, weight, n_members)
         model = keep_members(fit._model, chosen)
-        pruned = {"_model": model, "_training": None, "n_parameters_": model.n_parameters}
+        pruned = {"_model": model, "_training": None, "_spare": None}
         self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
         return self
 

@@ -123,10 +123,12 @@ def dropout_seed(estimator: Any, random_state: np.random.RandomState) -> int:
     return int(random_state.randint(2**31)) if _has_dropout(estimator) else 0
 
 
-def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Settings:
-    """Return how to train a network on n rows."""
+def settings_of(
+    estimator: Any, config: NetworkConfig, n: int, seed: int, before: int = 0
+) -> Settings:
+    """Return how to train a network on n rows, after so many of the same stream."""
     given = estimator.batch_size
-    batch_size = automatic_batch_size(n) if given == "auto" else min(int(given), n)
+    batch_size = automatic_batch_size(n, before) if given == "auto" else min(int(given), n)
     given = estimator.max_iter
     max_iter = automatic_epochs(config, n) if given == "auto" else int(given)
     given = estimator.learning_rate_init

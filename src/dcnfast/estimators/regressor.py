@@ -221,7 +221,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         New categories get embeddings of their own, which begin as one never seen is predicted, as
         far as ``max_categories`` has room. Scales of numbers and of targets, bins, statistics of
         categories and the network's shape are those of the first rows. The learning rate is
-        constant, "auto" depends on the rows of the call, and no rows are held out.
+        constant, and no rows are held out. See docs/updating.md.
 
         Parameters
         ----------

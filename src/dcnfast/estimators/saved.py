@@ -99,6 +99,8 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "second_moments": tensors_of(model, state.flat_second_moments),
             "step": int(state.step),
         }
+        if training.streamed:
+            tree["training"]["streamed"] = training.streamed
         if (prior := state.prior) is not None:
             tree["training"]["prior"] = {
                 "anchor": tensors_of(model, prior[0]),
@@ -215,6 +217,8 @@ def _read_seen(state: State, counts: list[Any]) -> list[Any]:
 def _read_training(state: State, model: Model) -> Training:
     training = Training.__new__(Training)
     found: Tree = {k: read_flat(state, k, model) for k in ("first_moments", "second_moments")}
+    if state.names("streamed"):
+        found["streamed"] = state.integer("streamed", 1, 2**62)
     if state.names("prior"):
         prior = state.part("prior")
         found |= {k: read_flat(prior, k, model) for k in ("anchor", "fisher")}

@@ -43,7 +43,8 @@ def update_network(estimator: Any, task: Task) -> None:
     with task.timing.measure("encode"):
         fitted, part = _begin(estimator, whole, task, random_state)
         rows = fitted.rows(part, estimator.n_jobs, _as_given)
-    settings = _settings(estimator, fitted, len(rows), random_state)
+    before = 0 if task.last is None or task.last.training is None else task.last.training.streamed
+    settings = _settings(estimator, fitted, len(rows), before, random_state)
     if task.last is not None:
         fitted = replace(fitted, seen=counted(fitted.seen, fitted.encoder.fields, rows.ids))
     training = fitted.training
@@ -82,15 +83,17 @@ def _as_given(weight: Array, dtype: npt.DTypeLike) -> Array | None:
 
 
 def _settings(
-    estimator: Any, fitted: Fitted, n: int, random_state: np.random.RandomState
+    estimator: Any, fitted: Fitted, n: int, before: int, random_state: np.random.RandomState
 ) -> Settings:
     """Return how to train: as ``fit`` does, but that nobody knows how long it will go on."""
     seed = dropout_seed(estimator, random_state)
-    settings = settings_of(estimator, fitted.model.config, n, seed)
+    settings = settings_of(estimator, fitted.model.config, n, seed, before)
     check_memory(fitted.model.config, settings.batch_size, settings.n_threads)
     schedule = Constant()
+    # of about that size, or the last batch of each call might be of few rows and much noise
+    batch_size = -(-n // max(1, round(n / settings.batch_size)))
     return replace(
-        settings, max_iter=1, tol=None, planned_epochs=1, schedule=schedule,
+        settings, batch_size=batch_size, max_iter=1, tol=None, planned_epochs=1, schedule=schedule,
         decay_schedule=schedule, dropout_schedule=schedule,
     )  # fmt: skip
 
@@ -116,6 +119,7 @@ def _run(
             loss, sound = run_epoch(training, rows, settings, random_state, 0, 0)
         if sound:
             history.loss_curve.append(loss)
+            training.streamed += len(rows)
         else:
             _go_back(estimator, task, training, begin)
             warn([_divergence(settings)])

@@ -34,9 +34,12 @@ class Training:
         view of one flat buffer.
     prior_rows : int
         Of how many rows the prior is, which holds parameters where they were; 0 without one.
+    streamed : int
+        Rows of all updates so far.
     """
 
     prior_rows: int = 0
+    streamed: int = 0
 
     def __init__(self, model: Model) -> None:
         self.model, self.state = model, _state_of(model)
@@ -71,7 +74,7 @@ class Training:
         """
         state: Any = self.state
         state.take_over(other.state, rows)
-        self.prior_rows = other.prior_rows
+        self.prior_rows, self.streamed = other.prior_rows, other.streamed
 
     def hold(self, anchor: Array, fisher: Array, n_rows: int) -> None:
         """Hold what is trained from now on, as much as ``prior_strength`` says.
@@ -96,7 +99,7 @@ class Training:
         }
         if (prior := self.state.prior) is not None:
             state |= {"anchor": prior[0], "fisher": prior[1], "prior_rows": self.prior_rows}
-        return state
+        return state | ({"streamed": self.streamed} if self.streamed else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if not isinstance(state, dict) or not isinstance(state.get("model"), Model):
@@ -110,6 +113,10 @@ class Training:
         self.model, self.state = model, compiled
         if "prior_rows" in state:
             self.hold(*_prior_of(state, model))
+        streamed = state.get("streamed", 0)
+        if type(streamed) is not int or streamed < 0:
+            raise ValueError(f"the state's streamed is {streamed!r}, want rows, not negative")
+        self.streamed = streamed
 
 
 def _state_of(model: Model) -> _core.TrainingStateF32 | _core.TrainingStateF64:
