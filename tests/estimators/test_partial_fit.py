@@ -196,6 +196,22 @@ def test_a_fit_is_gone_on_from():
     assert np.mean((model.predict(X) - y) ** 2) < 1.5 * before + 0.05
 
 
+def test_members_are_pruned_of_a_model_with_room():
+    X, y = stream(600, 60)
+    model = DCNRegressor(**SMALL | {"n_members": 4})
+    for piece in pieces(X, y, 100):
+        model.partial_fit(*piece)
+    members = model.predict_members(X)
+    assert members.shape == (600, 4)
+    model.prune_members(X, y, n_members=2)
+    assert model.n_parameters_ == sum(p.size for p in model.parameters_.values())
+    assert model.embedding_dims_ == {"user": 8, "word": 2}
+    other = pickle.loads(pickle.dumps(model))
+    model.set_params(n_members="auto").partial_fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
+    assert other.predict_members(X).shape == (600, 2)
+
+
 def test_a_warm_start_takes_new_categories_too():
     X, y = stream(2000, 50)
     model = DCNRegressor(**SMALL, warm_start=True, max_iter=5).fit(X, y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -354,7 +355,7 @@ class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[
         logits = predict_logits(fit, encoded, of_members=True)
         chosen = choose_members(fit._target.loss, logits, target, weight, n_members)
         model = keep_members(fit._model, chosen)
-        pruned = {"_model": model, "_training": None, "_spare": None}
+        pruned = attributes_of(replace(fit._fitted_before(), model=model, training=None))
         self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
         return self
 
