@@ -88,10 +88,10 @@ def _settings(
     """Return how to train: as ``fit`` does, but that nobody knows how long it will go on."""
     seed = dropout_seed(estimator, random_state)
     settings = settings_of(estimator, fitted.model.config, n, seed, before)
-    check_memory(fitted.model.config, settings.batch_size, settings.n_threads)
     schedule = Constant()
     # of about that size, or the last batch of each call might be of few rows and much noise
     batch_size = -(-n // max(1, round(n / settings.batch_size)))
+    check_memory(fitted.model.config, batch_size, settings.n_threads)
     return replace(
         settings, batch_size=batch_size, max_iter=1, tol=None, planned_epochs=1, schedule=schedule,
         decay_schedule=schedule, dropout_schedule=schedule,

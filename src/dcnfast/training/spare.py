@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import numpy.typing as npt
 from numpy import int32
@@ -67,16 +70,30 @@ class Spare:
 
 
 def _is_alone(training: Training) -> bool:
-    """Return whether nobody else refers to a training: no reader, no view of its arrays.
+    """Return whether nobody else refers to a training: no reader, no view of its arrays."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False  # references are not counted exactly then
+    counts = _count_references(training)
+    return all(n <= most for n, most in zip(counts, _references_of_one(), strict=True))
 
-    Counted are the references of one frame above, of this one and of the call; then those of the
-    training's own parts to each other.
+
+def _count_references(training: Any) -> tuple[int, ...]:
+    model, state = training.model, training.state
+    parts = training, model, state, model.network
+    return tuple(map(sys.getrefcount, parts))
+
+
+@cache
+def _references_of_one() -> tuple[int, ...]:
+    """Return the counts of a training that one variable of the caller refers to.
+
+    How many of them are calls' own depends on the version of Python, so that they are counted, of
+    objects that refer to each other as the parts of a training do.
     """
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():  # pragma: no cover
-        return False  # counts are no longer exact then
-    return (
-        sys.getrefcount(training) <= 3
-        and sys.getrefcount(training.model) <= 2
-        and sys.getrefcount(training.state) <= 2
-        and sys.getrefcount(training.model.network) <= 3
-    )
+
+    def caller(training: Any) -> tuple[int, ...]:
+        return _count_references(training)
+
+    one = SimpleNamespace(model=SimpleNamespace(network=SimpleNamespace()))
+    one.state = SimpleNamespace(network=one.model.network)
+    return caller(one)
