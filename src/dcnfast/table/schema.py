@@ -170,8 +170,25 @@ def read_validation_table(
     y_numeric : bool
         Whether y holds numbers, one or several columns of them.
     """
-    table = replace(read_table(estimator, X_val), argument="X_val")
-    return table, _read_target(estimator, len(table), y_val, y_numeric)
+    table, y = read_further_table(estimator, X_val, y_val, y_numeric=y_numeric)
+    return replace(table, argument="X_val"), y
+
+
+def read_further_table(
+    estimator: BaseEstimator, X: Any, y: Any, *, y_numeric: bool
+) -> tuple[Table, Array]:
+    """Validate X and y of ``partial_fit`` against what the first rows were.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y_numeric : bool
+        Whether y holds numbers, one or several columns of them.
+    """
+    table = read_table(estimator, X)
+    return table, _read_target(estimator, len(table), y, y_numeric)
 
 
 def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
