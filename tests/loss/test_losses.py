@@ -149,8 +149,8 @@ def test_smoothed_targets_by_hand():
 @pytest.mark.parametrize("smoothed", SMOOTHED)
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, np.nan, np.inf])
 def test_smoothing_out_of_range(smoothed, smoothing):
+    target = np.zeros((2, 1 if smoothed == "softmax_loss" else 3))
     with pytest.raises(ValueError, match=f"{smoothed}: smoothing is .* less than 1"):
-        target = np.zeros((2, 1 if smoothed == "softmax_loss" else 3))
         getattr(ops, smoothed)(np.zeros((2, 3)), target, smoothing=smoothing)
 
 
