@@ -165,9 +165,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         task_weights: Sequence[float] | None = None,
     ) -> None:
         self._store(locals())
-        self.task_weights = task_weights
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.task_weights = task_weights
 
     @published_whole
     def fit(

@@ -202,9 +202,10 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
         raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
-    if not y_numeric and has_several_columns(y):
+    several = not y_numeric and has_several_columns(y)
+    _refuse_what_is_no_target(name, np.asarray(y), y_numeric, may_miss=several)
+    if several:
         return read_labels(name, y, n)
-    _refuse_what_is_no_target(name, np.asarray(y), y_numeric)
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
         _, y = check_X_y(
             np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator
@@ -213,7 +214,7 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
     return np.asarray(y)
 
 
-def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool) -> None:
+def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool, may_miss: bool) -> None:
     """Raise ValueError for dates, durations, missing values and words, whatever holds them."""
     wanted = "numbers" if y_numeric else "numbers or labels"
     hint = "say how many, of which unit, such as (y - y.min()) / numpy.timedelta64(1, 'D')"
@@ -222,6 +223,8 @@ def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool) -> None:
     for row, value in _one_of_each_type(y):
         kind = type(value)
         if is_missing_type(kind) or _is_nan(value):
+            if may_miss:
+                continue
             raise ValueError(
                 f"{name}: y has {value!r} in row {row}, want a target for each row: leave out the "
                 "rows that have none"
