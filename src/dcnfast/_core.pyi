@@ -140,9 +140,8 @@ class _Ops(Protocol[_T]):
         b: npt.NDArray[_T],
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
-    # logits, target (B,C), weight (B) -> sum of the rows' losses, dlogits (B,C)
-    # kind as in losses.LOSSES; logits, target (B,C), or (B,1) of class numbers; weight (B) or None
-    # -> sum of the rows' losses, dlogits (B,C)
+    # kind as in losses.LOSSES; logits (B,C); target (B,Y), or (B,1) of class numbers; weight (B) or
+    # None; constants of the kind -> sum of the rows' losses, dlogits (B,C)
     def loss(
         self,
         kind: str,
@@ -150,6 +149,7 @@ class _Ops(Protocol[_T]):
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         smoothing: float,
+        constants: Sequence[float],
         /,
     ) -> tuple[float, npt.NDArray[_T]]: ...
     # all (n); the first three are changed in place; returns the sum of squared parameters before
@@ -224,6 +224,7 @@ class NetworkConfig:
         layer_norm: bool,
         n_outputs: int,
         loss: str,
+        loss_constants: Sequence[float],
         label_smoothing: float,
         alpha_embedding: float,
         alpha_cross: float,

@@ -99,9 +99,9 @@ def calls_of_kernels():
         ),
         "cross_lowrank": lambda: k.cross("lowrank", X, [U, V], biases, *gate),
         "cross_lowrank_backward": lambda: k.cross_backward("lowrank", X, X, [U, V], biases, *gate),
-        "squared_error": lambda: k.loss("squared_error", X, X, None, 0.0),
-        "log_loss": lambda: k.loss("log_loss", X, X, None, 0.1),
-        "softmax_loss": lambda: k.loss("softmax", X, classes, None, 0.1),
+        "squared_error": lambda: k.loss("squared_error", X, X, None, 0.0, ()),
+        "log_loss": lambda: k.loss("log_loss", X, X, None, 0.1, ()),
+        "softmax_loss": lambda: k.loss("softmax", X, classes, None, 0.1, ()),
         "optimizer_update": lambda: k.optimizer_update(
             big, big, big, big, OptimizerStep().compile(), 1, 0.0
         ),

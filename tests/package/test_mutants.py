@@ -62,7 +62,11 @@ KERNELS = {
     "squared_error": (2, "loss/test_losses.py", "squared_error", ["test_sizes"]),
     "log_loss": (2, "loss/test_losses.py", "log_loss", ["test_sizes"]),
     "softmax_loss": (2, "loss/test_losses.py", "softmax_loss", ["test_sizes"]),
-    "poisson_loss": (2, "loss/test_losses.py", "poisson_loss", ["test_sizes"]),
+    **{
+        loss: (2, "loss/test_losses.py", loss, ["test_sizes"])
+        for loss in ("poisson_loss", "absolute_error", "huber_loss", "quantile_loss", "gamma_loss",
+                     "tweedie_loss", "focal_loss", "ordinal_loss", "multi_label_loss")
+    },
     "optimizer_update": (4, "optimize/test_optimizers.py", "", ["test_three_steps"]),
 }  # fmt: skip
 MUTANTS = [

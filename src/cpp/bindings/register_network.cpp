@@ -234,6 +234,7 @@ void check_config(const NetworkConfig& c) {
     throw py::value_error(
         "the network would have more than 2^42 parameters, want at most what fits into "
         "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim");
+  check_constants("loss_constants", c.loss, c.loss_constants, c.n_outputs);
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
   for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
@@ -248,20 +249,23 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
-NetworkConfig make_config(
-    const std::vector<FieldTuple>& fields, std::size_t n_dense,
-    const std::string& numeric_embedding, std::vector<std::size_t> numeric_bins,
-    std::vector<double> numeric_scales, std::size_t numeric_width, std::size_t numeric_frequencies,
-    std::size_t n_members, bool learned_scale, bool wide, const std::string& cross,
-    std::size_t cross_layers, std::size_t cross_rank, std::size_t cross_experts,
-    const std::string& gating, bool shared_gate, bool cross_linear, bool cross_symmetric,
-    std::vector<std::size_t> cross_forbidden, double diag_scale, bool cross_bias,
-    const std::string& preactivation, std::vector<std::size_t> hidden,
-    const std::string& activation, const std::string& structure, double dropout,
-    double cross_dropout, bool parametric_activation, bool layer_norm, std::size_t n_outputs,
-    const std::string& loss, double label_smoothing, double alpha_embedding, double alpha_cross,
-    double alpha_deep, const std::string& embedding_penalty, double ema_decay,
-    const std::string& sparse_adam, const std::string& deterministic) {
+NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense,
+                          const std::string& numeric_embedding,
+                          std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
+                          std::size_t numeric_width, std::size_t numeric_frequencies,
+                          std::size_t n_members, bool learned_scale, bool wide,
+                          const std::string& cross, std::size_t cross_layers,
+                          std::size_t cross_rank, std::size_t cross_experts,
+                          const std::string& gating, bool shared_gate, bool cross_linear,
+                          bool cross_symmetric, std::vector<std::size_t> cross_forbidden,
+                          double diag_scale, bool cross_bias, const std::string& preactivation,
+                          std::vector<std::size_t> hidden, const std::string& activation,
+                          const std::string& structure, double dropout, double cross_dropout,
+                          bool parametric_activation, bool layer_norm, std::size_t n_outputs,
+                          const std::string& loss, std::vector<double> loss_constants,
+                          double label_smoothing, double alpha_embedding, double alpha_cross,
+                          double alpha_deep, const std::string& embedding_penalty, double ema_decay,
+                          const std::string& sparse_adam, const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -310,6 +314,7 @@ NetworkConfig make_config(
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
   c.loss = loss_named(loss);
+  c.loss_constants = std::move(loss_constants);
   c.label_smoothing = label_smoothing;
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
@@ -343,9 +348,10 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"), py::arg("activation"),
       py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
       py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
-      py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
-      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("embedding_penalty"),
-      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
+      py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
+      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("deterministic"));
 }
 
 }  // namespace

@@ -101,21 +101,31 @@ struct ActivationKind {
   bool keeps_z;  // what the forward was given is kept: its slope is not a function of its value
 };
 
+// What a loss is given beside its rows.
+template <class T> struct LossOptions {
+  T smoothing = T(0);  // share of the target that goes to all classes alike, if it has any
+  const T* constants = nullptr;  // (n) numbers of the kind, such as the levels of quantiles
+  std::size_t n = 0;
+};
+
 template <class T> struct LossKernels {
   const char* name;
-  const char* function;  // what dcnfast.ops calls it
-  bool classes;          // the target is a class number a row, not C numbers
-  // Sum over the tile, weighted. target (N,C), or (N) with class numbers; weight (N) or null; rows
-  // as in stack_forward; smoothing: the share of the target that goes to all classes alike, which a
-  // kind without classes leaves alone
+  const char* function;   // what dcnfast.ops calls it
+  bool classes;           // the target is a class number a row, not numbers
+  const char* constants;  // what they are, for messages
+  bool (*takes)(const double* constants, std::size_t n, std::size_t C);
+  std::size_t (*n_classes)(std::size_t C);                    // 0 without classes
+  std::size_t (*target_width)(std::size_t C, std::size_t n);  // Y, with n constants
+  // Sum over the tile, weighted. target (N,Y); weight (N) or null; rows as in stack_forward
   double (*forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                    std::size_t Trows, std::size_t C, T smoothing);
+                    std::size_t Trows, std::size_t C, LossOptions<T> options);
   // -> dlogits (T,C), times `scale`
   void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
                    const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
-                   T smoothing);
+                   LossOptions<T> options);
   // logits (E,T,C) of members -> out (T,C), the logits of the mean of what they predict
-  void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C);
+  void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C,
+                  LossOptions<T> options);
 };
 
 template <class T> struct KernelTable {

@@ -53,7 +53,8 @@ struct NetworkConfig {
   std::size_t n_outputs = 1;  // C
   std::size_t n_members = 1;  // E
   Loss loss{};
-  double label_smoothing = 0;  // of the targets that train
+  std::vector<double> loss_constants;  // of its kind
+  double label_smoothing = 0;          // of the targets that train
   // the objective has alpha / 2 times the sum of squared weights
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
   EmbeddingPenalty embedding_penalty = EmbeddingPenalty::batch;
@@ -84,7 +85,9 @@ struct NetworkConfig {
     widths.insert(widths.end(), numeric_bins.size(), numeric_width);
     return widths;
   }
-  std::size_t target_width() const noexcept { return wants_classes(loss) ? 1 : n_outputs; }
+  std::size_t target_width() const noexcept {
+    return dcn::target_width(loss, n_outputs, loss_constants.size());
+  }
 };
 
 }  // namespace dcn

@@ -13,12 +13,8 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
-from dcnfast.network.losses import (
-    ClassificationLoss,
-    ClassificationLossName,
-    RegressionLoss,
-    RegressionLossName,
-)
+from dcnfast.network.loss import ClassificationLoss, RegressionLoss
+from dcnfast.network.losses import ClassificationLossName, RegressionLossName
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
@@ -268,7 +264,9 @@ def _texts(estimator: str) -> dict[str, str]:
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
-        + " Also as an object of :mod:`dcnfast.losses`.",
+        + " An object of :mod:`dcnfast.losses`, as ``losses."
+        + ("Focal(gamma=1)" if losses[0].classifies else "Quantile([.1, .5, .9])")
+        + "``, has options of its own. See docs/losses.md.",
         "schedule": _listed(SCHEDULES),
         "planned": _listed(DROPOUT_SCHEDULES),
         "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dcnfast import _core
 from dcnfast.network.branches import topology
 from dcnfast.network.crosses import CROSSES, CrossName
-from dcnfast.network.losses import LossName
+from dcnfast.network.losses import Loss, LossName, loss_of
 from dcnfast.network.memory import check_memory
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 
@@ -83,6 +83,8 @@ class NetworkConfig:
         Widths of the deep part; () leaves it out.
     activation, structure, loss : str
         See :class:`dcnfast.DCNRegressor`.
+    loss_constants : tuple of float
+        Of the loss: its options as numbers, see :meth:`dcnfast.losses.Loss.constants`.
     dropout, cross_dropout : float
         Share of hidden units, and of the numbers of xL, left out in training.
     parametric_activation : bool
@@ -143,6 +145,7 @@ class NetworkConfig:
     layer_norm: bool = False
     n_outputs: int = 1
     loss: LossName = "squared_error"
+    loss_constants: tuple[float, ...] = ()
     label_smoothing: float = 0.0
     alpha_embedding: float = 0.0
     alpha_cross: float = 0.0
@@ -190,6 +193,11 @@ class NetworkConfig:
         """Whether rows of tables that a batch does not name take its step as well."""
         penalized = self.embedding_penalty == "table" and self.alpha_embedding > 0
         return penalized or self.sparse_adam == "exact"
+
+    @property
+    def loss_kind(self) -> Loss:
+        """The loss with its options."""
+        return loss_of(self.loss, self.loss_constants)
 
     @property
     def numeric_kind(self) -> type[NumericEmbedding]:

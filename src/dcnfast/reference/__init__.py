@@ -2,6 +2,7 @@
 
 from dcnfast.reference.crosses import *  # noqa: F403
 from dcnfast.reference.kernels import *  # noqa: F403  all of them, by their own names
-from dcnfast.reference.kernels import LOSSES as LOSSES
+from dcnfast.reference.losses import *  # noqa: F403
+from dcnfast.reference.losses import LOSSES as LOSSES
 from dcnfast.reference.optimizers import *  # noqa: F403
 from dcnfast.reference.optimizers import OPTIMIZERS as OPTIMIZERS

@@ -221,7 +221,7 @@ class ReferenceNetwork:
             own = self.inputs.of_member(p, e)
             state = self._member(own, x * r, e, (ids, dense), seed, step)
             loss, dlogits = training_loss(
-                c.loss, state["logits"], target, weight, c.label_smoothing
+                c.loss_kind, state["logits"], target, weight, c.label_smoothing
             )
             total += loss / E
             dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
@@ -367,4 +367,6 @@ class ReferenceNetwork:
         """Return logits (B,C), of the averages if there are any."""
         p = state.averages if self.config.ema_decay else state.parameters
         logits = np.asarray(self.forward(p, ids, dense)["logits"])
-        return logits if self.config.n_members == 1 else combine_members(logits, self.config.loss)
+        return (
+            logits if self.config.n_members == 1 else combine_members(logits, self.config.loss_kind)
+        )
