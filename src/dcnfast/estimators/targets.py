@@ -14,6 +14,7 @@ from sklearn.utils import compute_class_weight
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.network.losses import LOSSES, Loss
+from dcnfast.serving.answers import Answer
 
 Array = npt.NDArray[Any]
 
@@ -106,6 +107,14 @@ class NumericTarget:
         y = self._clipped(self._inverse(row[None]))[0]
         return float(y[0]) if self.one_column else y
 
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        scaled = None
+        if (z := self.scaler) is not None:
+            scaled = np.where(z.constant, 0.0, z.scale), z.mean, z.factor
+        bounds = self.bounds if self.clips else None
+        return Answer(self.loss, self.n_outputs, scaled=scaled, bounds=bounds)
+
     def _clipped(self, y: Array) -> Array:
         return np.clip(y, *self.bounds) if self.clips and self.bounds is not None else y
 
@@ -189,6 +198,10 @@ class ClassTarget:
         if decision.ndim == 1:
             decision = np.column_stack([np.zeros_like(decision), decision])
         return np.asarray(decision - np.logaddexp.reduce(decision, axis=1, keepdims=True))
+
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        return Answer(self.loss, self.n_outputs, labels=tuple(self.classes.tolist()))
 
     def answers_of_members(self, logits: Array) -> Array:
         """Return the probabilities that the logits (N, E, C) of each member say."""
