@@ -40,8 +40,8 @@ static clock_time clock_of(int64_t seconds) {
   return t;
 }"""
 
-FIND_KEY = """\
-static size_t find_key(const int64_t *keys, size_t n, int64_t key) {
+KEY_AT = """\
+static size_t key_at(const int64_t *keys, size_t n, int64_t key) {
   size_t first = 0, left = n;
   while (left > 0) {
     const size_t half = left / 2;
@@ -122,7 +122,7 @@ def _given(inputs: Sequence[Input], columns: Columns) -> tuple[list[tuple[str, s
 def _write_statistics(source: Source, found: Statistics) -> None:
     """Write the means of the target and the counts by category, and what finds them."""
     width = found._table.shape[1]
-    source.use(FIND_KEY)
+    source.use(KEY_AT)
     n = len(found._keys)
     source.integers("statistics_keys", found._keys.tolist())
     source.numbers("statistics_table", found._table.astype(np.float64))
@@ -135,7 +135,7 @@ static void statistics(const int32_t *ids, double *out) {{
   for (size_t g = 0; g < {len(found.groups)}; ++g, out += {width}) {{
     const int64_t key = ids[statistics_first[g]] * statistics_times[g] +
                         ids[statistics_second[g]] * statistics_is_pair[g] + statistics_start[g];
-    const size_t at = find_key(statistics_keys, {n}, key);
+    const size_t at = key_at(statistics_keys, {n}, key);
     memcpy(out, statistics_table + at * {width}, {width} * sizeof *out);
   }}
 }}"""

@@ -20,8 +20,8 @@ delete do double dynamic_cast else enum explicit export extern false float for f
 int int32_t int64_t long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
 protected public register reinterpret_cast requires restrict return short signed sizeof static
 static_assert static_cast struct switch template this thread_local throw true try typedef typeid
-typename uint64_t union unsigned using virtual void volatile wchar_t while xor xor_eq linux unix NULL
-NAN INFINITY EOF INT64_MIN INT64_MAX errno
+typename uint64_t union unsigned using virtual void volatile wchar_t while xor xor_eq linux unix
+NULL NAN INFINITY EOF INT64_MIN INT64_MAX errno
 """
 KEYWORDS = frozenset(_WORDS.split())
 WIDTH = 96  # of lines
