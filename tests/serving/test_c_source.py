@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNClassifier, DCNRegressor
-from dcnfast.serving import c_source
-from dcnfast.serving.c_source import answer, cross, embed, model, products
+from dcnfast.network.config import NetworkConfig
+from dcnfast.serving.c_source import answer, cross, embed, model, products, tables
 from tests.serving import compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -318,8 +319,8 @@ def test_a_kind_that_is_not_written_is_named(
     where, kinds, kind, name, fitted, tmp_path, monkeypatch
 ):
     monkeypatch.delitem(getattr(where, kinds), kind)
-    for tables in ("inline", "file"):
-        refuse(fitted(name), tmp_path, TypeError, f"'{kind}'.* not written as C", tables=tables)
+    for place in ("inline", "file"):
+        refuse(fitted(name), tmp_path, TypeError, f"'{kind}'.* not written as C", tables=place)
 
 
 def test_an_option_that_is_not_written_is_named(fitted, tmp_path, monkeypatch):
@@ -329,7 +330,8 @@ def test_an_option_that_is_not_written_is_named(fitted, tmp_path, monkeypatch):
 
 def test_every_option_of_a_network_is_written_or_of_training():
     known = model.WRITTEN | model.OF_TRAINING
-    assert known <= {field.name for field in c_source.model.fields(model.NetworkConfig)}
+    assert known <= {field.name for field in fields(NetworkConfig)}
+    assert not model.WRITTEN & model.OF_TRAINING
 
 
 def test_a_category_that_c_cannot_hold_names_its_column(tmp_path):
@@ -357,7 +359,7 @@ def test_tables_of_a_model_without_any(tmp_path):
 
 
 def test_large_tables_and_networks_are_refused(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(c_source.tables, "MOST_INLINE", 10)
+    monkeypatch.setattr(tables, "MOST_INLINE", 10)
     refuse(fitted("plain"), tmp_path, ValueError, 'want at most 10 in a source; tables="file"')
     monkeypatch.setattr(model, "MOST_STACK", 100)
     refuse(fitted("plain"), tmp_path, ValueError, "bytes of the stack, want at most 100")

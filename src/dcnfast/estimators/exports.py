@@ -13,8 +13,9 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitting import Columns
 from dcnfast.estimators.published import reads_one_fit
 from dcnfast.network.model import Model
-from dcnfast.serving.c_source import TablesFile, c_source
 from dcnfast.serving.c_source.literals import identifier
+from dcnfast.serving.c_source.model import c_source
+from dcnfast.serving.c_source.tables import TablesFile
 from dcnfast.serving.whole_file import replace_file
 
 FilePath = str | os.PathLike[str]
