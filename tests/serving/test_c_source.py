@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.network.config import NetworkConfig
-from dcnfast.serving.c_source import answer, cross, embed, model, products, tables
+from dcnfast.serving.c_source import answer, cross, embed, model, products, stored, tables
 from tests.serving import compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -159,7 +159,22 @@ def test_values_that_are_refused(table, tmp_path):
     assert refused == [0, 1, 1, 4, 0]
 
 
-NAMES = ["class", "a b", "a-b", "東京", "*/ x", "what??/", "1st", "int", "", "x\ny", 'a"b', "row"]
+NAMES = [
+    "class",
+    "a b",
+    "a-b",
+    "東京",
+    "*/ x",
+    "what??/",
+    "1st",
+    "int",
+    "",
+    "x\ny",
+    'a"b',
+    "row",
+    "FLT_MAX",
+    "st_mtime",
+]
 
 
 @compiles
@@ -172,7 +187,7 @@ def test_names_of_columns_and_labels(name, tmp_path):
     named = fit(
         X, y, DCNClassifier, categorical_features=["category"], numeric_embedding="periodic"
     )
-    check(named, X, tmp_path, name=name)
+    check(named, X, tmp_path, name=name, tables="file")
     header = (tmp_path / "model.h").read_text()
     assert header.count("double") == len(NAMES) + 1
     assert f"{name.upper()}_OUTPUTS = 3" in header
@@ -252,6 +267,36 @@ def test_nothing_of_its_own_ends_as_public_names_do(model, tmp_path):
 @pytest.mark.parametrize("name", ["defaults", "statistics", "two targets", "bools", "optimizer"])
 def test_tables_in_a_file(name, fitted, rows, tmp_path):
     check(fitted(name), rows.iloc[:60], tmp_path, tables="file")
+
+
+@compiles
+@pytest.mark.parametrize("options", [{}, {"min_frequency": 2}])
+def test_large_vocabularies_stay_in_the_file(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "FEW", 20)
+    rng, n = np.random.default_rng(1), 3000
+    letters = np.array(list("aé東𝄞-"))
+    words = ["".join(rng.choice(letters, rng.integers(0, 6))) for _ in range(700)]
+    X = pd.DataFrame(
+        {
+            "word": rng.choice([*words, *(f"({i}, {i + 1}]" for i in range(50))], n),
+            "wide": rng.integers(-(2**62), 2**62, 800)[rng.integers(0, 800, n)],
+            "narrow": rng.integers(-120, 120, n),
+            "small": rng.integers(0, 40_000, n),
+            "huge": rng.integers(2**63, 2**64, 500, dtype=np.uint64)[rng.integers(0, 500, n)],
+            "number": rng.normal(size=n),
+        }
+    )
+    names = ["word", "wide", "narrow", "small", "huge"]
+    large = fit(X, X["number"], categorical_features=names, batch_size=500, **options)
+    seen = X.iloc[:400].copy()
+    seen.loc[::7, "word"] = ["zz", "", "(0.0, 1.0]", "aaaaaaa", "𝄞𝄞𝄞𝄞𝄞𝄞"] * 11 + ["é", None, "-"]
+    seen.loc[::5, "wide"] += 1
+    seen.loc[::5, "small"] += 1
+    seen.loc[::5, "huge"] += np.uint64(1)
+    seen["narrow"] = seen["narrow"].astype(object).where(np.arange(400) % 9 > 0, None)
+    check(large, seen, tmp_path, tables="file")
+    text = (tmp_path / "model.c").read_text()
+    assert text.count("static const stored_") == (8 if options else 5)
 
 
 OPENING = """\
@@ -360,6 +405,8 @@ def test_tables_of_a_model_without_any(tmp_path):
 
 def test_large_tables_and_networks_are_refused(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MOST_INLINE", 10)
-    refuse(fitted("plain"), tmp_path, ValueError, 'want at most 10 in a source; tables="file"')
+    refuse(fitted("plain"), tmp_path, ValueError, 'source, want at most 10; tables="file" leaves')
+    refuse(fitted("plain"), tmp_path, ValueError, "want at most 10$", tables="file")
+    monkeypatch.undo()
     monkeypatch.setattr(model, "MOST_STACK", 100)
     refuse(fitted("plain"), tmp_path, ValueError, "bytes of the stack, want at most 100")

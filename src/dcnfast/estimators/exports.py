@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,14 @@ class Exports:
             header_name=header.name,
         )  # fmt: skip
         if tables == "file":
-            write(file=TablesFile("", b"", 0, 0))  # raises before it writes
             saved = body.with_name(f"{_stem(body)}.dcn")
-            self.save(saved)
-            text = write(file=TablesFile.of(saved))
+            beside = body.with_name(f".dcnfast-{secrets.token_hex(8)}.tmp")
+            try:
+                self.save(beside)
+                text = write(file=TablesFile.of(beside, saved.name))
+                beside.replace(saved)
+            finally:
+                beside.unlink(missing_ok=True)
         else:
             text = write()
         replace_file(header, [text.header.encode()])

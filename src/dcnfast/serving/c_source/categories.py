@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from dcnfast.encode.vocabulary import FIRST, MISSING, UNKNOWN, Buckets, Vocabulary
 from dcnfast.serving.c_source.row import Given, with_prefix
 from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.stored import write_stored
+from dcnfast.serving.c_source.tables import TablesFile
 
 COMMON = f"""\
 /* Row 0 of a field's table is for what training has not seen. */
@@ -184,7 +187,9 @@ static int32_t value_bucket(uint64_t n, int takes_texts, int takes_numbers,
 KINDS_OF_VALUE = ("text", "integer", "natural", "real")
 
 
-def write_finder(source: Source, field: int, column: Vocabulary | Buckets, of: Given) -> str:
+def write_finder(
+    source: Source, field: int, column: Vocabulary | Buckets, of: Given, file: TablesFile | None
+) -> str:
     """Write what finds the row of a field; return the expression of it.
 
     Of values that may be of a wrong type it is -1 then.
@@ -196,17 +201,24 @@ def write_finder(source: Source, field: int, column: Vocabulary | Buckets, of: G
         Its number.
     column : Vocabulary or Buckets
     of : Given
+    file : TablesFile or None
+        Where large vocabularies are.
     """
     source.use(COMMON)
     if isinstance(column, Buckets):
         return _bucket(source, column, of)
-    pairs = _sorted(column, of.kind)
+    finders, stored = write_stored(source, field, column, of.kind, file)
+    pairs = _sorted(column, of.kind, stored)
     for kind, found in pairs.items():
         _write_keys(source, field, kind, found)
     if of.kind != "value":
         name, keys = f"{of.kind}s_{field}", _keys_of(field, of.kind, _rows(pairs[of.kind]))
         source.write(f"static const {of.kind}s {name} = {keys};")
-        return found_or_missing(of, f"{of.kind}_at(&{name}, {of.value})")
+        finder = f"{of.kind}_at(&{name}, "
+        if not finders:
+            return found_or_missing(of, f"{finder}{of.value})")
+        _write_chain(source, field, of.kind, [*finders, f"{finder}key)"])
+        return found_or_missing(of, f"look_up_{field}({of.value})")
     source.use(with_prefix(SIMPLIFIED, source.name), with_prefix(VALUE_AT, source.name))
     parts = ", ".join(_keys_of(field, kind, _rows(pairs[kind])) for kind in KINDS_OF_VALUE)
     name = f"values_{field}"
@@ -239,11 +251,22 @@ def _takes(column: Vocabulary | Buckets) -> str:
     )
 
 
-def _sorted(column: Vocabulary, kind: str) -> dict[str, list[tuple[Any, int]]]:
-    """Return keys and rows of each kind, in order."""
+def _write_chain(source: Source, field: int, kind: str, finders: list[str]) -> None:
+    """Write ``look_up_<field>(key)``: the row that the first of the finders knows."""
+    key = {"text": "const char *key", "integer": "int64_t key", "natural": "uint64_t key"}[kind]
+    first, *others = finders
+    lines = [f"  int32_t row = {first};", *(f"  if (row == UNKNOWN) row = {f};" for f in others)]
+    body = "\n".join(lines)
+    source.write(f"static int32_t look_up_{field}({key}) {{\n{body}\n  return row;\n}}")
+
+
+def _sorted(column: Vocabulary, kind: str, stored: Set[Any]) -> dict[str, list[tuple[Any, int]]]:
+    """Return keys and rows of each kind, in order, but for those that are stored elsewhere."""
     kinds = KINDS_OF_VALUE if kind == "value" else (kind,)
     found: dict[str, list[tuple[Any, int]]] = {each: [] for each in kinds}
     for value, row in column.rows_by_value.items():
+        if value in stored:
+            continue
         own = _kind_of_value(value) if kind == "value" else kind
         found[own].append((float(value) if own == "real" else value, row))
     for own, pairs in found.items():

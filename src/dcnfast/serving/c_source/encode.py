@@ -14,6 +14,7 @@ from dcnfast.serving.c_source.categories import write_finder
 from dcnfast.serving.c_source.numbers import write_scales
 from dcnfast.serving.c_source.row import Columns, Given, Input
 from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.tables import TablesFile
 from dcnfast.table.dates import DAY_NUMBER
 
 CLOCK = """\
@@ -57,7 +58,12 @@ static size_t key_at(const int64_t *keys, size_t n, int64_t key) {
 
 
 def write_encoder(
-    source: Source, encoder: TableEncoder, inputs: Sequence[Input], columns: Columns, dtype: str
+    source: Source,
+    encoder: TableEncoder,
+    inputs: Sequence[Input],
+    columns: Columns,
+    dtype: str,
+    file: TablesFile | None,
 ) -> None:
     """Write ``encode(row, ids, dense)``, which returns 0 or the column that it refuses."""
     names, mask, dates = columns
@@ -70,7 +76,7 @@ def write_encoder(
         source.use(CLOCK)
     place = {of.given: number for number, of in enumerate(inputs, 1)}
     for field, (of, column) in enumerate(zip(categories, encoder.columns, strict=True)):
-        found = write_finder(source, field, column, of)
+        found = write_finder(source, field, column, of, file)
         lines.append(f"  ids[{field}] = {found};")
         if of.kind == "value":
             lines.append(f"  if (ids[{field}] < 0) return {place[of]};")

@@ -24,6 +24,11 @@ typename uint64_t union unsigned using virtual void volatile wchar_t while xor x
 NULL NAN INFINITY EOF INT64_MIN INT64_MAX errno
 """
 KEYWORDS = frozenset(_WORDS.split())
+# macros of the headers that a source includes
+MACROS = re.compile(
+    r"(FLT|DBL|LDBL|U?INT\w*|SIZE|PTRDIFF|WCHAR|HUGE|FP|MATH|M|MAP|PROT|O|S)_[A-Z]\w*"
+    r"|st_[acm]time"
+)
 WIDTH = 96  # of lines
 INT64 = (-(2**63), 2**63 - 1)
 
@@ -46,7 +51,7 @@ def identifier(text: str, taken: set[str], *, also: Sequence[str] = ()) -> str:
     """
     base = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "x"
     base = base if base[0].isalpha() else f"x{base}"
-    base = f"{base}_" if base in KEYWORDS else base
+    base = f"{base}_" if base in KEYWORDS or MACROS.fullmatch(base) else base
     name, number = base, 1
     while any(name + end in taken for end in ("", *also)):
         number += 1

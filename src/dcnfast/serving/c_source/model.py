@@ -16,7 +16,14 @@ from dcnfast.serving.c_source.deep import stack_of, write_network
 from dcnfast.serving.c_source.encode import write_encoder
 from dcnfast.serving.c_source.row import VALUE, Columns, Input, inputs_of, struct_of, with_prefix
 from dcnfast.serving.c_source.source import Source
-from dcnfast.serving.c_source.tables import DECLARATIONS, INCLUDES, TablesFile, write_tables
+from dcnfast.serving.c_source.tables import (
+    DECLARATIONS,
+    INCLUDES,
+    MAPPED,
+    TablesFile,
+    check_size,
+    write_tables,
+)
 
 MOST_STACK = 2**20  # bytes
 
@@ -80,11 +87,14 @@ def c_source(
     _check(config, name)
     if file is not None and not tables_of(model):
         raise ValueError('to_c: tables is "file" and the model has no tables, want "inline"')
+    check_size(model, file)
     inputs = inputs_of(encoder, columns)
     source = Source(name, config.dtype)
     source.write(_beginning(config, header_name, file))
+    if file is not None:
+        source.write(MAPPED)
     parameters = model.averages
-    write_encoder(source, encoder, inputs, columns, config.dtype)
+    write_encoder(source, encoder, inputs, columns, config.dtype, file)
     write_tables(source, model, parameters, file)
     write_network(source, config, parameters)
     write_answer(source, config, answer)

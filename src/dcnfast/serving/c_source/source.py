@@ -22,10 +22,16 @@ class Source:
         What names that others see begin with.
     dtype : {"float32", "float64"}
         Of the weights.
+
+    Attributes
+    ----------
+    at_open : list of str
+        Statements that run when the file of the tables is opened.
     """
 
     def __init__(self, name: str, dtype: str) -> None:
         self.name, self.dtype = name, np.dtype(dtype)
+        self.at_open: list[str] = []
         self._parts: list[str] = []
         self._used: set[str] = set()
 
