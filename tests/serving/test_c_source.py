@@ -12,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.network.config import NetworkConfig
-from dcnfast.serving.c_source import answer, cross, embed, model, products, stored, tables
+from dcnfast.serving.c_source import answer, cross, embed, encode, model, products, stored, tables
+from dcnfast.target_statistics import TargetStatistics
 from tests.serving import compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -81,7 +82,7 @@ def fit(table, y=None, kind=DCNRegressor, **options):
 
 @compiles
 def test_dates(table, tmp_path):
-    dated = fit(table, datetime_features=True, target_statistics="auto")
+    dated = fit(table, datetime_features=True, target_statistics=TargetStatistics(min_categories=2))
     check(dated, table, tmp_path)
     header = (tmp_path / "model.h").read_text()
     assert "as the clock of Europe/Rome shows it" in header
@@ -273,6 +274,7 @@ def test_tables_in_a_file(name, fitted, rows, tmp_path):
 @pytest.mark.parametrize("options", [{}, {"min_frequency": 2}])
 def test_large_vocabularies_stay_in_the_file(options, tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "FEW", 20)
+    monkeypatch.setattr(encode, "FEW", 20)
     rng, n = np.random.default_rng(1), 3000
     letters = np.array(list("aé東𝄞-"))
     words = ["".join(rng.choice(letters, rng.integers(0, 6))) for _ in range(700)]
@@ -287,7 +289,10 @@ def test_large_vocabularies_stay_in_the_file(options, tmp_path, monkeypatch):
         }
     )
     names = ["word", "wide", "narrow", "small", "huge"]
-    large = fit(X, X["number"], categorical_features=names, batch_size=500, **options)
+    large = fit(
+        X, X["number"], categorical_features=names, batch_size=500,
+        target_statistics=TargetStatistics(min_categories=2), **options,
+    )  # fmt: skip
     seen = X.iloc[:400].copy()
     seen.loc[::7, "word"] = ["zz", "", "(0.0, 1.0]", "aaaaaaa", "𝄞𝄞𝄞𝄞𝄞𝄞"] * 11 + ["é", None, "-"]
     seen.loc[::5, "wide"] += 1
@@ -297,6 +302,8 @@ def test_large_vocabularies_stay_in_the_file(options, tmp_path, monkeypatch):
     check(large, seen, tmp_path, tables="file")
     text = (tmp_path / "model.c").read_text()
     assert text.count("static const stored_") == (8 if options else 5)
+    assert "static void statistics(" in text
+    assert "statistics_keys" not in text
 
 
 OPENING = """\
@@ -334,6 +341,23 @@ def test_a_file_that_is_not_the_model_s_is_refused(fitted, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     done = subprocess.run([tmp_path / "a.out"], capture_output=True, text=True, check=True)
     assert list(map(int, done.stdout.split())) == [-1, -2, -3, -3, -3, -1, 0, 0, 0, -1]
+
+
+@compiles
+def test_a_damaged_file_does_no_harm(fitted, rows, tmp_path, monkeypatch):
+    """Its beginning is that of the model: what lies behind is not compared with the digests."""
+    monkeypatch.setattr(stored, "FEW", 2)
+    monkeypatch.setattr(encode, "FEW", 2)
+    X = rows.iloc[:30]
+    damaged = fitted("statistics")
+    compiled.run(tmp_path, damaged, X.to_dict("records"), tables="file")
+    raw, rng = (tmp_path / "model.dcn").read_bytes(), np.random.default_rng(0)
+    data = 8 + int.from_bytes(raw[:8], "little")
+    for fill in range(4):
+        noise = rng.bytes(len(raw) - data) if fill else bytes(len(raw) - data)
+        (tmp_path / "model.dcn").write_bytes(raw[:data] + noise)
+        done = subprocess.run([tmp_path / "a.out"], capture_output=True, text=True, check=True)
+        assert len(done.stdout.splitlines()) == len(X)
 
 
 def test_the_file_is_what_save_writes(fitted, tmp_path):

@@ -87,7 +87,7 @@ def c_source(
     _check(config, name)
     if file is not None and not tables_of(model):
         raise ValueError('to_c: tables is "file" and the model has no tables, want "inline"')
-    check_size(model, file)
+    check_size(encoder, model, file)
     inputs = inputs_of(encoder, columns)
     source = Source(name, config.dtype)
     source.write(_beginning(config, header_name, file))

@@ -62,6 +62,11 @@ class Source:
         self._array("double", name, literals.reals(np.asarray(values, np.float64)))
         return name
 
+    def floats(self, name: str, values: Array) -> str:
+        """Write floats; return their name."""
+        self._array("float", name, literals.reals(np.asarray(values, np.float32)))
+        return name
+
     def integers(self, name: str, values: Sequence[int], kind: str = "int64_t") -> str:
         """Write integers; return their name."""
         self._array(kind, name, [literals.integer(int(value)) for value in values])

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.vocabulary import Vocabulary
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of
 from dcnfast.serving.c_source import literals
@@ -97,6 +99,10 @@ class Stored:
     at: int
     size: int
 
+    def pointer(self, kind: str) -> str:
+        """Return the expression of a pointer to it, which lies as its type must."""
+        return f"(const {kind} *)(const void *)(mapped + {self.at})"
+
 
 @dataclass(frozen=True)
 class TablesFile:
@@ -143,14 +149,19 @@ class TablesFile:
         return cls(name, beginning, data, file.stat().st_size, found)
 
 
-def check_size(model: Model, file: TablesFile | None) -> None:
+def check_size(encoder: TableEncoder, model: Model, file: TablesFile | None) -> None:
     """Raise ValueError if a source would be too large to compile."""
-    in_tables = sum(model.averages[name].size for name in tables_of(model))
-    n = model.n_parameters - (in_tables if file is not None else 0)
+    n = model.n_parameters
+    if file is not None:
+        n -= sum(model.averages[name].size for name in tables_of(model))
+    else:
+        n += sum(len(c.rows_by_value) for c in encoder.columns if isinstance(c, Vocabulary))
+        n += 0 if encoder.statistics is None else len(encoder.statistics._keys)
     if n > MOST_INLINE:
         hint = '; tables="file" leaves the tables in a model file' if file is None else ""
         raise ValueError(
-            f"to_c: {n} numbers would be in the source, want at most {MOST_INLINE}{hint}"
+            f"to_c: {n} numbers and categories would be in the source, want at most {MOST_INLINE}"
+            f"{hint}"
         )
 
 
