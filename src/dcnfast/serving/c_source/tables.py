@@ -21,7 +21,7 @@ from dcnfast.serving.c_source.row import with_prefix
 from dcnfast.serving.c_source.source import Source
 from dcnfast.serving.model_file import DTYPES, START, FilePath
 
-MOST_INLINE = 2**24  # numbers in a source
+MOST_INLINE = 2**22  # numbers in a source; a compiler takes a gigabyte for as many
 
 INCLUDES = "#include <fcntl.h>\n#include <sys/mman.h>\n#include <sys/stat.h>\n#include <unistd.h>\n"
 
