@@ -288,6 +288,14 @@ class _Network(Generic[_T]):
     def predict_members(
         self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int
     ) -> npt.NDArray[_T]: ...
+    # the same up to rounding, of rows that agree in the columns of x0 that context (D) names
+    def predict_candidates(
+        self,
+        ids: _Ids,
+        dense: npt.NDArray[_T],
+        context: npt.NDArray[np.bool_],
+        n_threads: int,
+    ) -> npt.NDArray[_T]: ...
     # target (N,C), for softmax (N,1) with class numbers; weight (N) -> weighted mean loss
     def evaluate(
         self,

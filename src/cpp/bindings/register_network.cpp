@@ -80,6 +80,8 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
            py::arg("n_threads"))
       .def("predict_members", &Net::predict_members, py::arg("ids").noconvert(),
            py::arg("dense").noconvert(), py::arg("n_threads"))
+      .def("predict_candidates", &Net::predict_candidates, py::arg("ids").noconvert(),
+           py::arg("dense").noconvert(), py::arg("context").noconvert(), py::arg("n_threads"))
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
       .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));

@@ -88,8 +88,6 @@ template <class T> std::vector<DeepPart<T>> Network<T>::make_branches() const {
 }
 
 template <class T> std::vector<FirstLayer<T>> Network<T>::first_layers() const {
-  // what is shared are products with rows of tables as they are
-  if (members_.multiplies()) return std::vector<FirstLayer<T>>(1 + deep_.size());
   std::vector<FirstLayer<T>> layers{cross_ != nullptr ? cross_->first_layer() : FirstLayer<T>{}};
   for (const DeepPart<T>& branch : deep_) layers.push_back(branch.first_layer());
   return layers;
@@ -291,10 +289,9 @@ void Network<T>::each_forward(const Tiling& cut, std::size_t n_threads, F&& f) c
             [&](const Tile& tile, Workspace<T>& ws) { f(k, ws, tile); });
 }
 
-template <class T>
-Table<T> slice(const Table<T>& table, const NetworkConfig& config, std::size_t first) {
-  return {table.ids + first * config.fields.size(), table.dense + first * config.dense_columns(),
-          table.target == nullptr ? nullptr : table.target + first * config.target_width(),
+template <class T> Table<T> Network<T>::from_row(const Table<T>& table, std::size_t first) const {
+  return {table.ids + first * config_.fields.size(), table.dense + first * config_.dense_columns(),
+          table.target == nullptr ? nullptr : table.target + first * config_.target_width(),
           table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
 }
 
@@ -310,7 +307,7 @@ void Network<T>::predict(T* logits, const Table<T>& table, std::size_t n_threads
   each_forward(tiling(table.size).by_tile(), n_threads,
                [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
                  const std::size_t first = tile.first, n = tile.rows;
-                 forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
+                 forward(k, ws, from_row(table, first), {nullptr, first, n}, {});
                  combine_members(k, ws, n);
                  k.unstack(logits + first * C, ws.answer(), ld<T>(C), n, C);
                });
@@ -322,7 +319,7 @@ void Network<T>::predict_members(T* logits, const Table<T>& table, std::size_t n
   each_forward(tiling(table.size).by_tile(), n_threads,
                [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
                  const std::size_t first = tile.first, n = tile.rows;
-                 forward(k, ws, slice(table, config_, first), {nullptr, first, n}, {});
+                 forward(k, ws, from_row(table, first), {nullptr, first, n}, {});
                  for (std::size_t i = 0; i < E * n; ++i)  // (E,T,C) -> (T,E,C)
                    std::copy_n(ws.logits + i * ld<T>(C), C,
                                logits + ((first + i % n) * E + i / n) * C);
@@ -343,7 +340,7 @@ template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_
   const Tiling cut = tiling(table.size).by_tile();
   std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);
   each_forward(cut, n_threads, [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {
-    const Table<T> part = slice(table, config_, tile.first);
+    const Table<T> part = from_row(table, tile.first);
     forward(k, ws, part, {nullptr, tile.first, tile.rows}, {});
     combine_members(k, ws, tile.rows);
     losses[tile.number] = k.losses[config_.loss].forward(  // of the targets as they are

@@ -110,6 +110,15 @@ template <class T> class Network {
   }
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   std::vector<FirstLayer<T>> first_layers() const;  // of the cross part, of each branch
+  // Whether these multiply rows of the tables as they are, so that equal ids have equal products.
+  bool multiplies_rows() const noexcept { return !members_.multiplies(); }
+  // ids, dense -> x0 (T,D): the first part of forward
+  void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
+             const TileRows& rows) const;
+  // logits of members -> those of the mean of what they predict, the answer of the workspace
+  void combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const;
+  // The table without its first rows.
+  Table<T> from_row(const Table<T>& table, std::size_t first) const;
   void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                const TileRows& rows, const DropoutAt& dropout) const;
   // of smoothed targets, unlike evaluate
@@ -141,13 +150,9 @@ template <class T> class Network {
   std::vector<std::size_t> head_widths() const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
   void connect_head(Workspace<T>& ws) const;
-  void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
-             const TileRows& rows) const;
   void stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                       const TableGradients<T>& tables, const Table<T>& table,
                       const TileRows& rows) const;
-  // logits of members -> those of the mean of what they predict
-  void combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const;
 
   // What is to be packed from these parameters. Allocates the first time, in the constructor.
   void list_packings(const KernelTable<T>& k, const T* parameters);

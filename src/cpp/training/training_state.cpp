@@ -10,10 +10,17 @@
 
 namespace dcn {
 
+// The first layers whose products equal ids share: those with rows of tables as they are.
+template <class T> std::vector<FirstLayer<T>> shared_layers(const Network<T>& network) {
+  std::vector<FirstLayer<T>> layers = network.first_layers();
+  if (!network.multiplies_rows()) layers.assign(layers.size(), {});
+  return layers;
+}
+
 template <class T>
 TrainingState<T>::TrainingState(Network<T>& network)
     : network_(network), tables_(network.embedding(), network.config()),
-      shared_(network.config().width(), network.first_layers()), dense_size_(network.dense_size()),
+      shared_(network.config().width(), shared_layers(network)), dense_size_(network.dense_size()),
       gradients_(network.layout().size()), m_(network.layout().size()),
       v_(network.layout().size()) {
   for (const Tensor& tensor : network_.layout().tensors())

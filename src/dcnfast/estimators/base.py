@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -28,6 +29,7 @@ from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of
 from dcnfast.plain import interned, separate
+from dcnfast.serving.candidates import CandidateScorer
 from dcnfast.serving.model_file import write_model_file
 from dcnfast.serving.row_predictor import RowPredictor
 from dcnfast.table.schema import Table, read_validation_table
@@ -105,7 +107,8 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         write_model_file(path, about, document, arrays, offsets, tables)
 
     def __getstate__(self) -> dict[str, Any]:
-        attributes = vars(self)  # one reference, whatever another thread fits meanwhile
+        # one reference, whatever another thread fits meanwhile; seconds are those of a machine
+        attributes = {name: value for name, value in vars(self).items() if name != "_epochs"}
         if "_model" not in attributes:
             return dict(attributes)
         others = {name: value for name, value in attributes.items() if name not in FITTED}
@@ -128,6 +131,28 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         """Learned parameters by name, as read-only views: those that predict."""
         check_is_fitted(self)
         return self._model.averages
+
+    @property
+    @reads_one_fit
+    def history_(self) -> dict[str, Array]:
+        """What happened in each epoch, as columns of a table: ``pandas.DataFrame(model.history_)``.
+
+        ``epoch``, ``loss``, ``learning_rate`` at its end, ``seconds``, and ``validation_score``
+        where rows were watched. Learning rates and seconds are NaN for epochs before a pickle.
+        """
+        check_is_fitted(self)
+        n = len(self.loss_curve_)
+        known = list(getattr(self, "_epochs", []))
+        of_epochs = np.full((n, 2), np.nan)
+        of_epochs[n - len(known) :] = np.reshape(known, (-1, 2))
+        rates, seconds = of_epochs.T
+        table: dict[str, Array] = {
+            "epoch": np.arange(1, n + 1), "loss": np.array(self.loss_curve_, np.float64),
+            "learning_rate": rates, "seconds": seconds,
+        }  # fmt: skip
+        if self.validation_scores_ is not None:
+            table["validation_score"] = np.array(self.validation_scores_, np.float64)
+        return table
 
     # ---- fit: input
 
@@ -192,7 +217,9 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         """Train, and take over the result; see :class:`dcnfast.estimators.fitting.Task`."""
         history = History(timing=timing)
         if last is not None:
-            history = History(list(self.loss_curve_), list(self.validation_scores_ or []), timing)
+            scores, before = list(self.validation_scores_ or []), self.history_
+            rates, seconds = (before[name].tolist() for name in ("learning_rate", "seconds"))
+            history = History(list(self.loss_curve_), scores, rates, seconds, timing)
         fit_network(self, Task(whole, given, labels, target, last, shown, history))
 
     def _take_result(self, result: Result) -> None:
@@ -227,6 +254,33 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         return RowPredictor(
             self.encoder_, self._model, self._columns, self._target,
             missing_columns=missing_columns,
+        )  # fmt: skip
+
+    @reads_one_fit
+    def candidate_scorer(self, *, context_columns: Sequence[str | int]) -> CandidateScorer:
+        """Prepare to score many candidates for one request, such as items for a user.
+
+        Parameters
+        ----------
+        context_columns : sequence of str or int
+            Columns that all candidates of a request share, by name or by place. The others are the
+            candidates'.
+
+        Returns
+        -------
+        scorer : CandidateScorer
+            ``scorer(context, candidates)`` returns what ``predict`` of a regressor says of each, or
+            the probability of a classifier's second class; ``scorer.top_k`` the best.
+
+        Raises
+        ------
+        ValueError
+            If a column is unknown or named twice, or none is left for the candidates.
+        """
+        check_is_fitted(self)
+        return CandidateScorer(
+            self.encoder_, self._model, self._columns, self._target, context_columns,
+            named=hasattr(self, "feature_names_in_"), n_jobs=self.n_jobs,
         )  # fmt: skip
 
     @reads_one_fit

@@ -93,6 +93,10 @@ class NumericTarget:
         y = self._clipped(self._inverse(logits))
         return np.asarray(y[:, 0] if self.one_column else y)
 
+    def scores(self, logits: Array) -> Array:
+        """Return what candidates are compared by: the answers."""
+        return self.answers(logits)
+
     def answers_of_members(self, logits: Array) -> Array:
         """Return what the logits (N, E, C) of each member say, shape (N, E) or (N, E, C).
 
@@ -202,6 +206,11 @@ class ClassTarget:
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
         return Answer(self.loss, self.n_outputs, labels=tuple(self.classes.tolist()))
+
+    def scores(self, logits: Array) -> Array:
+        """Return what candidates are compared by: the probability of the second of two classes."""
+        p = self.probabilities(self.decision(logits))
+        return p[:, 1] if len(self.classes) == 2 else p
 
     def answers_of_members(self, logits: Array) -> Array:
         """Return the probabilities that the logits (N, E, C) of each member say."""

@@ -131,6 +131,15 @@ class Model:
         """Return logits (N, E, C) of each member of encoded rows."""
         return np.asarray(self.network.predict_members(ids, dense, n_threads))
 
+    def logits_of_candidates(
+        self, context: Array, ids: Array, dense: Array, n_threads: int
+    ) -> Array:
+        """Return logits (N, C) of rows that are the same in columns of x0: context (D), bool.
+
+        They equal those of ``logits`` up to rounding.
+        """
+        return np.asarray(self.network.predict_candidates(ids, dense, context, n_threads))
+
     def table(
         self, ids: Array, dense: Array, target: Array, weight: Array | None
     ) -> _core.TableF32 | _core.TableF64:
