@@ -311,6 +311,18 @@ def test_large_vocabularies_stay_in_the_file(options, tmp_path, monkeypatch):
     assert "statistics_keys" not in text
 
 
+@compiles
+def test_a_large_vocabulary_without_order_is_in_the_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "FEW", 20)
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"id": rng.integers(0, 60, 300), "word": rng.integers(0, 60, 300).astype(str)})
+    shuffled = fit(X, categorical_features=["id", "word"])
+    for column in shuffled.encoder_.columns:
+        column.set_values([*column.values[1:], column.values[0]], column.infrequent)
+    check(shuffled, X.iloc[:100], tmp_path, tables="file")
+    assert "stored_" not in (tmp_path / "model.c").read_text()
+
+
 OPENING = """\
 #include "model.h"
 #include <stdio.h>
@@ -411,6 +423,14 @@ def test_every_option_of_a_network_is_written_or_of_training():
 def test_a_category_that_c_cannot_hold_names_its_column(tmp_path):
     X = pd.DataFrame({"word": ["a", "b\0c"] * 20, "number": np.arange(40.0)})
     refuse(fit(X, categorical_features=["word"]), tmp_path, ValueError, "'word'.*U.0000")
+
+
+def test_rows_of_a_table_that_no_value_leads_to_are_an_error(tmp_path):
+    X = pd.DataFrame({"word": ["a", "b"] * 20, "number": np.arange(40.0)})
+    grown = fit(X, categorical_features=["word"])
+    column = grown.encoder_.columns[0]
+    column.counts = np.append(column.counts, 1)
+    refuse(grown, tmp_path, TypeError, "'word' has 3 rows of categories and 2")
 
 
 def test_arguments(fitted, tmp_path):
