@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.constraints import CONSTRAINTS
+from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
 from dcnfast.estimators.fitting import fit_network
 from dcnfast.estimators.label_targets import Target
@@ -55,7 +56,7 @@ from dcnfast.training.timing import Timing
 Array = npt.NDArray[Any]
 
 
-class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _columns: Columns
