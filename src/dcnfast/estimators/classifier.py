@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
@@ -154,6 +154,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         warm_start: bool = False,
         max_time: float | None = None,
         checkpoints: Checkpoints | None = None,
+        prior_strength: float = 0.0,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,
@@ -164,9 +165,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         task_weights: Sequence[float] | None = None,
     ) -> None:
         self._store(locals())
-        self.task_weights = task_weights
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.task_weights = task_weights
 
     @published_whole
     def fit(
@@ -228,9 +229,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         factors = class_factors(self.class_weight, classes, codes, weight)
         loss_weight = weight * factors[codes]
         self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
-        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
-        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
-        target = class_target(classes, loss)
+        target = class_target(classes, self._classification_loss())
         return target, Part(table, y, codes.reshape(-1, 1), loss_weight, weight), codes, factors
 
     def _read_labels(
@@ -252,6 +251,88 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         assert isinstance(of_labels, MultiLabel)
         target = LabelsTarget(of_labels, n_labels)
         return target, Part(table, y, y, weight, weight), None, None
+
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
+
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers, bins, statistics of categories and
+        the network's shape are those of the first rows. The learning rate is constant, and no rows
+        are held out. See docs/updating.md.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,)
+            Labels, of one class or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that there will be: wanted by the first call where nothing is fitted yet, and
+            the same then if they are given again.
+
+        Returns
+        -------
+        self : DCNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, want a dict or None in partial_fit, which "
+                "does not know how many rows of each class there will be"
+            )
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=False)
+        weight = self._weight_as_given(sample_weight, table)
+        read = self._read_further_labels if y.ndim == 2 else self._read_further_classes
+        target, whole = read(table, y, weight, classes)
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
+        return self
+
+    def _read_further_classes(
+        self, table: Table, y: Array, weight: Array, classes: Any
+    ) -> tuple[ClassTarget, Part]:
+        """Return target and rows of one label a row."""
+        if isinstance(before := getattr(self, "_target", None), LabelsTarget):
+            raise ValueError(f"y has one column, want {before.n_outputs}, as in the first call")
+        _check_partial_fit_first_call(self, classes)
+        check_classification_targets(y)
+        self._refuse_one_class(self.classes_)
+        target = class_target(self.classes_, self._classification_loss())
+        codes = target.codes("y", y, "classes")
+        known = np.arange(len(self.classes_))
+        factors = class_factors(self.class_weight, self.classes_, known, np.ones(len(known)))
+        whole = Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
+        if not whole.loss_weight.any():
+            raise ValueError("y has only classes whose class_weight is 0, want others")
+        return target, whole
+
+    def _read_further_labels(
+        self, table: Table, y: Array, weight: Array, classes: Any
+    ) -> tuple[LabelsTarget, Part]:
+        """Return target and rows of several labels a row, of which each is 0 or 1."""
+        if classes is not None and not np.isin(classes, [0, 1]).all():
+            raise ValueError(f"classes is {classes!r}, want None: several labels are 0 or 1")
+        target, whole, _, _ = self._read_labels(table, y, weight)
+        if (before := getattr(self, "_target", target)).n_outputs != target.n_outputs or not (
+            isinstance(before, LabelsTarget)
+        ):
+            raise ValueError(f"y has {y.shape[1]} columns, want those of the first call")
+        self.classes_ = target.classes
+        return target, whole
+
+    def _classification_loss(self) -> ClassificationLoss:
+        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
+        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
+        return loss
 
     def _refuse_one_class(self, seen: Array) -> None:
         if len(seen) < 2:

@@ -12,6 +12,7 @@ from scipy.special import expit
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.estimators.targets import ClassTarget, NumericTarget, flushed
 from dcnfast.network.losses import MultiLabel
+from dcnfast.serving.answers import Answer
 
 Array = npt.NDArray[Any]
 
@@ -75,6 +76,14 @@ class LabelsTarget:
     def probabilities(self, decision: Array) -> Array:
         """Return the probability of 1 for each label (N, C)."""
         return flushed(np.asarray(expit(decision)))
+
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        return Answer(self.loss.name, self.n_outputs)
+
+    def scores(self, logits: Array) -> Array:
+        """Return what candidates are compared by: the probabilities."""
+        return self.probabilities(self.decision(logits))
 
     def log_probabilities(self, decision: Array) -> Array:
         """Return the logarithm of each probability of 1, finite also where that is 0."""

@@ -14,6 +14,7 @@ from sklearn.utils import compute_class_weight
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.network.loss import ClassificationLoss, RegressionLoss
+from dcnfast.serving.answers import Answer
 
 Array = npt.NDArray[Any]
 
@@ -152,6 +153,14 @@ class NumericTarget:
         shape = () if self.one_column else (self.n_targets,)
         return y.reshape(*rows, *shape, *(() if Q == 1 else (Q,)))
 
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        scaled = None
+        if (z := self.scaler) is not None:
+            scaled = np.where(z.constant, 0.0, z.scale), z.mean, z.factor
+        bounds = self.bounds if self.clips else None
+        return Answer(self.loss.name, self.n_outputs, scaled=scaled, bounds=bounds)
+
     def _clipped(self, y: Array) -> Array:
         if not self.clips or self.bounds is None:
             return y
@@ -197,13 +206,13 @@ class ClassTarget:
     loss: ClassificationLoss
     n_outputs: int
 
-    def codes(self, name: str, y: Array) -> Array:
-        """Return the numbers of the classes; the name of y is for messages."""
+    def codes(self, name: str, y: Array, of: str = "y") -> Array:
+        """Return the numbers of the classes; the name of y, and whose they are, for messages."""
         if y.ndim > 1:
             raise ValueError(f"{name} has {y.shape[1]} columns, want one, as y")
         known = self.classes.tolist()
         if unknown := sorted(set(y.tolist()) - set(known), key=repr):
-            raise ValueError(f"{name} has the labels {unknown!r}, want those of y: {known!r}")
+            raise ValueError(f"{name} has the labels {unknown!r}, want those of {of}: {known!r}")
         return np.searchsorted(self.classes, y)
 
     def judged(self, name: str, y: Array) -> Array:
@@ -250,6 +259,10 @@ class ClassTarget:
         if decision.ndim == 1:
             decision = np.column_stack([np.zeros_like(decision), decision])
         return np.asarray(decision - np.logaddexp.reduce(decision, axis=1, keepdims=True))
+
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        return Answer(self.loss.name, self.n_outputs, labels=tuple(self.classes.tolist()))
 
     def scores(self, logits: Array) -> Array:
         """Return what candidates are compared by: the probability of the second of two classes."""
