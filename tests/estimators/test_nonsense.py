@@ -13,6 +13,7 @@ NONSENSE = {
     "cross": ["x", None, 3, crosses.LowRank, crosses.LowRank(rank=0), optimizers.Adam()],
     "cross_layers": [-1, 1.5, "x", None, 10**30],
     "datetime_features": ["x", "hour", ["hours"], [], 3],
+    "list_features": ["mean", ["city"], {"tags": "mean"}, {"city": "mean"}, {"a": 3}, 3],
     "cross_rank": [0, -1, 1.5, "x", 10**30],
     "diag_scale": [-0.1, np.nan, np.inf, "x", None],
     "cross_bias": ["x", None, 3],

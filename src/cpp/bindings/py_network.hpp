@@ -83,9 +83,11 @@ template <class T> class PyNetwork {
     network_.set_averages(p);
   }
 
-  Array<T> predict(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+  Array<T> predict(const Ids& ids, const Array<T>& dense, std::size_t n_threads,
+                   const ListArrays<T>& arrays) const {
     n_threads = check_threads("predict", n_threads);
-    const Table<T> table = checks_.rows("predict", ids, dense);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.rows("predict", ids, dense, arrays, lists);
     Array<T> logits =
         empty<T>({dense.shape(0), static_cast<py::ssize_t>(network_.config().n_outputs)});
     T* out = logits.mutable_data();
@@ -96,9 +98,11 @@ template <class T> class PyNetwork {
   }
 
   // (N,E,C)
-  Array<T> predict_members(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+  Array<T> predict_members(const Ids& ids, const Array<T>& dense, std::size_t n_threads,
+                           const ListArrays<T>& arrays) const {
     n_threads = check_threads("predict_members", n_threads);
-    const Table<T> table = checks_.rows("predict_members", ids, dense);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.rows("predict_members", ids, dense, arrays, lists);
     const NetworkConfig& config = network_.config();
     Array<T> logits = empty<T>({dense.shape(0), static_cast<py::ssize_t>(config.n_members),
                                 static_cast<py::ssize_t>(config.n_outputs)});
@@ -110,9 +114,11 @@ template <class T> class PyNetwork {
   }
 
   double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
-                  const std::optional<Array<T>>& weight, std::size_t n_threads) const {
+                  const std::optional<Array<T>>& weight, std::size_t n_threads,
+                  const ListArrays<T>& arrays) const {
     n_threads = check_threads("evaluate", n_threads);
-    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight, arrays, lists);
     const GilRelease nogil;
     const Reader reader(access_);
     return network_.evaluate(table, n_threads);

@@ -77,28 +77,31 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("set_parameters", &Net::set_parameters, py::arg("values").noconvert())
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
       .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("n_threads"))
+           py::arg("n_threads"), py::arg("lists").noconvert() = py::tuple())
       .def("predict_members", &Net::predict_members, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("n_threads"))
+           py::arg("dense").noconvert(), py::arg("n_threads"),
+           py::arg("lists").noconvert() = py::tuple())
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
+           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"),
+           py::arg("lists").noconvert() = py::tuple())
       .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
 }
 
 template <class T> void register_table_of(py::module_& m, const char* name) {
   using Rows = PyTable<T>;
   py::class_<Rows> table(m, name);
-  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&,
-           const std::optional<Array<T>>&>(
+  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&, const std::optional<Array<T>>&,
+           const ListArrays<T>&>(
       table,
       [](const py::object& network, const Ids& ids, const Array<T>& dense, const Array<T>& target,
-         const std::optional<Array<T>>& weight) {
+         const std::optional<Array<T>>& weight, const ListArrays<T>& lists) {
         const auto& of =
             held<PyNetwork<T>>("Table", network, "network", "a network of the same type");
-        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight);
+        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight, lists);
       },
       py::arg("network"), py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-      py::arg("target").noconvert(), py::arg("weight").noconvert());
+      py::arg("target").noconvert(), py::arg("weight").noconvert(),
+      py::arg("lists").noconvert() = py::tuple());
   table.def("__len__", &Rows::size)
       .def_property_readonly("ids",
                              [](const py::object& self) { return self.cast<Rows&>().ids(self); })
@@ -215,20 +218,18 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
-NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense,
-                          const std::string& numeric_embedding,
-                          std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
-                          std::size_t numeric_width, std::size_t numeric_frequencies,
-                          std::size_t n_members, bool learned_scale, bool wide,
-                          const std::string& cross, std::size_t cross_layers,
-                          std::size_t cross_rank, double diag_scale, bool cross_bias,
-                          const std::string& preactivation, std::vector<std::size_t> hidden,
-                          const std::string& activation, const std::string& structure,
-                          double dropout, double cross_dropout, bool parametric_activation,
-                          bool layer_norm, std::size_t n_outputs, const std::string& loss,
-                          double label_smoothing, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, const std::string& embedding_penalty, double ema_decay,
-                          const std::string& sparse_adam, const std::string& deterministic) {
+NetworkConfig make_config(
+    const std::vector<FieldTuple>& fields, const std::vector<std::string>& poolings,
+    std::size_t n_dense, const std::string& numeric_embedding,
+    std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
+    std::size_t numeric_width, std::size_t numeric_frequencies, std::size_t n_members,
+    bool learned_scale, bool wide, const std::string& cross, std::size_t cross_layers,
+    std::size_t cross_rank, double diag_scale, bool cross_bias, const std::string& preactivation,
+    std::vector<std::size_t> hidden, const std::string& activation, const std::string& structure,
+    double dropout, double cross_dropout, bool parametric_activation, bool layer_norm,
+    std::size_t n_outputs, const std::string& loss, double label_smoothing, double alpha_embedding,
+    double alpha_cross, double alpha_deep, const std::string& embedding_penalty, double ema_decay,
+    const std::string& sparse_adam, const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -244,6 +245,12 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
       throw py::value_error("the fields have more than " + std::to_string(kMostRows) +
                             " rows together, want less than 2^32");
   }
+  if (poolings.size() > fields.size())
+    throw py::value_error("poolings are " + std::to_string(poolings.size()) + ", want at most " +
+                          std::to_string(fields.size()) + ", as many as fields");
+  for (const std::string& pooling : poolings)
+    c.poolings.push_back(
+        choice<Pooling>("poolings", pooling, {{"sum", Pooling::sum}, {"max", Pooling::max}}));
   c.n_dense = n_dense;
   c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
@@ -295,16 +302,17 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       [make](Arguments... arguments) {
         return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
       },
-      py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("numeric_embedding"),
-      py::arg("numeric_bins"), py::arg("numeric_scales"), py::arg("numeric_width"),
-      py::arg("numeric_frequencies"), py::arg("n_members"), py::arg("learned_scale"),
-      py::arg("wide"), py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"),
-      py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
-      py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
-      py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
-      py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
-      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("embedding_penalty"),
-      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
+      py::kw_only(), py::arg("fields"), py::arg("poolings") = std::vector<std::string>{},
+      py::arg("n_dense"), py::arg("numeric_embedding"), py::arg("numeric_bins"),
+      py::arg("numeric_scales"), py::arg("numeric_width"), py::arg("numeric_frequencies"),
+      py::arg("n_members"), py::arg("learned_scale"), py::arg("wide"), py::arg("cross"),
+      py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
+      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
+      py::arg("dropout"), py::arg("cross_dropout"), py::arg("parametric_activation"),
+      py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("label_smoothing"),
+      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("deterministic"));
 }
 
 }  // namespace

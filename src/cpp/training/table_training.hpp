@@ -31,8 +31,10 @@ template <class T> class TableTraining {
   // ---- what a batch of n rows leaves for backward
   void reserve(std::size_t n);
   // Sorts the batch's ids into one run a table row, and makes room for all that follows below.
-  void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
-             std::size_t n_threads);
+  void touch(const std::int32_t* ids, const ListColumns<T>& lists, const std::int64_t* rows,
+             std::size_t n, std::size_t n_threads);
+  // Notes which items of lists have the greatest numbers, where these are pooled; before update.
+  void find_max_items(const KernelTable<T>& k, std::size_t n_threads) noexcept;
   std::vector<BatchField<T>> batch_fields() const;
   T* dx(std::size_t row) noexcept { return dx_.data() + row * width_; }        // (B, width())
   T* dlogits(std::size_t row) noexcept { return dlogits_.data() + row * C_; }  // (B,C)
@@ -66,12 +68,18 @@ template <class T> class TableTraining {
     const EmbeddingTable<T>* of;
     std::vector<std::uint32_t> last;  // (V) the step each row is at, where anybody asks
     TouchedRows touched;
+    std::size_t n_single;                               // of its fields; those of lists follow
+    std::vector<std::vector<std::uint32_t>> max_items;  // (B,K) of each of these, if pooled by max
   };
   struct Chunk {
-    std::size_t table, first;  // number of the table, touched row
+    std::size_t table, first, count;  // number of the table, touched rows
+    std::size_t list;                 // of the table, kNone for fields of one value
   };
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  void list_chunks_of(std::size_t table, std::size_t first, std::size_t last, std::size_t list);
+  BatchLists<T> lists_of_batch(std::size_t i) const noexcept;
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
-                     const Table& table, std::size_t first, std::size_t count);
+                     const Table& table, const Chunk& chunk);
   // Brings rows (count), or null for those from `first` on, to history.now; returns their squares.
   double bring(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
                Table& table, const std::uint32_t* rows, std::size_t first,
@@ -80,7 +88,11 @@ template <class T> class TableTraining {
   // f(table, first touched row, how many, slot, task)
   template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
 
-  std::size_t F_, C_, width_;
+  std::size_t F_, C_, width_;  // F: columns of ids
+  std::size_t n_ = 0;          // rows of the batch
+  std::vector<Pooling> poolings_;
+  std::vector<BatchItems> items_;             // one a column of lists
+  std::vector<std::vector<T>> item_weights_;  // empty where all are 1
   bool wide_, penalizes_all_, keeps_history_;
   std::vector<Table> tables_;
   Buffer<T> dx_, dlogits_;

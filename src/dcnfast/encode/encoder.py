@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from dcnfast.encode.bins import Rule as BinRule
 from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.grouped_rows import Targets
+from dcnfast.encode.lists import encode_lists
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
 from dcnfast.encode.target_statistics import Rule, Statistics
 from dcnfast.encode.vocabulary import Buckets, Vocabulary, refuse_other_kinds
@@ -48,7 +50,9 @@ class TableEncoder:
     Attributes
     ----------
     fields : list of Field
-        In the order of the columns.
+        In the order of the columns, those of lists behind the others.
+    poolings : dict of str to str
+        Of the fields that are lists, by name.
     n_dense : int
         Dense columns without bins, indicators of missing numbers included. Two for each column with
         bins follow them.
@@ -62,7 +66,9 @@ class TableEncoder:
         Of the numeric columns.
     """
 
-    statistics: Statistics | None = None  # of a pickle that does not say it
+    # of a pickle that does not say them
+    statistics: Statistics | None = None
+    poolings: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -121,15 +127,16 @@ class TableEncoder:
         own : ndarray or None
             What ``transform`` wants of the rows that are trained on: without their own targets.
         """
-        names = table.categorical_names
+        names = table.field_names
         self.check_parameters(names)
+        self.poolings = {c.name: c.rule.pooling for c in table.list_columns.columns}
         self.scaler = NumericScaler(
             self.numeric_scaling, clips=self.numeric_clip, rule=self.numeric_bins
         )
         self.columns = [self.new_column(name) for name in names]
         fits: list[Callable[[], Any]] = [
             partial(column.fit, factor)
-            for column, factor in zip(self.columns, table.factors, strict=True)
+            for column, factor in zip(self.columns, table.fields, strict=True)
         ]
         if self.target_statistics is None:
             fits.insert(0, partial(self.scaler.fit, table.numbers, weight, targets))
@@ -143,7 +150,7 @@ class TableEncoder:
             own = self._fit_statistics(table, targets, n_jobs)
             self.scaler.fit(_beside(table.numbers, own), weight, targets)
         if self.statistics is not None and targets is not None:
-            numeric += self.statistics.names(names, targets)
+            numeric += self.statistics.names(table.categorical_names, targets)
         plain = [numeric[j] for j in self.scaler.plain]
         plain += [f"missing_{numeric[j]}" for j in self.scaler.indicators]
         self.n_dense = len(plain)
@@ -160,9 +167,10 @@ class TableEncoder:
     ) -> Numbers | None:
         """Return the statistics of the training rows, None if no column has any."""
         self.statistics = None
-        if self.target_statistics is None or targets is None or not self.fields:
+        single = self.fields[: len(table.factors)]  # lists have none
+        if self.target_statistics is None or targets is None or not single:
             return None
-        statistics = Statistics(self.target_statistics, [field.size for field in self.fields])
+        statistics = Statistics(self.target_statistics, [field.size for field in single])
         own = statistics.fit(self._ids(table), targets, n_jobs)
         if not statistics.groups:
             return None
@@ -201,15 +209,15 @@ class TableEncoder:
             Statistics of rows that are trained on, see ``fit_own``; None takes those that
             predictions have, of all training rows.
         """
-        n = len(table)
-        ids = np.empty((n, len(self.fields)), np.int32)
+        n, F = len(table), len(table.factors)
+        ids = np.empty((n, F), np.int32)
         dense = np.empty((n, self.n_dense + 2 * len(self.scaler.bins)), dtype)
-        for column, field, factor in zip(self.columns, self.fields, table.factors, strict=True):
+        for column, field, factor in zip(self.columns, self.fields, table.fields, strict=True):
             refuse_other_kinds(column, factor.values, f"{table.argument}: column {field.name!r}")
         known = self._rows_of_values(table)
 
         def encode(rows: slice) -> None:
-            for j, (of_value, factor) in enumerate(zip(known, table.factors, strict=True)):
+            for j, (of_value, factor) in enumerate(zip(known[:F], table.factors, strict=True)):
                 ids[rows, j] = of_value[factor.codes[rows]]  # -1 is the last, which is missing
             added = own if own is None else own[rows]
             if own is None and self.statistics is not None:
@@ -217,24 +225,30 @@ class TableEncoder:
             dense[rows] = self.scaler.transform(_beside(table.numbers[rows], added), dtype)
 
         each(encode, [slice(i, i + BLOCK) for i in range(0, n, BLOCK)], n, n_jobs)
-        return Encoded(ids, dense)
+        lists = zip(table.lists, known[F:], self.poolings.values(), strict=True)
+        return Encoded(ids, dense, tuple(encode_lists(*of_field, dtype) for of_field in lists))
 
     def _ids(self, table: Table) -> npt.NDArray[np.int32]:
-        """Return the rows of the fields' tables, shape (n, F)."""
-        known = zip(self._rows_of_values(table), table.factors, strict=True)
+        """Return the rows of the tables of fields of one value a row, shape (n, F)."""
+        known = zip(self._rows_of_values(table), table.factors, strict=False)
         return np.stack([rows[factor.codes] for rows, factor in known], axis=1)
 
     def _rows_of_values(self, table: Table) -> list[npt.NDArray[np.int32]]:
         return [
             column.rows(factor.values)
-            for column, factor in zip(self.columns, table.factors, strict=True)
+            for column, factor in zip(self.columns, table.fields, strict=True)
         ]
 
     def count_unknown(self, encoded: Encoded) -> dict[str, int]:
         """Return for each field how many rows have a value that training has not seen."""
+        fields = zip(self.fields, encoded.by_field(), strict=True)
+        unknown = {field.name: field.is_unknown()[ids] for field, ids in fields}
+        for name, items in zip(self.poolings, encoded.lists, strict=True):
+            unknown[name] = np.unique(items.rows()[unknown[name]])
+        F = encoded.ids.shape[1]
         return {
-            field.name: int(field.is_unknown()[ids].sum())
-            for field, ids in zip(self.fields, encoded.ids.T, strict=True)
+            name: int(found.sum()) if place < F else len(found)
+            for place, (name, found) in enumerate(unknown.items())
         }
 
     @property

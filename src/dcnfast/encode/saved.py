@@ -21,6 +21,7 @@ from dcnfast.encode.standardizer import Standardizer
 from dcnfast.encode.target_statistics import Rule, Statistics, span
 from dcnfast.encode.vocabulary import FIRST, Buckets, Vocabulary
 from dcnfast.plain import State, Tree
+from dcnfast.table.lists import POOLINGS
 
 OF_COLUMNS = ("mean", "scale", "factor", "low", "high", "lowest", "highest")
 KINDS = ("numbers", "strings")
@@ -45,6 +46,7 @@ def encoder_state(encoder: TableEncoder) -> Tree:
         "dense_names": list(encoder._dense_names),
         "n_dense": encoder.n_dense,
         "names": [field.name for field in encoder.fields],
+        **({"poolings": list(encoder.poolings.values())} if encoder.poolings else {}),
         "columns": [_column_state(column) for column in encoder.columns],
         "statistics": None if statistics is None else _statistics_state(statistics),
         "scaler": _scaler_state(encoder.scaler),
@@ -65,6 +67,7 @@ def read_encoder(state: State) -> TableEncoder:
     names, columns = state.texts("names"), state.parts("columns")
     if len(names) != len(columns):
         raise state.refuse(f"{len(columns)} names of its columns")
+    encoder.poolings = _read_poolings(state, names)
     encoder.check_parameters(tuple(names))
     read = [
         _read_column(encoder.new_column(name), part)
@@ -81,6 +84,16 @@ def read_encoder(state: State) -> TableEncoder:
     _read_dense_names(state, encoder)
     state.done()
     return encoder
+
+
+def _read_poolings(state: State, names: list[str]) -> dict[str, str]:
+    """Return the poolings of the last fields, which are lists."""
+    if not state.names("poolings"):
+        return {}
+    poolings = state.texts("poolings")
+    if len(poolings) > len(names) or not set(poolings) <= set(POOLINGS):
+        raise state.refuse(f"poolings among {POOLINGS!r}, at most as many as columns")
+    return dict(zip(names[len(names) - len(poolings) :], poolings, strict=True))
 
 
 def _read_dense_names(state: State, encoder: TableEncoder) -> None:
@@ -317,7 +330,8 @@ def _statistics_state(statistics: Statistics) -> Tree:
 
 
 def _read_statistics(state: State, encoder: TableEncoder) -> Statistics:
-    sizes, rule = [field.size for field in encoder.fields], encoder.target_statistics
+    single = encoder.fields[: len(encoder.fields) - len(encoder.poolings)]
+    sizes, rule = [field.size for field in single], encoder.target_statistics
     if rule is None:
         raise state.refuse("target_statistics beside")
     statistics = Statistics(rule, sizes)

@@ -19,6 +19,7 @@ from dcnfast.estimators.parameters import (
     ClassificationLossChoice,
     CrossChoice,
     Initializer,
+    ListChoice,
     NumericChoice,
     NumericScaling,
     OptimizerChoice,
@@ -38,6 +39,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
+from dcnfast.network.lists import list_rules
 from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.timing import Timing
@@ -114,6 +116,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",
         datetime_features: bool | Sequence[str] | None = None,
+        list_features: ListChoice = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
@@ -195,6 +198,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             table, y = read_training_table(
                 self, X, y, categorical_features=self.categorical_features, y_numeric=False,
                 datetime_features=self.datetime_features,
+                list_features=list_rules(self.list_features),
             )  # fmt: skip
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, table)

@@ -105,6 +105,7 @@ def configure(
     one = NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
+        poolings=tuple("max" if p == "max" else "sum" for p in encoder.poolings.values()),
         n_dense=encoder.n_dense,
         hidden=_hidden(estimator),
     )

@@ -53,6 +53,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "deep_initializer": [StrOptions(set(INITIALIZERS))],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "datetime_features": ["boolean", "array-like", None],
+    "list_features": [Mapping, None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "embedding_initial_scale": [Interval(Real, 0, None, closed="left")],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],

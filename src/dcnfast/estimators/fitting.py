@@ -15,7 +15,6 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.configure import (
     Circumstances,
@@ -39,6 +38,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.table.dates import Dates
+from dcnfast.table.lists import ListColumns
 from dcnfast.training.batches import Rows, mean_one
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
@@ -50,7 +50,8 @@ from dcnfast.training.timing import Timing
 from dcnfast.training.trainer import train
 
 Array = npt.NDArray[Any]
-Columns = tuple[tuple[str, ...], list[bool], Dates]  # names, which are categorical, or of dates
+# names, which are categorical, or of dates; columns of lists, which are not among the names
+Columns = tuple[tuple[str, ...], list[bool], Dates, ListColumns]
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class Fitted:
 
     Parameters
     ----------
-    columns : tuple of (tuple of str, list of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
+    columns : tuple of (tuple of str, list of bool, Dates, ListColumns)
+        Names of all columns but those of lists, which of them are categorical, and which are made
+        of dates; and the columns of lists.
     encoder : TableEncoder
     target : NumericTarget or ClassTarget
     model : Model
@@ -83,7 +85,7 @@ class Fitted:
         encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
         target = self.target.scaled(part.target, dtype)
         weight = mean_one(part.loss_weight, dtype)
-        return Rows(self.model, encoded.ids, encoded.dense, target, weight)
+        return Rows(self.model, encoded.ids, encoded.dense, target, weight, encoded.lists)
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ class _Run:
                 planned_epochs=choice.planned_epochs,
             )  # fmt: skip
         if self.task.last is not None:
-            pairs = zip(fitted.seen, rows.ids.T, strict=True)
+            pairs = zip(fitted.seen, rows.encoded.by_field(), strict=True)
             seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]
             fitted = replace(fitted, seen=seen)
         training = fitted.training or Training(fitted.model)
@@ -226,12 +228,11 @@ class _Run:
     def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
         rows = fitted.rows(part, self.estimator.n_jobs)
-        settled = Settled(fitted.model, rows.ids, fitted.seen)
+        settled = Settled(fitted.model, rows.encoded, fitted.seen)
         if self.estimator.scoring is None:
             return HeldOut(rows, settled, shrinks=shrinks)
-        encoded = Encoded(rows.ids, rows.dense)
         weight = None if rows.weight is None else part.loss_weight
-        score = scorer_of_rows(self.estimator, settled.model, encoded, part.y, weight)
+        score = scorer_of_rows(self.estimator, settled.model, rows.encoded, part.y, weight)
         return HeldOut(rows, settled, score)
 
     def _run_epochs(
@@ -352,7 +353,7 @@ def _prepare(
             fitted_numeric_kind(estimator, encoder), float(estimator.embedding_initial_scale),
         )  # fmt: skip
         seen = [field.counts for field in encoder.fields]
-        columns = table.names, table.is_categorical.tolist(), table.dates
+        columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         return Fitted(columns, encoder, target, model, seen, None)
     if config != last.model.config:
         before, now = asdict(last.model.config), asdict(config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 from dcnfast.encode.scaling import SCALINGS
@@ -13,6 +13,7 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
+from dcnfast.network.lists import Lists
 from dcnfast.network.losses import (
     ClassificationLoss,
     ClassificationLossName,
@@ -48,6 +49,7 @@ OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
 PlannedScheduleChoice = PlannedScheduleName | Schedule
 NumericChoice = NumericEmbeddingName | NumericEmbedding | Literal["auto"] | None
+ListChoice = Mapping[str, str | Lists] | None
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
 PARAMETERS = """
@@ -111,6 +113,10 @@ categorical_features : "from_dtype", array-like or None, default="from_dtype"
 datetime_features : bool, array-like of str or None, default=None
     What of each column of dates in a frame becomes columns: "hour", "weekday", "month", which are
     categories, and "day_number", or all with True. None: such a column is an error.
+list_features : dict of str to str or object, or None, default=None
+    How columns of lists are pooled, by name: "mean", "sum", "sqrtn", "max", or an object of
+    :class:`dcnfast.lists.Lists`, which may also split texts and have weights. Columns of a frame
+    that hold lists are found without it, and have the mean. See docs/lists.md.
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
     "auto", the power of two next to the square root of the number of categories, 2 to 16.

@@ -22,6 +22,7 @@ Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
 EmbeddingPenalty = Literal["batch", "table"]
 Deterministic = Literal["threads", "isa"]
+Pooling = Literal["sum", "max"]
 DType = Literal["float32", "float64"]
 
 
@@ -32,7 +33,11 @@ class NetworkConfig:
     Parameters
     ----------
     fields : tuple of (str, int, int)
-        Name, rows V_f and width K_f of each categorical field's embedding, in the order of ids.
+        Name, rows V_f and width K_f of each categorical field's embedding, in the order of ids;
+        behind them those of columns of lists.
+    poolings : tuple of {"sum", "max"}
+        Of the last fields, which are lists: the sum of the items' rows, each times its weight, or
+        the greatest number of each column. An empty list gives 0.
     n_dense : int
         Dense columns that are columns of x0 as they come, M.
     numeric_embedding : str
@@ -98,6 +103,7 @@ class NetworkConfig:
     """
 
     fields: tuple[tuple[str, int, int], ...] = ()
+    poolings: tuple[Pooling, ...] = ()
     n_dense: int = 0
     numeric_embedding: str = "piecewise"
     numeric_bins: tuple[int, ...] = ()

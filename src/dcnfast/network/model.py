@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
+from dcnfast.encode.encoded import Encoded
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 
 Array = npt.NDArray[Any]
+Lists = Sequence[tuple[Array, Array, Array | None]]  # offsets, ids, weights of the items
 
 BLOCK = 65536  # numbers of a table that are float64 at a time
 
@@ -123,16 +125,27 @@ class Model:
         self.network.set_parameters(flat)
         return self
 
-    def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
-        """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
-        return np.asarray(self.network.predict(ids, dense, n_threads))
+    def logits(self, ids: Array, dense: Array, n_threads: int, lists: Lists = ()) -> Array:
+        """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M), columns of lists."""
+        return np.asarray(self.network.predict(ids, dense, n_threads, lists))
 
-    def logits_of_members(self, ids: Array, dense: Array, n_threads: int) -> Array:
+    def logits_of_members(
+        self, ids: Array, dense: Array, n_threads: int, lists: Lists = ()
+    ) -> Array:
         """Return logits (N, E, C) of each member of encoded rows."""
-        return np.asarray(self.network.predict_members(ids, dense, n_threads))
+        return np.asarray(self.network.predict_members(ids, dense, n_threads, lists))
+
+    def logits_of(self, rows: Encoded, n_threads: int) -> Array:
+        """Return logits (N, C) of encoded rows."""
+        return self.logits(rows.ids, rows.dense, n_threads, rows.lists)
 
     def table(
-        self, ids: Array, dense: Array, target: Array, weight: Array | None
+        self,
+        ids: Array,
+        dense: Array,
+        target: Array,
+        weight: Array | None,
+        lists: Lists = (),
     ) -> _core.TableF32 | _core.TableF64:
         """Return rows to train on or to evaluate, which are checked here and not again.
 
@@ -142,10 +155,13 @@ class Model:
         dense : ndarray of shape (N, M)
         target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
         weight : ndarray of shape (N,) or None
+        lists : sequence of (offsets, ids, weights), default=()
+            Of the fields that are lists: offsets (N + 1), ids and weights of the items, which may
+            be None where all are 1.
         """
         if isinstance(self.network, _core.NetworkF64):
-            return _core.TableF64(self.network, ids, dense, target, weight)
-        return _core.TableF32(self.network, ids, dense, target, weight)
+            return _core.TableF64(self.network, ids, dense, target, weight, lists)
+        return _core.TableF32(self.network, ids, dense, target, weight, lists)
 
     def evaluate(self, table: Any, n_threads: int) -> float:
         """Return the weighted mean loss over the rows of a :meth:`table`, without the penalty."""

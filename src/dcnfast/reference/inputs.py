@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dcnfast.network.losses import LOSSES
-from dcnfast.reference.kernels import Array, Ids, embedding, embedding_backward
+from dcnfast.reference.kernels import Array, Ids
+from dcnfast.reference.lists import Named, named
 from dcnfast.reference.periodic import (
     MISSING_PLACE,
     periodic,
@@ -109,21 +110,27 @@ class Inputs:
 
     # ---- x
 
-    def stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
+    def stack(self, p: Mapping[str, Array], ids: Ids | Named, dense: Array) -> Array:
         """Return x (B,D): embeddings in the order of the fields, plain numbers, embedded ones."""
         plain, pairs = self._split(dense)
-        parts = [embedding(ids, self.tables(p)), plain]
+        parts = [named(ids).embed(self.tables(p), self.config.poolings), plain]
         if self.config.numeric_bins:
             forward, _ = NUMERIC[self.config.numeric_embedding]
             parts.append(forward(pairs, *self._numbers(), *self._learned(p).values()))
         return np.concatenate(parts, axis=1)
 
     def stack_backward(
-        self, dx: Array, g: dict[str, Array], p: Mapping[str, Array], ids: Ids, dense: Array
+        self,
+        dx: Array,
+        g: dict[str, Array],
+        p: Mapping[str, Array],
+        ids: Ids | Named,
+        dense: Array,
     ) -> None:
         """Put the gradients of tables and embedded numbers into g."""
         c = self.config
-        dE = embedding_backward(dx[:, : c.embedding_width], ids, self.tables(p))
+        of_fields = dx[:, : c.embedding_width]
+        dE = named(ids).embed_backward(of_fields, self.tables(p), c.poolings)
         for K in self.widths:
             g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
         if c.numeric_bins:
@@ -158,11 +165,14 @@ class Inputs:
             first[name] += V
         return tables
 
-    def table_rows(self, ids: Ids, width: int | None = None) -> Ids:
-        """Return the rows (B, fields) of the table of all fields of that width, or of all."""
-        fields = [f for f, (_, _, K) in enumerate(self.config.fields) if width in (None, K)]
-        sizes = [self.config.fields[f][1] for f in fields]
-        return np.asarray(ids[:, fields] + np.cumsum([0, *sizes])[:-1])
+    def table_rows(self, ids: Ids | Named, width: int | None = None) -> Ids:
+        """Return all rows that are named of the table of all fields of that width, or of all."""
+        first, rows = 0, []
+        for (_, V, K), of_field in zip(self.config.fields, named(ids).by_field(), strict=True):
+            if width in (None, K):
+                rows.append(of_field + first)
+                first += V
+        return np.concatenate(rows)
 
     # ---- members
 
