@@ -44,8 +44,8 @@ def refuse_lists(column: list[Any], kinds: Iterable[type], name: object) -> None
     if lists := tuple(kind for kind in kinds if is_list_type(kind)):
         row = next(i for i, value in enumerate(column) if isinstance(value, lists))
         raise TypeError(
-            f"X: column {name!r} has values of type {lists[0].__name__}, as in row {row}, and others; "
-            "want one value a row, or lists in all rows"
+            f"X: column {name!r} has values of type {lists[0].__name__}, as in row {row}, and "
+            "others; want one value a row, or lists in all rows"
         )
 
 
