@@ -38,6 +38,7 @@ EFFECTS = {
     "datetime_features": (True, {"datetime_features": ["month"]}),
     "list_features": ({"tags": "sum"}, {}),
     "embedding_dim": (5, {}),
+    "shared_embeddings": ([("city", "user")], {}),
     "embedding_initial_scale": (0.5, {}),
     "min_frequency": (10, {}),
     "max_categories": (3, {}),

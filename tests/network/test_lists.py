@@ -22,6 +22,17 @@ NETWORKS = [
     | {"embedding_penalty": "table", "alpha_embedding": 0.1, "numeric_bins": (3, 7)}
     | {"numeric_scales": (0.5, 0.2), "numeric_width": 4, "cross_layers": 1},
 ]
+# a column and two of lists that share rows, a column alone, and two of one value that share
+SHARED = (("item", 60, 17), ("city", 11, 17), ("from", 9, 3), ("to", 9, 3), ("clicks", 60, 17),
+          ("carts", 60, 17), ("tags", 9, 3))  # fmt: skip
+TABLE_OF = (0, 1, 2, 2, 0, 0, 6)
+NETWORKS += [
+    {"fields": SHARED, "table_of": TABLE_OF, "poolings": poolings, "wide": True} | more
+    for poolings, more in (
+        (("sum", "max", "sum"), {"cross_layers": 2, "hidden": (9,), "alpha_embedding": 0.2}),
+        (("max", "sum", "max"), {"n_members": 2, "sparse_adam": "exact", "ema_decay": 0.9}),
+    )
+]
 ROWS = 401
 
 
@@ -168,3 +179,29 @@ def test_a_table_keeps_its_own_lists(make_case):
         offsets[1:] = 10**9
     assert case.state.compute_gradients(table, order, 0, 1) == want
     assert isinstance(table, _core.TableF64)
+
+
+def test_bad_tables_of_fields(make_case):
+    for table_of, match in (
+        ((0, 1), "table_of has 2 numbers, want 7"),
+        ((0, 1, 2, 2, 0, 0, 7), "table_of is 7 for field 'tags'"),
+        ((0, 0, 2, 2, 0, 0, 6), "table_of is 0 for field 'city'"),
+        ((0, 1, 3, 3, 0, 0, 6), "table_of is 3 for field 'from'"),
+        ((0, 1, 2, 2, 0, 4, 6), "table_of is 4 for field 'carts'"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            make_case(4, fields=SHARED, table_of=table_of, poolings=("sum",) * 3)
+
+
+def test_fields_that_share_rows_learn_as_one(make_case):
+    """The rows that any of them names move once a step, by all their gradients together."""
+    case = make_case(12, dtype="float64", **NETWORKS[-2])
+    before = case.parameters()
+    case.train(batch_size=3)
+    named = np.unique(np.concatenate([case.ids[:, 0], case.lists[0][1], case.lists[1][1]]))
+    still = np.setdiff1d(np.arange(60), named)
+    assert case.model.parameters["embedding_17"].shape == (60 + 11, 17)
+    for name in ("embedding_17", "wide"):
+        rows = case.model.parameters[name]
+        np.testing.assert_array_equal(rows[still], before[name][still])
+        assert (rows[named] != before[name][named]).all()

@@ -157,7 +157,8 @@ double count_parameters(const NetworkConfig& c) {
   const auto number = [](std::size_t size) { return static_cast<double>(size); };
   const double D = number(c.width()), C = number(c.n_outputs);
   double tables = 0, deep = 0, head = 1 + D;
-  for (const FieldConfig& f : c.fields) tables += number(f.rows) * (number(f.width) + C);
+  for (std::size_t f = 0; f < c.fields.size(); ++f)
+    if (c.owns_table(f)) tables += number(c.fields[f].rows) * (number(c.fields[f].width) + C);
   for (const Branch& branch : topology_of(c).branches) {
     double inputs = D;
     for (const std::size_t O : branch.hidden) {
@@ -218,9 +219,26 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
+// Each field has rows of its own, or those of a field before it that has the same shape.
+void check_table_of(const NetworkConfig& c) {
+  const std::size_t F = c.fields.size();
+  if (!c.table_of.empty() && c.table_of.size() != F)
+    throw py::value_error("table_of has " + std::to_string(c.table_of.size()) + " numbers, want " +
+                          std::to_string(F) + ", as many as fields");
+  for (std::size_t f = 0; f < F; ++f) {
+    const std::size_t owner = c.table_owner(f);
+    const FieldConfig& field = c.fields[f];
+    if (owner > f || !c.owns_table(owner) || c.fields[owner].rows != field.rows ||
+        c.fields[owner].width != field.width)
+      throw py::value_error("table_of is " + std::to_string(owner) + " for field '" + field.name +
+                            "', want its own number, or that of a field before it with as many "
+                            "rows and columns, which has rows of its own");
+  }
+}
+
 NetworkConfig make_config(
     const std::vector<FieldTuple>& fields, const std::vector<std::string>& poolings,
-    std::size_t n_dense, const std::string& numeric_embedding,
+    std::vector<std::size_t> table_of, std::size_t n_dense, const std::string& numeric_embedding,
     std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
     std::size_t numeric_width, std::size_t numeric_frequencies, std::size_t n_members,
     bool learned_scale, bool wide, const std::string& cross, std::size_t cross_layers,
@@ -251,6 +269,8 @@ NetworkConfig make_config(
   for (const std::string& pooling : poolings)
     c.poolings.push_back(
         choice<Pooling>("poolings", pooling, {{"sum", Pooling::sum}, {"max", Pooling::max}}));
+  c.table_of = std::move(table_of);
+  check_table_of(c);
   c.n_dense = n_dense;
   c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
@@ -303,16 +323,16 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
         return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
       },
       py::kw_only(), py::arg("fields"), py::arg("poolings") = std::vector<std::string>{},
-      py::arg("n_dense"), py::arg("numeric_embedding"), py::arg("numeric_bins"),
-      py::arg("numeric_scales"), py::arg("numeric_width"), py::arg("numeric_frequencies"),
-      py::arg("n_members"), py::arg("learned_scale"), py::arg("wide"), py::arg("cross"),
-      py::arg("cross_layers"), py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"),
-      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
-      py::arg("dropout"), py::arg("cross_dropout"), py::arg("parametric_activation"),
-      py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("label_smoothing"),
-      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
-      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
-      py::arg("deterministic"));
+      py::arg("table_of") = std::vector<std::size_t>{}, py::arg("n_dense"),
+      py::arg("numeric_embedding"), py::arg("numeric_bins"), py::arg("numeric_scales"),
+      py::arg("numeric_width"), py::arg("numeric_frequencies"), py::arg("n_members"),
+      py::arg("learned_scale"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
+      py::arg("cross_rank"), py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"),
+      py::arg("hidden"), py::arg("activation"), py::arg("structure"), py::arg("dropout"),
+      py::arg("cross_dropout"), py::arg("parametric_activation"), py::arg("layer_norm"),
+      py::arg("n_outputs"), py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
+      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("embedding_penalty"),
+      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
 }
 
 }  // namespace

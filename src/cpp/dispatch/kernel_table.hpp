@@ -53,12 +53,19 @@ template <class T> struct Lists {
   const T* weights;             // of the items; null where all are 1
 };
 
-// The items of a batch of B rows, one behind the other.
+// A field among those that share rows of a table.
+struct Member {
+  std::size_t column;  // of x0 (or of the logits)
+  bool max;            // whether it pools the maximum
+};
+
+// The items of a batch of B rows, field by field of those that share a table, one behind the other.
 template <class T> struct BatchLists {
-  const std::uint32_t* begins;  // (B+1) where each row's items begin
-  const std::uint32_t* rows;    // of the batch, of each item
+  const std::uint32_t* slots;  // of each item: number of its field times B, plus its row
   const std::int32_t* ids;
-  const T* weights;  // null where all are 1
+  const T* weights;       // null where all are 1
+  const Member* members;  // (n_members)
+  std::size_t n_members, B;
 };
 
 struct Span {
@@ -204,12 +211,12 @@ template <class T> struct KernelTable {
   void (*lists_max_forward)(T* out, const Field<T>& field, const Lists<T>& lists,
                             const std::int64_t* rows, std::size_t Trows, std::size_t stride,
                             bool add);
-  // the item (B,K) with the greatest number of each column, the first of equal ones, in the rows
-  // first, ..., first + Trows - 1 of a batch
-  void (*lists_max_items)(std::uint32_t* items, const T* table, const BatchLists<T>& lists,
-                          std::size_t first, std::size_t Trows, std::size_t K);
-  // occurrences are items of a batch, cut as for embedding_backward; dx points to the field's
-  // columns -> g (U,K). max_items (B,K): what lists_max_items says, null where sums were pooled
+  // the item (Trows,K) with the greatest number of each column, the first of equal ones; the items
+  // of a row begin at begins (Trows+1)
+  void (*lists_max_items)(std::uint32_t* items, const T* table, const std::int32_t* ids,
+                          const std::uint32_t* begins, std::size_t Trows, std::size_t K);
+  // occurrences are items of a batch, cut as for embedding_backward -> g (U,K). max_items: what
+  // lists_max_items says, by slot
   void (*lists_backward)(T* g, const T* dx, std::size_t dx_ld, const BatchLists<T>& lists,
                          const std::uint32_t* max_items, const std::uint32_t* occurrences,
                          const std::uint32_t* starts, std::size_t U, std::size_t K);

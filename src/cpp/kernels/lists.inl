@@ -77,16 +77,14 @@ void lists_max_forward(T* out, const Field<T>& field, const Lists<T>& lists,
 }
 
 template <class T>
-void lists_max_items(std::uint32_t* items, const T* table, const BatchLists<T>& lists,
-                     std::size_t first, std::size_t Trows, std::size_t K) {
-  for (std::size_t t = first; t < first + Trows; ++t) {
-    std::uint32_t* of_row = items + t * K;
-    for (std::uint32_t i = lists.begins[t]; i < lists.begins[t + 1]; ++i) {
-      const T* e = table + static_cast<std::size_t>(lists.ids[i]) * K;
+void lists_max_items(std::uint32_t* items, const T* table, const std::int32_t* ids,
+                     const std::uint32_t* begins, std::size_t Trows, std::size_t K) {
+  for (std::size_t t = 0; t < Trows; ++t, items += K) {
+    for (std::uint32_t i = begins[t]; i < begins[t + 1]; ++i) {
+      const T* e = table + static_cast<std::size_t>(ids[i]) * K;
       for (std::size_t k = 0; k < K; ++k) {
-        const std::uint32_t best = i == lists.begins[t] ? i : of_row[k];
-        const T most = table[static_cast<std::size_t>(lists.ids[best]) * K + k];
-        of_row[k] = e[k] > most ? i : best;
+        const std::uint32_t best = i == begins[t] ? i : items[k];
+        items[k] = e[k] > table[static_cast<std::size_t>(ids[best]) * K + k] ? i : best;
       }
     }
   }
@@ -99,11 +97,13 @@ void lists_backward(T* g, const T* dx, std::size_t dx_ld, const BatchLists<T>& l
   for (std::size_t u = 0; u < U; ++u, g += K) {
     for (std::size_t k = 0; k < K; ++k) g[k] = T(0);
     for (std::uint32_t o = starts[u]; o < starts[u + 1]; ++o) {
-      const std::uint32_t item = occurrences[o], row = lists.rows[item];
-      const T* from = dx + static_cast<std::size_t>(row) * dx_ld;
-      if (max_items != nullptr) {
-        for (std::size_t k = 0; k < K; ++k)
-          g[k] += max_items[static_cast<std::size_t>(row) * K + k] == item ? from[k] : T(0);
+      const std::uint32_t item = occurrences[o];
+      const std::size_t slot = lists.slots[item], m = lists.n_members > 1 ? slot / lists.B : 0;
+      const Member& member = lists.members[m];
+      const T* from = dx + (slot - m * lists.B) * dx_ld + member.column;
+      if (member.max) {
+        const std::uint32_t* best = max_items + slot * K;
+        for (std::size_t k = 0; k < K; ++k) g[k] += best[k] == item ? from[k] : T(0);
       } else if (lists.weights != nullptr) {
         const Vec<T> weight = broadcast(lists.weights[item]);
         for_row(g, from, K, [=](Vec<T> sum, Vec<T> d) { return fma(weight, d, sum); });

@@ -26,6 +26,7 @@ struct FieldConfig {
 struct NetworkConfig {
   std::vector<FieldConfig> fields;              // F, columns of lists behind the others
   std::vector<Pooling> poolings;                // of the columns of lists
+  std::vector<std::size_t> table_of;            // (F) see table_owner, or none
   std::size_t n_dense = 0;                      // M, numbers that are columns of x0 as they come
   std::string numeric_embedding = "piecewise";  // one of numeric_kinds()
   std::vector<std::size_t> numeric_bins;        // (J) of each number that is embedded
@@ -63,6 +64,11 @@ struct NetworkConfig {
     return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
                            [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
   }
+  // the field whose rows a field has: mostly itself
+  std::size_t table_owner(std::size_t f) const noexcept {
+    return table_of.empty() ? f : table_of[f];
+  }
+  bool owns_table(std::size_t f) const noexcept { return table_owner(f) == f; }
   // whether every row of the tables has a gradient in every step
   bool penalizes_all_rows() const noexcept {
     return embedding_penalty == EmbeddingPenalty::table && alpha_embedding > 0;

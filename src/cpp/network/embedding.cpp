@@ -25,9 +25,12 @@ void EmbeddingPart<T>::list_table(const NetworkConfig& config, std::size_t K, bo
   for (std::size_t f = 0; f < F_; ++f) {
     const FieldConfig& field = config.fields[f];
     if (wide || field.width == K) {
-      table.fields.push_back({f, table.V, field.rows});
+      std::size_t first_row = table.V;
+      for (const FieldOfTable& before : table.fields)
+        if (before.number == config.table_owner(f)) first_row = before.first_row;
+      table.fields.push_back({f, first_row, field.rows});
       table.columns.push_back(wide ? 0 : column);
-      table.V += field.rows;
+      if (config.owns_table(f)) table.V += field.rows;
     }
     column += field.width;
   }

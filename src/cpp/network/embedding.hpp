@@ -13,7 +13,7 @@ namespace dcn {
 
 struct FieldOfTable {
   std::size_t number;     // of the field: its column in ids, then come those of lists
-  std::size_t first_row;  // of the table
+  std::size_t first_row;  // of the table; fields may have the same rows
   std::size_t rows;       // V_f
 };
 

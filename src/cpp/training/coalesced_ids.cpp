@@ -38,32 +38,14 @@ std::uint32_t upper(std::uint64_t key) { return static_cast<std::uint32_t>(key >
 
 }  // namespace
 
-void BatchItems::gather(const std::int64_t* offsets, const std::int32_t* ids_of_table,
-                        const std::int64_t* numbers, std::size_t n) {
-  const auto row = [=](std::size_t i) {
-    return numbers != nullptr ? static_cast<std::size_t>(numbers[i]) : i;
-  };
-  begins.resize(n + 1);
-  begins[0] = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    begins[i + 1] = begins[i] + static_cast<std::uint32_t>(offsets[row(i) + 1] - offsets[row(i)]);
-  rows.resize(begins[n]);
-  ids.resize(begins[n]);
-  for (std::size_t i = 0; i < n; ++i) {
-    std::copy(ids_of_table + offsets[row(i)], ids_of_table + offsets[row(i) + 1],
-              ids.data() + begins[i]);
-    std::fill(rows.data() + begins[i], rows.data() + begins[i + 1], static_cast<std::uint32_t>(i));
-  }
-}
-
 void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32_t* ids,
                        std::size_t F, const std::int64_t* numbers, std::size_t n,
-                       std::size_t n_threads, const BatchItems* lists) {
+                       std::size_t n_threads, const BatchItems* groups) {
   const std::size_t n_fields = fields.size();
   begins_.assign(n_fields + 1, 0);
   for (std::size_t j = 0; j < n_fields; ++j) {
     const std::size_t number = fields[j].number;
-    begins_[j + 1] = begins_[j] + (number < F ? n : lists[number - F].ids.size());
+    begins_[j + 1] = begins_[j] + (number < F ? n : groups[number - F].ids.size());
   }
   const std::size_t n_keys = begins_.back();
   keys_.resize(n_keys);
@@ -82,7 +64,7 @@ void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32
         keys[i] = static_cast<std::uint64_t>(id[row * F]) << 32 | (i * n_fields + j);
       }
     } else {
-      const std::int32_t* id = lists[number - F].ids.data();
+      const std::int32_t* id = groups[number - F].ids.data();
       for (std::size_t i = 0; i < m; ++i) keys[i] = static_cast<std::uint64_t>(id[i]) << 32 | i;
     }
     const std::uint64_t* sorted = radix_sort(keys, scratch_.data() + begin, m, fields[j].rows);

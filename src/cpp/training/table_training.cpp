@@ -17,27 +17,48 @@ constexpr std::size_t kRowsPerTask = 256;
 
 template <class T>
 TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const NetworkConfig& config)
-    : F_(config.n_single()), C_(config.n_outputs), width_(embedding.width()),
-      poolings_(config.poolings), items_(poolings_.size()), item_weights_(poolings_.size()),
+    : F_(config.n_single()), C_(config.n_outputs), width_(embedding.width()), groups_(config),
       wide_(embedding.wide()), penalizes_all_(config.penalizes_all_rows()),
       keeps_history_(penalizes_all_ || config.sparse_adam == SparseAdam::exact ||
                      config.ema_decay > 0) {
   std::size_t most = 0, widest = 0;
   for (const EmbeddingTable<T>& table : embedding.tables()) {
-    const auto single = std::count_if(table.fields.begin(), table.fields.end(),
-                                      [this](const FieldOfTable& f) { return f.number < F_; });
-    tables_.push_back({&table,
-                       std::vector<std::uint32_t>(keeps_history_ ? table.V : 0),
-                       {},
-                       static_cast<std::size_t>(single),
-                       std::vector<std::vector<std::uint32_t>>(table.fields.size() -
-                                                               static_cast<std::size_t>(single))});
+    tables_.push_back(
+        {&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}, {}, {}, {}});
+    list_groups(tables_.back());
     most = std::max(most, table.V);
     widest = std::max(widest, table.K);
   }
   if (!penalizes_all_) return;
   all_squares_.resize(ceil_div(most, kRowsPerTask));
   zeros_ = Buffer<T>(widest);
+}
+
+template <class T> void TableTraining<T>::list_groups(Table& table) const {
+  const std::vector<FieldOfTable>& fields = table.of->fields;
+  std::vector<bool> grouped(fields.size(), false);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::vector<std::size_t>& of_group = groups_.items()[g].fields;
+    GroupOfTable group{g, 0, {}, {}};
+    for (std::size_t j = 0; j < fields.size(); ++j) {
+      if (!std::binary_search(of_group.begin(), of_group.end(), fields[j].number)) continue;
+      grouped[j] = true;
+      group.first_row = fields[j].first_row;
+      group.members.push_back({table.of->columns[j], groups_.is_max(fields[j].number)});
+    }
+    if (!group.members.empty()) table.groups.push_back(std::move(group));
+  }
+  for (std::size_t j = 0; j < fields.size(); ++j) {
+    if (grouped[j]) continue;
+    table.sorted.push_back(fields[j]);
+    table.columns.push_back(table.of->columns[j]);
+  }
+  for (const GroupOfTable& group : table.groups)
+    for (std::size_t j = 0; j < fields.size(); ++j)
+      if (grouped[j] && fields[j].first_row == group.first_row) {
+        table.sorted.push_back({F_ + group.number, group.first_row, fields[j].rows});
+        break;
+      }
 }
 
 // ---- the rows that a batch touches
@@ -51,55 +72,47 @@ template <class T>
 void TableTraining<T>::touch(const std::int32_t* ids, const ListColumns<T>& lists,
                              const std::int64_t* rows, std::size_t n, std::size_t n_threads) {
   n_ = n;
-  parallel_for(n_threads, items_.size(), [&](std::size_t i, std::size_t) {
-    const Lists<T> column = lists[i];
-    items_[i].gather(column.offsets, column.ids, rows, n);
-    std::vector<T>& weights = item_weights_[i];
-    weights.resize(column.weights == nullptr ? 0 : items_[i].ids.size());
-    for (std::size_t r = 0, at = 0; r < n && !weights.empty(); ++r) {
-      const std::size_t row = rows != nullptr ? static_cast<std::size_t>(rows[r]) : r;
-      for (std::int64_t item = column.offsets[row]; item < column.offsets[row + 1]; ++item)
-        weights[at++] = column.weights[item];
-    }
-  });
+  groups_.gather(ids, lists, rows, n, n_threads);
   for (Table& table : tables_) {
-    table.touched.sort(table.of->fields, ids, F_, rows, n, n_threads, items_.data());
-    for (std::size_t j = 0; j < table.max_items.size(); ++j)
-      if (poolings_[table.of->fields[table.n_single + j].number - F_] == Pooling::max)
-        table.max_items[j].resize(n * table.of->K);
+    table.touched.sort(table.sorted, ids, F_, rows, n, n_threads, groups_.items());
+    for (GroupOfTable& group : table.groups)
+      if (group.has_max()) group.max_items.resize(group.members.size() * n * table.of->K);
   }
   list_chunks(n_threads);
 }
 
-template <class T> BatchLists<T> TableTraining<T>::lists_of_batch(std::size_t i) const noexcept {
-  const BatchItems& items = items_[i];
-  const std::vector<T>& weights = item_weights_[i];
-  return {items.begins.data(), items.rows.data(), items.ids.data(),
-          weights.empty() ? nullptr : weights.data()};
+template <class T>
+BatchLists<T> TableTraining<T>::lists_of_batch(const GroupOfTable& group) const noexcept {
+  const BatchItems& items = groups_.items()[group.number];
+  return {items.slots.data(),   items.ids.data(),     groups_.weights(group.number),
+          group.members.data(), group.members.size(), n_};
 }
 
 template <class T>
 void TableTraining<T>::find_max_items(const KernelTable<T>& k, std::size_t n_threads) noexcept {
   for (Table& table : tables_) {
     const std::size_t K = table.of->K;
-    for (std::size_t j = 0; j < table.max_items.size(); ++j) {
-      if (table.max_items[j].empty()) continue;
-      const FieldOfTable& field = table.of->fields[table.n_single + j];
-      parallel_for(n_threads, ceil_div(n_, kRowsPerTask), [&](std::size_t task, std::size_t) {
-        const std::size_t first = task * kRowsPerTask;
-        k.lists_max_items(table.max_items[j].data(), table.of->rows + field.first_row * K,
-                          lists_of_batch(field.number - F_), first,
-                          std::min(kRowsPerTask, n_ - first), K);
-      });
+    for (GroupOfTable& group : table.groups) {
+      const BatchItems& items = groups_.items()[group.number];
+      for (std::size_t m = 0; m < group.members.size(); ++m) {
+        if (!group.members[m].max) continue;
+        parallel_for(n_threads, ceil_div(n_, kRowsPerTask), [&](std::size_t task, std::size_t) {
+          const std::size_t first = task * kRowsPerTask;
+          k.lists_max_items(group.max_items.data() + (m * n_ + first) * K,
+                            table.of->rows + group.first_row * K, items.ids.data(),
+                            items.begins.data() + m * (n_ + 1) + first,
+                            std::min(kRowsPerTask, n_ - first), K);
+        });
+      }
     }
   }
 }
 
 template <class T>
 void TableTraining<T>::list_chunks_of(std::size_t table, std::size_t first, std::size_t last,
-                                      std::size_t list) {
+                                      std::size_t group) {
   for (std::size_t at = first; at < last; at += kRowsPerTask)
-    chunks_.push_back({table, at, std::min(kRowsPerTask, last - at), list});
+    chunks_.push_back({table, at, std::min(kRowsPerTask, last - at), group});
 }
 
 template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
@@ -108,9 +121,10 @@ template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     const Table& table = tables_[i];
     const std::vector<std::size_t>& first = table.touched.first;
-    list_chunks_of(i, 0, first[table.n_single], kNone);
-    for (std::size_t j = 0; j < table.max_items.size(); ++j)
-      list_chunks_of(i, first[table.n_single + j], first[table.n_single + j + 1], j);
+    const std::size_t single = table.columns.size();
+    list_chunks_of(i, 0, first[single], kNone);
+    for (std::size_t g = 0; g < table.groups.size(); ++g)
+      list_chunks_of(i, first[single + g], first[single + g + 1], g);
     widest = std::max(widest, table.of->K);
   }
   squares_.resize(chunks_.size());
@@ -123,11 +137,11 @@ template <class T> std::vector<BatchField<T>> TableTraining<T>::batch_fields() c
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     const Table& table = tables_[i];
     const TouchedRows& touched = table.touched;
-    for (std::size_t j = 0; j < table.n_single && !table.of->wide; ++j) {
+    for (std::size_t j = 0; j < table.columns.size() && !table.of->wide; ++j) {
       const std::size_t first = touched.first[j];
-      fields.push_back({i, first, touched.first[j + 1] - first, table.of->K, table.of->columns[j],
+      fields.push_back({i, first, touched.first[j + 1] - first, table.of->K, table.columns[j],
                         table.of->rows, touched.rows.data() + first, touched.starts.data() + first,
-                        touched.occurrences.data(), table.of->fields.size()});
+                        touched.occurrences.data(), table.sorted.size()});
     }
   }
   return fields;
@@ -150,16 +164,14 @@ void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
   const std::size_t dx_ld = of.wide ? C_ : width_;
   const std::uint32_t *occurrences = table.touched.occurrences.data(),
                       *starts = table.touched.starts.data() + chunk.first;
-  if (chunk.list != kNone) {
-    const std::size_t j = table.n_single + chunk.list;
-    const std::vector<std::uint32_t>& max_items = table.max_items[chunk.list];
-    k.lists_backward(g, dx + of.columns[j], dx_ld, lists_of_batch(of.fields[j].number - F_),
-                     max_items.empty() ? nullptr : max_items.data(), occurrences, starts,
-                     chunk.count, of.K);
+  if (chunk.group != kNone) {
+    const GroupOfTable& group = table.groups[chunk.group];
+    k.lists_backward(g, dx, dx_ld, lists_of_batch(group), group.max_items.data(), occurrences,
+                     starts, chunk.count, of.K);
     return;
   }
-  k.embedding_backward(g, dx, dx_ld, of.columns.data(), occurrences, starts, chunk.count,
-                       of.fields.size(), of.K);
+  k.embedding_backward(g, dx, dx_ld, table.columns.data(), occurrences, starts, chunk.count,
+                       table.sorted.size(), of.K);
   if (!of.wide) shared.add_row_gradients(g, chunk.table, chunk.first, chunk.count);
 }
 

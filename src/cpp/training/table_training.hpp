@@ -2,6 +2,7 @@
 // here costs a pass over a table but flush, once an epoch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -64,20 +65,33 @@ template <class T> class TableTraining {
   bool empty() const noexcept { return tables_.empty(); }
 
  private:
+  // Fields that share rows, or one of lists.
+  struct GroupOfTable {
+    std::size_t number;  // among the groups of the batch
+    std::size_t first_row;
+    std::vector<Member> members;
+    std::vector<std::uint32_t> max_items;  // (members,B,K), where any pools the maximum
+    bool has_max() const noexcept {
+      return std::any_of(members.begin(), members.end(), [](const Member& m) { return m.max; });
+    }
+  };
   struct Table {
     const EmbeddingTable<T>* of;
     std::vector<std::uint32_t> last;  // (V) the step each row is at, where anybody asks
     TouchedRows touched;
-    std::size_t n_single;                               // of its fields; those of lists follow
-    std::vector<std::vector<std::uint32_t>> max_items;  // (B,K) of each of these, if pooled by max
+    // what is sorted: fields of one value with rows of their own, then the groups of the table
+    std::vector<FieldOfTable> sorted;
+    std::vector<std::size_t> columns;  // of these fields
+    std::vector<GroupOfTable> groups;
   };
   struct Chunk {
     std::size_t table, first, count;  // number of the table, touched rows
-    std::size_t list;                 // of the table, kNone for fields of one value
+    std::size_t group;                // of the table, kNone for fields of one value
   };
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  void list_chunks_of(std::size_t table, std::size_t first, std::size_t last, std::size_t list);
-  BatchLists<T> lists_of_batch(std::size_t i) const noexcept;
+  void list_groups(Table& table) const;
+  void list_chunks_of(std::size_t table, std::size_t first, std::size_t last, std::size_t group);
+  BatchLists<T> lists_of_batch(const GroupOfTable& group) const noexcept;
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
                      const Table& table, const Chunk& chunk);
   // Brings rows (count), or null for those from `first` on, to history.now; returns their squares.
@@ -90,9 +104,7 @@ template <class T> class TableTraining {
 
   std::size_t F_, C_, width_;  // F: columns of ids
   std::size_t n_ = 0;          // rows of the batch
-  std::vector<Pooling> poolings_;
-  std::vector<BatchItems> items_;             // one a column of lists
-  std::vector<std::vector<T>> item_weights_;  // empty where all are 1
+  BatchGroups<T> groups_;
   bool wide_, penalizes_all_, keeps_history_;
   std::vector<Table> tables_;
   Buffer<T> dx_, dlogits_;

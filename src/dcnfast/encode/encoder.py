@@ -16,6 +16,14 @@ from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.lists import encode_lists
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
+from dcnfast.encode.sharing import (
+    Groups,
+    check_groups,
+    for_owners,
+    merged,
+    owners,
+    same_in_groups,
+)
 from dcnfast.encode.target_statistics import Rule, Statistics
 from dcnfast.encode.vocabulary import Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.parallel import each
@@ -42,6 +50,8 @@ class TableEncoder:
         Most rows for categories in a table, the shared one included; the most frequent keep theirs.
     hash_buckets : int, dict of str to int, or None, default=None
         That many rows in place of a vocabulary, for all categorical fields or those named.
+    shared_embeddings : sequence of sequence of str, or None, default=None
+        Groups of fields that have one vocabulary.
     target_statistics : Rule or None, default=None
         How to make numeric columns of the targets and counts of categories, if at all.
     numeric_bins : bins.Rule or None, default=None
@@ -59,7 +69,9 @@ class TableEncoder:
     bins : list of int
         How many bins each such column has.
     columns : list of Vocabulary or Buckets
-        How each field finds its rows.
+        How each field finds its rows; fields that share embeddings have the same one.
+    table_of : tuple of int
+        For each field the first one that shares its embeddings; () if none are shared.
     statistics : Statistics or None
         Of the categories, if there are any; its columns stand behind those of the table.
     scaler : NumericScaler
@@ -69,6 +81,8 @@ class TableEncoder:
     # of a pickle that does not say them
     statistics: Statistics | None = None
     poolings: Mapping[str, str] = MappingProxyType({})
+    shared_embeddings: Groups | None = None
+    table_of: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -78,6 +92,7 @@ class TableEncoder:
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
+        shared_embeddings: Groups | None = None,
         target_statistics: Rule | None = None,
         numeric_bins: BinRule | None = None,
     ) -> None:
@@ -86,6 +101,7 @@ class TableEncoder:
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.hash_buckets = hash_buckets
+        self.shared_embeddings = shared_embeddings
         self.target_statistics = target_statistics
         self.numeric_bins = numeric_bins
 
@@ -133,11 +149,18 @@ class TableEncoder:
         self.scaler = NumericScaler(
             self.numeric_scaling, clips=self.numeric_clip, rule=self.numeric_bins
         )
-        self.columns = [self.new_column(name) for name in names]
-        fits: list[Callable[[], Any]] = [
-            partial(column.fit, factor)
-            for column, factor in zip(self.columns, table.fields, strict=True)
-        ]
+        if self.shared_embeddings is not None:
+            self.shared_embeddings = [list(group) for group in self.shared_embeddings] or None
+        self.table_of = owners(self.shared_embeddings, names)
+        fits = list[Callable[[], Any]]()
+
+        def new_column(owner: int, fields: list[int]) -> Vocabulary | Buckets:
+            column = self.new_column(names[owner])
+            factor = merged([table.fields[f] for f in fields])
+            fits.append(partial(column.fit, factor))
+            return column
+
+        self.columns = for_owners(self.table_of, len(names), new_column)
         if self.target_statistics is None:
             fits.insert(0, partial(self.scaler.fit, table.numbers, weight, targets))
         each(lambda fit: fit(), fits, len(table), n_jobs)
@@ -318,6 +341,7 @@ class TableEncoder:
             raise ValueError(
                 f"max_categories is {self.max_categories!r}, want an integer of at least 1, or None"
             )
+        check_groups(self.shared_embeddings, names)
         self._check_buckets(names)
 
     def _check_buckets(self, names: tuple[str, ...]) -> None:
@@ -329,6 +353,7 @@ class TableEncoder:
                 raise ValueError(
                     f"hash_buckets names {unknown!r}, want categorical fields: {list(names)!r}"
                 )
+            same_in_groups(buckets, self.shared_embeddings, "hash_buckets")
         elif self.min_frequency is not None or self.max_categories is not None:
             raise ValueError(
                 f"hash_buckets is {buckets!r} for all fields, want min_frequency and "

@@ -17,6 +17,7 @@ from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.saved_values import counts_state, read_counts, read_values, values_state
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
+from dcnfast.encode.sharing import for_owners, owners
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.encode.target_statistics import Rule, Statistics, span
 from dcnfast.encode.vocabulary import FIRST, Buckets, Vocabulary
@@ -30,7 +31,7 @@ KINDS = ("numbers", "strings")
 def encoder_state(encoder: TableEncoder) -> Tree:
     """Return all that is known of the columns."""
     statistics, buckets = encoder.statistics, encoder.hash_buckets
-    rule, bins = encoder.target_statistics, encoder.numeric_bins
+    rule, bins, shared = encoder.target_statistics, encoder.numeric_bins, encoder.shared_embeddings
     return {
         "numeric_scaling": encoder.numeric_scaling,
         "numeric_clip": encoder.numeric_clip,
@@ -47,7 +48,12 @@ def encoder_state(encoder: TableEncoder) -> Tree:
         "n_dense": encoder.n_dense,
         "names": [field.name for field in encoder.fields],
         **({"poolings": list(encoder.poolings.values())} if encoder.poolings else {}),
-        "columns": [_column_state(column) for column in encoder.columns],
+        **({"shared": [list(group) for group in shared]} if shared else {}),
+        "columns": [
+            _column_state(column)
+            for f, column in enumerate(encoder.columns)
+            if not encoder.table_of or encoder.table_of[f] == f
+        ],
         "statistics": None if statistics is None else _statistics_state(statistics),
         "scaler": _scaler_state(encoder.scaler),
     }
@@ -65,14 +71,20 @@ def read_encoder(state: State) -> TableEncoder:
         numeric_bins=_read_bin_rule(state.maybe("numeric_bins", state.part)),
     )
     names, columns = state.texts("names"), state.parts("columns")
-    if len(names) != len(columns):
-        raise state.refuse(f"{len(columns)} names of its columns")
     encoder.poolings = _read_poolings(state, names)
+    if state.names("shared"):
+        encoder.shared_embeddings = [_texts(state, group) for group in state.lists("shared")]
     encoder.check_parameters(tuple(names))
-    read = [
-        _read_column(encoder.new_column(name), part)
-        for name, part in zip(names, columns, strict=True)
-    ]
+    encoder.table_of = owners(encoder.shared_embeddings, names)
+    own = encoder.table_of or tuple(range(len(names)))
+    if len(set(own)) != len(columns):
+        raise state.refuse(f"{len(columns)} names of its columns")
+    parts = dict(zip(dict.fromkeys(own), columns, strict=True))
+    read = for_owners(
+        encoder.table_of,
+        len(names),
+        lambda owner, _: _read_column(encoder.new_column(names[owner]), parts[owner]),
+    )
     encoder.columns = read
     encoder.fields = [
         Field(name, column.size, column.counts) for name, column in zip(names, read, strict=True)
@@ -84,6 +96,10 @@ def read_encoder(state: State) -> TableEncoder:
     _read_dense_names(state, encoder)
     state.done()
     return encoder
+
+
+def _texts(state: State, group: list[Any]) -> list[str]:
+    return State({"shared": group}, state.where).texts("shared")
 
 
 def _read_poolings(state: State, names: list[str]) -> dict[str, str]:

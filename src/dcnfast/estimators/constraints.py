@@ -55,6 +55,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "datetime_features": ["boolean", "array-like", None],
     "list_features": [Mapping, None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
+    "shared_embeddings": ["array-like", None],
     "embedding_initial_scale": [Interval(Real, 0, None, closed="left")],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.sharing import for_owners
 from dcnfast.estimators.configure import (
     Circumstances,
     configure,
@@ -211,9 +212,7 @@ class _Run:
                 planned_epochs=choice.planned_epochs,
             )  # fmt: skip
         if self.task.last is not None:
-            pairs = zip(fitted.seen, rows.encoded.by_field(), strict=True)
-            seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]
-            fitted = replace(fitted, seen=seen)
+            fitted = replace(fitted, seen=_seen_with(fitted, rows))
         training = fitted.training or Training(fitted.model)
         kept = training if estimator.warm_start else None
         estimator._take_fitted(replace(fitted, training=kept))
@@ -363,6 +362,18 @@ def _prepare(
         return replace(last, target=target, model=last.model.copy())
     training = last.training.copy()
     return replace(last, target=target, model=training.model, training=training)
+
+
+def _seen_with(fitted: Fitted, rows: Rows) -> list[npt.NDArray[np.int64]]:
+    """Return how often training saw each row of the tables, with these rows; all who share add."""
+    named = rows.encoded.by_field()
+
+    def count(owner: int, fields: list[int]) -> npt.NDArray[np.int64]:
+        seen = fitted.seen[owner]
+        counts = [np.bincount(named[f], minlength=len(seen)) for f in fields]
+        return np.asarray(seen + sum(counts))
+
+    return for_owners(fitted.encoder.table_of, len(named), count)
 
 
 def _warn(notices: list[Notice]) -> None:

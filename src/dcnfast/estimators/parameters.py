@@ -120,6 +120,10 @@ list_features : dict of str to str or object, or None, default=None
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
     "auto", the power of two next to the square root of the number of categories, 2 to 16.
+shared_embeddings : list of tuple of str, or None, default=None
+    Groups of categorical columns, of single values or lists, that share a table of embeddings: what
+    one column says of a category is known of it in the others. ``[("clicked_item", "item")]`` is
+    one such group. They have one vocabulary.
 embedding_initial_scale : float, default=0.05
     Standard deviation of the categories' embeddings before training. Small ones, as 1e-4, start
     with all categories alike, so that what tells them apart is learned.

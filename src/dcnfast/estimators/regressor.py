@@ -123,6 +123,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         datetime_features: bool | Sequence[str] | None = None,
         list_features: ListChoice = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
+        shared_embeddings: Sequence[Sequence[str]] | None = None,
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,

@@ -248,6 +248,8 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
     fields = [(name, rows) for name, rows, _ in config.fields]
     if fields != [(field.name, field.size) for field in encoder.fields]:
         raise state.refuse("a network of the encoder's fields")
+    if config.table_of != encoder.table_of:
+        raise state.refuse("a network of the fields that the encoder says share a table")
     pooled = ["max" if p == "max" else "sum" for p in encoder.poolings.values()]
     if list(config.poolings) != pooled:
         raise state.refuse("a network of the encoder's lists")

@@ -1,6 +1,7 @@
 """Reading what was learned. Drawing needs matplotlib, the extra ``plot``."""
 
 from dcnfast.inspection.displays import CrossWeightsDisplay, need_matplotlib
+from dcnfast.inspection.embeddings import embedding_frame
 from dcnfast.inspection.weights import cross_weights
 
-__all__ = ["CrossWeightsDisplay", "cross_weights", "need_matplotlib"]
+__all__ = ["CrossWeightsDisplay", "cross_weights", "embedding_frame", "need_matplotlib"]

@@ -209,11 +209,24 @@ class Model:
             if role not in ("embedding", "linear_embedding"):
                 continue
             at, width = 0, table.shape[1]
-            for (_, rows, K), counts in zip(self.config.fields, seen, strict=True):
-                if role == "embedding" and width != K:
-                    continue  # the field is in another table
+            fields = zip(self.config.fields, self.config.owners, seen, strict=True)
+            for f, ((_, rows, K), owner, counts) in enumerate(fields):
+                if owner != f or (role == "embedding" and width != K):
+                    continue  # its rows are those of another field, or in another table
                 _settle_rows(table[at : at + rows], counts)
                 at += rows
+
+    def rows_of_field(self, field: int) -> tuple[str, slice]:
+        """Return the name of the tensor that has a field's embeddings, and its rows there."""
+        config = self.config
+        owner = config.owners[field]
+        K, first = config.fields[field][2], 0
+        for f, (_, rows, width) in enumerate(config.fields):
+            if width == K and config.owners[f] == f:
+                if f == owner:
+                    return f"embedding_{K}", slice(first, first + rows)
+                first += rows
+        raise AssertionError("a field has rows")
 
     def _tensors(self, flat: Array) -> Iterator[tuple[str, str, Array]]:
         """Yield the part and the role of each tensor, and a view of it in a flat array."""

@@ -130,7 +130,7 @@ class Inputs:
         """Put the gradients of tables and embedded numbers into g."""
         c = self.config
         of_fields = dx[:, : c.embedding_width]
-        dE = named(ids).embed_backward(of_fields, self.tables(p), c.poolings)
+        dE = self.own(named(ids).embed_backward(of_fields, self.tables(p), c.poolings))
         for K in self.widths:
             g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
         if c.numeric_bins:
@@ -158,20 +158,37 @@ class Inputs:
 
     def tables(self, p: Mapping[str, Array], wide: bool = False) -> list[Array]:
         """Return the rows of each field, of the embeddings or of the linear part."""
-        tables, first = [], dict.fromkeys(p, 0)
-        for _, V, K in self.config.fields:
+        tables, first = list[Array](), dict.fromkeys(p, 0)
+        for f, ((_, V, K), owner) in enumerate(
+            zip(self.config.fields, self.config.owners, strict=True)
+        ):
             name = "wide" if wide else f"embedding_{K}"
-            tables.append(p[name][first[name] : first[name] + V])
-            first[name] += V
+            if owner == f:
+                tables.append(p[name][first[name] : first[name] + V])
+                first[name] += V
+            else:
+                tables.append(tables[owner])
         return tables
+
+    def own(self, gradients: Sequence[Array]) -> list[Array]:
+        """Return the gradients of the fields with rows of their own: those of all who have them."""
+        owners = self.config.owners
+        return [
+            np.sum([g for g, owner in zip(gradients, owners, strict=True) if owner == f], axis=0)
+            for f in sorted(set(owners))
+        ]
 
     def table_rows(self, ids: Ids | Named, width: int | None = None) -> Ids:
         """Return all rows that are named of the table of all fields of that width, or of all."""
-        first, rows = 0, []
-        for (_, V, K), of_field in zip(self.config.fields, named(ids).by_field(), strict=True):
-            if width in (None, K):
-                rows.append(of_field + first)
-                first += V
+        n, rows, begins = 0, [], dict[int, int]()
+        fields = zip(self.config.fields, self.config.owners, named(ids).by_field(), strict=True)
+        for (_, V, K), owner, of_field in fields:
+            if width not in (None, K):
+                continue
+            if owner not in begins:
+                begins[owner] = n
+                n += V
+            rows.append(of_field + begins[owner])
         return np.concatenate(rows)
 
     # ---- members

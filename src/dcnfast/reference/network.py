@@ -76,10 +76,10 @@ class ReferenceNetwork:
         tensors["head_W"] = ("weight", (*E, C, self.topology.head_width(D)))
         tensors["head_b"] = ("bias", (*E, C))
         for K in self.inputs.widths:
-            rows = sum(V for _, V, k in c.fields if k == K)
+            rows = sum(V for _, V, k in c.own_fields if k == K)
             tensors[f"embedding_{K}"] = ("embedding", (rows, K))
         if c.wide and c.fields:
-            tensors["wide"] = ("linear_embedding", (sum(V for _, V, _ in c.fields), C))
+            tensors["wide"] = ("linear_embedding", (sum(V for _, V, _ in c.own_fields), C))
         return tensors
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -266,9 +266,9 @@ class ReferenceNetwork:
         c, g = self.config, {}
         if c.wide and c.fields:
             each = np.tile(dlogits, len(c.fields))
-            g["wide"] = np.concatenate(
-                named(ids).embed_backward(each, self.inputs.tables(p, wide=True), c.poolings)
-            )
+            tables = self.inputs.tables(p, wide=True)
+            dE = named(ids).embed_backward(each, tables, c.poolings)
+            g["wide"] = np.concatenate(self.inputs.own(dE))
         if c.wide and c.n_dense:
             g["wide_W"] = dlogits.T @ dense[:, : c.n_dense]
         return g

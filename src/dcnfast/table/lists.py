@@ -193,7 +193,10 @@ def lists_of_objects(column: Sequence[Any], what: str) -> tuple[Lengths, list[An
             lengths[i] = -1
         else:
             shown = f"an array of shape {value.shape}" if is_list_type(type(value)) else repr(value)
-            raise TypeError(f"{what} has {shown} in row {i}, want a list of values, as in fit")
+            raise TypeError(
+                f"{what} has {shown} in row {i}, want a list of values, as list_features or fit "
+                "has it"
+            )
     items = list(chain.from_iterable(parts))
     if any(is_list_type(kind) for kind in set(map(type, items))):
         row = next(i for i, value in enumerate(column) if _is_nested(value))
