@@ -39,6 +39,7 @@ EFFECTS = {
     "list_features": ({"tags": "sum"}, {}),
     "embedding_dim": (5, {}),
     "shared_embeddings": ([("city", "user")], {}),
+    "pretrained_embeddings": ({"city": (["Oslo", "Rome"], np.eye(2))}, {}),
     "embedding_initial_scale": (0.5, {}),
     "min_frequency": (10, {}),
     "max_categories": (3, {}),

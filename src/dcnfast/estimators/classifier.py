@@ -119,6 +119,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         list_features: ListChoice = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
         shared_embeddings: Sequence[Sequence[str]] | None = None,
+        pretrained_embeddings: Mapping[str, Any] | None = None,
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,

@@ -68,6 +68,7 @@ def configure(
     loss: str,
     n_outputs: int,
     circumstances: Circumstances | NetworkConfig,
+    pretrained: Mapping[str, int] | None = None,
 ) -> NetworkConfig:
     """Return the network for an encoder's columns.
 
@@ -81,6 +82,8 @@ def configure(
     n_outputs : int
     circumstances : Circumstances or NetworkConfig
         Of this fit, or the network of the fit that this one goes on from: what "auto" was there.
+    pretrained : dict of str to int or None, default=None
+        Widths of embeddings that there are already.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def configure(
         If a parameter has a value without meaning.
     """
     fields = encoder.fields
-    widths = _embedding_widths(estimator.embedding_dim, fields)
+    widths = _embedding_widths(estimator.embedding_dim, fields) | dict(pretrained or {})
     same_in_groups(widths, encoder.shared_embeddings, "embedding_dim")
     described = _numeric(estimator, encoder)
     D = sum(widths.values()) + encoder.n_dense

@@ -56,6 +56,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "list_features": [Mapping, None],
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "shared_embeddings": ["array-like", None],
+    "pretrained_embeddings": [Mapping, None],
     "embedding_initial_scale": [Interval(Real, 0, None, closed="left")],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],

@@ -26,6 +26,7 @@ from dcnfast.estimators.configure import (
     settings_of,
 )
 from dcnfast.estimators.encoding import fit_encoder
+from dcnfast.estimators.pretrained import check_pretrained, start_from
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     FOLDS,
@@ -40,6 +41,7 @@ from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.table.dates import Dates
 from dcnfast.table.lists import ListColumns
+from dcnfast.table.pretrained import read_pretrained
 from dcnfast.training.batches import Rows, mean_one
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
@@ -344,13 +346,16 @@ def _prepare(
     else:
         target = task.target.fitted(part.target, part.loss_weight)
         auto = Circumstances(len(part), watched, in_fold)
-    config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
+    pretrained = read_pretrained(estimator.pretrained_embeddings)
+    widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
+    config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)
     if last is None:
         cross = kind_of(CROSSES, estimator)
         model = Model(config).initialize(
             random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale),
             fitted_numeric_kind(estimator, encoder), float(estimator.embedding_initial_scale),
         )  # fmt: skip
+        start_from(pretrained, encoder, model)
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         return Fitted(columns, encoder, target, model, seen, None)

@@ -124,6 +124,12 @@ shared_embeddings : list of tuple of str, or None, default=None
     Groups of categorical columns, of single values or lists, that share a table of embeddings: what
     one column says of a category is known of it in the others. ``[("clicked_item", "item")]`` is
     one such group. They have one vocabulary.
+pretrained_embeddings : dict of str to frame or tuple, or None, default=None
+    Embeddings that training begins with, by column: a pair of ids (n) and vectors (n, K), or a
+    frame with the categories in the column of that name and numbers in the others, as
+    :func:`dcnfast.inspection.embedding_frame` gives it. They are as wide as these; categories that
+    are not among them are drawn, and those that training has not seen stay unknown. Files do not
+    keep this parameter.
 embedding_initial_scale : float, default=0.05
     Standard deviation of the categories' embeddings before training. Small ones, as 1e-4, start
     with all categories alike, so that what tells them apart is learned.

@@ -13,6 +13,7 @@ from dcnfast.network.lists import LISTS
 from dcnfast.plain import short
 
 FLOATS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+NOT_KEPT = ("pretrained_embeddings",)  # what a fit made of them is in the file
 ARRAYS = "biufU"  # kinds of dtypes
 
 
@@ -24,7 +25,8 @@ def parameters_state(parameters: Mapping[str, Any]) -> dict[str, Any]:
     TypeError
         If one is something that a file cannot hold, such as a function.
     """
-    return {name: _say(value, name) for name, value in parameters.items()}
+    kept = {name: None if name in NOT_KEPT else value for name, value in parameters.items()}
+    return {name: _say(value, name) for name, value in kept.items()}
 
 
 def read_parameters(found: Any) -> dict[str, Any]:
