@@ -276,3 +276,11 @@ def test_large_tables_and_networks_are_refused(fitted, tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(model, "MOST_STACK", 100)
     refuse(fitted("plain"), tmp_path, ValueError, "bytes of the stack, want at most 100")
+
+
+@compiles
+def test_categories_that_came_later(table, tmp_path):
+    grown = fit(table[["word", "number", "id"]], categorical_features=["word", "id"])
+    later = table[["word", "number", "id"]].assign(word="new", id=table["id"] + 100)
+    grown.partial_fit(later, np.arange(len(later)) % 7)
+    check(grown, pd.concat([table, later])[["word", "number", "id"]], tmp_path)
