@@ -19,6 +19,8 @@ class Answer:
     loss : str
         Whose inverse link makes numbers of logits.
     n_logits : int
+    logits_of_a_target : int, default=1
+        Of several quantiles of a target more.
     labels : tuple
         Of classes, whose probabilities are wanted; () where the answers are numbers.
     scaled : tuple of (scale, mean, factor), each an ndarray of shape (n_logits,), or None
@@ -29,6 +31,7 @@ class Answer:
 
     loss: str
     n_logits: int
+    logits_of_a_target: int = 1
     labels: tuple[Any, ...] = ()
     scaled: tuple[Array, Array, Array] | None = None
     bounds: tuple[Array, Array] | None = None
