@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source import literals
-from dcnfast.serving.c_source.products import ADD_PRODUCT, CLEAR, SET, SIGMOID, activated
+from dcnfast.serving.c_source.products import ADD_PRODUCT, CLEAR, SET, SIGMOID, SOFTMAX, activated
 from dcnfast.serving.c_source.source import Source
 
 Parameters = Mapping[str, npt.NDArray[Any]]
@@ -116,10 +116,84 @@ def _gated(source: Source, config: NetworkConfig, p: Parameters) -> str:
     for (size_t d = 0; d < {D}; ++d) x[d] += x0[d] * z[d] * sigmoid(v[d]);"""
 
 
+def _mixture(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    D, R, E = config.width, config.cross_rank, config.cross_experts
+    source.use(ADD_PRODUCT, CLEAR)
+    for name in ("cross_U", "cross_V", *(["cross_C"] if "cross_C" in p else [])):
+        source.weights(name, np.swapaxes(p[name], 2, 3))  # (L, E, inputs, outputs)
+    v = activated(source, config.preactivation, "v[r]")
+    c = activated(source, config.preactivation, "c[r]")
+    inner = f"""
+      double c[{R}];
+      for (size_t r = 0; r < {R}; ++r) v[r] = {v};
+      clear(c, {R});
+      add_product(c, cross_C + (l * {E} + e) * {R * R}, v, {R}, {R});
+      for (size_t r = 0; r < {R}; ++r) v[r] = {c};"""
+    return f"""\
+    double z[{D}], g[{E}];
+{_gates(source, config, p)}
+    clear(z, {D});
+    for (size_t e = 0; e < {E}; ++e) {{
+      double v[{R}], y[{D}];
+      clear(v, {R});
+      add_product(v, cross_V + (l * {E} + e) * {R * D}, x, {D}, {R});{
+        inner if "cross_C" in p else ""
+    }
+      {_start(source, config, "y")}
+      add_product(y, cross_U + (l * {E} + e) * {D * R}, v, {R}, {D});
+      for (size_t d = 0; d < {D}; ++d) z[d] += g[e] * y[d];
+    }}
+    for (size_t d = 0; d < {D}; ++d) x[d] += x0[d] * z[d];"""
+
+
+def _gates(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    """Return the statements that make the gates g of layer l of a mixture."""
+    D, E = config.width, config.cross_experts
+    if config.gating == "constant":
+        return f"    for (size_t e = 0; e < {E}; ++e) g[e] = 1;"
+    source.weights("cross_gate", np.swapaxes(p["cross_gate"], -1, -2))
+    layer = "" if config.shared_gate else f" + l * {E * D}"
+    logits = f"""\
+    double a[{E}];
+    clear(a, {E});
+    add_product(a, cross_gate{layer}, x, {D}, {E});
+"""
+    if config.gating == "sigmoid":
+        source.use(SIGMOID)
+        return logits + f"    for (size_t e = 0; e < {E}; ++e) g[e] = sigmoid(a[e]);"
+    source.use(SOFTMAX)
+    return logits + f"    softmax(g, a, {E});"
+
+
+def _exponential(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    D = config.width
+    H = (D + 1) // 2
+    source.use(ADD_PRODUCT, CLEAR)
+    source.weights("cross_W", _by_inputs(p["cross_W"]))
+    source.weights("cross_scale", p["cross_scale"])
+    source.weights("cross_shift", p["cross_shift"])
+    factor = "x0[d]" if config.cross_linear else "x[d]"
+    bias = f" + cross_b[l * {D} + d]" if config.cross_bias else ""
+    return f"""\
+    double g[{D + 1}], mean = 0, variance = 0;
+    clear(g, {H});
+    add_product(g, cross_W + l * {H * D}, x, {D}, {H});
+    for (size_t d = 0; d < {H}; ++d) mean += g[d] / {H};
+    for (size_t d = 0; d < {H}; ++d) variance += (g[d] - mean) * (g[d] - mean) / {H};
+    for (size_t d = 0; d < {D - H}; ++d) {{
+      const double n = (g[d] - mean) / sqrt(variance + 1e-5);
+      const double m = n * cross_scale[l * {H} + d] + cross_shift[l * {H} + d];
+      g[{H} + d] = m > 0 ? g[d] * m : 0;
+    }}
+    for (size_t d = 0; d < {D}; ++d) x[d] += {factor} * (g[d]{bias});"""
+
+
 # each returns the statements of layer l, which add to x
 CROSSES: dict[str, Callable[[Source, NetworkConfig, Parameters], str]] = {
     "vector": _vector,
     "matrix": _matrix,
     "lowrank": _lowrank,
     "gated": _gated,
+    "mixture": _mixture,
+    "exponential": _exponential,
 }
