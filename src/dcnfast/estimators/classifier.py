@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -11,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
-from dcnfast.estimators.configure import kind_of
+from dcnfast.estimators.class_labels import (
+    read_classes,
+    read_further_classes,
+    read_further_labels,
+    read_labels,
+)
 from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.label_targets import LabelsTarget
 from dcnfast.estimators.parameters import (
@@ -31,7 +34,7 @@ from dcnfast.estimators.parameters import (
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
-from dcnfast.estimators.targets import ClassTarget, class_factors, class_target
+from dcnfast.estimators.targets import ClassTarget
 from dcnfast.network.config import (
     Activation,
     Deterministic,
@@ -40,9 +43,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.loss import ClassificationLoss
-from dcnfast.network.losses import LOSSES, LogLoss, MultiLabel
-from dcnfast.table.schema import Table, read_training_table
+from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -211,46 +212,14 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
                 datetime_features=self.datetime_features,
             )  # fmt: skip
         weight = self._check_weight(sample_weight, table)
-        read = self._read_labels if y.ndim == 2 else self._read_classes
-        target, whole, codes, factors = read(table, y, weight)
+        read = read_labels if y.ndim == 2 else read_classes
+        target, whole, codes, factors = read(self, table, y, weight)
         last = self._last_fit(table, "classes_", target.classes)
         given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
         self.classes_ = target.classes
         of_callbacks = shown(X, y, sample_weight, weight)
         self._learn(whole, given, codes, target, last, of_callbacks, timing)
         return self
-
-    def _read_classes(
-        self, table: Table, y: Array, weight: Array
-    ) -> tuple[ClassTarget, Part, Array, Array]:
-        """Return target and rows of one label a row, numbers of classes, and class weights."""
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-        factors = class_factors(self.class_weight, classes, codes, weight)
-        loss_weight = weight * factors[codes]
-        self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
-        target = class_target(classes, self._classification_loss())
-        return target, Part(table, y, codes.reshape(-1, 1), loss_weight, weight), codes, factors
-
-    def _read_labels(
-        self, table: Table, y: Array, weight: Array
-    ) -> tuple[LabelsTarget, Part, None, None]:
-        """Return target and rows of several labels a row."""
-        if self.class_weight is not None:
-            raise ValueError(
-                f"class_weight is {self.class_weight!r} and y has {y.shape[1]} columns, want None; "
-                "task_weights has a weight for each column"
-            )
-        named = self.loss == LogLoss.name  # which is this loss for several labels
-        loss = copy.deepcopy(
-            LOSSES.resolve(MultiLabel.name, vars(self)) if named else kind_of(LOSSES, self)
-        )
-        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
-        loss.check("loss")  # also what task_weights made of it
-        of_labels, n_labels = loss.of_labels(y.shape[1])
-        assert isinstance(of_labels, MultiLabel)
-        target = LabelsTarget(of_labels, n_labels)
-        return target, Part(table, y, y, weight, weight), None, None
 
     @published_whole
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
@@ -292,54 +261,10 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         with timing.measure("encode"):
             table, y = self._read_further(X, y, y_numeric=False)
         weight = self._weight_as_given(sample_weight, table)
-        read = self._read_further_labels if y.ndim == 2 else self._read_further_classes
-        target, whole = read(table, y, weight, classes)
+        read = read_further_labels if y.ndim == 2 else read_further_classes
+        target, whole = read(self, table, y, weight, classes)
         self._update(whole, target, shown(X, y, sample_weight, weight), timing)
         return self
-
-    def _read_further_classes(
-        self, table: Table, y: Array, weight: Array, classes: Any
-    ) -> tuple[ClassTarget, Part]:
-        """Return target and rows of one label a row."""
-        if isinstance(before := getattr(self, "_target", None), LabelsTarget):
-            raise ValueError(f"y has one column, want {before.n_outputs}, as in the first call")
-        _check_partial_fit_first_call(self, classes)
-        check_classification_targets(y)
-        self._refuse_one_class(self.classes_)
-        target = class_target(self.classes_, self._classification_loss())
-        codes = target.codes("y", y, "classes")
-        known = np.arange(len(self.classes_))
-        factors = class_factors(self.class_weight, self.classes_, known, np.ones(len(known)))
-        whole = Part(table, y, codes.reshape(-1, 1), weight * factors[codes], weight)
-        if not whole.loss_weight.any():
-            raise ValueError("y has only classes whose class_weight is 0, want others")
-        return target, whole
-
-    def _read_further_labels(
-        self, table: Table, y: Array, weight: Array, classes: Any
-    ) -> tuple[LabelsTarget, Part]:
-        """Return target and rows of several labels a row, of which each is 0 or 1."""
-        if classes is not None and not np.isin(classes, [0, 1]).all():
-            raise ValueError(f"classes is {classes!r}, want None: several labels are 0 or 1")
-        target, whole, _, _ = self._read_labels(table, y, weight)
-        if (before := getattr(self, "_target", target)).n_outputs != target.n_outputs or not (
-            isinstance(before, LabelsTarget)
-        ):
-            raise ValueError(f"y has {y.shape[1]} columns, want those of the first call")
-        self.classes_ = target.classes
-        return target, whole
-
-    def _classification_loss(self) -> ClassificationLoss:
-        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
-        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
-        return loss
-
-    def _refuse_one_class(self, seen: Array) -> None:
-        if len(seen) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least two classes with a positive weight, "
-                f"got {len(seen)} class(es): {seen.tolist()}"
-            )
 
     def _given_part(
         self,
