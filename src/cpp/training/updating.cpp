@@ -140,6 +140,7 @@ bool TrainingState<T>::fisher(T* out, const Table<T>& table, const std::int64_t*
     accumulate(k, table, order + first, count, 0, 0, n_threads);
     k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                     network_.tiling(count).shards, dense_size_);
+    network_.project(gradients_.data());
     const double rows = static_cast<double>(count);  // gradients are of their mean loss
     const T factor = static_cast<T>(rows * rows / static_cast<double>(n));
     add_squares(out, gradients_.data(), dense_size_, factor);
