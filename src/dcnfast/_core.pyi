@@ -42,7 +42,8 @@ def measure_read_bandwidth(bytes: int, n_threads: int, seconds: float) -> float:
 # ---- kernels on whole arrays, forward above its backward
 
 class _Ops(Protocol[_T]):
-    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, b (L,D) -> xL (B,D)
+    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, (0,) for one that the
+    # options leave out, b (L,D) -> xL (B,D)
     def cross(
         self,
         kind: str,
@@ -52,6 +53,8 @@ class _Ops(Protocol[_T]):
         diag_scale: float,
         preactivation: str,
         n_threads: int,
+        gating: str = "softmax",
+        linear: bool = False,
         /,
     ) -> npt.NDArray[_T]: ...
     # -> dx0 (B,D), the gradients of the weights, db (L,D)
@@ -65,6 +68,8 @@ class _Ops(Protocol[_T]):
         diag_scale: float,
         preactivation: str,
         n_threads: int,
+        gating: str = "softmax",
+        linear: bool = False,
         /,
     ) -> tuple[npt.NDArray[_T], ...]: ...
     # ids (B,F), tables F times (V,K) -> x0 (B,D)
@@ -137,9 +142,8 @@ class _Ops(Protocol[_T]):
         b: npt.NDArray[_T],
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
-    # logits, target (B,C), weight (B) -> sum of the rows' losses, dlogits (B,C)
-    # kind as in losses.LOSSES; logits, target (B,C), or (B,1) of class numbers; weight (B) or None
-    # -> sum of the rows' losses, dlogits (B,C)
+    # kind as in losses.LOSSES; logits (B,C); target (B,Y), or (B,1) of class numbers; weight (B) or
+    # None; constants of the kind -> sum of the rows' losses, dlogits (B,C)
     def loss(
         self,
         kind: str,
@@ -147,6 +151,7 @@ class _Ops(Protocol[_T]):
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         smoothing: float,
+        constants: Sequence[float],
         /,
     ) -> tuple[float, npt.NDArray[_T]]: ...
     # all (n); the first three are changed in place; returns the sum of squared parameters before
@@ -184,6 +189,8 @@ class OptimizerOptions:
         nesterov: bool,
         # by role, see ROLES
         rate_factors: Mapping[str, float],
+        # of the prior, see _TrainingState.set_prior
+        prior_strength: float = 0.0,
     ) -> None: ...
 
 class NetworkConfig:
@@ -206,6 +213,12 @@ class NetworkConfig:
         cross: str,
         cross_layers: int,
         cross_rank: int,
+        cross_experts: int,
+        gating: str,
+        shared_gate: bool,
+        cross_linear: bool,
+        cross_symmetric: bool,
+        cross_forbidden: Sequence[int],
         diag_scale: float,
         cross_bias: bool,
         preactivation: str,
@@ -218,6 +231,7 @@ class NetworkConfig:
         layer_norm: bool,
         n_outputs: int,
         loss: str,
+        loss_constants: Sequence[float],
         label_smoothing: float,
         alpha_embedding: float,
         alpha_cross: float,
@@ -296,6 +310,15 @@ class _Network(Generic[_T]):
     def predict_members(
         self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int, lists: _Lists[_T] = ...
     ) -> npt.NDArray[_T]: ...
+    # the same up to rounding, of rows that agree in the columns of x0 that context (D) names
+    def predict_candidates(
+        self,
+        ids: _Ids,
+        dense: npt.NDArray[_T],
+        context: npt.NDArray[np.bool_],
+        n_threads: int,
+        lists: _Lists[_T] = ...,
+    ) -> npt.NDArray[_T]: ...
     # target (N,C), for softmax (N,1) with class numbers; weight (N) -> weighted mean loss
     def evaluate(
         self,
@@ -334,6 +357,23 @@ class _TrainingState(Generic[_T]):
     def flat_second_moments(self) -> npt.NDArray[_T]: ...
     # the moments, and the number of steps they come from
     def set_optimizer(self, m: npt.NDArray[_T], v: npt.NDArray[_T], step: int) -> None: ...
+    # parameters, averages, moments, step and prior of a network with the same tensors but for the
+    # rows of tables; of these all rows that both have, or those given for each field
+    def take_over(
+        self, other: _TrainingState[_T], rows: Sequence[npt.NDArray[np.int32]] | None = None
+    ) -> None: ...
+    # rows of a field begin as its row 0 is, without moments
+    def begin_rows(self, field: int, first: int, count: int) -> None: ...
+    # of the first rows of a field those with count 0 get the mean of the others
+    def settle(self, field: int, counts: npt.NDArray[np.int64]) -> None: ...
+    # what parameters are held at and how much, as flat as they are; None or both
+    def set_prior(self, anchor: npt.NDArray[_T], fisher: npt.NDArray[_T]) -> None: ...
+    @property
+    def prior(self) -> tuple[npt.NDArray[_T], npt.NDArray[_T]] | None: ...
+    # of each batch the squares of the gradients of its rows' loss, all over n, flat
+    def fisher(
+        self, table: _Table[_T], order: npt.NDArray[np.int64], batch_size: int, n_threads: int
+    ) -> npt.NDArray[_T]: ...
     # when the products of a field's rows with the first layers are shared by equal ids: that often
     # each row occurs, so wide they are, so many multiply-adds are saved in a batch
     def set_sharing(self, least_repeats: int, least_width: int, least_saved: float) -> None: ...

@@ -149,6 +149,7 @@ NONSENSE = {
     "n_iter_no_change": [0, -1, 1.5, None],
     "tol": [-1e-9, np.nan, np.inf, "x"],
     "warm_start": ["x", None, 3],
+    "prior_strength": [-0.1, np.nan, np.inf, "x", None],
     "dtype": ["float16", None, np.float32, "int32"],
     "deterministic": ["no", None, True],
     "n_jobs": [0, 1.5, "x", True],
@@ -162,6 +163,7 @@ NONSENSE = {
         {"no": np.inf, "yes": 1},
     ],
     "label_smoothing": [-0.1, 1, 1.5, np.nan, "x", None],
+    "task_weights": ["x", 3, True],
 }
 
 

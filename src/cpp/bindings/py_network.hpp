@@ -10,6 +10,7 @@
 #include "bindings/gil.hpp"
 #include "bindings/tables.hpp"
 #include "network/network.hpp"
+#include "serving/candidates.hpp"
 
 namespace dcn {
 
@@ -110,6 +111,25 @@ template <class T> class PyNetwork {
     const GilRelease nogil;
     const Reader reader(access_);
     network_.predict_members(out, table, n_threads);
+    return logits;
+  }
+
+  // logits (N,C) of rows that are the same in the columns of x0 that `context` (D) names
+  Array<T> predict_candidates(const Ids& ids, const Array<T>& dense, const Array<bool>& context,
+                              std::size_t n_threads, const ListArrays<T>& arrays) const {
+    const char* const function = "predict_candidates";
+    n_threads = check_threads(function, n_threads);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.rows(function, ids, dense, arrays, lists);
+    const NetworkConfig& config = network_.config();
+    check_shape(function, "context", context, {{"D", static_cast<py::ssize_t>(config.width())}});
+    const Context columns = Context::of(context.data(), config.width());
+    Array<T> logits = empty<T>({dense.shape(0), static_cast<py::ssize_t>(config.n_outputs)});
+    T* out = logits.mutable_data();
+    if (table.size == 0) return logits;
+    const GilRelease nogil;
+    const Reader reader(access_);
+    Candidates<T>(network_, columns, table).predict(out, n_threads);
     return logits;
   }
 

@@ -47,7 +47,7 @@ template <class T> struct Workspace {
 template <class T> struct Table {
   const std::int32_t* ids = nullptr;  // (N,F)
   const T* dense = nullptr;           // (N, M + 2 J)
-  const T* target = nullptr;  // (N,C), for softmax (N) with class numbers; null for prediction
+  const T* target = nullptr;  // (N,Y), of losses of classes (N) with their numbers; null if unknown
   const T* weight = nullptr;  // (N) or null
   std::size_t size = 0;       // N
   ListColumns<T> lists = {};  // of the fields that are lists
@@ -111,6 +111,15 @@ template <class T> class Network {
   }
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   std::vector<FirstLayer<T>> first_layers() const;  // of the cross part, of each branch
+  // Whether these multiply rows of the tables as they are, so that equal ids have equal products.
+  bool multiplies_rows() const noexcept { return !members_.multiplies(); }
+  // ids, dense -> x0 (T,D): the first part of forward
+  void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
+             const TileRows& rows) const;
+  // logits of members -> those of the mean of what they predict, the answer of the workspace
+  void combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const;
+  // The table without its first rows.
+  Table<T> from_row(const Table<T>& table, std::size_t first) const;
   void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                const TileRows& rows, const DropoutAt& dropout) const;
   // of smoothed targets, unlike evaluate
@@ -122,6 +131,11 @@ template <class T> class Network {
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                 const TableGradients<T>& tables, const Table<T>& table, const TileRows& rows,
                 const DropoutAt& dropout, T scale) const;
+  // Whether weights are tied, or stay 0: the gradients, added up, then go through `project`.
+  bool projects() const noexcept { return cross_ != nullptr && cross_->projects(); }
+  void project(T* gradients) const noexcept {
+    if (cross_ != nullptr) cross_->project(gradients);
+  }
   const EmbeddingPart<T>& embedding() const noexcept { return embedding_; }
   T* mutable_parameters() noexcept { return parameters_.data(); }
   // null where none are kept
@@ -131,6 +145,8 @@ template <class T> class Network {
   void use_averages() noexcept {
     if (averages_.size() > 0) use(kernels(), averages(), 1);
   }
+  // Forward at what predicts, after parameters or averages have changed.
+  void use_what_predicts() noexcept { use(kernels(), averages(), 1); }
   // of the dense parameters: few of them are sooner moved than threads are woken
   bool worth_threads() const noexcept { return dense_size_ > kChunk; }
 
@@ -142,13 +158,12 @@ template <class T> class Network {
   std::vector<std::size_t> head_widths() const;
   void carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bool backward) const;
   void connect_head(Workspace<T>& ws) const;
-  void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
-             const TileRows& rows) const;
   void stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                       const TableGradients<T>& tables, const Table<T>& table,
                       const TileRows& rows) const;
-  // logits of members -> those of the mean of what they predict
-  void combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const;
+  LossOptions<T> loss_options(double smoothing) const noexcept {
+    return {static_cast<T>(smoothing), loss_constants_.data(), loss_constants_.size()};
+  }
 
   // What is to be packed from these parameters. Allocates the first time, in the constructor.
   void list_packings(const KernelTable<T>& k, const T* parameters);
@@ -167,6 +182,7 @@ template <class T> class Network {
   EmbeddingPart<T> embedding_;
   std::unique_ptr<NumericEmbedding<T>> numeric_;  // null without embedded numbers
   Members<T> members_;
+  std::vector<T> loss_constants_;
   std::size_t dense_size_ = 0;  // of all but the tables
   Layout layout_;
   std::size_t most_rows_;            // of a tile

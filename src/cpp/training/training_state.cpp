@@ -10,10 +10,17 @@
 
 namespace dcn {
 
+// The first layers whose products equal ids share: those with rows of tables as they are.
+template <class T> std::vector<FirstLayer<T>> shared_layers(const Network<T>& network) {
+  std::vector<FirstLayer<T>> layers = network.first_layers();
+  if (!network.multiplies_rows()) layers.assign(layers.size(), {});
+  return layers;
+}
+
 template <class T>
 TrainingState<T>::TrainingState(Network<T>& network)
     : network_(network), tables_(network.embedding(), network.config()),
-      shared_(network.config().width(), network.first_layers()), dense_size_(network.dense_size()),
+      shared_(network.config().width(), shared_layers(network)), dense_size_(network.dense_size()),
       gradients_(network.layout().size()), m_(network.layout().size()),
       v_(network.layout().size()) {
   for (const Tensor& tensor : network_.layout().tensors())
@@ -138,14 +145,21 @@ void TrainingState<T>::reduce(const KernelTable<T>& k, const Chunk& chunk,
                   padded<T>(dense_size_), n_shards, chunk.size);
 }
 
+template <class T>
+void TrainingState<T>::reduce_all(const KernelTable<T>& k, std::size_t n_shards,
+                                  std::size_t n_threads) noexcept {
+  parallel_for(network_.worth_threads() ? n_threads : 1, chunks_.size(),
+               [&](std::size_t i, std::size_t) { reduce(k, chunks_[i], n_shards); });
+  network_.project(gradients_.data());
+}
+
 // The norm is of the loss's gradients, without penalties, as in PyTorch, where weight decay comes
 // with the optimizer.
 template <class T>
-double TrainingState<T>::clip(const KernelTable<T>& k, std::size_t n_shards, double most,
+double TrainingState<T>::clip(const KernelTable<T>& k, double most,
                               std::size_t n_threads) noexcept {
   parallel_for(
       network_.worth_threads() ? n_threads : 1, chunks_.size(), [&](std::size_t i, std::size_t) {
-        reduce(k, chunks_[i], n_shards);
         penalties_[i] = sum_of_squares(gradients_.data() + chunks_[i].begin, chunks_[i].size);
       });
   double total = tables_.empty() ? 0 : tables_.squared_gradients(k, shared_, n_threads);
@@ -166,9 +180,9 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   steps_.embedding.add(of_tables.embedding, step_, n);
   steps_.linear.add(of_tables.linear, step_, n);
   const std::size_t n_shards = network_.tiling(n).shards;
-  const bool clips = options.gradient_clip > 0;
-  const T scale =
-      clips ? static_cast<T>(clip(k, n_shards, options.gradient_clip, n_threads)) : T(1);
+  const bool clips = options.gradient_clip > 0, reduced = clips || network_.projects();
+  if (reduced) reduce_all(k, n_shards, n_threads);
+  const T scale = clips ? static_cast<T>(clip(k, options.gradient_clip, n_threads)) : T(1);
   const OptimizerKernels<T>& optimizer = k.optimizers[options.kind];
   std::array<OptimizerStep<T>, kRoles> steps;
   for (std::size_t role = 0; role < kRoles; ++role)
@@ -177,19 +191,23 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   const double average_rest = 1 - average_share(network_.config().ema_decay, step_);
   const T rest = static_cast<T>(average_rest);
   T* averages = network_.mutable_averages();
+  const Prior<T>* prior = options.prior_strength > 0 ? prior_.get() : nullptr;
+  const T strength = static_cast<T>(options.prior_strength);
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
     OptimizerStep<T> own = steps[static_cast<std::size_t>(c.role)];
     own.l2 = static_cast<T>(c.l2);
-    if (clips)
-      multiply(g, c.size, scale);
-    else
-      reduce(k, c, n_shards);
+    if (!reduced) reduce(k, c, n_shards);
+    if (clips) multiply(g, c.size, scale);
+    double pulled = 0;
+    if (prior != nullptr)
+      pulled = pull(g, p, prior->anchor.data() + c.begin, prior->fisher.data() + c.begin, c.size,
+                    strength);
     const double squares =
         optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
     if (averages != nullptr) k.average_update(averages + c.begin, p, c.size, rest);
-    penalties_[i] = 0.5 * c.l2 * squares;
+    penalties_[i] = 0.5 * c.l2 * squares + pulled;
   };
   parallel_for(network_.worth_threads() ? n_threads : 1, chunks_.size(), move);
   double penalty = 0;
@@ -202,7 +220,7 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   const OfTables<OptimizerStep<T>> rows{of_tables.embedding.step<T>(step_, l2),
                                         of_tables.linear.step<T>(step_, l2)};
   penalty += tables_.update(k, shared_, table_state(), rows, history(options), average_rest, scale,
-                            n_threads);
+                            prior, strength, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
@@ -219,6 +237,7 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   const double sum = accumulate(k, table, rows, n, seed, 1, n_threads);
   k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                   network_.tiling(n).shards, dense_size_);
+  network_.project(gradients_.data());
   tables_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }

@@ -10,11 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
-from dcnfast.estimators.configure import kind_of
+from dcnfast.estimators.class_labels import (
+    read_classes,
+    read_further_classes,
+    read_further_labels,
+    read_labels,
+)
 from dcnfast.estimators.constraints import loss_constraints
+from dcnfast.estimators.label_targets import LabelsTarget
 from dcnfast.estimators.parameters import (
     ClassificationLossChoice,
     CrossChoice,
@@ -30,7 +35,7 @@ from dcnfast.estimators.parameters import (
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
-from dcnfast.estimators.targets import ClassTarget, class_factors, class_target
+from dcnfast.estimators.targets import ClassTarget
 from dcnfast.network.config import (
     Activation,
     Deterministic,
@@ -40,8 +45,8 @@ from dcnfast.network.config import (
     Structure,
 )
 from dcnfast.network.lists import list_rules
-from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
+from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -63,12 +68,15 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     label_smoothing : float, default=0.0
         Share of each training row's target that goes to all classes alike: probabilities become
         less sure, and single wrong labels count less. ``loss_curve_`` is of smoothed targets;
-        held-out rows are judged by their true labels.
+        held-out rows are judged by their true labels. "focal" and "ordinal" ignore it.
+    task_weights : sequence of float or None, default=None
+        What the loss of each label is multiplied by where y has several columns, one for each;
+        None is 1. With one column it is ignored.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels.
+        Class labels; where y has several columns, their numbers.
     {attributes}
 
     References
@@ -90,6 +98,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         "loss": loss_constraints("DCNClassifier"),
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "task_weights": ["array-like", None],
     }
 
     def __init__(
@@ -150,6 +159,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         tol: float | None = 1e-6,
         warm_start: bool = False,
+        max_time: float | None = None,
+        checkpoints: Checkpoints | None = None,
+        prior_strength: float = 0.0,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,
@@ -157,10 +169,12 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         verbose: int = 0,
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
+        task_weights: Sequence[float] | None = None,
     ) -> None:
         self._store(locals())
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.task_weights = task_weights
 
     @published_whole
     def fit(
@@ -179,8 +193,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Numbers and categories; what is missing is NaN, None or null.
-        y : array-like of shape (n_samples,)
-            Labels of two classes at least.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of two classes at least. Or several columns of 0 and 1, one for each label or
+            task, where NaN and None are missing labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
@@ -203,46 +218,82 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
                 datetime_features=self.datetime_features,
                 list_features=list_rules(self.list_features),
             )  # fmt: skip
-        check_classification_targets(y)
         weight = self._check_weight(sample_weight, table)
-        classes, codes = np.unique(y, return_inverse=True)
-        factors = class_factors(self.class_weight, classes, codes, weight)
-        loss_weight = weight * factors[codes]
-        self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
-        last = self._last_fit(table, "classes_", classes)
-        target = class_target(classes, kind_of(LOSSES, self))
+        read = read_labels if y.ndim == 2 else read_classes
+        target, whole, codes, factors = read(self, table, y, weight)
+        last = self._last_fit(table, "classes_", target.classes)
         given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
-        self.classes_ = classes
-        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        self.classes_ = target.classes
         of_callbacks = shown(X, y, sample_weight, weight)
         self._learn(whole, given, codes, target, last, of_callbacks, timing)
         return self
 
-    def _refuse_one_class(self, seen: Array) -> None:
-        if len(seen) < 2:
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
+
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers, bins, statistics of categories and
+        the network's shape are those of the first rows. The learning rate is constant, and no rows
+        are held out. See docs/updating.md.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,)
+            Labels, of one class or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that there will be: wanted by the first call where nothing is fitted yet, and
+            the same then if they are given again.
+
+        Returns
+        -------
+        self : DCNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        if isinstance(self.class_weight, str):
             raise ValueError(
-                f"{type(self).__name__} needs at least two classes with a positive weight, "
-                f"got {len(seen)} class(es): {seen.tolist()}"
+                f"class_weight is {self.class_weight!r}, want a dict or None in partial_fit, which "
+                "does not know how many rows of each class there will be"
             )
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=False)
+        weight = self._weight_as_given(sample_weight, table)
+        read = read_further_labels if y.ndim == 2 else read_further_classes
+        target, whole = read(self, table, y, weight, classes)
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
+        return self
 
     def _given_part(
         self,
         X_val: Any,
         y_val: Any,
         sample_weight_val: Any,
-        target: ClassTarget,
-        factors: Array,
+        target: ClassTarget | LabelsTarget,
+        factors: Array | None,
     ) -> Part | None:
         """Return the rows to watch that ``fit`` was given."""
         validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=False)
         if validation is None:
             return None
         table, y, weight = validation
-        codes = target.codes("y_val", y)
+        columns = target.judged("y_val", y)
+        if factors is None:
+            return Part(table, y, columns, weight, weight)
+        codes = columns[:, 0]
         loss_weight = weight * factors[codes]
         if not loss_weight.any():
             raise ValueError("X_val has only rows of classes whose class_weight is 0, want others")
-        return Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        return Part(table, y, columns, loss_weight, weight)
 
     @reads_one_fit
     def decision_function(self, X: Any) -> Array:
@@ -256,6 +307,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         logits : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+            With several labels the log-odds of each, shape (n_samples, n_labels).
         """
         logits = self._logits(X)
         decision: Array = self._target.decision(logits)
@@ -273,7 +325,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+            In the order of ``classes_``. With several labels the probability of 1 of each, shape
+            (n_samples, n_labels).
         """
         decision = self.decision_function(X)
         p: Array = self._target.probabilities(decision)
@@ -290,7 +343,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Returns
         -------
-        log_p : ndarray of shape (n_samples, n_classes)
+        log_p : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
         """
         decision = self.decision_function(X)
         log_p: Array = self._target.log_probabilities(decision)
@@ -308,7 +361,13 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            With several labels 0 or 1 for each, shape (n_samples, n_labels).
         """
         decision = self.decision_function(X)
         labels: Array = self._target.labels(decision)
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

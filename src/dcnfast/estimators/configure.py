@@ -18,6 +18,7 @@ from dcnfast.estimators.pretrained import frozen_fields
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
+from dcnfast.network.loss import Loss
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
@@ -66,7 +67,7 @@ class Circumstances:
 def configure(
     estimator: Any,
     encoder: TableEncoder,
-    loss: str,
+    loss: Loss,
     n_outputs: int,
     circumstances: Circumstances | NetworkConfig,
     pretrained: Mapping[str, int] | None = None,
@@ -79,7 +80,7 @@ def configure(
         Its parameters have passed scikit-learn's validation.
     encoder : TableEncoder
         Fitted.
-    loss : str
+    loss : Loss
     n_outputs : int
     circumstances : Circumstances or NetworkConfig
         Of this fit, or the network of the fit that this one goes on from: what "auto" was there.
@@ -92,7 +93,8 @@ def configure(
         If a parameter has a value without meaning.
     """
     fields = encoder.fields
-    widths = _embedding_widths(estimator.embedding_dim, fields) | dict(pretrained or {})
+    widths = _embedding_widths(estimator.embedding_dim, fields, circumstances)
+    widths |= dict(pretrained or {})
     same_in_groups(widths, encoder.shared_embeddings, "embedding_dim")
     described = _numeric(estimator, encoder)
     D = sum(widths.values()) + encoder.n_dense
@@ -101,12 +103,15 @@ def configure(
     # the identity is what it is bent to
     bends = estimator.parametric_activation and estimator.activation != "identity"
     described["parametric_activation"] = bends
-    described |= kind_of(CROSSES, estimator).engine_options(D)
+    cross = kind_of(CROSSES, estimator)
+    described |= cross.engine_options(D)
+    of_fields: list[tuple[str, ...]] = [(field.name,) for field in fields]
+    described["cross_forbidden"] = cross.forbidden_columns([*of_fields, *encoder.sources()])
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse
     described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
-    described |= {"loss": loss, "n_outputs": n_outputs}
+    described |= {"loss": loss.name, "loss_constants": loss.constants(), "n_outputs": n_outputs}
     described["label_smoothing"] = float(getattr(estimator, "label_smoothing", 0.0))  # of classes
     one = NetworkConfig(
         **described,
@@ -132,10 +137,12 @@ def dropout_seed(estimator: Any, random_state: np.random.RandomState) -> int:
     return int(random_state.randint(2**31)) if _has_dropout(estimator) else 0
 
 
-def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Settings:
-    """Return how to train a network on n rows."""
+def settings_of(
+    estimator: Any, config: NetworkConfig, n: int, seed: int, before: int = 0
+) -> Settings:
+    """Return how to train a network on n rows, after so many of the same stream."""
     given = estimator.batch_size
-    batch_size = automatic_batch_size(n) if given == "auto" else min(int(given), n)
+    batch_size = automatic_batch_size(n, before) if given == "auto" else min(int(given), n)
     given = estimator.max_iter
     max_iter = automatic_epochs(config, n) if given == "auto" else int(given)
     given = estimator.learning_rate_init
@@ -143,7 +150,11 @@ def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Set
     optimizer = kind_of(OPTIMIZERS, estimator)
     step = optimizer.step(rate, estimator.dtype)
     return Settings(
-        step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
+        step=replace(
+            step,
+            gradient_clip=float(estimator.gradient_clip or 0),
+            prior_strength=float(estimator.prior_strength),
+        ),
         batch_size=batch_size,
         max_iter=max_iter,
         shuffle=bool(estimator.shuffle),
@@ -249,7 +260,12 @@ def _cross_dropout(given: float | str, one: NetworkConfig, n_members: int) -> fl
     return 0.5 if n_members > 1 else 0.2
 
 
-def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
+def _embedding_widths(
+    given: Any, fields: list[Field], circumstances: Circumstances | NetworkConfig
+) -> dict[str, int]:
+    last = dict[str, int]()
+    if isinstance(circumstances, NetworkConfig):
+        last = {name: width for name, _, width in circumstances.fields}
     names = [field.name for field in fields]
     if isinstance(given, Mapping):
         if unknown := [name for name in given if name not in names]:
@@ -263,4 +279,5 @@ def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
         given = dict.fromkeys(names, given)
     else:
         given = {}
-    return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}
+    automatic = {f.name: last.get(f.name) or automatic_embedding_dim(f.size) for f in fields}
+    return {name: int(given.get(name, automatic[name])) for name in names}

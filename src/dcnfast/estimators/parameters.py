@@ -14,12 +14,8 @@ from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
 from dcnfast.network.lists import Lists
-from dcnfast.network.losses import (
-    ClassificationLoss,
-    ClassificationLossName,
-    RegressionLoss,
-    RegressionLossName,
-)
+from dcnfast.network.loss import ClassificationLoss, RegressionLoss
+from dcnfast.network.losses import ClassificationLossName, RegressionLossName
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
@@ -59,15 +55,15 @@ cross_layers : int, default=2
     With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
     deep network.
 cross_rank : int or None, default=None
-    Rank R of the low-rank form; None is a quarter of the width, at least 1. The other forms have no
-    rank and ignore it.
+    Rank R of the low-rank form, and of each expert of a mixture; None is a quarter of the width, or
+    the width by twice the experts, at least 1. The other forms have no rank and ignore it.
 diag_scale : float, default=0.0
-    Added to the diagonal of every W; "vector" has none and ignores it.
+    Added to the diagonal of every W; of "matrix" and "lowrank" alone, every other form ignores it.
 cross_bias : bool, default=True
     Whether cross layers have a bias.
 preactivation : {activation}, default="identity"
-    Applied to W x + b, before ``diag_scale`` and the product with x0. "vector", whose closed form
-    has no place for it, ignores it.
+    Applied to W x + b, before ``diag_scale`` and the product with x0. Of "matrix" and "lowrank"
+    alone: every other form ignores it.
 hidden_layer_sizes : sequence of int, or int, default=(256, 256)
     Widths of the deep part; a number is one layer. () leaves a plain cross network.
 activation : {activation}, default="relu"
@@ -224,7 +220,18 @@ tol : float or None, default=1e-6
     Least gain (of the held-out rows' score, or of the training loss) that is progress; None never
     stops.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from where the last one ended.
+    Whether ``fit`` goes on from where the last one ended, with embeddings for new categories.
+max_time : float or None, default=None
+    Seconds after which ``fit`` ends with what it has: no epoch begins that would end later, if it
+    took as long as the last. One epoch is always run.
+checkpoints : Checkpoints or None, default=None
+    An object of :class:`dcnfast.checkpoints.Checkpoints`: where ``fit`` leaves checkpoints, and how
+    often. A fit that was killed goes on from the last one when it is run again, to the same bits.
+prior_strength : float, default=0.0
+    How strongly ``partial_fit``, and ``fit`` with ``warm_start``, hold the parameters where the
+    last ``fit`` with a strength above 0 left them: the objective has this times the sum of
+    F (w - w')^2, w' being the parameters of then and F the diagonal of their Fisher information,
+    which ``fit`` estimates at its end in one more pass over the rows. See docs/updating.md.
 dtype : {"float32", "float64"}, default="float32"
     Of parameters and arithmetic.
 deterministic : {"threads", "isa"}, default="threads"
@@ -236,8 +243,8 @@ n_jobs : int or None, default=None
 random_state : int, RandomState or None, default=None
     Draws weights, shuffles, dropout and held-out rows.
 verbose : int, default=0
-    1 prints a line an epoch; 2 also where the time went, and what share of the CPU's multiply-adds
-    was used.
+    1 prints a line an epoch, with its speed and what time is left at most; 2 also where the time
+    went, and what share of the CPU's multiply-adds was used.
 """
 
 
@@ -282,7 +289,9 @@ def _texts(estimator: str) -> dict[str, str]:
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
-        + " Also as an object of :mod:`dcnfast.losses`.",
+        + " An object of :mod:`dcnfast.losses`, as ``losses."
+        + ("Focal(gamma=1)" if losses[0].classifies else "Quantile([.1, .5, .9])")
+        + "``, has options of its own. See docs/losses.md.",
         "schedule": _listed(SCHEDULES),
         "planned": _listed(DROPOUT_SCHEDULES),
         "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "

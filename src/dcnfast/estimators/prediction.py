@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded
-from dcnfast.serving.row_predictor import finite_logits
+from dcnfast.serving.row_predictor import finite_logits, threads_for
 from dcnfast.table.schema import read_table
 
 Array = npt.NDArray[Any]
-
-FEW_ROWS = 64  # one tile at most, so one thread
 
 
 def encode_table(estimator: Any, X: Any) -> Encoded:
@@ -29,7 +26,6 @@ def predict_logits(estimator: Any, X: Any, *, of_members: bool = False) -> Array
     """Return finite logits (N, C), whatever the table, or those of each member (N, E, C)."""
     # early stopping's scorers come with rows that are encoded already
     rows = X if isinstance(X, Encoded) else encode_table(estimator, X)
-    # to ask the system takes longer than to predict a few rows
-    threads = effective_threads(estimator.n_jobs) if len(rows) > FEW_ROWS else 1
+    threads = threads_for(len(rows), estimator.n_jobs)
     encoder, model = estimator.encoder_, estimator._model
     return finite_logits(encoder, model, rows, threads, of_members=of_members)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
@@ -38,8 +45,10 @@ from dcnfast.network.config import (
     Structure,
 )
 from dcnfast.network.lists import list_rules
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.loss import RegressionLoss
+from dcnfast.network.losses import LOSSES, SquaredError
 from dcnfast.table.schema import read_training_table
+from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -65,7 +74,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     ----------
     {attributes}
     n_outputs_ : int
-        Targets, C.
+        Targets, columns of y.
 
     References
     ----------
@@ -155,6 +164,9 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         tol: float | None = 1e-6,
         warm_start: bool = False,
+        max_time: float | None = None,
+        checkpoints: Checkpoints | None = None,
+        prior_strength: float = 0.0,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,
@@ -183,7 +195,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Numbers and categories; what is missing is NaN, None or null.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; rates between 0 and 1 with ``loss="log_loss"``, counts with ``loss="poisson"``.
+            Targets; rates between 0 and 1 with ``loss="log_loss"``, not negative with "poisson" and
+            "tweedie", above 0 with "gamma".
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
@@ -210,8 +223,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        loss, clips = kind_of(LOSSES, self).name, bool(self.prediction_clip)
-        target = NumericTarget(loss, n_outputs, y.ndim == 1, clips=clips)
+        target = self._target_of(n_outputs, y.ndim == 1)
         whole = Part(table, y, target.columns("y", y), weight, weight)
         last = self._last_fit(table, "n_outputs_", n_outputs)
         given = self._given_part(X_val, y_val, sample_weight_val, target)
@@ -219,6 +231,56 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         of_callbacks = shown(X, y, sample_weight, weight)
         self._learn(whole, given, None, target, last, of_callbacks, timing)
         return self
+
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
+
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers and of targets, bins, statistics of
+        categories and the network's shape are those of the first rows. The learning rate is
+        constant, and no rows are held out. See docs/updating.md.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            As in ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+
+        Returns
+        -------
+        self : DCNRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        weight = self._weight_as_given(sample_weight, table)
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if (before := getattr(self, "n_outputs_", n_outputs)) != n_outputs:
+            raise ValueError(f"y has {n_outputs} columns, want {before}, as in the first call")
+        target = self._target_of(n_outputs, y.ndim == 1)
+        self.n_outputs_ = n_outputs
+        whole = Part(table, y, target.columns("y", y), weight, weight)
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
+        return self
+
+    def _target_of(self, n_outputs: int, one_column: bool) -> NumericTarget:
+        """Return what is learned, as yet without scales."""
+        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
+        assert isinstance(loss, RegressionLoss)  # as _validate_params wants it
+        outputs, clips = n_outputs * loss.outputs_of_a_target, bool(self.prediction_clip)
+        return NumericTarget(loss, outputs, one_column, clips=clips)
 
     def _given_part(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, target: NumericTarget
@@ -244,10 +306,43 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With several quantiles there is one more axis, for these.
         """
         logits = self._logits(X)  # which wants a fitted estimator
         answers: Array = self._target.answers(logits)
         return answers
+
+    @reads_one_fit
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the deviance that is explained, D^2; with squared error that is R^2.
+
+        The deviance is that of ``loss``, as fitted, and is compared with that of the best constant
+        for these rows: the mean, or the quantiles. 1 is exact, 0 is as good as that constant. With
+        several targets it is the mean over them.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        target: NumericTarget = self._target
+        if target.loss.name == SquaredError.name:
+            return float(super().score(X, y, sample_weight))
+        given = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        columns, answers = target.columns("y", given), self.predict(X)
+        check_consistent_length(answers, columns)
+        weight = _check_sample_weight(
+            sample_weight, columns, dtype=np.float64, ensure_non_negative=True,
+            allow_all_zero_weights=False,
+        )  # fmt: skip
+        return target.explained(answers, columns, weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

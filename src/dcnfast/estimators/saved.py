@@ -10,10 +10,10 @@ from sklearn.base import ClassifierMixin
 
 from dcnfast.encode.saved import encoder_state, read_encoder
 from dcnfast.encode.saved_values import counts_state, read_counts
-from dcnfast.estimators.fitting import Fitted
+from dcnfast.estimators.fitted import Fitted
 from dcnfast.estimators.saved_lists import lists_state, read_lists
 from dcnfast.estimators.saved_targets import read_target, target_state
-from dcnfast.estimators.targets import ClassTarget
+from dcnfast.estimators.targets import NumericTarget
 from dcnfast.network.model import Model
 from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
 from dcnfast.plain import State, Tree, join, separate
@@ -28,8 +28,8 @@ SHOWN = ("loss_curve_", "validation_scores_", "shrinkage_")
 FITTED = frozenset(
     (
         "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "_lists",
-        "n_outputs_",
-        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training",
+        "n_outputs_", "classes_", "_columns", "encoder_", "_target", "_model", "_seen",
+        "_training", "_spare",
         "n_parameters_", "embedding_dims_", "n_iter_", *SHOWN,
     )
 )  # fmt: skip
@@ -44,8 +44,23 @@ def attributes_of(fitted: Fitted) -> Tree:
         "_model": fitted.model,
         "_seen": fitted.seen,
         "_training": fitted.training,
-        "n_parameters_": fitted.model.n_parameters,
+        "_spare": None,
+        "n_parameters_": fitted.n_parameters,
         "embedding_dims_": {name: width for name, _, width in fitted.model.config.fields},
+    }
+
+
+def trimmed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes with a network without room for categories that there are not yet."""
+    model, sizes = attributes["_model"], [field.size for field in attributes["encoder_"].fields]
+    if [rows for _, rows, _ in model.config.fields] == sizes:
+        return attributes
+    training = attributes["_training"]
+    small = (training or Training(model)).resized(sizes)
+    return {
+        **attributes,
+        "_model": small.model,
+        "_training": None if training is None else small,
     }
 
 
@@ -62,7 +77,7 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
     model, encoder, seen = attributes["_model"], attributes["encoder_"], attributes["_seen"]
     names, mask, dates, lists = attributes["_columns"]
     same = all(s is f.counts for s, f in zip(seen, encoder.fields, strict=True))
-    tree = {
+    tree: Tree = {
         "columns": {
             "names": list(names),
             "named": "feature_names_in_" in attributes,
@@ -88,6 +103,14 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "second_moments": tensors_of(model, state.flat_second_moments),
             "step": int(state.step),
         }
+        if training.streamed:
+            tree["training"]["streamed"] = training.streamed
+        if (prior := state.prior) is not None:
+            tree["training"]["prior"] = {
+                "anchor": tensors_of(model, prior[0]),
+                "fisher": tensors_of(model, prior[1]),
+                "rows": training.prior_rows,
+            }
     return tree
 
 
@@ -176,10 +199,10 @@ def read_fitted(
         "_dates": dates,
         "_lists": lists,
     }
-    if isinstance(target, ClassTarget):
-        found["classes_"] = target.classes
+    if isinstance(target, NumericTarget):
+        found["n_outputs_"] = target.n_targets
     else:
-        found["n_outputs_"] = target.n_outputs
+        found["classes_"] = target.classes
     return found | attributes_of(fitted) | shown
 
 
@@ -213,6 +236,13 @@ def _read_seen(state: State, counts: list[Any]) -> list[Any]:
 def _read_training(state: State, model: Model) -> Training:
     training = Training.__new__(Training)
     found: Tree = {k: read_flat(state, k, model) for k in ("first_moments", "second_moments")}
+    if state.names("streamed"):
+        found["streamed"] = state.integer("streamed", 1, 2**62)
+    if state.names("prior"):
+        prior = state.part("prior")
+        found |= {k: read_flat(prior, k, model) for k in ("anchor", "fisher")}
+        found["prior_rows"] = prior.integer("rows", 1, 2**62)
+        prior.done()
     training.__setstate__(found | {"model": model, "step": state.take("step")})
     state.done()
     return training
@@ -255,15 +285,15 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
         raise state.refuse("a network of the encoder's lists")
     if (config.n_dense, list(config.numeric_bins)) != (encoder.n_dense, encoder.bins):
         raise state.refuse("a network of the encoder's numbers")
-    if (config.loss, config.n_outputs) != (target.loss, target.n_outputs):
+    if (config.loss_kind, config.n_outputs) != (target.loss, target.n_outputs):
         raise state.refuse("a network of the target's loss and outputs")
-    if issubclass(kind, ClassifierMixin) is not isinstance(target, ClassTarget):
+    if issubclass(kind, ClassifierMixin) is isinstance(target, NumericTarget):
         raise state.refuse(f"a target of {kind.__name__}")
 
 
 def pickled(attributes: Mapping[str, Any]) -> Tree:
     """Return what a pickle of a fitted estimator has."""
-    document, arrays = separate(fitted_state(attributes, trains=True))
+    document, arrays = separate(fitted_state(trimmed(attributes), trains=True))
     return {"format": FORMAT, "document": document, "arrays": arrays}
 
 

@@ -14,6 +14,7 @@ from dcnfast.encode.encoded import Encoded
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
+from dcnfast.network.structure import begin_structured
 
 Array = npt.NDArray[Any]
 Lists = Sequence[tuple[Array, Array, Array | None]]  # offsets, ids, weights of the items
@@ -122,6 +123,8 @@ class Model:
             if role == "cross_weight":
                 to *= np.asarray(scale, to.dtype)
                 scale = 1.0
+            if name == "cross_W" and self.config.cross == "matrix":
+                begin_structured(self.config, to)
         self.network.set_parameters(flat)
         return self
 
@@ -138,6 +141,15 @@ class Model:
     def logits_of(self, rows: Encoded, n_threads: int) -> Array:
         """Return logits (N, C) of encoded rows."""
         return self.logits(rows.ids, rows.dense, n_threads, rows.lists)
+
+    def logits_of_candidates(
+        self, context: Array, ids: Array, dense: Array, n_threads: int, lists: Lists = ()
+    ) -> Array:
+        """Return logits (N, C) of rows that are the same in columns of x0: context (D), bool.
+
+        They equal those of ``logits`` up to rounding.
+        """
+        return np.asarray(self.network.predict_candidates(ids, dense, context, n_threads, lists))
 
     def table(
         self,
@@ -213,7 +225,7 @@ class Model:
             for f, ((_, rows, K), owner, counts) in enumerate(fields):
                 if owner != f or (role == "embedding" and width != K):
                     continue  # its rows are those of another field, or in another table
-                _settle_rows(table[at : at + rows], counts)
+                _settle_rows(table[at : at + len(counts)], counts)  # others are room for more
                 at += rows
 
     def rows_of_field(self, field: int) -> tuple[str, slice]:

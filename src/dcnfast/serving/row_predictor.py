@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import RLock
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
+from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Encoded, Field, Items
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.lists import encode_lists
@@ -25,10 +27,12 @@ from dcnfast.table.objects import is_missing_type
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+
+FEW_ROWS = 64  # one tile at most, so one thread
 _WORDS_AND_NUMBERS = {str, int, float}  # and nothing that is derived from them
 
 
-class Target(Protocol):
+class RowTarget(Protocol):
     """What was predicted for: knows what logits say of it."""
 
     def answer(self, logits: list[float]) -> Any:
@@ -62,7 +66,7 @@ class RowPredictor:
         encoder: TableEncoder,
         model: Model,
         columns: tuple[Sequence[str], Sequence[bool], Dates, ListColumns],
-        target: Target,
+        target: RowTarget,
         *,
         missing_columns: str = "error",
     ) -> None:
@@ -138,17 +142,7 @@ class RowPredictor:
             If the row is something else, a value neither a number nor a category, or a category of
             a type that ``fit`` did not see in its column.
         """
-        if isinstance(row, Mapping):
-            row = self._by_name(row)
-        elif not isinstance(row, list | tuple | np.ndarray):
-            _refuse_unless_sequence(row)
-        lists = self._read_lists(row) if self._list_fields else ()
-        if self._fields:
-            ids, numbers = self._read(_values(row) if isinstance(row, np.ndarray) else row)
-            if (statistics := self._encoder.statistics) is not None:
-                numbers = np.concatenate([numbers, statistics.columns(ids[None])[0]])
-        else:
-            ids, numbers = self._no_ids, self._read_numbers(row)
+        ids, numbers, lists = self.read(row)
         scaler = self._encoder.scaler
         scaled = logarithm(numbers) if scaler.scaling == "log" else numbers
         logits = self._logits(ids, scaled, lists)
@@ -158,6 +152,25 @@ class RowPredictor:
             rows = Encoded(ids[None], dense, lists)
             logits = finite_logits(self._encoder, self._model, rows, 1)[0].tolist()
         return self._target.answer(logits)
+
+    def read(
+        self, row: Mapping[str, Any] | Sequence[Any] | Array
+    ) -> tuple[npt.NDArray[np.int32], Floats, tuple[Items, ...]]:
+        """Return rows of the fields' tables (F), what is scaled (M), and lists of one row.
+
+        Statistics of categories stand behind the numbers.
+        """
+        if isinstance(row, Mapping):
+            row = self._by_name(row)
+        elif not isinstance(row, list | tuple | np.ndarray):
+            refuse_unless_sequence("row", row)
+        lists = self._read_lists(row) if self._list_fields else ()
+        if not self._fields:
+            return self._no_ids, self._read_numbers(row), lists
+        ids, numbers = self._read(_values(row) if isinstance(row, np.ndarray) else row)
+        if (statistics := self._encoder.statistics) is not None:
+            numbers = np.concatenate([numbers, statistics.columns(ids[None])[0]])
+        return ids, numbers, lists
 
     def _by_name(self, row: Mapping[str, Any]) -> list[Any]:
         if type(row) is dict and len(row) == len(self._places):
@@ -227,7 +240,7 @@ class RowPredictor:
         if value is None or (isinstance(value, float) and value != value):
             return MISSING
         if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
-            row = column.rows_by_value.get(value)
+            row = column.row_of(value)
             if row is not None:
                 return row
         values = factor_objects([value], field.name).values
@@ -245,8 +258,19 @@ class RowPredictor:
         return np.array(numbers, np.float64)
 
 
+def threads_for(n_rows: int, n_jobs: int | None) -> int:
+    """Return how many threads share rows: to ask the system takes longer than a few rows."""
+    return effective_threads(n_jobs) if n_rows > FEW_ROWS else 1
+
+
 def finite_logits(
-    encoder: TableEncoder, model: Model, rows: Encoded, n_threads: int, *, of_members: bool = False
+    encoder: TableEncoder,
+    model: Model,
+    rows: Encoded,
+    n_threads: int,
+    *,
+    of_members: bool = False,
+    context: npt.NDArray[np.bool_] | None = None,
 ) -> Array:
     """Return logits (N, C); of rows where they overflow those at the border of the known.
 
@@ -258,8 +282,12 @@ def finite_logits(
     n_threads : int
     of_members : bool, default=False
         Whether those of each member, (N, E, C).
+    context : ndarray of shape (D,) or None, default=None
+        Which columns of x0 are the same in all rows, if that is to be made use of.
     """
     logits_of = model.logits_of_members if of_members else model.logits
+    if context is not None:
+        logits_of = partial(model.logits_of_candidates, context)
     logits = logits_of(rows.ids, rows.dense, n_threads, rows.lists)
     wild = ~np.isfinite(logits).all(axis=tuple(range(1, logits.ndim)))
     if wild.any():  # a polynomial of far-away numbers
@@ -276,11 +304,12 @@ def _compiled(model: Model, scaler: NumericScaler, names: list[str]) -> Any:
     return kind(model.network, scaler.scales(model.config.dtype, names))
 
 
-def _refuse_unless_sequence(row: Any) -> None:
+def refuse_unless_sequence(argument: str, row: Any) -> None:
+    """Raise TypeError for what is no sequence of values, or a string."""
     if isinstance(row, str | bytes) or not isinstance(row, Sequence):
-        hint = ": give row.to_dict()" if type(row).__name__ == "Series" else ""
+        hint = f": give {argument}.to_dict()" if type(row).__name__ == "Series" else ""
         raise TypeError(
-            f"row is a {type(row).__name__}, want a dict, or a sequence or array of shape "
+            f"{argument} is a {type(row).__name__}, want a dict, or a sequence or array of shape "
             f"(n_features,){hint}"
         )
 

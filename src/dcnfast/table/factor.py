@@ -154,6 +154,8 @@ def factor_objects(column: list[Any], name: object) -> Factor:
     places: defaultdict[Any, int] = defaultdict()
     places.default_factory = places.__len__
     codes = np.fromiter(map(places.__getitem__, column), np.int32, len(column))
+    if kinds == {str}:  # as a server's rows often are: nothing is missing
+        return Factor(codes, np.array(list(places), object))
     values = [value.item() if isinstance(value, np.generic) else value for value in places]
     present = np.fromiter(map(_is_present, values), bool, len(values))
     kept = np.empty(int(present.sum()), object)

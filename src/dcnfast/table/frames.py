@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -46,6 +47,7 @@ Mask = npt.NDArray[np.bool_]
 SMALL_FLOATS = (nw.Float32, getattr(nw, "Float16", nw.Float32))
 BIG = (nw.Decimal, nw.Int128, nw.UInt128)  # no NumPy type holds them
 FEW_ROWS = 256  # the values of so few are found in a list before a library has begun to look
+_KNOWN: dict[Hashable, Kind] = {}  # by pandas' types, which take long to ask of a row alone
 CELLS = 2**20  # read at a time: a column of many rows by itself, many columns of few rows at once
 
 
@@ -64,39 +66,39 @@ class Kind:
     dtype: Any
     storage: str
 
-    @property
+    @cached_property
     def is_number(self) -> bool:
         """Whether the values are numbers."""
         return self.storage in ("sparse", "long") or bool(self.dtype.is_numeric())
 
-    @property
+    @cached_property
     def is_category(self) -> bool:
         """Whether the values are categories, or objects that may be."""
         return self.storage in ("objects", "categories", "intervals") or self.dtype in KINDS
 
-    @property
+    @cached_property
     def is_date(self) -> bool:
         """Whether the values are dates, or dates with times of day."""
         dated = self.storage == "values" and self.dtype in (nw.Date, nw.Datetime)
         return dated or self.storage == "date64"
 
-    @property
+    @cached_property
     def is_list(self) -> bool:
         """Whether the values are lists, by their type."""
         return self.dtype in (nw.List, nw.Array)
 
-    @property
+    @cached_property
     def can_be_numbers(self) -> bool:
         """Whether the values can be read as numbers, or as objects that may be."""
         return self.is_number or self.dtype == nw.Boolean or self.storage == "objects"
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether NumPy has a type for the values, which are numbers or bools."""
         plain = self.is_number or self.dtype == nw.Boolean
         return plain and self.storage == "values" and not isinstance(self.dtype, BIG)
 
-    @property
+    @cached_property
     def is_small_float(self) -> bool:
         """Whether float32 holds the values."""
         return self.storage == "values" and self.dtype in SMALL_FLOATS
@@ -223,9 +225,21 @@ class FrameSource:
         return self.native.iloc[:, j] if self._columns is None else self._columns[j]
 
     def _list(self, j: int) -> list[Any]:
+        if self._is_pandas and self._n <= FEW_ROWS and not self._kinds[j].is_plain:
+            return self._few_values[j]
         native = self._native(j)
         values: list[Any] = native.to_pylist() if hasattr(native, "to_pylist") else native.to_list()
         return values
+
+    @cached_property
+    def _few_values(self) -> dict[int, list[Any]]:
+        """Values of pandas' columns that are no plain numbers, of a few rows.
+
+        To take each column out of the frame costs a server more than all else.
+        """
+        places = [j for j, kind in enumerate(self._kinds) if not kind.is_plain]
+        values = self.native.iloc[:, places].to_numpy(dtype=object).T.tolist()
+        return dict(zip(places, values, strict=True))
 
     def _series(self, j: int) -> Column:
         return nw.from_native(self._native(j), series_only=True)
@@ -265,11 +279,13 @@ class FrameSource:
         return zones
 
     def _find_kinds(self, frame: nw.DataFrame[Any]) -> list[Kind]:
-        known: dict[Hashable, Kind] = {}
         types = _types(frame)
+        known = {key: _KNOWN[key] for key in set(types) if key in _KNOWN}
         for j, key in enumerate(types):
             if key not in known:
                 known[key] = _kind_of(self._series(j))
+                if self._is_pandas and _says_all(key):
+                    _KNOWN[key] = known[key]
         return [known[key] for key in types]
 
 
@@ -294,6 +310,12 @@ def _types(frame: nw.DataFrame[Any]) -> list[Hashable]:
     if frame.implementation.is_pyarrow():
         return [kind.id for kind in native.schema.types]
     return list(range(len(frame.columns)))
+
+
+def _says_all(dtype: Hashable) -> bool:
+    """Return whether the type of pandas' column says what is in it, and is one of a few."""
+    plain = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+    return plain or type(dtype).__name__ == "StringDtype"
 
 
 def _kind_of(series: Column) -> Kind:

@@ -83,7 +83,7 @@ def open_source(
         raise TypeError(f"{name}: X is a dict, want an array or a DataFrame")
     if np.ma.is_masked(X):
         raise ValueError(f"{name}: X is an array with masked values, want one without")
-    frame = nw.from_native(_as_table(name, X), pass_through=True)
+    frame = _as_frame(name, X)
     if isinstance(frame, nw.LazyFrame):
         raise TypeError(f"{name}: X is a LazyFrame, want a DataFrame: collect it first")
     if isinstance(frame, nw.DataFrame):
@@ -208,12 +208,12 @@ def read_lists(source: Source, column: ListColumn) -> ListFactor:
     return replace(factor, weights=read_weights(lengths, of_weights, name, weights))
 
 
-def _as_table(name: str, X: Any) -> Any:
-    """Return a table of pyarrow for other tables of Arrow's, as a RecordBatch; else X."""
-    if not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
-        return X
+def _as_frame(name: str, X: Any) -> Any:
+    """Return a frame of narwhals; of pyarrow for other tables of Arrow's; else X."""
     known = nw.from_native(X, pass_through=True, allow_series=True)
     if isinstance(known, nw.DataFrame | nw.LazyFrame):
+        return known
+    if not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
         return X
     if isinstance(known, nw.Series) and known.dtype != nw.Struct:
         return X
@@ -223,7 +223,7 @@ def _as_table(name: str, X: Any) -> Any:
             f"{name}: X is a {type(X).__name__}, want a DataFrame, or pyarrow installed"
         )
     try:
-        return pa.table(X)
+        return nw.from_native(pa.table(X))
     except (pa.ArrowException, TypeError, ValueError):  # one column, which is no table
         return X
 
