@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from dcnfast import DCNRegressor
 from dcnfast.encode import vocabulary as module
+from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import counted, grown_encoder
 from dcnfast.encode.saved import encoder_state, read_encoder
@@ -153,7 +154,8 @@ def test_a_state_with_a_value_twice_is_refused():
 
 def test_what_training_saw_is_counted():
     encoder = grown([["a", "b"], ["c"]])
-    seen = counted([np.array([0, 1, 2, 3])], encoder.fields, np.array([[4], [4], [0]], np.int32))
+    rows = Encoded(np.array([[4], [4], [0]], np.int32), np.zeros((3, 0)))
+    seen = counted([np.array([0, 1, 2, 3])], encoder, rows)
     assert seen[0].tolist() == [1, 1, 2, 3, 2]
 
 

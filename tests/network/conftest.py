@@ -180,7 +180,11 @@ def make_case():
         dtype, C = model.config.dtype, model.config.n_outputs
         # biases start at 0 and cross weights near it: draw them too, so that nothing is tested at 0
         flat = model.snapshot()
-        model.restore(flat + random.normal(0, 0.2, flat.shape).astype(dtype))
+        noise = random.normal(0, 0.2, flat.shape).astype(dtype)
+        inside = np.zeros(flat.shape, bool)  # between the tensors is nothing
+        for _, shape, offset in model.network.tensors:
+            inside[offset : offset + int(np.prod(shape))] = True
+        model.restore(flat + noise * inside)
         dense = draw_dense(model.config, rows, random)
         kind = model.config.loss_kind
         if kind.one_target_a_row:
