@@ -64,6 +64,48 @@ SCALINGS = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class ScaleConstants:
+    """What is done to M columns of numbers, as ``serving/scale.hpp`` has it.
+
+    Parameters
+    ----------
+    knots : list of (ndarray, ndarray)
+        What the numbers of each column are interpolated between; empty where they are not.
+    low, high : ndarray of shape (M,)
+        To which they are clipped then.
+    factor, mean, scale : ndarray of shape (M,)
+        z = (x * factor - mean) / scale.
+    missing : ndarray of shape (M,)
+        z of NaN.
+    constant : ndarray of shape (M,), bool
+        Columns whose z is always 0.
+    indicators : ndarray of int
+        Columns that say whether a number is missing.
+    farthest, bend : float
+        z is cut there; and where ``bend`` is above 0 it becomes z / sqrt(1 + (z / bend)^2).
+    bins : list of (ndarray, float, float)
+        Edges, unit and the place of NaN of each column, no edges where it has no bins; or nothing
+        where none has any.
+    goes_on : bool
+        Whether places go on beyond the outer edges.
+    """
+
+    knots: list[tuple[Floats, Floats]]
+    low: Floats
+    high: Floats
+    factor: Floats
+    mean: Floats
+    scale: Floats
+    missing: Floats
+    constant: npt.NDArray[np.bool_]
+    indicators: npt.NDArray[np.int64]
+    farthest: float
+    bend: float
+    bins: list[tuple[Floats, float, float]]
+    goes_on: bool
+
+
 class NumericScaler:
     """The numeric columns as the network reads them, and a column for what was missing.
 
@@ -176,6 +218,15 @@ class NumericScaler:
         names : sequence of str or None, default=None
             Of the columns, for error messages.
         """
+        c = self.constants(dtype)
+        return _core.ColumnScales(
+            [str(j) for j in range(len(c.mean))] if names is None else names, c.knots, c.low,
+            c.high, c.factor, c.mean, c.scale, c.missing, c.constant, c.indicators, c.farthest,
+            c.bend, c.bins, c.goes_on,
+        )  # fmt: skip
+
+    def constants(self, dtype: npt.DTypeLike) -> ScaleConstants:
+        """Return all numbers that scaling takes, for results of that type."""
         z, m = self.standardizer, len(self.standardizer.mean)
         factor, mean, scale, missing = z.factor, z.mean, z.scale, np.zeros(m)
         constant, farthest = z.constant, FARTHEST
@@ -187,9 +238,9 @@ class NumericScaler:
         low, high = np.full(m, -np.inf), np.full(m, np.inf)
         if self.clips:  # training rows stay what they are
             low, high = z.lowest, z.highest
-        return _core.ColumnScales(
-            [str(j) for j in range(m)] if names is None else names, self._all_knots(), low, high,
-            factor, mean, scale, missing, constant, self.indicators.astype(np.int64), farthest,
+        return ScaleConstants(
+            self._all_knots(), low, high, factor, mean, scale, missing, constant,
+            self.indicators.astype(np.int64), farthest,
             BEND if self.scaling == "robust_smooth" else 0.0, self._all_bins(), not self.clips,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.constraints import CONSTRAINTS
+from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import private_copy, reads_one_fit, view
@@ -39,7 +40,7 @@ from dcnfast.training.timing import Timing
 Array = npt.NDArray[Any]
 
 
-class BaseDCN(TakesKinds, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _columns: Columns

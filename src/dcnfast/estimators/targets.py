@@ -14,6 +14,7 @@ from sklearn.utils import compute_class_weight
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.network.losses import LOSSES, Loss
+from dcnfast.serving.answers import Answer
 
 Array = npt.NDArray[Any]
 
@@ -110,6 +111,14 @@ class NumericTarget:
         y = self._clipped(self._inverse(row[None]))[0]
         return float(y[0]) if self.one_column else y
 
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        scaled = None
+        if (z := self.scaler) is not None:
+            scaled = np.where(z.constant, 0.0, z.scale), z.mean, z.factor
+        bounds = self.bounds if self.clips else None
+        return Answer(self.loss, self.n_outputs, scaled=scaled, bounds=bounds)
+
     def _clipped(self, y: Array) -> Array:
         return np.clip(y, *self.bounds) if self.clips and self.bounds is not None else y
 
@@ -198,6 +207,10 @@ class ClassTarget:
         """Return what candidates are compared by: the probability of the second of two classes."""
         p = self.probabilities(self.decision(logits))
         return p[:, 1] if len(self.classes) == 2 else p
+
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        return Answer(self.loss, self.n_outputs, labels=tuple(self.classes.tolist()))
 
     def answers_of_members(self, logits: Array) -> Array:
         """Return the probabilities that the logits (N, E, C) of each member say."""

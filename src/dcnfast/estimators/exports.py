@@ -1,0 +1,109 @@
+"""Estimators as programs in other languages."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.fitting import Columns
+from dcnfast.estimators.published import reads_one_fit
+from dcnfast.network.model import Model
+from dcnfast.serving.c_source import TablesFile, c_source
+from dcnfast.serving.c_source.literals import identifier
+from dcnfast.serving.whole_file import replace_file
+
+FilePath = str | os.PathLike[str]
+TABLES = ("inline", "file")
+
+
+class Exports:
+    """Methods that write a fitted estimator for other programs."""
+
+    _columns: Columns
+    _model: Model
+    _target: Any
+    encoder_: TableEncoder
+
+    def save(self, path: FilePath) -> None:
+        """Write what predicts to a file."""
+        raise NotImplementedError
+
+    @reads_one_fit
+    def to_c(
+        self,
+        path: FilePath,
+        source: FilePath | None = None,
+        *,
+        name: str | None = None,
+        tables: str = "inline",
+    ) -> None:
+        """Write the model as C99: a header and a source, preprocessing inside.
+
+        They need nothing but the library of C with its mathematics, allocate nothing, and answer
+        what ``predict`` of a regressor or ``predict_proba`` of a classifier says, but for rounding:
+        all is computed in float64. The header says what a row is, and how to call
+        ``<name>_predict``.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the header, or what the names of both files begin with: "model" is "model.h" and
+            "model.c".
+        source : str or path, default=None
+            Of the source; None is beside the header, with the end ".c".
+        name : str or None, default=None
+            What all names in C begin with; None takes the name of the header.
+        tables : {"inline", "file"}, default="inline"
+            Whether tables of embeddings are in the source, or in a model file beside it, with the
+            end ".dcn", as ``save`` writes it. That is mapped into memory by ``<name>_open``, which
+            takes a system with POSIX, and is for tables of more than a few million numbers.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
+        ValueError, TypeError
+            If an argument is not as described, or the model has something that is not written as C;
+            nothing is written then.
+        """
+        check_is_fitted(self)
+        if not isinstance(tables, str) or tables not in TABLES:
+            raise ValueError(f"tables is {tables!r}, want one of {TABLES!r}")
+        header, body = _paths(path, source)
+        prefix = identifier(_stem(header), set()) if name is None else name
+        if not isinstance(prefix, str):
+            raise TypeError(f"name is {prefix!r}, want a name of C, or None")
+        write = partial(
+            c_source, self.encoder_, self._model, self._columns, self._target, name=prefix,
+            header_name=header.name,
+        )  # fmt: skip
+        if tables == "file":
+            write(file=TablesFile("", b"", 0, 0))  # raises before it writes
+            saved = body.with_name(f"{_stem(body)}.dcn")
+            self.save(saved)
+            text = write(file=TablesFile.of(saved))
+        else:
+            text = write()
+        replace_file(header, [text.header.encode()])
+        replace_file(body, [text.source.encode()])
+
+
+def _paths(path: FilePath, source: FilePath | None) -> tuple[Path, Path]:
+    """Return where the header and the source go."""
+    header = Path(os.fspath(path))
+    if source is not None:
+        body = Path(os.fspath(source))
+        if header == body:
+            raise ValueError(f"source is {os.fspath(source)!r}, as path is, want another file")
+        return header, body
+    stem = _stem(header)
+    return header.with_name(f"{stem}.h"), header.with_name(f"{stem}.c")
+
+
+def _stem(path: Path) -> str:
+    return path.stem if path.suffix in (".h", ".c") else path.name

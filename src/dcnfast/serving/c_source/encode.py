@@ -1,0 +1,170 @@
+"""Stage 1 in C: a row -> ids, a row number in each field's table, and dense columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.scaling import NumericScaler
+from dcnfast.encode.target_statistics import Statistics
+from dcnfast.serving.c_source.categories import write_finder
+from dcnfast.serving.c_source.numbers import write_scales
+from dcnfast.serving.c_source.row import Columns, Given, Input
+from dcnfast.serving.c_source.source import Source
+from dcnfast.table.dates import DAY_NUMBER
+
+CLOCK = """\
+typedef struct {
+  int64_t day;              /* from 1970-01-01 on */
+  int64_t hour, weekday, month; /* weekday 0 is Monday */
+} clock_time;
+
+static int64_t floor_of(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+/* The month as Hinnant's civil_from_days has it: years begin in March. */
+static clock_time clock_of(int64_t seconds) {
+  clock_time t;
+  int64_t day, in_era, year, in_year, month;
+  t.day = floor_of(seconds, 86400);
+  t.hour = floor_of(seconds - t.day * 86400, 3600);
+  t.weekday = t.day - 7 * floor_of(t.day + 3, 7) + 3;
+  day = t.day + 719468;
+  in_era = day - 146097 * floor_of(day, 146097);
+  year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+  in_year = in_era - (365 * year + year / 4 - year / 100);
+  month = (5 * in_year + 2) / 153;
+  t.month = month < 10 ? month + 3 : month - 9;
+  return t;
+}"""
+
+FIND_KEY = """\
+static size_t find_key(const int64_t *keys, size_t n, int64_t key) {
+  size_t first = 0, left = n;
+  while (left > 0) {
+    const size_t half = left / 2;
+    if (keys[first + half] < key) {
+      first += half + 1;
+      left -= half + 1;
+    } else {
+      left = half;
+    }
+  }
+  return first < n && keys[first] == key ? first : n;
+}"""
+
+
+def write_encoder(
+    source: Source, encoder: TableEncoder, inputs: Sequence[Input], columns: Columns, dtype: str
+) -> None:
+    """Write ``encode(row, ids, dense)``, which returns 0 or the column that it refuses."""
+    names, mask, dates = columns
+    n_plain = len(names) - len(dates.made)
+    clocks, given = _given(inputs, columns)
+    categories = [of for of, categorical in zip(given, mask, strict=True) if categorical]
+    numeric = [j for j, categorical in enumerate(mask) if not categorical]
+    lines = [f"  const clock_time {clock} = clock_of({seconds});" for clock, seconds in clocks]
+    if clocks:
+        source.use(CLOCK)
+    place = {of.given: number for number, of in enumerate(inputs, 1)}
+    for field, (of, column) in enumerate(zip(categories, encoder.columns, strict=True)):
+        found = write_finder(source, field, column, of)
+        lines.append(f"  ids[{field}] = {found};")
+        if of.kind == "value":
+            lines.append(f"  if (ids[{field}] < 0) return {place[of]};")
+    for number, j in enumerate(numeric):
+        of = given[j]
+        if j < n_plain:
+            lines.append(f"  numbers[{number}] = {of.value};")
+            lines.append(f"  if (isinf(numbers[{number}])) return {place[of]};")
+        else:
+            lines.append(f"  numbers[{number}] = {of.missing} ? NAN : (double){of.value};")
+    if encoder.statistics is not None:
+        _write_statistics(source, encoder.statistics)
+        lines.append(f"  statistics(ids, numbers + {len(numeric)});")
+    scaler = encoder.scaler
+    write_scales(source, scaler, dtype)
+    _write_clip(source, scaler, dtype)
+    total = len(scaler.standardizer.mean)
+    body = "\n".join(lines)
+    source.write(
+        f"""\
+/* Returns 0, or the number of a column whose value is refused. */
+static int encode(const {source.name}_row *row, int32_t *ids, double *dense) {{
+  double numbers[{max(1, total)}];
+  (void)ids;
+{body}
+  scale_numbers(numbers, dense);
+  return 0;
+}}"""
+    )
+
+
+def _given(inputs: Sequence[Input], columns: Columns) -> tuple[list[tuple[str, str]], list[Given]]:
+    """Return the clocks that are read, and what is given for each column behind the table.
+
+    These are the columns of the table but for dates, then what is made of dates.
+    """
+    _, _, dates = columns
+    clocks, made = [], []
+    for column in dates.columns:
+        of, clock = inputs[column.place].given, f"clock_{column.place}"
+        clocks.append((clock, of.value))
+        for part in dates.parts:
+            field = "day" if part == DAY_NUMBER else part
+            made.append(Given("integer", f"{clock}.{field}", of.missing))
+    places = set(dates.places)
+    return clocks, [of.given for j, of in enumerate(inputs) if j not in places] + made
+
+
+def _write_statistics(source: Source, found: Statistics) -> None:
+    """Write the means of the target and the counts by category, and what finds them."""
+    width = found._table.shape[1]
+    source.use(FIND_KEY)
+    n = len(found._keys)
+    source.integers("statistics_keys", found._keys.tolist())
+    source.numbers("statistics_table", found._table.astype(np.float64))
+    for name in ("first", "second", "is_pair", "times", "start"):
+        source.integers(f"statistics_{name}", getattr(found, f"_{name}").tolist())
+    source.write(
+        f"""\
+/* Means of the target and counts of rows, by category and by pair of categories. */
+static void statistics(const int32_t *ids, double *out) {{
+  for (size_t g = 0; g < {len(found.groups)}; ++g, out += {width}) {{
+    const int64_t key = ids[statistics_first[g]] * statistics_times[g] +
+                        ids[statistics_second[g]] * statistics_is_pair[g] + statistics_start[g];
+    const size_t at = find_key(statistics_keys, {n}, key);
+    memcpy(out, statistics_table + at * {width}, {width} * sizeof *out);
+  }}
+}}"""
+    )
+
+
+def _write_clip(source: Source, scaler: NumericScaler, dtype: npt.DTypeLike) -> None:
+    """Write what brings dense columns into the range of the training rows."""
+    largest = float(np.finfo(dtype).max)
+    low, high = (
+        np.clip(ends, -largest, largest).astype(dtype) for ends in (scaler.low, scaler.high)
+    )
+    first = len(low) - 2 * len(scaler.bins)
+    if not len(low):
+        source.write("static void clip(double *dense) { (void)dense; }")
+        return
+    source.weights("least", low)
+    source.weights("most", high)
+    pairs = ""
+    if scaler.bins:
+        condition = f"j >= {first} && " if first else ""
+        pairs = f"""
+    if ({condition}dense[{first} + ((j - {first}) | 1)] == MISSING_PLACE) continue;"""
+    source.write(
+        f"""\
+/* Brings dense columns into the range of the training rows. */
+static void clip(double *dense) {{
+  for (size_t j = 0; j < {len(low)}; ++j) {{{pairs}
+    dense[j] = dense[j] > most[j] ? most[j] : dense[j] < least[j] ? least[j] : dense[j];
+  }}
+}}"""
+    )

@@ -1,0 +1,189 @@
+"""What a row of the table is in C: a struct with a field for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.vocabulary import Buckets, Vocabulary, kinds_of
+from dcnfast.serving.c_source import literals
+from dcnfast.table.dates import Dates
+from dcnfast.table.factor import factor_objects
+
+Columns = tuple[Sequence[str], Sequence[bool], Dates]
+
+# kind of a column -> its fields, what the header says of it
+FIELDS = {
+    "number": ("double {name};", "a number; NAN is missing"),
+    "text": ("const char *{name};", "a category, UTF-8; NULL is missing"),
+    "integer": ("int64_t {name};\n  int {name}_missing;", "a category, an integer"),
+    "natural": ("uint64_t {name};\n  int {name}_missing;", "a category, an integer"),
+    "real": ("double {name};", "a category, a number; NAN is missing"),
+    "value": ("{prefix}_value {name};", "a category, a text or a number"),
+    "date": ("int64_t {name};\n  int {name}_missing;", "a date: seconds since 1970-01-01 00:00:00"),
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """A category that is given, in expressions of C.
+
+    Parameters
+    ----------
+    kind : str
+        Of ``FIELDS``.
+    value : str
+    missing : str
+        Whether it is missing, of a kind that has a flag for it.
+    """
+
+    kind: str
+    value: str
+    missing: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A column of the table.
+
+    Parameters
+    ----------
+    column : str
+        Its name in the table.
+    name : str
+        That of its field.
+    kind : str
+        Of ``FIELDS``.
+    about : str, default=""
+        What else the header says.
+    """
+
+    column: str
+    name: str
+    kind: str
+    about: str = ""
+
+    @property
+    def given(self) -> Given:
+        """Its value in a row."""
+        return Given(self.kind, f"row->{self.name}", f"row->{self.name}_missing")
+
+
+def inputs_of(encoder: TableEncoder, columns: Columns) -> list[Input]:
+    """Return the columns of the table in their order."""
+    names, mask, dates = columns
+    categories = iter(encoder.columns)
+    n_plain = len(names) - len(dates.made)
+    found = [
+        (name, kind_of(name, next(categories)) if categorical else "number", "")
+        for name, categorical in zip(names[:n_plain], mask[:n_plain], strict=True)
+    ]
+    for date in dates.columns:  # from left to right
+        clock = f"as the clock of {date.zone} shows it" if date.zone else "without a time zone"
+        found.insert(date.place, (date.name, "date", clock))
+    taken: set[str] = set()
+    return [
+        Input(name, literals.identifier(name, taken, also=("_missing",)), kind, about)
+        for name, kind, about in found
+    ]
+
+
+def kind_of(name: str, column: Vocabulary | Buckets) -> str:
+    """Return what a column of categories is in C: the plainest type that holds its values.
+
+    Raises
+    ------
+    TypeError
+        If the column is of a kind that is not written as C.
+    ValueError
+        If one of its values cannot be given in C.
+    """
+    if type(column) is Buckets:
+        return "text" if column.kinds == {"strings"} else "value"
+    if type(column) is not Vocabulary:
+        raise TypeError(
+            f"to_c: column {name!r} is encoded by {type(column).__name__}, want a vocabulary or "
+            "hash buckets: no other kind is written as C"
+        )
+    values = list(column.rows_by_value)
+    kinds = column.kinds or kinds_of(factor_objects(values, name).values)
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise ValueError(
+            f"to_c: column {name!r} has a category with the character U+0000, want none: a text "
+            "ends there in C"
+        )
+    if kinds == {"strings"}:
+        return "text"
+    if kinds != {"numbers"} or not values:
+        return "value"
+    whole = [int(value) for value in values if abs(value) < 2**64 and value == int(value)]
+    if len(whole) < len(values):
+        return "real" if all(abs(value) <= 2**53 for value in whole) else "value"
+    least, most = min(whole), max(whole)
+    if literals.INT64[0] <= least and most <= literals.INT64[1]:
+        return "integer"
+    return "natural" if least >= 0 else "value"
+
+
+def struct_of(prefix: str, inputs: Sequence[Input]) -> str:
+    """Return the declaration of a row."""
+    lines = []
+    for place, column in enumerate(inputs, 1):
+        field, about = FIELDS[column.kind]
+        about = f"{about}, {column.about}" if column.about else about
+        lines.append(f"  /* {place}: {literals.comment(repr(column.column))}, {about} */")
+        lines.append(f"  {field.format(name=column.name, prefix=prefix)}")
+    return "typedef struct {\n" + "\n".join(lines) + f"\n}} {prefix}_row;"
+
+
+VALUE = """\
+/* A category that may be a text or a number. One of zeros is missing. */
+typedef enum {
+  PREFIX_MISSING, PREFIX_TEXT, PREFIX_INTEGER, PREFIX_NATURAL, PREFIX_REAL
+} prefix_kind;
+typedef struct {
+  prefix_kind kind;
+  union {
+    const char *text;
+    int64_t integer;
+    uint64_t natural;
+    double real;
+  } is;
+} prefix_value;
+
+static inline prefix_value prefix_missing(void) {
+  prefix_value v;
+  v.kind = PREFIX_MISSING;
+  v.is.text = 0;
+  return v;
+}
+static inline prefix_value prefix_text(const char *text) {
+  prefix_value v;
+  v.kind = text ? PREFIX_TEXT : PREFIX_MISSING;
+  v.is.text = text;
+  return v;
+}
+static inline prefix_value prefix_integer(int64_t integer) {
+  prefix_value v;
+  v.kind = PREFIX_INTEGER;
+  v.is.integer = integer;
+  return v;
+}
+static inline prefix_value prefix_natural(uint64_t natural) {
+  prefix_value v;
+  v.kind = PREFIX_NATURAL;
+  v.is.natural = natural;
+  return v;
+}
+static inline prefix_value prefix_real(double real) {
+  prefix_value v;
+  v.kind = PREFIX_REAL;
+  v.is.real = real;
+  return v;
+}"""
+
+
+def with_prefix(text: str, prefix: str) -> str:
+    """Return a text of C in which names that others see begin as those of the model do."""
+    return text.replace("prefix_", f"{prefix}_").replace("PREFIX_", f"{prefix.upper()}_")

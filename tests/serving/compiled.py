@@ -1,0 +1,104 @@
+"""Models written as C, compiled and run: rows go in as initializers of structs."""
+
+import math
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+
+from dcnfast.serving.c_source import literals
+from dcnfast.serving.c_source.row import inputs_of
+
+COMPILER = os.environ.get("CC") or next(filter(shutil.which, ("gcc", "clang", "cc")), None)
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+SANITIZED = ["-O1", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+
+MAIN = """\
+#include "{header}"
+#include <math.h>
+#include <stdio.h>
+
+static const {name}_row rows[] = {{
+{rows}
+}};
+
+int main(void) {{
+  double out[{prefix}_OUTPUTS];
+  {opens}
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {{
+    const int refused = {name}_predict(&rows[i], out);
+    printf("%d", refused);
+    for (int c = 0; c < {prefix}_OUTPUTS && !refused; ++c) printf(" %.17g", out[c]);
+    printf("\\n");
+  }}
+  {closes}
+  return 0;
+}}
+"""
+
+
+def run(folder, model, rows, *, name="model", tables="inline", flags=SANITIZED):
+    """Return what the C program says of rows, and what it refuses.
+
+    Parameters
+    ----------
+    rows : list of dict
+    """
+    model.to_c(folder / "model", name=name, tables=tables)
+    (folder / "main.c").write_text(main_of(folder, model, rows, name, tables), encoding="utf-8")
+    build(folder, flags)
+    done = subprocess.run([folder / "a.out"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    return [[float(text) for text in line[1:]] for line in lines], [int(line[0]) for line in lines]
+
+
+def build(folder, flags=SANITIZED, sources=("main.c", "model.c")):
+    command = [COMPILER, *WARNINGS, *flags, *sources, "-o", "a.out", "-lm"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:4000]
+
+
+def main_of(folder, model, rows, name, tables):
+    inputs = inputs_of(model.encoder_, model._columns)
+    shown = ",\n".join(f"  {{{fields(inputs, row, name)}}}" for row in rows)
+    file = literals.string(str(folder / "model.dcn"))
+    opens = f"if ({name}_open({file}) != 0) return 1;" if tables == "file" else ""
+    closes = f"{name}_close();" if tables == "file" else ""
+    return MAIN.format(
+        header="model.h", name=name, prefix=name.upper(), rows=shown, opens=opens, closes=closes
+    )
+
+
+def fields(inputs, row, name):
+    return ", ".join(field(of, row[of.column], name) for of in inputs)
+
+
+def field(of, value, name):
+    missing = value is None or value is pd.NaT or value is pd.NA
+    missing = missing or (isinstance(value, float) and math.isnan(value))
+    if of.kind in ("integer", "natural", "date"):
+        if of.kind == "date" and not missing:
+            value = (pd.Timestamp(value).tz_localize(None) - pd.Timestamp(0)) // pd.Timedelta("1s")
+        number = 0 if missing else literals.integer(int(value))
+        return f".{of.name} = {number}, .{of.name}_missing = {int(missing)}"
+    if of.kind in ("number", "real"):
+        return f".{of.name} = {'NAN' if missing else literals.real(float(value))}"
+    if of.kind == "text":
+        return f".{of.name} = {0 if missing else literals.string(value)}"
+    kind, member, shown = value_of(value, missing)
+    return f".{of.name} = {{{name.upper()}_{kind}, {{.{member} = {shown}}}}}"
+
+
+def value_of(value, missing):
+    if missing:
+        return "MISSING", "text", "0"
+    if isinstance(value, str):
+        return "TEXT", "text", literals.string(value)
+    if isinstance(value, float | np.floating):
+        return "REAL", "real", literals.real(float(value))
+    whole = int(value)
+    kind = "natural" if whole > literals.INT64[1] else "integer"
+    return kind.upper(), kind, literals.integer(whole)
