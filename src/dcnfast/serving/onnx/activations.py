@@ -1,0 +1,51 @@
+"""Activations in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dcnfast.serving.onnx.graph import Graph
+
+
+def activated(g: Graph, activation: str, z: str) -> str:
+    """Return act(z).
+
+    Raises
+    ------
+    TypeError
+        If the activation is one that is not written as ONNX.
+    """
+    if activation not in ACTIVATIONS:
+        raise TypeError(
+            f"to_onnx: the activation is {activation!r}, which is not written as ONNX, want one of "
+            f"{list(ACTIVATIONS)!r}"
+        )
+    return ACTIVATIONS[activation](g, z)
+
+
+def _identity(g: Graph, z: str) -> str:
+    del g
+    return z
+
+
+def _operator(kind: str) -> Callable[[Graph, str], str]:
+    return lambda g, z: g.op(kind, z)
+
+
+def _gelu(g: Graph, z: str) -> str:
+    """Return z (1 + tanh(c z (1 + k z^2))) / 2: onnxruntime's Gelu has constants of 32 bits."""
+    one = g.number(1)
+    cubic = g.op("Add", one, g.chain("Mul", z, z, g.number(0.044715)))
+    inner = g.chain("Mul", z, cubic, g.number(np.sqrt(2 / np.pi)))
+    return g.chain("Mul", z, g.op("Add", one, g.op("Tanh", inner)), g.number(0.5))
+
+
+ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
+    "identity": _identity,
+    "relu": _operator("Relu"),
+    "tanh": _operator("Tanh"),
+    "sigmoid": _operator("Sigmoid"),
+    "gelu": _gelu,
+}

@@ -1,0 +1,352 @@
+"""Models in ONNX: onnxruntime says what ``predict`` says, within 1e-5 of the size of answers."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+import dcnfast
+from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.network.config import NetworkConfig
+from dcnfast.serving.onnx import OPSETS, activations, answer, categories, cross, embed
+from dcnfast.serving.onnx import graph as graphs
+from dcnfast.serving.onnx import model as models
+from dcnfast.serving.onnx import numbers as scalings
+from dcnfast.target_statistics import TargetStatistics
+from tests.serving.onnx_rows import check, feeds, onnx, session_of
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SMALL = {
+    "hidden_layer_sizes": (4,),
+    "cross_layers": 1,
+    "max_iter": 2,
+    "early_stopping": False,
+    "n_members": 1,
+    "numeric_embedding": None,
+    "random_state": 0,
+    "n_jobs": 1,
+}
+NONE = "<none>"  # "" is a category of the table
+
+
+def fit(table, y=None, kind=DCNRegressor, **options):
+    y = np.arange(len(table)) % 7 if y is None else y
+    return kind(**(SMALL | options)).fit(table, y)
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng, n = np.random.default_rng(0), 200
+    words = np.array(["a", "", "東京", "é", 'x" \\ \n', "(0, 30]", "0"], object)
+    return pd.DataFrame(
+        {
+            "number": rng.normal(size=n),
+            "holes": np.where(rng.random(n) < 0.2, np.nan, rng.exponential(size=n)),
+            "word": rng.choice([*words, None], n),
+            "id": rng.integers(-5, 5, n) + 2**60,
+            "large": rng.integers(0, 9, n).astype(np.uint64) + np.uint64(2**63 - 4),
+            "real": rng.choice([2.5, -1e300, 7.0, np.nan, 0.0], n),
+            "flag": rng.random(n) < 0.3,
+        }
+    )
+
+
+CATEGORIES = ["word", "id", "large", "real", "flag"]
+
+
+@pytest.fixture(scope="module")
+def new(table):
+    """Rows with categories that training has not seen, and numbers far out."""
+    X = table.copy()
+    X.loc[::7, "word"] = "Ω"
+    X.loc[::5, "id"] = 2**60 + 7
+    X.loc[1::5, "large"] = np.uint64(5)
+    X.loc[::3, "real"] = -3.75
+    X.loc[::9, "number"] *= 1e6
+    X.loc[::4, "number"] = np.nan
+    return X
+
+
+@pytest.fixture(scope="module")
+def targets(table):
+    y = np.nan_to_num(table["number"] + (table["word"] == "é") + table["holes"]).clip(-3, 3)
+    return {
+        "y": y,
+        "both": np.stack([y, 1e6 * y], axis=1),
+        "tiny": 1e-300 * y,
+        "constant": np.full(len(y), 7.0),
+        "counts": np.floor(np.abs(y)),
+        "rates": 1 / (1 + np.exp(-y)),
+        "words": np.where(y > 0, "né", "yes"),
+        "objects": np.where(y > 0, "dog", "a cat").astype(object),
+        "bools": y > 0,
+        "integers": np.digitize(y, [-0.5, 0.5]) * 2**40,
+        "floats": np.digitize(y, [-0.5, 0.5]) / 1.0,
+        "pairs": np.where((table["word"] == "é") != table["flag"], 3.0, -3.0),
+    }
+
+
+# ---- what a model may have; the network itself is in test_onnx_network.py
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "options"),
+    [
+        (DCNRegressor, "y", {"n_members": 3, "numeric_embedding": "auto", "cross_layers": 3}),
+        (DCNRegressor, "y", {"dtype": "float64", "n_members": 2, "learned_scale": True}),
+        (DCNRegressor, "both", {"prediction_clip": True, "wide": True}),
+        (DCNRegressor, "y", {"ema_decay": 0.9, "structure": "stacked_parallel"}),
+        (DCNRegressor, "tiny", {}),
+        (DCNRegressor, "constant", {}),
+        (DCNRegressor, "counts", {"loss": "poisson", "n_members": 2}),
+        (DCNRegressor, "rates", {"loss": "log_loss", "n_members": 2}),
+        (DCNClassifier, "words", {}),
+        (DCNClassifier, "words", {"loss": "softmax"}),
+        (DCNClassifier, "objects", {"n_members": 3}),
+        (DCNClassifier, "bools", {"dtype": "float64"}),
+        (DCNClassifier, "integers", {"n_members": 2}),
+        (DCNClassifier, "floats", {}),
+        (DCNRegressor, "y", {"min_frequency": 0.1, "max_categories": 4}),
+        (DCNRegressor, "y", {"embedding_dim": {"word": 3, "id": 5, "flag": 5, "real": 3}}),
+        (DCNClassifier, "pairs", {"target_statistics": TargetStatistics(min_categories=2)}),
+        (
+            DCNRegressor,
+            "both",
+            {"target_statistics": TargetStatistics(order=1, min_categories=2), "wide": True},
+        ),
+    ],
+)  # fmt: skip
+def test_a_model(table, new, targets, kind, target, options, tmp_path):
+    model = fit(table, targets[target], kind, categorical_features=CATEGORIES, **options)
+    if "target_statistics" in options:
+        assert max(map(len, model.encoder_.statistics.groups)) == options["target_statistics"].order
+    both = pd.concat([table, new])
+    written = check(model, both, tmp_path, missing_text=NONE)
+    assert [(of.name, of.kind) for of in written.inputs] == [
+        ("number", "double"), ("holes", "double"), ("word", "string"), ("id", "int64"),
+        ("large", "uint64"), ("real", "double"), ("flag", "int64"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("clips", [True, False])
+@pytest.mark.parametrize("scaling", scalings.KNOWN)
+@pytest.mark.parametrize("numeric", [None, *embed.NUMERIC])
+def test_numbers_and_those_beyond_the_training_rows(scaling, numeric, clips, tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_t(2, size=(150, 6)), columns=list("abcdef"))
+    X.loc[::5, "b"], X["c"], X["d"], X["e"] = np.nan, 1.0, np.nan, 1e-20 * X["e"]
+    X["f"] = 1e305 * X["f"]
+    if scaling is None:
+        X = X.drop(columns=["e", "f"])
+    wild = fit(
+        X, categorical_features=None, numeric_scaling=scaling, numeric_clip=clips,
+        numeric_embedding=numeric, dtype="float64", cross_layers=2,
+    )  # fmt: skip
+    far = X.iloc[:60] * np.where(np.arange(60) % 2, 1.0, 10.0 ** (np.arange(60) % 4))[:, None]
+    far.loc[::7, "a"] = np.nan
+    check(wild, pd.concat([X, far]), tmp_path, missing_text=NONE)
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("numeric", [None, "piecewise"])
+def test_a_polynomial_that_overflows_is_asked_at_the_border(n_members, numeric, tmp_path):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(150, 2)), columns=list("ab"))
+    X.loc[::5, "b"] = np.nan
+    wild = fit(
+        X, y=X.a, categorical_features=None, numeric_scaling=None, numeric_clip=False,
+        cross_layers=6, hidden_layer_sizes=(), n_members=n_members, numeric_embedding=numeric,
+    )  # fmt: skip
+    far = X.iloc[:20] * np.where(np.arange(20) % 2, 1.0, 1e30)[:, None]
+    assert np.isfinite(wild.predict(far)).all()
+    alone, near = far.iloc[::2], far.iloc[1::2]
+    for rows in (alone, near, far):
+        check(wild, rows, tmp_path)
+
+
+def test_dates(tmp_path):
+    rng, n = np.random.default_rng(0), 300
+    seconds = rng.integers(-(10**10), 10**10, n)
+    when = pd.Series(pd.to_datetime(seconds, unit="s", utc=True)).mask(rng.random(n) < 0.1)
+    X = pd.DataFrame({"a": rng.normal(size=n), "when": when.dt.tz_convert("Europe/Rome")})
+    days = ["2000-02-29", "1900-03-01", "1969-12-31", "2100-02-28", "2024-12-31"]
+    X["day"] = pd.Series(pd.to_datetime(days * (n // 5))).astype("datetime64[s]")
+    dated = fit(X, datetime_features=True, target_statistics="auto")
+    written = check(dated, X, tmp_path)
+    assert "the clock of Europe/Rome" in written.inputs[1].about
+    assert [of.missing for of in written.inputs[1:]] == [np.datetime64("NaT").astype(int)] * 2
+    check(fit(X, datetime_features=["month", "hour"]), X, tmp_path)
+
+
+def test_every_hour_of_many_years(tmp_path):
+    hours = np.arange(-700_000, 700_000, 61)
+    X = pd.DataFrame({"when": pd.Series((3600 * hours).astype("M8[s]"))})
+    y = X.when.dt.month + X.when.dt.hour / 24 + X.when.dt.day_of_week / 7
+    check(fit(X, y, datetime_features=True, batch_size=1000), X, tmp_path)
+
+
+def test_hashes_of_integers_are_those_of_python(tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"id": rng.integers(-(2**62), 2**62, 300), "a": rng.normal(size=300)})
+    X.loc[:3, "id"] = [0, -1, 2**63 - 1, -(2**63) + 1]
+    hashed = fit(X, categorical_features=["id"], hash_buckets=1000, wide=True, max_iter=20)
+    check(hashed, X, tmp_path)
+    missing = X.assign(id=X["id"].astype(object).where(X.index % 3 > 0))
+    check(hashed, missing, tmp_path)
+
+
+def test_arrays_without_names_and_few_rows(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    plain = fit(X)
+    written = plain.to_onnx(tmp_path / "model.onnx")
+    assert [of.name for of in written.inputs] == ["x0", "x1", "x2"]
+    session = session_of(tmp_path / "model.onnx")
+    for n in (0, 1, 60):
+        given = {f"x{j}": X[:n, [j]] for j in range(3)}
+        (said,) = session.run(["variable"], given)
+        assert said.shape == (n, 1)
+        if n:
+            np.testing.assert_allclose(said[:, 0], plain.predict(X[:n]), atol=1e-5)
+
+
+def test_a_table_of_categories_alone(table, tmp_path):
+    words = table[["word", "flag"]].assign(empty=None)
+    for options in ({}, {"wide": True, "cross": "vector"}, {"cross_layers": 0}):
+        check(fit(words, **options), words, tmp_path, missing_text=NONE)
+
+
+# ---- names and labels
+
+
+def test_names_of_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    names = ["label", "probabilities", "head_W", "add", "a b", "東京", "constant", "rows", "\x01"]
+    X = pd.DataFrame(rng.normal(size=(80, len(names))), columns=names)
+    written = check(fit(X, X["a b"] > 0, DCNClassifier), X, tmp_path)
+    assert written.outputs == ("label_", "probabilities_")
+    assert check(fit(X), X, tmp_path).outputs == ("variable",)
+
+
+@pytest.mark.parametrize(("name", "what"), [("", "the name ''"), ("\ud800", "'\\\\ud800'")])
+def test_a_name_that_onnx_cannot_have(name, what, tmp_path):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=list("ab"))
+    X.columns = pd.Index(["a", name], dtype=object)
+    with pytest.raises(ValueError, match=what):
+        fit(X).to_onnx(tmp_path / "model.onnx")
+
+
+# ---- what ONNX cannot say
+
+
+def refused(model, tmp_path, error, what, **options):
+    with pytest.raises(error, match=re.escape(what)):
+        model.to_onnx(tmp_path / "model.onnx", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_that_are_refused(tmp_path):
+    rng, n = np.random.default_rng(0), 60
+    words = pd.DataFrame({"w": rng.choice(["a", "b", ""], n), "x": rng.normal(size=n)})
+    hashed = fit(words, hash_buckets={"w": 10})
+    refused(hashed, tmp_path, ValueError, "column 'w' has hash_buckets and strings")
+    empty = fit(words)
+    refused(empty, tmp_path, ValueError, "column 'w' has the category '', which says in ONNX")
+    refused(empty, tmp_path, ValueError, "column 'w' has the category 'a'", missing_text="a")
+    refused(empty, tmp_path, TypeError, "missing_text is None", missing_text=None)
+    of_values = {
+        "w has strings and numbers": (TypeError, [1, "a"]),
+        "w has the category -9223372036854775808": (ValueError, [-(2**63), 3]),
+        "w has the category 18446744073709551615": (ValueError, [2**64 - 1, 3]),
+        "w has the integers -1 and 9223372036854775808": (ValueError, [-1, 2**63]),
+        "w has fractions, and integers beyond 9007199254740992": (ValueError, [0.5, 2**60 + 1]),
+        "w has the category '\ud800'": (ValueError, ["a", "\ud800"]),
+    }
+    for what, (error, values) in of_values.items():
+        X = words.assign(w=pd.Series(values * (n // 2), dtype=object))
+        what = what.replace("w has", "column 'w' has").encode("unicode_escape").decode()
+        refused(fit(X, categorical_features=["w"]), tmp_path, error, what)
+
+
+def test_kinds_that_are_not_written(table, targets, tmp_path, monkeypatch):
+    numbers = fit(table[["number", "holes"]], targets["y"], numeric_embedding="piecewise")
+    of = {
+        "cross is 'matrix'": (cross.CROSSES, "matrix"),
+        "the activation is 'relu'": (activations.ACTIVATIONS, "relu"),
+        "numeric_embedding is 'piecewise'": (embed.NUMERIC, "piecewise"),
+        "loss is 'squared_error'": (answer.LINKS, "squared_error"),
+    }
+    for what, (kinds, name) in of.items():
+        with monkeypatch.context() as without:
+            without.delitem(kinds, name)
+            refused(numbers, tmp_path, TypeError, what)
+    with monkeypatch.context() as without:
+        without.setattr(scalings, "KNOWN", ("standard",))
+        refused(numbers, tmp_path, TypeError, "numeric_scaling is 'robust_smooth'")
+    with monkeypatch.context() as without:
+        without.setattr(models, "WRITTEN", models.WRITTEN - {"hidden"})
+        refused(numbers, tmp_path, TypeError, "the network has hidden=(4,)")
+    words = fit(table[["flag"]], targets["y"])
+    monkeypatch.delitem(categories._COLUMNS, categories.Vocabulary)
+    refused(words, tmp_path, TypeError, "column 'flag' is encoded by Vocabulary")
+
+
+def test_every_option_of_a_network_is_known():
+    assert set(NetworkConfig.__dataclass_fields__) >= models.WRITTEN | models.OF_TRAINING
+    assert not models.WRITTEN & models.OF_TRAINING
+
+
+def test_a_file_larger_than_they_may_be(table, targets, tmp_path, monkeypatch):
+    model = fit(table, targets["y"], categorical_features=CATEGORIES)
+    size = model.to_onnx(tmp_path / "model.onnx", missing_text=NONE).n_bytes
+    (tmp_path / "model.onnx").unlink()
+    monkeypatch.setattr(graphs, "MOST_BYTES", size // 4)
+    refused(model, tmp_path, ValueError, f"want at most {size // 4}", missing_text=NONE)
+
+
+# ---- files
+
+
+def test_what_is_written(table, targets, tmp_path):
+    model = fit(table, targets["y"], categorical_features=CATEGORIES)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"old")
+    written = model.to_onnx(str(path), missing_text=NONE)
+    proto = onnx.load(path)
+    assert {of.domain: of.version for of in proto.opset_import} == OPSETS == written.opsets
+    assert {node.domain for node in proto.graph.node} <= {"", "ai.onnx.ml"}
+    assert written.n_nodes == len(proto.graph.node)
+    assert written.parameter_bytes == 4 * model.n_parameters_
+    assert proto.producer_name == "dcnfast"
+    assert "'<none>' is missing" in proto.graph.input[2].doc_string
+    first = path.read_bytes()
+    model.to_onnx(path, missing_text=NONE)
+    assert path.read_bytes() == first
+    model.save(tmp_path / "model.dcn")
+    dcnfast.load(tmp_path / "model.dcn").to_onnx(path, missing_text=NONE)
+    assert path.read_bytes() == first
+
+
+def test_a_large_model_is_little_more_than_its_parameters(tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 20)))
+    X["id"] = rng.integers(0, 100_000, 200).astype(str)
+    large = fit(X.rename(columns=str), hidden_layer_sizes=(256, 256), embedding_dim=16)
+    written = large.to_onnx(tmp_path / "model.onnx")
+    assert written.n_bytes < 1.1 * written.parameter_bytes + 10_000
+
+
+def test_a_model_that_is_not_fitted(tmp_path):
+    with pytest.raises(NotFittedError):
+        DCNRegressor().to_onnx(tmp_path / "model.onnx")
+
+
+def test_a_row_does_not_depend_on_the_others(table, targets, tmp_path):
+    model = fit(table, targets["y"], categorical_features=CATEGORIES, n_members=2)
+    written = model.to_onnx(tmp_path / "model.onnx", missing_text=NONE)
+    session, given = session_of(tmp_path / "model.onnx"), feeds(written.inputs, table)
+    (all_rows,) = session.run(None, given)
+    for i in range(0, 200, 40):
+        (alone,) = session.run(None, {name: array[[i]] for name, array in given.items()})
+        np.testing.assert_allclose(alone[0], all_rows[i], rtol=1e-5)
