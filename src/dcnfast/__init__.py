@@ -1,6 +1,7 @@
 """dcnfast: Deep & Cross Networks for tables, trained and served on a CPU."""
 
 from dcnfast import (
+    checkpoints,
     crosses,
     datasets,
     exchange,
@@ -20,6 +21,7 @@ __all__ = [
     "DCNClassifier",
     "DCNRegressor",
     "__version__",
+    "checkpoints",
     "crosses",
     "datasets",
     "exchange",

@@ -11,7 +11,8 @@ def test_verbose_prints_a_line_an_epoch(table, regressor, capsys):
     regressor(max_iter=3, tol=None, verbose=1, early_stopping=True).fit(table.X, table.y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert re.fullmatch(r"Epoch +3 of 3: loss [\d.]+, score of held-out rows -[\d.]+", lines[2])
+    said = r"Epoch +3 of 3: loss [\d.]+, score of held-out rows -[\d.]+, [\d,]+ rows/s, "
+    assert re.fullmatch(said + "at most 0:00:00 left", lines[2])
 
 
 def test_verbose_2_says_where_the_time_went(table, classifier, capsys):

@@ -19,7 +19,8 @@ LEAVES = {"_core", "cpu", "parallel", "plain", "exchange", "datasets", "metrics"
 BESIDE = {"ops", "reference"}  # import the kinds of `network` and the leaves
 # Show kinds of the packages, to people alone.
 PUBLIC = {
-    "crosses", "losses", "numeric_embeddings", "optimizers", "schedules", "target_statistics",
+    "checkpoints", "crosses", "losses", "numeric_embeddings", "optimizers", "schedules",
+    "target_statistics",
 }  # fmt: skip
 WITH_SKLEARN = {"table", "estimators", "inspection", "commands", "metrics", "datasets"}
 

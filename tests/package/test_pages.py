@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,8 @@ def test_code_prints_what_stands_below_it(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": page.stem}
     for code, wanted in answers(page):
+        if '"gcc"' in code and shutil.which("gcc") is None:
+            pytest.skip("there is no compiler of C")
         assert run(page, code, names) == wanted, code
 
 

@@ -81,7 +81,8 @@ def field(of, value, name):
     missing = missing or (isinstance(value, float) and math.isnan(value))
     if of.kind in ("integer", "natural", "date"):
         if of.kind == "date" and not missing:
-            value = (pd.Timestamp(value).tz_localize(None) - pd.Timestamp(0)) // pd.Timedelta("1s")
+            clock = pd.Timestamp(value).tz_localize(None).to_datetime64()
+            value = clock.astype("M8[s]").astype(np.int64)
         number = 0 if missing else literals.integer(int(value))
         return f".{of.name} = {number}, .{of.name}_missing = {int(missing)}"
     if of.kind in ("number", "real"):

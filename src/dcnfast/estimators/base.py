@@ -107,7 +107,8 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         write_model_file(path, about, document, arrays, offsets, tables)
 
     def __getstate__(self) -> dict[str, Any]:
-        attributes = vars(self)  # one reference, whatever another thread fits meanwhile
+        # one reference, whatever another thread fits meanwhile; seconds are those of a machine
+        attributes = {name: value for name, value in vars(self).items() if name != "_epochs"}
         if "_model" not in attributes:
             return dict(attributes)
         others = {name: value for name, value in attributes.items() if name not in FITTED}
@@ -130,6 +131,28 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         """Learned parameters by name, as read-only views: those that predict."""
         check_is_fitted(self)
         return self._model.averages
+
+    @property
+    @reads_one_fit
+    def history_(self) -> dict[str, Array]:
+        """What happened in each epoch, as columns of a table: ``pandas.DataFrame(model.history_)``.
+
+        ``epoch``, ``loss``, ``learning_rate`` at its end, ``seconds``, and ``validation_score``
+        where rows were watched. Learning rates and seconds are NaN for epochs before a pickle.
+        """
+        check_is_fitted(self)
+        n = len(self.loss_curve_)
+        known = list(getattr(self, "_epochs", []))
+        of_epochs = np.full((n, 2), np.nan)
+        of_epochs[n - len(known) :] = np.reshape(known, (-1, 2))
+        rates, seconds = of_epochs.T
+        table: dict[str, Array] = {
+            "epoch": np.arange(1, n + 1), "loss": np.array(self.loss_curve_, np.float64),
+            "learning_rate": rates, "seconds": seconds,
+        }  # fmt: skip
+        if self.validation_scores_ is not None:
+            table["validation_score"] = np.array(self.validation_scores_, np.float64)
+        return table
 
     # ---- fit: input
 
@@ -194,7 +217,9 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         """Train, and take over the result; see :class:`dcnfast.estimators.fitting.Task`."""
         history = History(timing=timing)
         if last is not None:
-            history = History(list(self.loss_curve_), list(self.validation_scores_ or []), timing)
+            scores, before = list(self.validation_scores_ or []), self.history_
+            rates, seconds = (before[name].tolist() for name in ("learning_rate", "seconds"))
+            history = History(list(self.loss_curve_), scores, rates, seconds, timing)
         fit_network(self, Task(whole, given, labels, target, last, shown, history))
 
     def _take_result(self, result: Result) -> None:

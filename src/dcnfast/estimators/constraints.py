@@ -16,6 +16,7 @@ from dcnfast.network.crosses import CROSSES, Cross
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
+from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
 from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Schedule
 from dcnfast.training.target_statistics import TargetStatistics
@@ -82,6 +83,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [_POSITIVE],
     "tol": [Interval(Real, 0, None, closed="left"), None],
     "warm_start": ["boolean"],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
+    "checkpoints": [Checkpoints, None],
     "dtype": [one_of(DType)],
     "deterministic": [one_of(Deterministic)],
     "n_jobs": [Integral, None],

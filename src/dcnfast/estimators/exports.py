@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitting import Columns
 from dcnfast.estimators.published import reads_one_fit
 from dcnfast.network.model import Model
-from dcnfast.serving.c_source import TablesFile, c_source
 from dcnfast.serving.c_source.literals import identifier
+from dcnfast.serving.c_source.model import c_source
+from dcnfast.serving.c_source.tables import TablesFile
 from dcnfast.serving.onnx import OnnxFile, write_onnx
 from dcnfast.serving.whole_file import replace_file
 
@@ -84,10 +86,14 @@ class Exports:
             header_name=header.name,
         )  # fmt: skip
         if tables == "file":
-            write(file=TablesFile("", b"", 0, 0))  # raises before it writes
             saved = body.with_name(f"{_stem(body)}.dcn")
-            self.save(saved)
-            text = write(file=TablesFile.of(saved))
+            beside = body.with_name(f".dcnfast-{secrets.token_hex(8)}.tmp")
+            try:
+                self.save(beside)
+                text = write(file=TablesFile.of(beside, saved.name))
+                beside.replace(saved)
+            finally:
+                beside.unlink(missing_ok=True)
         else:
             text = write()
         replace_file(header, [text.header.encode()])

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.checkpoints import FolderKeeper
 from dcnfast.estimators.configure import (
     Circumstances,
     configure,
@@ -40,6 +41,7 @@ from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.table.dates import Dates
 from dcnfast.training.batches import Rows, mean_one
+from dcnfast.training.checkpoints import fingerprints
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.outcome import judge
@@ -50,6 +52,7 @@ from dcnfast.training.timing import Timing
 from dcnfast.training.trainer import train
 
 Array = npt.NDArray[Any]
+GOES_ON = ("interrupted", "time")  # notices of a training that another fit may go on with
 Columns = tuple[tuple[str, ...], list[bool], Dates]  # names, which are categorical, or of dates
 
 
@@ -137,11 +140,14 @@ class Result:
     validation_scores : list of float or None
         None where no rows were held out.
     shrinkage : ndarray of shape (C,)
+    epochs : list of (float, float)
+        Learning rate at the end of each epoch, and its seconds.
     """
 
     loss_curve: list[float]
     validation_scores: list[float] | None
     shrinkage: Array
+    epochs: list[tuple[float, float]]
 
     def attributes(self) -> dict[str, Any]:
         """Return the estimator's attributes that show it."""
@@ -150,6 +156,7 @@ class Result:
             "validation_scores_": self.validation_scores,
             "loss_curve_": self.loss_curve,
             "n_iter_": len(self.loss_curve),
+            "_epochs": self.epochs,
         }
 
 
@@ -165,6 +172,9 @@ def fit_network(estimator: Any, task: Task) -> None:
     task : Task
     """
     random_state = check_random_state(estimator.random_state)
+    keeper = None
+    if estimator.checkpoints is not None:
+        keeper = FolderKeeper(estimator.checkpoints, random_state)
     whole, labels, given, choice = task.whole, task.labels, task.given, None
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
@@ -178,7 +188,7 @@ def fit_network(estimator: Any, task: Task) -> None:
         )
         whole, held = whole.take(rows), whole.take(held_rows)
     shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
-    _Run(estimator, task, random_state, choice).train(whole, held, shrinks)
+    _Run(estimator, task, random_state, choice, keeper).train(whole, held, shrinks)
 
 
 class _Run:
@@ -190,8 +200,10 @@ class _Run:
         task: Task,
         random_state: np.random.RandomState,
         choice: Choice | None,
+        keeper: FolderKeeper | None,
     ) -> None:
         self.estimator, self.task, self.choice = estimator, task, choice
+        self.keeper = keeper
         self.random_state, self.history = random_state, task.history
 
     def train(self, part: Part, held: Part | None, shrinks: bool) -> None:
@@ -203,6 +215,8 @@ class _Run:
             rows = fitted.rows(part, estimator.n_jobs)
         seed = dropout_seed(estimator, self.random_state)
         settings = settings_of(estimator, fitted.model.config, len(rows), seed)
+        if estimator.max_time is not None:
+            settings = replace(settings, deadline=timing.start + estimator.max_time)
         if choice is not None:
             settings = replace(
                 settings, max_iter=len(choice.cuts), tol=None, planned_cuts=choice.cuts,
@@ -266,8 +280,11 @@ class _Run:
 
         if settings.verbose > 1:
             training.state.start_timing()
+        if self.keeper is not None:
+            held_rows = None if held_out is None else held_out.rows
+            self.keeper.expect(fingerprints(training, rows, held_rows, settings))
         best = train(
-            training, rows, held_out, settings, self.random_state, history, on_epoch
+            training, rows, held_out, settings, self.random_state, history, on_epoch, self.keeper
         )  # fmt: skip
         _warn(history.notices + judge(training, rows, settings, best))
         estimator._take_result(self._result(finish(training.model), held_out))
@@ -276,6 +293,10 @@ class _Run:
             reconstruction_attributes=lambda: {"_model": training.model},
             **shown,
         )
+        if self.keeper is not None and not any(
+            notice.kind in GOES_ON for notice in history.notices
+        ):
+            self.keeper.remove()
 
     def _finisher(
         self,
@@ -299,7 +320,9 @@ class _Run:
         scores = None if held_out is None else history.validation_scores
         if choice is not None:
             scores = choice.scores[: len(history.loss_curve)]
-        return Result(list(history.loss_curve), None if scores is None else list(scores), shrinkage)
+        epochs = list(zip(history.rates, history.seconds, strict=True))
+        scores = None if scores is None else list(scores)
+        return Result(list(history.loss_curve), scores, shrinkage, epochs)
 
 
 def _cross_validate(
@@ -367,5 +390,5 @@ def _prepare(
 def _warn(notices: list[Notice]) -> None:
     """Make warnings of what training returned."""
     for notice in notices:
-        kind = ConvergenceWarning if notice.kind == "convergence" else UserWarning
+        kind = UserWarning if notice.kind == "interrupted" else ConvergenceWarning
         warnings.warn(notice.text, kind, stacklevel=2)

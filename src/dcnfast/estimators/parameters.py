@@ -205,6 +205,12 @@ tol : float or None, default=1e-6
     stops.
 warm_start : bool, default=False
     Whether ``fit`` goes on from where the last one ended.
+max_time : float or None, default=None
+    Seconds after which ``fit`` ends with what it has: no epoch begins that would end later, if it
+    took as long as the last. One epoch is always run.
+checkpoints : Checkpoints or None, default=None
+    An object of :class:`dcnfast.checkpoints.Checkpoints`: where ``fit`` leaves checkpoints, and how
+    often. A fit that was killed goes on from the last one when it is run again, to the same bits.
 dtype : {"float32", "float64"}, default="float32"
     Of parameters and arithmetic.
 deterministic : {"threads", "isa"}, default="threads"
@@ -216,8 +222,8 @@ n_jobs : int or None, default=None
 random_state : int, RandomState or None, default=None
     Draws weights, shuffles, dropout and held-out rows.
 verbose : int, default=0
-    1 prints a line an epoch; 2 also where the time went, and what share of the CPU's multiply-adds
-    was used.
+    1 prints a line an epoch, with its speed and what time is left at most; 2 also where the time
+    went, and what share of the CPU's multiply-adds was used.
 """
 
 

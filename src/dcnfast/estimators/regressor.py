@@ -38,6 +38,7 @@ from dcnfast.network.config import (
 )
 from dcnfast.network.losses import LOSSES
 from dcnfast.table.schema import read_training_table
+from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
@@ -149,6 +150,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         tol: float | None = 1e-6,
         warm_start: bool = False,
+        max_time: float | None = None,
+        checkpoints: Checkpoints | None = None,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,

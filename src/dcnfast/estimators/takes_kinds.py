@@ -8,6 +8,7 @@ from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
+from dcnfast.training.checkpoints import CHECKPOINTS
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES
 from dcnfast.training.target_statistics import TARGET_STATISTICS
@@ -15,6 +16,7 @@ from dcnfast.training.target_statistics import TARGET_STATISTICS
 FAMILIES: dict[str, Family[Any]] = {
     family.parameter: family
     for family in (
+        CHECKPOINTS,
         CROSSES,
         DROPOUT_SCHEDULES,
         LOSSES,

@@ -203,14 +203,14 @@ class ClassTarget:
             decision = np.column_stack([np.zeros_like(decision), decision])
         return np.asarray(decision - np.logaddexp.reduce(decision, axis=1, keepdims=True))
 
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        return Answer(self.loss, self.n_outputs, labels=tuple(self.classes.tolist()))
+
     def scores(self, logits: Array) -> Array:
         """Return what candidates are compared by: the probability of the second of two classes."""
         p = self.probabilities(self.decision(logits))
         return p[:, 1] if len(self.classes) == 2 else p
-
-    def described(self) -> Answer:
-        """Return what is made of logits, for programs that answer without Python."""
-        return Answer(self.loss, self.n_outputs, labels=tuple(self.classes.tolist()))
 
     def answers_of_members(self, logits: Array) -> Array:
         """Return the probabilities that the logits (N, E, C) of each member say."""

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+BESIDE = ".dcnfast-*.tmp"  # names of files that are being written
+
 
 def replace_file(path: str | os.PathLike[str], pieces: Iterable[Any]) -> None:
     """Write a file beside, let it reach the disk, and put it in the place of the old one.
@@ -45,7 +47,7 @@ def replace_file(path: str | os.PathLike[str], pieces: Iterable[Any]) -> None:
 
 
 def _write_beside(target: Path, mode: int | None, pieces: Iterable[Any]) -> None:
-    beside = target.with_name(f".dcnfast-{secrets.token_hex(8)}.tmp")
+    beside = target.with_name(BESIDE.replace("*", secrets.token_hex(8)))
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
     descriptor = os.open(beside, flags, 0o666)
     try:

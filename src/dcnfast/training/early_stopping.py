@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.model import Model
+from dcnfast.plain import State, Tree
 from dcnfast.training.batches import Rows
 from dcnfast.training.settings import Notice, Settings
 from dcnfast.training.state import Training
@@ -72,6 +73,33 @@ class Progress:
                 print(f"Learning rate {rate:g} from here on, and the best parameters so far")
             return Next.CUT
         return Next.GO_ON if tol is None else Next.END
+
+    def tree(self) -> Tree:
+        """Return what changes from epoch to epoch as plain state."""
+        best = None if np.isinf(self.best_loss) else float(self.best_loss)
+        return {
+            "best_loss": best, "waited": self.waited, "epochs": self._epochs, "cuts": self._cuts
+        }  # fmt: skip
+
+    def read(self, state: State) -> tuple[float, int, int, int]:
+        """Return what :meth:`take` takes, of what :meth:`tree` gave; ValueError if it is not."""
+        best = state.maybe("best_loss", state.number)
+        most = self.settings.max_iter
+        counts = (
+            state.integer("waited", 0, most), state.integer("epochs", 1, most),
+            state.integer("cuts", 0, most),
+        )  # fmt: skip
+        state.done()
+        return (np.inf if best is None else best, *counts)
+
+    def take(self, found: tuple[float, int, int, int]) -> None:
+        """Go on from there."""
+        self.best_loss, self.waited, self._epochs, self._cuts = found
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it has taken note of."""
+        return self._epochs
 
     def notices_at_the_end(self) -> list[Notice]:
         """Return what to say when all epochs are over and the loss was still getting better."""

@@ -33,6 +33,9 @@ class Settings:
     planned_cuts : tuple of int or None
         How often the learning rate has been cut before each epoch, where folds have found that;
         None cuts it as the watched loss says.
+    deadline : float or None
+        By ``time.perf_counter``: no epoch begins that would end later if it took as long as the
+        last one.
     """
 
     step: OptimizerStep
@@ -49,6 +52,7 @@ class Settings:
     dropout_schedule: Schedule = field(default_factory=Constant)
     planned_epochs: int = 1
     planned_cuts: tuple[int, ...] | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,16 @@ class Notice:
 
     Parameters
     ----------
-    kind : {"convergence", "interrupted"}
+    kind : {"convergence", "interrupted", "time"}
     text : str
     """
 
-    kind: Literal["convergence", "interrupted"]
+    kind: Literal["convergence", "interrupted", "time"]
     text: str
 
 
 INTERRUPTED = Notice("interrupted", "Training interrupted by user.")
+OUT_OF_TIME = Notice("time", "max_time is over before training came to its end.")
 
 
 @dataclass
@@ -78,11 +83,17 @@ class History:
         Mean objective over the epoch's batches.
     validation_scores : list of float
         Of the rows held out; empty without such rows.
+    rates : list of float
+        The learning rate at the epoch's end.
+    seconds : list of float
+        What the epoch took, and the look at the rows held out.
     timing : Timing
     notices : list of Notice
     """
 
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     timing: Timing = field(default_factory=Timing)
     notices: list[Notice] = field(default_factory=list)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ import numpy.typing as npt
 
 from dcnfast.network.memory import check_memory
 from dcnfast.training.batches import Rows
+from dcnfast.training.checkpoints import Keeper, Moment
 from dcnfast.training.early_stopping import HeldOut, Next, Watch
-from dcnfast.training.settings import INTERRUPTED, History, Notice, Settings
+from dcnfast.training.settings import INTERRUPTED, OUT_OF_TIME, History, Notice, Settings
 from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
@@ -25,8 +28,11 @@ def train(
     random_state: np.random.RandomState,
     history: History,
     on_epoch: Callable[[int], bool],
+    keeper: Keeper | None = None,
 ) -> Array:
     """Train in place, until ``max_iter``, no progress, divergence, Ctrl-C, or on_epoch says so.
+
+    It also ends when another epoch would not be over by the deadline of the settings.
 
     Parameters
     ----------
@@ -43,6 +49,8 @@ def train(
         pressed, where the model is as after the last whole batch.
     on_epoch : callable
         Gets the epoch's number; returns whether to stop.
+    keeper : Keeper or None, default=None
+        Of checkpoints, if there are any.
 
     Returns
     -------
@@ -57,8 +65,12 @@ def train(
     model = training.model
     check_memory(model.config, settings.batch_size, settings.n_threads)
     watch = Watch(settings, training)
+    moment = Moment(training, watch, random_state, history)
+    if keeper is not None:
+        keeper.begin(moment)
     try:
-        for epoch in range(settings.max_iter):
+        for epoch in range(watch.epochs, settings.max_iter):
+            start = time.perf_counter()
             with history.timing.measure("train"):
                 loss, sound = run_epoch(training, rows, settings, random_state, epoch, watch.cuts)
             history.timing.rows += len(rows)
@@ -66,11 +78,22 @@ def train(
                 watch.go_back()
                 history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
                 break
-            then = watch.note(_note(epoch, loss, held_out, settings, history))
+            rate = _last_rate(settings, epoch, len(rows), watch.cuts)
+            watched = _note(loss, held_out, settings, history)
+            history.rates.append(rate)
+            history.seconds.append(time.perf_counter() - start)
+            if settings.verbose:
+                _print_epoch(epoch, len(rows), settings, history)
+            then = watch.note(watched)
             if on_epoch(epoch) or then is Next.END:
                 break
             if then is Next.CUT:
                 watch.cut()
+            if keeper is not None:
+                keeper.after_epoch(moment)
+            if _is_late(settings, history):
+                history.notices.append(OUT_OF_TIME)
+                break
         else:
             history.notices += watch.notices_at_the_end()
     except KeyboardInterrupt:
@@ -80,16 +103,18 @@ def train(
     return watch.kept
 
 
-def _note(
-    epoch: int, loss: float, held_out: HeldOut | None, settings: Settings, history: History
-) -> float:
+def _is_late(settings: Settings, history: History) -> bool:
+    """Return whether another epoch like the last would end after the deadline."""
+    deadline = settings.deadline
+    return deadline is not None and time.perf_counter() + history.seconds[-1] > deadline
+
+
+def _note(loss: float, held_out: HeldOut | None, settings: Settings, history: History) -> float:
     """Take note of an epoch; return the loss to watch: its own, or that of the held-out rows."""
     history.loss_curve.append(loss)
     if held_out is not None:
         with history.timing.measure("validate"):
             history.validation_scores.append(held_out.score(settings.n_threads))
-    if settings.verbose:
-        _print_epoch(epoch, settings, history)
     return loss if held_out is None else -history.validation_scores[-1]
 
 
@@ -111,9 +136,8 @@ def run_epoch(
     """
     n = len(rows)
     batch_size = min(settings.batch_size, n)
-    n_batches = -(-n // batch_size)
     order = random_state.permutation(n) if settings.shuffle else np.arange(n)
-    steps = epoch * n_batches, n_batches, settings.planned_epochs * n_batches
+    steps = _steps(settings, epoch, n)
     loss, _, finished = training.state.train_epoch(
         rows.table,
         order.astype(np.int64, copy=False),
@@ -137,8 +161,24 @@ def _divergence(epoch: int, settings: Settings) -> Notice:
     )
 
 
-def _print_epoch(epoch: int, settings: Settings, history: History) -> None:
+def _steps(settings: Settings, epoch: int, n: int) -> tuple[int, int, int]:
+    """Return the first step of an epoch over n rows, its steps, and those of all epochs."""
+    n_batches = -(-n // min(settings.batch_size, n))
+    return epoch * n_batches, n_batches, settings.planned_epochs * n_batches
+
+
+def _last_rate(settings: Settings, epoch: int, n: int, cuts: int) -> float:
+    """Return the learning rate of the last step of an epoch over n rows."""
+    first, n_batches, total = _steps(settings, epoch, n)
+    factors = settings.schedule.factors(first + n_batches - 1, 1, total, cuts)
+    return settings.step.learning_rate * (1.0 if factors is None else float(factors[-1]))
+
+
+def _print_epoch(epoch: int, n: int, settings: Settings, history: History) -> None:
     line = f"Epoch {epoch + 1:>3} of {settings.max_iter}: loss {history.loss_curve[-1]:.6g}"
     if history.validation_scores:
         line += f", score of held-out rows {history.validation_scores[-1]:.6g}"
+    seconds = history.seconds[-1]
+    left = timedelta(seconds=round((settings.max_iter - epoch - 1) * seconds))
+    line += f", {n / max(seconds, 1e-9):,.0f} rows/s, at most {left} left"
     print(line)

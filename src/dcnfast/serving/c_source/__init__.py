@@ -5,8 +5,3 @@ row, ``encode`` with ``categories`` and ``numbers``, ``tables``, ``embed``, ``cr
 ``answer``. All arithmetic is in doubles, on weights of the model's type. A new kind of cross,
 activation, numeric embedding or loss is one function and its name in the dict of its module.
 """
-
-from dcnfast.serving.c_source.model import CText, c_source
-from dcnfast.serving.c_source.tables import TablesFile
-
-__all__ = ["CText", "TablesFile", "c_source"]

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
-from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary
+from dcnfast.encode.vocabulary import FIRST, MISSING, UNKNOWN, Buckets, Vocabulary
 from dcnfast.serving.c_source.row import Given, with_prefix
 from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.stored import write_stored
+from dcnfast.serving.c_source.tables import TablesFile
 
 COMMON = f"""\
 /* Row 0 of a field's table is for what training has not seen. */
-enum {{ UNKNOWN = 0, MISSING = {MISSING} }};"""
+enum {{ UNKNOWN = {UNKNOWN}, MISSING = {MISSING}, FIRST = {FIRST} }};"""
 
 
 def _finder(kind: str, name: str, less: str) -> str:
     return f"""\
 typedef struct {{
-  const {kind} *keys; /* ascending */
-  const int32_t *rows;
+  const {kind} *keys;  /* ascending */
+  const int32_t *rows; /* 0 where they go on from FIRST */
   size_t n;
 }} {name}s;
 
-static int32_t find_{name}(const {name}s *in, const {kind} key) {{
+static int32_t {name}_at(const {name}s *in, const {kind} key) {{
   size_t first = 0, left = in->n;
   while (left > 0) {{
     const size_t half = left / 2;
@@ -33,15 +36,16 @@ static int32_t find_{name}(const {name}s *in, const {kind} key) {{
       left = half;
     }}
   }}
-  return first < in->n && {_EQUAL[kind]} ? in->rows[first] : UNKNOWN;
+  if (first == in->n || {_DIFFERS[kind]}) return UNKNOWN;
+  return in->rows ? in->rows[first] : FIRST + (int32_t)first;
 }}"""
 
 
-_EQUAL = {
-    "char *const": "strcmp(in->keys[first], key) == 0",
-    "int64_t": "in->keys[first] == key",
-    "uint64_t": "in->keys[first] == key",
-    "double": "in->keys[first] == key",
+_DIFFERS = {
+    "char *const": "strcmp(in->keys[first], key) != 0",
+    "int64_t": "in->keys[first] != key",
+    "uint64_t": "in->keys[first] != key",
+    "double": "in->keys[first] != key",
 }
 # what strcmp orders by is bytes, and so code points
 FINDERS = {
@@ -58,7 +62,7 @@ static uint64_t mixed(uint64_t z) {
   return z ^ (z >> 31);
 }
 
-static int32_t bucket(uint64_t hash, uint64_t n) { return (int32_t)(2 + hash % n); }"""
+static int32_t bucket(uint64_t hash, uint64_t n) { return (int32_t)(FIRST + hash % n); }"""
 
 BLAKE = """\
 /* BLAKE2b of RFC 7693 with a digest of 8 bytes, of a text up to its end. */
@@ -113,7 +117,7 @@ static void blake_block(uint64_t *h, const unsigned char *block, uint64_t end, i
   for (int i = 0; i < 8; ++i) h[i] ^= v[i] ^ v[i + 8];
 }
 
-static uint64_t hash_of_text(const char *text) {
+static uint64_t text_hash(const char *text) {
   const size_t n = strlen(text);
   size_t done = 0;
   unsigned char rest[128] = {0};
@@ -127,9 +131,9 @@ static uint64_t hash_of_text(const char *text) {
   return h[0];
 }"""
 
-PLAIN_VALUE = """\
+SIMPLIFIED = """\
 /* A whole number is an integer, NAN and no text are missing. */
-static prefix_value plain_value(prefix_value v) {
+static prefix_value simplified(prefix_value v) {
   if (v.kind == PREFIX_TEXT) return prefix_text(v.is.text);
   if (v.kind == PREFIX_NATURAL && v.is.natural <= INT64_MAX)
     return prefix_integer((int64_t)v.is.natural);
@@ -142,7 +146,7 @@ static prefix_value plain_value(prefix_value v) {
   return v;
 }"""
 
-FIND_VALUE = """\
+VALUE_AT = """\
 typedef struct {
   texts texts;
   integers integers;
@@ -152,24 +156,24 @@ typedef struct {
 } values;
 
 /* The row of a value, or -1 if training saw none of its type. */
-static int32_t find_value(const values *in, prefix_value given) {
-  const prefix_value v = plain_value(given);
+static int32_t value_at(const values *in, prefix_value given) {
+  const prefix_value v = simplified(given);
   if (v.kind == PREFIX_MISSING) return MISSING;
-  if (v.kind == PREFIX_TEXT) return in->takes_texts ? find_text(&in->texts, v.is.text) : -1;
+  if (v.kind == PREFIX_TEXT) return in->takes_texts ? text_at(&in->texts, v.is.text) : -1;
   if (!in->takes_numbers) return -1;
-  if (v.kind == PREFIX_INTEGER) return find_integer(&in->integers, v.is.integer);
-  if (v.kind == PREFIX_NATURAL) return find_natural(&in->naturals, v.is.natural);
-  return find_real(&in->reals, v.is.real);
+  if (v.kind == PREFIX_INTEGER) return integer_at(&in->integers, v.is.integer);
+  if (v.kind == PREFIX_NATURAL) return natural_at(&in->naturals, v.is.natural);
+  return real_at(&in->reals, v.is.real);
 }"""
 
-BUCKET_OF_VALUE = """\
+VALUE_BUCKET = """\
 /* The row of a value by its hash, or -1 if training saw none of its type. */
-static int32_t bucket_of_value(uint64_t n, int takes_texts, int takes_numbers,
+static int32_t value_bucket(uint64_t n, int takes_texts, int takes_numbers,
                                prefix_value given) {
-  const prefix_value v = plain_value(given);
+  const prefix_value v = simplified(given);
   uint64_t bits;
   if (v.kind == PREFIX_MISSING) return MISSING;
-  if (v.kind == PREFIX_TEXT) return takes_texts ? bucket(hash_of_text(v.is.text), n) : -1;
+  if (v.kind == PREFIX_TEXT) return takes_texts ? bucket(text_hash(v.is.text), n) : -1;
   if (!takes_numbers) return -1;
   if (v.kind == PREFIX_INTEGER)
     bits = (uint64_t)v.is.integer;
@@ -183,7 +187,9 @@ static int32_t bucket_of_value(uint64_t n, int takes_texts, int takes_numbers,
 KINDS_OF_VALUE = ("text", "integer", "natural", "real")
 
 
-def write_finder(source: Source, field: int, column: Vocabulary | Buckets, of: Given) -> str:
+def write_finder(
+    source: Source, field: int, column: Vocabulary | Buckets, of: Given, file: TablesFile | None
+) -> str:
     """Write what finds the row of a field; return the expression of it.
 
     Of values that may be of a wrong type it is -1 then.
@@ -195,22 +201,29 @@ def write_finder(source: Source, field: int, column: Vocabulary | Buckets, of: G
         Its number.
     column : Vocabulary or Buckets
     of : Given
+    file : TablesFile or None
+        Where large vocabularies are.
     """
     source.use(COMMON)
     if isinstance(column, Buckets):
         return _bucket(source, column, of)
-    pairs = _sorted(column, of.kind)
+    finders, stored = write_stored(source, field, column, of.kind, file)
+    pairs = _sorted(column, of.kind, stored)
     for kind, found in pairs.items():
         _write_keys(source, field, kind, found)
     if of.kind != "value":
-        name, keys = f"{of.kind}s_{field}", _keys_of(field, of.kind, len(pairs[of.kind]))
+        name, keys = f"{of.kind}s_{field}", _keys_of(field, of.kind, _rows(pairs[of.kind]))
         source.write(f"static const {of.kind}s {name} = {keys};")
-        return found_or_missing(of, f"find_{of.kind}(&{name}, {of.value})")
-    source.use(with_prefix(PLAIN_VALUE, source.name), with_prefix(FIND_VALUE, source.name))
-    parts = ", ".join(_keys_of(field, kind, len(pairs[kind])) for kind in KINDS_OF_VALUE)
+        finder = f"{of.kind}_at(&{name}, "
+        if not finders:
+            return found_or_missing(of, f"{finder}{of.value})")
+        _write_chain(source, field, of.kind, [*finders, f"{finder}key)"])
+        return found_or_missing(of, f"look_up_{field}({of.value})")
+    source.use(with_prefix(SIMPLIFIED, source.name), with_prefix(VALUE_AT, source.name))
+    parts = ", ".join(_keys_of(field, kind, _rows(pairs[kind])) for kind in KINDS_OF_VALUE)
     name = f"values_{field}"
     source.write(f"static const values {name} = {{{parts}, {_takes(column)}}};")
-    return f"find_value(&{name}, {of.value})"
+    return f"value_at(&{name}, {of.value})"
 
 
 def found_or_missing(of: Given, found: str) -> str:
@@ -226,9 +239,9 @@ def _bucket(source: Source, column: Buckets, of: Given) -> str:
         return found_or_missing(of, f"bucket(mixed((uint64_t){of.value}), {n})")
     source.use(BLAKE)
     if of.kind == "text":
-        return found_or_missing(of, f"bucket(hash_of_text({of.value}), {n})")
-    source.use(with_prefix(PLAIN_VALUE, source.name), with_prefix(BUCKET_OF_VALUE, source.name))
-    return f"bucket_of_value({n}, {_takes(column)}, {of.value})"
+        return found_or_missing(of, f"bucket(text_hash({of.value}), {n})")
+    source.use(with_prefix(SIMPLIFIED, source.name), with_prefix(VALUE_BUCKET, source.name))
+    return f"value_bucket({n}, {_takes(column)}, {of.value})"
 
 
 def _takes(column: Vocabulary | Buckets) -> str:
@@ -238,11 +251,22 @@ def _takes(column: Vocabulary | Buckets) -> str:
     )
 
 
-def _sorted(column: Vocabulary, kind: str) -> dict[str, list[tuple[Any, int]]]:
-    """Return keys and rows of each kind, in order."""
+def _write_chain(source: Source, field: int, kind: str, finders: list[str]) -> None:
+    """Write ``look_up_<field>(key)``: the row that the first of the finders knows."""
+    key = {"text": "const char *key", "integer": "int64_t key", "natural": "uint64_t key"}[kind]
+    first, *others = finders
+    lines = [f"  int32_t row = {first};", *(f"  if (row == UNKNOWN) row = {f};" for f in others)]
+    body = "\n".join(lines)
+    source.write(f"static int32_t look_up_{field}({key}) {{\n{body}\n  return row;\n}}")
+
+
+def _sorted(column: Vocabulary, kind: str, stored: Set[Any]) -> dict[str, list[tuple[Any, int]]]:
+    """Return keys and rows of each kind, in order, but for those that are stored elsewhere."""
     kinds = KINDS_OF_VALUE if kind == "value" else (kind,)
     found: dict[str, list[tuple[Any, int]]] = {each: [] for each in kinds}
     for value, row in column.rows_by_value.items():
+        if value in stored:
+            continue
         own = _kind_of_value(value) if kind == "value" else kind
         found[own].append((float(value) if own == "real" else value, row))
     for own, pairs in found.items():
@@ -263,17 +287,31 @@ def _kind_of_value(value: Any) -> str:
 
 
 def _write_keys(source: Source, field: int, kind: str, pairs: list[tuple[Any, int]]) -> None:
-    keys, rows = [key for key, _ in pairs], [row for _, row in pairs]
-    name = f"{kind}s_{field}"
+    keys, rows, name = [key for key, _ in pairs], _rows(pairs), f"{kind}s_{field}"
     source.use(FINDERS[kind])
+    if not pairs:
+        return
     if kind == "text":
         source.texts(f"{name}_keys", keys)
     elif kind == "real":
         source.numbers(f"{name}_keys", keys)
     else:
         source.integers(f"{name}_keys", keys, "int64_t" if kind == "integer" else "uint64_t")
-    source.integers(f"{name}_rows", rows, "int32_t")
+    if not _go_on(rows):
+        source.integers(f"{name}_rows", rows, "int32_t")
 
 
-def _keys_of(field: int, kind: str, n: int) -> str:
-    return f"{{{kind}s_{field}_keys, {kind}s_{field}_rows, {n}}}"
+def _rows(pairs: list[tuple[Any, int]]) -> list[int]:
+    return [row for _, row in pairs]
+
+
+def _go_on(rows: list[int]) -> bool:
+    return rows == list(range(FIRST, FIRST + len(rows)))
+
+
+def _keys_of(field: int, kind: str, rows: list[int]) -> str:
+    """Return the initializer of keys and rows."""
+    name = f"{kind}s_{field}"
+    if not rows:
+        return "{0, 0, 0}"
+    return f"{{{name}_keys, {0 if _go_on(rows) else f'{name}_rows'}, {len(rows)}}}"

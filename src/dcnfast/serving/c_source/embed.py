@@ -85,7 +85,7 @@ def _piecewise(source: Source, config: NetworkConfig, p: Parameters) -> None:
     source.use(SET)
     source.weights("numeric_edges", np.concatenate(edges))
     source.weights("numeric_slopes", p["numeric_v"])
-    source.weights("numeric_missing", p["numeric_missing"])
+    source.weights("numeric_gaps", p["numeric_missing"])
     source.integers("numeric_bins", config.numeric_bins, "size_t")
     source.write(
         f"""\
@@ -95,7 +95,7 @@ static void embed_numbers(const double *pairs, double *x) {{
   for (size_t j = 0; j < {J}; ++j, pairs += 2, x += {K}) {{
     const size_t n = numeric_bins[j];
     if (pairs[1] == MISSING_PLACE) {{
-      set(x, numeric_missing + j * {K}, {K});
+      set(x, numeric_gaps + j * {K}, {K});
     }} else {{
       const double last = (double)(n - 1), inside = pairs[1] > 0 ? pairs[1] : 0;
       const size_t bin = (size_t)(inside < last ? inside : last);
@@ -126,8 +126,9 @@ def _waves(
     source.use(SET, ADD_PRODUCT)
     turn = source.dtype.type(2) * source.dtype.type(np.pi)
     source.weights("numeric_w", p["numeric_w"] * turn)
-    for name in ("numeric_W", "numeric_b", "numeric_missing"):
-        source.weights(name, p[name])
+    source.weights("numeric_W", p["numeric_W"])
+    source.weights("numeric_b", p["numeric_b"])
+    source.weights("numeric_gaps", p["numeric_missing"])
     phase = ""
     if "numeric_phase" in p:
         source.weights("numeric_phase", p["numeric_phase"])
@@ -148,7 +149,7 @@ static void embed_numbers(const double *pairs, double *x) {{
   for (size_t j = 0; j < {J}; ++j, pairs += 2, x += {K}) {{
     const double z = pairs[0];
     if (pairs[1] == MISSING_PLACE) {{
-      set(x, numeric_missing + j * {K}, {K});
+      set(x, numeric_gaps + j * {K}, {K});
       continue;
     }}
     for (size_t f = 0; f < {F}; ++f) {{

@@ -14,6 +14,8 @@ from dcnfast.serving.c_source.categories import write_finder
 from dcnfast.serving.c_source.numbers import write_scales
 from dcnfast.serving.c_source.row import Columns, Given, Input
 from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.stored import FEW
+from dcnfast.serving.c_source.tables import TablesFile
 from dcnfast.table.dates import DAY_NUMBER
 
 CLOCK = """\
@@ -40,8 +42,8 @@ static clock_time clock_of(int64_t seconds) {
   return t;
 }"""
 
-FIND_KEY = """\
-static size_t find_key(const int64_t *keys, size_t n, int64_t key) {
+KEY_AT = """\
+static size_t key_at(const int64_t *keys, size_t n, int64_t key) {
   size_t first = 0, left = n;
   while (left > 0) {
     const size_t half = left / 2;
@@ -57,7 +59,12 @@ static size_t find_key(const int64_t *keys, size_t n, int64_t key) {
 
 
 def write_encoder(
-    source: Source, encoder: TableEncoder, inputs: Sequence[Input], columns: Columns, dtype: str
+    source: Source,
+    encoder: TableEncoder,
+    inputs: Sequence[Input],
+    columns: Columns,
+    dtype: str,
+    file: TablesFile | None,
 ) -> None:
     """Write ``encode(row, ids, dense)``, which returns 0 or the column that it refuses."""
     names, mask, dates = columns
@@ -70,7 +77,7 @@ def write_encoder(
         source.use(CLOCK)
     place = {of.given: number for number, of in enumerate(inputs, 1)}
     for field, (of, column) in enumerate(zip(categories, encoder.columns, strict=True)):
-        found = write_finder(source, field, column, of)
+        found = write_finder(source, field, column, of, file)
         lines.append(f"  ids[{field}] = {found};")
         if of.kind == "value":
             lines.append(f"  if (ids[{field}] < 0) return {place[of]};")
@@ -82,7 +89,7 @@ def write_encoder(
         else:
             lines.append(f"  numbers[{number}] = {of.missing} ? NAN : (double){of.value};")
     if encoder.statistics is not None:
-        _write_statistics(source, encoder.statistics)
+        _write_statistics(source, encoder.statistics, file)
         lines.append(f"  statistics(ids, numbers + {len(numeric)});")
     scaler = encoder.scaler
     write_scales(source, scaler, dtype)
@@ -119,24 +126,30 @@ def _given(inputs: Sequence[Input], columns: Columns) -> tuple[list[tuple[str, s
     return clocks, [of.given for j, of in enumerate(inputs) if j not in places] + made
 
 
-def _write_statistics(source: Source, found: Statistics) -> None:
+def _write_statistics(source: Source, found: Statistics, file: TablesFile | None) -> None:
     """Write the means of the target and the counts by category, and what finds them."""
-    width = found._table.shape[1]
-    source.use(FIND_KEY)
-    n = len(found._keys)
-    source.integers("statistics_keys", found._keys.tolist())
-    source.numbers("statistics_table", found._table.astype(np.float64))
+    width, n = found._table.shape[1], len(found._keys)
+    source.use(KEY_AT)
+    keys, table = "statistics_keys", "statistics_table"
+    if file is not None and n > FEW:
+        keys = file.arrays["encoder.statistics.keys"].pointer("int64_t")
+        table = file.arrays["encoder.statistics.table"].pointer("float")
+    else:
+        source.integers(keys, found._keys.tolist())
+        source.floats(table, found._table)
     for name in ("first", "second", "is_pair", "times", "start"):
         source.integers(f"statistics_{name}", getattr(found, f"_{name}").tolist())
     source.write(
         f"""\
 /* Means of the target and counts of rows, by category and by pair of categories. */
 static void statistics(const int32_t *ids, double *out) {{
+  const int64_t *keys = {keys};
+  const float *table = {table};
   for (size_t g = 0; g < {len(found.groups)}; ++g, out += {width}) {{
     const int64_t key = ids[statistics_first[g]] * statistics_times[g] +
                         ids[statistics_second[g]] * statistics_is_pair[g] + statistics_start[g];
-    const size_t at = find_key(statistics_keys, {n}, key);
-    memcpy(out, statistics_table + at * {width}, {width} * sizeof *out);
+    const size_t at = key_at(keys, {n}, key);
+    for (size_t k = 0; k < {width}; ++k) out[k] = table[at * {width} + k];
   }}
 }}"""
     )

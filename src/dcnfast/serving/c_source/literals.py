@@ -20,10 +20,15 @@ delete do double dynamic_cast else enum explicit export extern false float for f
 int int32_t int64_t long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
 protected public register reinterpret_cast requires restrict return short signed sizeof static
 static_assert static_cast struct switch template this thread_local throw true try typedef typeid
-typename uint64_t union unsigned using virtual void volatile wchar_t while xor xor_eq linux unix NULL
-NAN INFINITY EOF INT64_MIN INT64_MAX errno
+typename uint64_t union unsigned using virtual void volatile wchar_t while xor xor_eq linux unix
+NULL NAN INFINITY EOF INT64_MIN INT64_MAX errno
 """
 KEYWORDS = frozenset(_WORDS.split())
+# macros of the headers that a source includes
+MACROS = re.compile(
+    r"(FLT|DBL|LDBL|U?INT\w*|SIZE|PTRDIFF|WCHAR|HUGE|FP|MATH|M|MAP|PROT|O|S)_[A-Z]\w*"
+    r"|st_[acm]time"
+)
 WIDTH = 96  # of lines
 INT64 = (-(2**63), 2**63 - 1)
 
@@ -46,7 +51,7 @@ def identifier(text: str, taken: set[str], *, also: Sequence[str] = ()) -> str:
     """
     base = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "x"
     base = base if base[0].isalpha() else f"x{base}"
-    base = f"{base}_" if base in KEYWORDS else base
+    base = f"{base}_" if base in KEYWORDS or MACROS.fullmatch(base) else base
     name, number = base, 1
     while any(name + end in taken for end in ("", *also)):
         number += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
@@ -17,7 +16,14 @@ from dcnfast.serving.c_source.deep import stack_of, write_network
 from dcnfast.serving.c_source.encode import write_encoder
 from dcnfast.serving.c_source.row import VALUE, Columns, Input, inputs_of, struct_of, with_prefix
 from dcnfast.serving.c_source.source import Source
-from dcnfast.serving.c_source.tables import DECLARATIONS, INCLUDES, TablesFile, write_tables
+from dcnfast.serving.c_source.tables import (
+    DECLARATIONS,
+    INCLUDES,
+    MAPPED,
+    TablesFile,
+    check_size,
+    write_tables,
+)
 
 MOST_STACK = 2**20  # bytes
 
@@ -81,11 +87,14 @@ def c_source(
     _check(config, name)
     if file is not None and not tables_of(model):
         raise ValueError('to_c: tables is "file" and the model has no tables, want "inline"')
+    check_size(encoder, model, file)
     inputs = inputs_of(encoder, columns)
     source = Source(name, config.dtype)
     source.write(_beginning(config, header_name, file))
+    if file is not None:
+        source.write(MAPPED)
     parameters = model.averages
-    write_encoder(source, encoder, inputs, columns, config.dtype)
+    write_encoder(source, encoder, inputs, columns, config.dtype, file)
     write_tables(source, model, parameters, file)
     write_network(source, config, parameters)
     write_answer(source, config, answer)
@@ -184,14 +193,13 @@ def _header(
 extern "C" {{
 #endif
 {value}
-/* A row of the table: the {len(inputs)} columns of fit. A field name_missing other than 0 says that
-   the column is missing. */
+/* A row of the table: the {len(inputs)} columns of fit. Where a field has another beside it, with
+   _missing behind its name, that is 0 where the value is there. */
 {struct_of(name, inputs)}
 
-enum {{ {prefix}_OUTPUTS = {answer.size} }};
+enum {{ {prefix}_COLUMNS = {len(inputs)}, {prefix}_OUTPUTS = {answer.size} }};
 
-{opens}/* Predicts a row: sets out[0] to out[{answer.size - 1}],
-{_about_answer(answer)}
+{opens}/* Predicts a row: {_about_answer(answer)}
    Returns 0, or the number of the column, from 1 on, whose value is refused: a number that is
    infinite, or a text or a number in a column where training saw none{_about_codes(file, prefix)}.
    A call takes about {stack_of(config) // 1024 + 1} KiB of the stack. */
@@ -211,10 +219,9 @@ def _about_codes(file: TablesFile | None, prefix: str) -> str:
 
 def _about_answer(answer: Answer) -> str:
     if not answer.labels:
-        return "   what predict() says."
-    lines = [f"     out[{c}]: {_shown(label)}" for c, label in enumerate(answer.labels)]
-    return "   the probabilities of the classes:\n" + "\n".join(lines)
-
-
-def _shown(label: Any) -> str:
-    return literals.comment(repr(label))
+        last = answer.size - 1
+        return f"sets {f'out[0] to out[{last}]' if last else 'out[0]'} to what predict() says."
+    lines = [
+        f"     out[{c}]: {literals.comment(repr(label))}" for c, label in enumerate(answer.labels)
+    ]
+    return "sets out to the probabilities of its classes.\n" + "\n".join(lines)

@@ -22,10 +22,16 @@ class Source:
         What names that others see begin with.
     dtype : {"float32", "float64"}
         Of the weights.
+
+    Attributes
+    ----------
+    at_open : list of str
+        Statements that run when the file of the tables is opened.
     """
 
     def __init__(self, name: str, dtype: str) -> None:
         self.name, self.dtype = name, np.dtype(dtype)
+        self.at_open: list[str] = []
         self._parts: list[str] = []
         self._used: set[str] = set()
 
@@ -54,6 +60,11 @@ class Source:
     def numbers(self, name: str, values: Any) -> str:
         """Write doubles; return their name."""
         self._array("double", name, literals.reals(np.asarray(values, np.float64)))
+        return name
+
+    def floats(self, name: str, values: Array) -> str:
+        """Write floats; return their name."""
+        self._array("float", name, literals.reals(np.asarray(values, np.float32)))
         return name
 
     def integers(self, name: str, values: Sequence[int], kind: str = "int64_t") -> str:

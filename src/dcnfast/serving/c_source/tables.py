@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.vocabulary import Vocabulary
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of
 from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.row import with_prefix
 from dcnfast.serving.c_source.source import Source
-from dcnfast.serving.model_file import START, FilePath
+from dcnfast.serving.model_file import DTYPES, START, FilePath
 
-MOST_INLINE = 2**24  # numbers in a source
+MOST_INLINE = 2**22  # numbers in a source; a compiler takes a gigabyte for as many
 
 INCLUDES = "#include <fcntl.h>\n#include <sys/mman.h>\n#include <sys/stat.h>\n#include <unistd.h>\n"
 
@@ -31,7 +36,8 @@ enum {
 
 /* Maps the tables of @ into memory, where all processes share them; returns 0, or what is
    below 0. The size of the file and its digests, which stand at its beginning, must be those of
-   this model; the tables themselves are not read. To be called once, before prefix_predict. */
+   this model; the file is not read to compare them with it. To be called once, before
+   prefix_predict. */
 int prefix_open(const char *path);
 
 /* Gives the memory back; no thread may be in prefix_predict. */
@@ -40,8 +46,6 @@ void prefix_close(void);
 """
 
 OPEN = """\
-static void *mapped;
-
 int prefix_open(const char *path) {
   const uint16_t one = 1;
   struct stat about;
@@ -66,13 +70,38 @@ int prefix_open(const char *path) {
   }
 POINTERS
   mapped = memory;
-  return 0;
+AT_OPEN  return 0;
 }
 
 void prefix_close(void) {
-  if (mapped) munmap(mapped, FILE_SIZE);
+  if (mapped) munmap((void *)mapped, FILE_SIZE);
   mapped = 0;
 }"""
+
+
+MAPPED = "/* The file of the tables, once it is opened. */\nstatic const unsigned char *mapped;"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a model file.
+
+    Parameters
+    ----------
+    dtype : dtype
+    at : int
+        The byte where it begins.
+    size : int
+        Numbers in it.
+    """
+
+    dtype: np.dtype[Any]
+    at: int
+    size: int
+
+    def pointer(self, kind: str) -> str:
+        """Return the expression of a pointer to it, which lies as its type must."""
+        return f"(const {kind} *)(const void *)(mapped + {self.at})"
 
 
 @dataclass(frozen=True)
@@ -89,33 +118,50 @@ class TablesFile:
         Where the parameters begin.
     size : int
         Bytes of all.
+    arrays : dict of str to Stored
     """
 
     name: str
     beginning: bytes
     data: int
     size: int
+    arrays: dict[str, Stored]
 
     @classmethod
-    def of(cls, path: FilePath) -> TablesFile:
-        """Return what is known of a file that was just written."""
+    def of(cls, path: FilePath, name: str) -> TablesFile:
+        """Return what is known of a file that was just written, and gets that name."""
         file = Path(path)
         with file.open("rb") as opened:
-            first = opened.read(512)
-        start = START.match(first[8:])
+            length = opened.read(8)
+            header = opened.read(int.from_bytes(length, "little"))
+        start = START.match(header)
         if start is None:
             raise ValueError(f"{str(path)!r} is no model file of dcnfast")
-        header = int.from_bytes(first[:8], "little")
-        return cls(file.name, first[: 8 + start.end()], 8 + header, file.stat().st_size)
+        data, arrays = 8 + len(header), json.loads(header)
+        del arrays["__metadata__"]
+        found = {
+            name: Stored(
+                np.dtype(DTYPES[of["dtype"]]), data + of["data_offsets"][0], prod(of["shape"])
+            )
+            for name, of in arrays.items()
+        }
+        beginning = length + header[: start.end()]
+        return cls(name, beginning, data, file.stat().st_size, found)
 
 
-def check_size(model: Model, names: list[str]) -> None:
-    """Raise ValueError if a source with these tables would be too large to compile."""
-    n = sum(model.averages[name].size for name in names)
+def check_size(encoder: TableEncoder, model: Model, file: TablesFile | None) -> None:
+    """Raise ValueError if a source would be too large to compile."""
+    n = model.n_parameters
+    if file is not None:
+        n -= sum(model.averages[name].size for name in tables_of(model))
+    else:
+        n += sum(len(c.rows_by_value) for c in encoder.columns if isinstance(c, Vocabulary))
+        n += 0 if encoder.statistics is None else len(encoder.statistics._keys)
     if n > MOST_INLINE:
+        hint = '; tables="file" leaves the tables in a model file' if file is None else ""
         raise ValueError(
-            f"to_c: the tables have {n} numbers, want at most {MOST_INLINE} in a source; "
-            'tables="file" reads them from a model file'
+            f"to_c: {n} numbers and categories would be in the source, want at most {MOST_INLINE}"
+            f"{hint}"
         )
 
 
@@ -125,7 +171,6 @@ def write_tables(
     """Write the tables, or pointers to them and what opens their file."""
     names = tables_of(model)
     if file is None:
-        check_size(model, names)
         for name in names:
             source.weights(name, p[name])
         return
@@ -141,5 +186,6 @@ def write_tables(
     source.write(
         f"/* How the file begins, with its digests. */\nstatic const char beginning[] =\n{shown};"
     )
-    text = OPEN.replace("POINTERS", "\n".join(pointers))
+    at_open = "".join(f"  {line}\n" for line in source.at_open)
+    text = OPEN.replace("POINTERS", "\n".join(pointers)).replace("AT_OPEN", at_open)
     source.write(with_prefix(text, source.name))
