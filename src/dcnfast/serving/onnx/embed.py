@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -98,31 +98,38 @@ def _piecewise(g: Graph, config: NetworkConfig, p: Parameters, dense: Dense) -> 
 
 
 def _periodic(g: Graph, config: NetworkConfig, p: Parameters, dense: Dense) -> str:
-    waves = g.cast(g.op("Cos", _angles(g, config, p, dense)), g.dtype)
+    waves = _waves(g, config, p, dense, ahead=[np.pi / 2])
     return g.beside([_column(g, dense.scaled), _linear(g, p, waves)])
 
 
 def _periodic_relu(g: Graph, config: NetworkConfig, p: Parameters, dense: Dense) -> str:
-    angles = _angles(g, config, p, dense)
-    waves = g.beside([g.cast(g.op(wave, angles), g.dtype) for wave in ("Sin", "Cos")])
+    waves = _waves(g, config, p, dense, ahead=[0, np.pi / 2])
     return g.op("Relu", _linear(g, p, waves))
 
 
-def _angles(g: Graph, config: NetworkConfig, p: Parameters, dense: Dense) -> str:
-    """Return 2 pi w z + phase (N, J, F) as doubles that were rounded once, as the engine does."""
+def _waves(
+    g: Graph, config: NetworkConfig, p: Parameters, dense: Dense, *, ahead: Sequence[float]
+) -> str:
+    """Return sines of 2 pi w z + phase, so much ahead: (J, N, F for each of ``ahead``).
+
+    Angles are rounded once, as the engine does, and all else is done in doubles. A cosine is the
+    sine of an angle that is a quarter ahead: not every onnxruntime has another one of doubles.
+    """
     turn = g.dtype.type(2) * g.dtype.type(np.pi)
     w = (p["numeric_w"] * turn).astype(np.float64)
-    angle = g.op("Mul", _column(g, g.cast(dense.scaled, np.float64)), w)
+    z = g.op("Transpose", g.cast(dense.scaled, np.float64), perm=[1, 0])
+    angle = g.op("Mul", _column(g, z), w[:, None])
     if "numeric_phase" in p:
-        angle = g.op("Add", angle, p["numeric_phase"].astype(np.float64))
+        angle = g.op("Add", angle, p["numeric_phase"].astype(np.float64)[:, None])
     far = np.array(FARTHEST_ANGLE[config.dtype])
-    return g.between(g.cast(g.cast(angle, g.dtype), np.float64), -far, far)
+    angle = g.between(g.cast(g.cast(angle, g.dtype), np.float64), -far, far)
+    angles = [g.op("Add", angle, np.array(more)) if more else angle for more in ahead]
+    return g.beside([g.cast(g.op("Sin", of), g.dtype) for of in angles])
 
 
 def _linear(g: Graph, p: Parameters, waves: str) -> str:
-    """Return W^T waves + b of each number: waves (N, J, I), W (J, I, O) -> (N, J, O)."""
-    by_number = g.op("Transpose", waves, perm=[1, 0, 2])
-    product = g.op("MatMul", by_number, g.weight("numeric_W", p["numeric_W"]))
+    """Return W^T waves + b of each number: waves (J, N, I), W (J, I, O) -> (N, J, O)."""
+    product = g.op("MatMul", waves, g.weight("numeric_W", p["numeric_W"]))
     by_row = g.op("Transpose", product, perm=[1, 0, 2])
     return g.op("Add", by_row, g.weight("numeric_b", p["numeric_b"]))
 
