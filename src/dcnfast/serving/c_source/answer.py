@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.answers import Answer
-from dcnfast.serving.c_source.products import SIGMOID
+from dcnfast.serving.c_source.products import SIGMOID, SOFTMAX
 from dcnfast.serving.c_source.source import Source
 
 
@@ -76,13 +76,8 @@ def _rates(source: Source, answer: Answer) -> str:
 
 
 def _softmax(source: Source, answer: Answer) -> str:
-    del source
-    C = answer.n_logits
-    return f"""\
-    double most = z[0], total = 0;
-    for (size_t c = 1; c < {C}; ++c) most = z[c] > most ? z[c] : most;
-    for (size_t c = 0; c < {C}; ++c) total += said[c] = exp(z[c] - most);
-    for (size_t c = 0; c < {C}; ++c) said[c] /= total;"""
+    source.use(SOFTMAX)
+    return f"    softmax(said, z, {answer.n_logits});"
 
 
 LINKS: dict[str, Callable[[Source, Answer], str]] = {

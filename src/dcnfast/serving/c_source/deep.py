@@ -11,22 +11,10 @@ from dcnfast.network.branches import Branch, topology
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source.cross import write_cross
 from dcnfast.serving.c_source.embed import write_embedding, write_members
-from dcnfast.serving.c_source.products import ADD_PRODUCT, SET, activated
+from dcnfast.serving.c_source.products import ADD_PRODUCT, NORMALIZE, SET, activated
 from dcnfast.serving.c_source.source import Source
 
 Parameters = Mapping[str, npt.NDArray[Any]]
-
-NORMALIZE = """\
-/* Mean 0 and deviation 1 over the units of a layer, then scaled and shifted. */
-static void normalize(double *z, const weight *scale, const weight *shift, size_t n) {
-  double mean = 0, variance = 0;
-  for (size_t o = 0; o < n; ++o) mean += z[o];
-  mean /= (double)n;
-  for (size_t o = 0; o < n; ++o) variance += (z[o] - mean) * (z[o] - mean);
-  variance /= (double)n;
-  for (size_t o = 0; o < n; ++o)
-    z[o] = (z[o] - mean) / sqrt(variance + 1e-5) * scale[o] + shift[o];
-}"""
 
 
 def write_network(source: Source, config: NetworkConfig, p: Parameters) -> None:

@@ -67,7 +67,7 @@ def write_encoder(
     file: TablesFile | None,
 ) -> None:
     """Write ``encode(row, ids, dense)``, which returns 0 or the column that it refuses."""
-    names, mask, dates = columns
+    names, mask, dates, *_ = columns
     n_plain = len(names) - len(dates.made)
     clocks, given = _given(inputs, columns)
     categories = [of for of, categorical in zip(given, mask, strict=True) if categorical]
@@ -114,7 +114,7 @@ def _given(inputs: Sequence[Input], columns: Columns) -> tuple[list[tuple[str, s
 
     These are the columns of the table but for dates, then what is made of dates.
     """
-    _, _, dates = columns
+    dates = columns[2]
     clocks, made = [], []
     for column in dates.columns:
         of, clock = inputs[column.place].given, f"clock_{column.place}"

@@ -29,10 +29,12 @@ MOST_STACK = 2**20  # bytes
 
 WRITTEN = {
     "fields", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width",
-    "numeric_frequencies", "n_members", "learned_scale", "wide", "cross", "cross_layers",
-    "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden", "activation", "structure",
-    "parametric_activation", "layer_norm", "n_outputs", "loss", "dtype",
+    "numeric_frequencies", "n_members", "learned_scale",
+    "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
+    "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
+    "n_outputs", "loss",
 }  # fmt: skip
+# what makes weights, not what is done with them
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
     "embedding_penalty", "ema_decay", "sparse_adam", "deterministic",

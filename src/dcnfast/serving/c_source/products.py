@@ -26,7 +26,27 @@ static void clear(double *y, size_t n) {
   for (size_t i = 0; i < n; ++i) y[i] = 0;
 }"""
 
+NORMALIZE = """\
+/* Mean 0 and deviation 1 over the units of a layer, then scaled and shifted. */
+static void normalize(double *z, const weight *scale, const weight *shift, size_t n) {
+  double mean = 0, variance = 0;
+  for (size_t o = 0; o < n; ++o) mean += z[o];
+  mean /= (double)n;
+  for (size_t o = 0; o < n; ++o) variance += (z[o] - mean) * (z[o] - mean);
+  variance /= (double)n;
+  for (size_t o = 0; o < n; ++o)
+    z[o] = (z[o] - mean) / sqrt(variance + 1e-5) * scale[o] + shift[o];
+}"""
+
 SIGMOID = "static double sigmoid(double z) { return 1 / (1 + exp(-z)); }"
+
+SOFTMAX = """\
+static void softmax(double *p, const double *z, size_t n) {
+  double most = z[0], total = 0;
+  for (size_t i = 1; i < n; ++i) most = z[i] > most ? z[i] : most;
+  for (size_t i = 0; i < n; ++i) total += p[i] = exp(z[i] - most);
+  for (size_t i = 0; i < n; ++i) p[i] /= total;
+}"""
 
 # name -> what its function needs, and the function; None is no function at all
 ACTIVATIONS: dict[str, tuple[str, ...] | None] = {

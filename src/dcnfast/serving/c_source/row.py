@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.vocabulary import Buckets, Vocabulary, kinds_of
 from dcnfast.serving.c_source import literals
-from dcnfast.table.dates import Dates
 from dcnfast.table.factor import factor_objects
 
-Columns = tuple[Sequence[str], Sequence[bool], Dates]
+# names of all columns, which are categorical, which are made of dates; what may come behind is
+# refused where it has something, since the network has options for it
+Columns = tuple[Any, ...]
 
 # kind of a column -> its fields, what the header says of it
 FIELDS = {
@@ -72,7 +74,7 @@ class Input:
 
 def inputs_of(encoder: TableEncoder, columns: Columns) -> list[Input]:
     """Return the columns of the table in their order."""
-    names, mask, dates = columns
+    names, mask, dates, *_ = columns
     categories = iter(encoder.columns)
     n_plain = len(names) - len(dates.made)
     found = [
