@@ -40,7 +40,8 @@ def measure_read_bandwidth(bytes: int, n_threads: int, seconds: float) -> float:
 # ---- kernels on whole arrays, forward above its backward
 
 class _Ops(Protocol[_T]):
-    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, b (L,D) -> xL (B,D)
+    # kind as in crosses.CROSSES; x0 (B,D), weights in the order of the kind, (0,) for one that the
+    # options leave out, b (L,D) -> xL (B,D)
     def cross(
         self,
         kind: str,
@@ -50,6 +51,8 @@ class _Ops(Protocol[_T]):
         diag_scale: float,
         preactivation: str,
         n_threads: int,
+        gating: str = "softmax",
+        linear: bool = False,
         /,
     ) -> npt.NDArray[_T]: ...
     # -> dx0 (B,D), the gradients of the weights, db (L,D)
@@ -63,6 +66,8 @@ class _Ops(Protocol[_T]):
         diag_scale: float,
         preactivation: str,
         n_threads: int,
+        gating: str = "softmax",
+        linear: bool = False,
         /,
     ) -> tuple[npt.NDArray[_T], ...]: ...
     # ids (B,F), tables F times (V,K) -> x0 (B,D)
@@ -135,9 +140,8 @@ class _Ops(Protocol[_T]):
         b: npt.NDArray[_T],
         /,
     ) -> tuple[npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T], npt.NDArray[_T]]: ...
-    # logits, target (B,C), weight (B) -> sum of the rows' losses, dlogits (B,C)
-    # kind as in losses.LOSSES; logits, target (B,C), or (B,1) of class numbers; weight (B) or None
-    # -> sum of the rows' losses, dlogits (B,C)
+    # kind as in losses.LOSSES; logits (B,C); target (B,Y), or (B,1) of class numbers; weight (B) or
+    # None; constants of the kind -> sum of the rows' losses, dlogits (B,C)
     def loss(
         self,
         kind: str,
@@ -145,6 +149,7 @@ class _Ops(Protocol[_T]):
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         smoothing: float,
+        constants: Sequence[float],
         /,
     ) -> tuple[float, npt.NDArray[_T]]: ...
     # all (n); the first three are changed in place; returns the sum of squared parameters before
@@ -201,6 +206,12 @@ class NetworkConfig:
         cross: str,
         cross_layers: int,
         cross_rank: int,
+        cross_experts: int,
+        gating: str,
+        shared_gate: bool,
+        cross_linear: bool,
+        cross_symmetric: bool,
+        cross_forbidden: Sequence[int],
         diag_scale: float,
         cross_bias: bool,
         preactivation: str,
@@ -213,6 +224,7 @@ class NetworkConfig:
         layer_norm: bool,
         n_outputs: int,
         loss: str,
+        loss_constants: Sequence[float],
         label_smoothing: float,
         alpha_embedding: float,
         alpha_cross: float,

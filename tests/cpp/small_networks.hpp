@@ -27,7 +27,8 @@ inline dcn::NetworkConfig small_network(const char* cross, dcn::Structure struct
   config.n_dense = 9;
   config.cross = cross;
   config.cross_layers = 2;
-  config.cross_rank = config.cross == "lowrank" ? 3 : 0;
+  config.cross_rank = config.cross == "lowrank" || config.cross == "mixture" ? 3 : 0;
+  config.cross_experts = config.cross == "mixture" ? 2 : 0;
   config.hidden = {17, 5};
   config.activation = dcn::activation_named("gelu");
   config.structure = structure;

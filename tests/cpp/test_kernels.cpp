@@ -338,10 +338,10 @@ template <class T> void losses(const dcn::KernelTable<T>& k, std::size_t rows, s
   const auto& bce = k.losses[dcn::loss_named("log_loss")];
   const auto& softmax = k.losses[dcn::loss_named("softmax")];
   const double near = tolerance<T>(C) * static_cast<double>(4 * rows + 1);
-  CHECK_NEAR(squared.forward(z.data(), y.data(), nullptr, nullptr, rows, C, T(0)), squares, near);
-  CHECK_NEAR(bce.forward(z.data(), y.data(), nullptr, nullptr, rows, C, T(0)), coins,
+  CHECK_NEAR(squared.forward(z.data(), y.data(), nullptr, nullptr, rows, C, {}), squares, near);
+  CHECK_NEAR(bce.forward(z.data(), y.data(), nullptr, nullptr, rows, C, {}), coins,
              near * static_cast<double>(C));
-  CHECK_NEAR(softmax.forward(z.data(), classes.data(), nullptr, nullptr, rows, C, T(0)), entropy,
+  CHECK_NEAR(softmax.forward(z.data(), classes.data(), nullptr, nullptr, rows, C, {}), entropy,
              near);
   const auto agrees = [&](const std::vector<double>& want) {
     for (std::size_t r = 0; r < rows; ++r)
@@ -349,11 +349,11 @@ template <class T> void losses(const dcn::KernelTable<T>& k, std::size_t rows, s
         CHECK_NEAR(dz.at(r, c), want[r * C + c], tolerance<T>(C) * 4);
     CHECK(dz.intact());
   };
-  squared.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1), T(0));
+  squared.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1), {});
   agrees(want_squared);
-  bce.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1), T(0));
+  bce.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1), {});
   agrees(want_bce);
-  softmax.backward(dz.data(), z.data(), classes.data(), nullptr, nullptr, rows, C, T(1), T(0));
+  softmax.backward(dz.data(), z.data(), classes.data(), nullptr, nullptr, rows, C, T(1), {});
   agrees(want_softmax);
   for (M* m : {&z, &y, &classes}) CHECK(m->intact());
 }

@@ -53,6 +53,10 @@ template <class T> void all_learn() {
   for (const char* cross : {"vector", "matrix", "lowrank"})
     for (const auto structure : {Structure::parallel, Structure::stacked})
       learns<T>(small_network(cross, structure));
+  for (const char* cross : {"mixture", "exponential"}) {
+    learns<T>(small_network(cross, Structure::stacked));
+    learns<T>(full_network(cross, Structure::parallel));
+  }
   learns<T>(full_network("vector", Structure::stacked));
   learns<T>(full_network("matrix", Structure::parallel));
   learns<T>(full_network("lowrank", Structure::stacked_parallel));
@@ -67,6 +71,43 @@ TEST(network_learns_the_same_with_any_number_of_threads) {
     all_learn<double>();
   }
   dcn::force_isa(dcn::available_isas().front()->name);
+}
+
+// W stays symmetric and 0 where it has to be, to the bit.
+TEST(network_keeps_what_is_known_of_its_weights) {
+  dcn::NetworkConfig config = small_network("matrix", dcn::Structure::parallel);
+  config.cross_symmetric = true;
+  config.cross_forbidden = {0, 3, 5, 5};
+  dcn::Network<float> network(config);
+  dcn::TrainingState<float> training(network);
+  Draw draw;
+  const Data<float> data(config, draw);
+  const std::size_t D = config.width();
+  std::vector<float> start(network.layout().size());
+  for (std::size_t i = 0; i < start.size(); ++i) start[i] = static_cast<float>(i % 7) * 0.02F;
+  const dcn::Tensor& W = network.layout().tensors().front();
+  CHECK(W.name == "cross_W" && W.size == 2 * D * D);
+  const auto forbidden = [](std::size_t i, std::size_t j) {
+    return (i == 0 && j == 3) || (i == 3 && j == 0) || (i == 5 && j == 5);
+  };
+  for (std::size_t at = 0; at < W.size; ++at) {
+    const std::size_t i = at / D % D, j = at % D;
+    start[W.offset + at] = forbidden(i, j) ? 0 : static_cast<float>((i + j) % 5) * 0.03F;
+  }
+  network.set_parameters(start.data());
+  (void)training.train_epoch(
+      data.table(), data.order.data(), kRows, 70, {}, {}, 1, 2, [](void*) { return false; },
+      nullptr);
+  const float* w = network.parameters() + W.offset;
+  bool moved = false;
+  for (std::size_t l = 0; l < 2; ++l, w += D * D)
+    for (std::size_t i = 0; i < D; ++i)
+      for (std::size_t j = 0; j < D; ++j) {
+        CHECK(w[i * D + j] == w[j * D + i]);
+        CHECK(!forbidden(i, j) || w[i * D + j] == 0);
+        moved = moved || w[i * D + j] != start[W.offset + (l * D + i) * D + j];
+      }
+  CHECK(moved);
 }
 
 TEST(network_interrupted_between_batches) {

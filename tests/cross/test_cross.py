@@ -1,5 +1,7 @@
 """Stage 3: the cross forms, forward and backward, against the reference."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,11 @@ from dcnfast.testing import assert_close_in_norm
 pytestmark = pytest.mark.usefixtures("isa")
 
 KINDS = list(CROSSES)
+# absolute values bound no gate and no norm
+BENT = ("gated", "mixture", "exponential")
+# options with which a kind has all its tensors
+OPTIONS = {"mixture": {"gating": "softmax", "preactivation": "tanh"}}
+EXPERTS = 2
 
 
 @pytest.fixture(params=KINDS)
@@ -24,10 +31,17 @@ def draw(rng, kind, B, D, L, dtype, R=3):
         "matrix": [(L, D, D)],
         "lowrank": [(L, D, R), (L, R, D)],
         "gated": [(L, D, D), (L, D, D)],
-    }[kind]
+        "mixture": [
+            (L, EXPERTS, D, R), (L, EXPERTS, R, D), (L, EXPERTS, R, R), (L, EXPERTS, D),
+        ],
+        "exponential": [(L, (D + 1) // 2, D), (L, (D + 1) // 2), (L, (D + 1) // 2)],
+    }[kind]  # fmt: skip
     width = max(D, 1)
     weights = [rng.normal(0, 1 / np.sqrt(width), size=shape) for shape in scale]
-    arrays = [rng.normal(0, 0.7, (B, D)), *weights, rng.normal(0, 0.5, (L, D))]
+    bias = rng.normal(0, 0.5, (L, D))
+    if kind == "exponential":  # whose products have the degree 2^L
+        weights, bias = [0.2 * weight for weight in weights], 0.1 * bias
+    arrays = [rng.normal(0, 0.7, (B, D)), *weights, bias]
     return [array.astype(dtype) for array in arrays]
 
 
@@ -43,7 +57,7 @@ def magnitude(arrays):
 def functions(kind):
     name = f"cross_{kind}"
     return tuple(
-        getattr(module, name + suffix)
+        partial(getattr(module, name + suffix), **OPTIONS.get(kind, {}))
         for suffix in ("", "_backward")
         for module in (ops, reference)
     )
@@ -61,7 +75,7 @@ def check_both(kind, B, D, L, dtype, rng, check_rounding, extra=(), R=3):
     n = roundings(B, D, L, R)
     got = forward(*arrays, *extra)
     assert got.dtype == dtype
-    if kind == "gated":  # absolute values bound no gate: close in the norm, each result
+    if kind in BENT:  # close in the norm, each result
         results = [got, *backward(dxL, *arrays)]
         wanted = [want_forward(*double(arrays)), *want_backward(*double([dxL, *arrays]))]
         for one, want in zip(results, wanted, strict=True):
@@ -231,7 +245,7 @@ def test_backward_is_the_slope_with_diag_scale(kind, rng, check_gradients):
 @pytest.mark.parametrize("options", [{}, {"preactivation": "gelu"}], ids=["linear", "gelu"])
 def test_threads_give_the_same_bits(kind, options, dtype, rng):
     forward, _, backward, _ = functions(kind)
-    if kind in ("vector", "gated"):
+    if kind not in ("matrix", "lowrank"):
         options = {}
     arrays = draw(rng, kind, 1000, 17, 3, dtype)
     dxL = rng.normal(size=(1000, 17)).astype(dtype)

@@ -26,11 +26,14 @@ SHARES, ALPHAS = [1.0, 1.5, -0.1, *NO_RATE], [-0.1, *NO_RATE]
 
 CONFIG = {
     "fields": [("city", 9, 3), ("day", 4, 2)], "n_dense": 3, "wide": True, "cross": "lowrank",
-    "cross_layers": 2, "cross_rank": 2, "diag_scale": 0.1, "cross_bias": True,
+    "cross_layers": 2, "cross_rank": 2, "cross_experts": 0, "gating": "softmax",
+    "shared_gate": False, "cross_linear": False, "cross_symmetric": False,
+    "cross_forbidden": [], "diag_scale": 0.1, "cross_bias": True,
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
-    "loss": "squared_error", "label_smoothing": 0.1, "alpha_embedding": 0.1, "alpha_cross": 0.1,
-    "alpha_deep": 0.1, "embedding_penalty": "table", "ema_decay": 0.9, "sparse_adam": "exact",
+    "loss": "squared_error", "loss_constants": [], "label_smoothing": 0.1, "alpha_embedding": 0.1,
+    "alpha_cross": 0.1, "alpha_deep": 0.1, "embedding_penalty": "table", "ema_decay": 0.9,
+    "sparse_adam": "exact",
     "deterministic": "threads",
     "numeric_embedding": "piecewise", "numeric_bins": [], "numeric_scales": [], "n_members": 1,
     "numeric_width": 0, "numeric_frequencies": 0, "learned_scale": True,
@@ -45,9 +48,14 @@ BAD_CONFIG = {
     ],
     "numeric_scales": [None, 5, [0.0], [-1.0], ["a"], [1.5], [float("nan")], [0.5]],
     "numeric_bins": [None, 5, [0], [-1], ["a"], [4], *([n] for n in HUGE)],  # of width 0
+    "loss_constants": [None, 5, [0.5], ["a"], [float("nan")]],  # squared error has none
     "hidden": [None, 5, [0], [-1], ["a"], *([5, n] for n in HUGE)],
     "diag_scale": NO_RATE,
     **dict.fromkeys(("n_dense", "numeric_width", "numeric_frequencies", "cross_layers"), COUNTS),
+    "cross_experts": COUNTS,
+    "gating": CHOICES,
+    "cross_symmetric": [True, "yes"],  # of another form than the matrix form
+    "cross_forbidden": [None, 5, [0, 1], [0], *([0, n] for n in HUGE)],
     **dict.fromkeys(("n_members", "cross_rank", "n_outputs"), FROM_1),
     **dict.fromkeys(("dropout", "cross_dropout", "label_smoothing", "ema_decay"), SHARES),
     **dict.fromkeys(("alpha_embedding", "alpha_cross", "alpha_deep"), ALPHAS),
@@ -136,10 +144,19 @@ def of_ops():
     weight, classes = np.ones(6), np.zeros((6, 1))
     no_share = [1.0, -0.1, *NO_RATE]
     no_class = [classes - 1, classes + 3, classes + 0.5, classes * math.nan, classes + math.inf]
-    of_numbers = (wide, wide, weight, 0.1), {3: no_share}
-    of_classes = (wide, classes, weight, 0.1), {1: no_class, 3: no_share}
+    no_constants = [None, 3, "a", [0.5], [None]]
+    of_numbers = (wide, wide, weight, 0.1, ()), {3: no_share, 4: no_constants}
+    of_classes = (wide, classes, weight, 0.1, ()), {1: no_class, 3: no_share, 4: no_constants}
+    levels = (wide, wide[:, :1].copy(), weight, 0.0, [0.1, 0.5, 0.9])
+    bad_levels = [[], [0.1, 0.5], [0.5, 0.1, 0.9], [0.1, 0.5, 1.0], [math.nan] * 3, None]
     flat = [np.ones(7) for _ in range(4)]
-    weights = {"vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W]}
+    U4, V4, C4, g3, W3, s2 = arrays(
+        (2, 3, 4, 3), (2, 3, 3, 4), (2, 3, 3, 3), (2, 3, 4), (2, 2, 4), (2, 2)
+    )
+    weights = {
+        "vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W],
+        "mixture": [U4, V4, C4, g3], "exponential": [W3, s2, s2],
+    }  # fmt: skip
     crosses = {}
     for kind, given in weights.items():
         n, end = len(given), dict(enumerate(bad_gate, len(given) + 2))
@@ -164,6 +181,7 @@ def of_ops():
         "log_loss": (partial(k.loss, "log_loss"), *of_numbers),
         "poisson_loss": (partial(k.loss, "poisson"), *of_numbers),
         "softmax_loss": (partial(k.loss, "softmax"), *of_classes),
+        "quantile_loss": (partial(k.loss, "quantile"), levels, {3: no_share, 4: bad_levels}),
         "optimizer_update": (
             k.optimizer_update, (*flat, OptimizerStep(0.1).compile(), 1, 0.0),
             {4: [None, "adam", 1], 5: [0, -1, 1.5, None, 2**64], 6: [-1, *NO_RATE]},
@@ -295,7 +313,9 @@ def of_module():
 SURFACES = {"ops": of_ops, "network": of_network, "training": of_training, "rows": of_rows}
 SURFACES["module"] = of_module
 # by place: arguments that may be None, and axes of arguments that may be as long as they are
-WEIGHTS = dict.fromkeys(("squared_error", "log_loss", "softmax_loss", "poisson_loss"), (2,)) | {
+WEIGHTS = dict.fromkeys(
+    ("squared_error", "log_loss", "softmax_loss", "poisson_loss", "quantile_loss"), (2,)
+) | {
     "evaluate": (3,),
     "train_epoch": (6, 7, 8),
     "Table": (4,),

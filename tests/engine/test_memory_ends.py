@@ -170,6 +170,18 @@ LARGE = [
     {"fields": [[f"f{i}", 5, 2] for i in range(1500)], "cross_layers": 1, "wide": True},
     {"fields": [["a", 10**6, 16]], "wide": True, "ema_decay": 0.9, "sparse_adam": "exact"},
     {"fields": [["a", 7, 30000]], "hidden": [40], "cross": "vector", "cross_layers": 1},
+    {"n_dense": 1, "cross_layers": 2000, "cross": "mixture", "cross_rank": 1, "cross_experts": 3},
+    {
+        "n_dense": 700,
+        "cross_layers": 3,
+        "cross": "mixture",
+        "cross_rank": 90,
+        "cross_experts": 4,
+        "preactivation": "gelu",
+        "cross_bias": False,
+    },
+    {"n_dense": 1, "cross_layers": 3000, "cross": "exponential"},
+    {"n_dense": 1500, "cross_layers": 3, "cross": "exponential", "cross_bias": False},
 ]
 
 

@@ -70,6 +70,8 @@ def calls_of_kernels():
     ids, tables, stacked = np.zeros((N, 3), np.int32), [np.ones((50, 40))] * 3, np.ones((N, 120))
     layers, biases, U = np.zeros((2, 40, 40)), np.zeros((2, 40)), np.zeros((2, 40, 3))
     V, gate = np.zeros((2, 3, 40)), (0.0, "identity", 1)
+    Ue, Ve, g = np.zeros((2, 2, 40, 3)), np.zeros((2, 2, 3, 40)), np.zeros((2, 2, 40))
+    none, Wh, sh = np.zeros(0), np.zeros((2, 20, 40)), np.zeros((2, 20))
     return {
         "embedding": lambda: k.embedding(ids, tables),
         "embedding_backward": lambda: k.embedding_backward(stacked, ids, tables),
@@ -87,11 +89,19 @@ def calls_of_kernels():
         "cross_gated_backward": lambda: k.cross_backward(
             "gated", X, X, [layers, layers], biases, *gate
         ),
+        "cross_mixture": lambda: k.cross("mixture", X, [Ue, Ve, none, g], biases, *gate),
+        "cross_mixture_backward": lambda: k.cross_backward(
+            "mixture", X, X, [Ue, Ve, none, g], biases, *gate
+        ),
+        "cross_exponential": lambda: k.cross("exponential", X, [Wh, sh, sh], biases, *gate),
+        "cross_exponential_backward": lambda: k.cross_backward(
+            "exponential", X, X, [Wh, sh, sh], biases, *gate
+        ),
         "cross_lowrank": lambda: k.cross("lowrank", X, [U, V], biases, *gate),
         "cross_lowrank_backward": lambda: k.cross_backward("lowrank", X, X, [U, V], biases, *gate),
-        "squared_error": lambda: k.loss("squared_error", X, X, None, 0.0),
-        "log_loss": lambda: k.loss("log_loss", X, X, None, 0.1),
-        "softmax_loss": lambda: k.loss("softmax", X, classes, None, 0.1),
+        "squared_error": lambda: k.loss("squared_error", X, X, None, 0.0, ()),
+        "log_loss": lambda: k.loss("log_loss", X, X, None, 0.1, ()),
+        "softmax_loss": lambda: k.loss("softmax", X, classes, None, 0.1, ()),
         "optimizer_update": lambda: k.optimizer_update(
             big, big, big, big, OptimizerStep().compile(), 1, 0.0
         ),

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNRegressor
 from dcnfast.crosses import Vector
+from dcnfast.network.crosses import CROSSES
 
 ROWS = 40
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -248,7 +249,7 @@ def test_far_outliers(estimator):
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 @pytest.mark.parametrize("columns", [1, 2])
-@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank", "gated"])
+@pytest.mark.parametrize("cross", list(CROSSES))
 def test_tiny_tables(rows, columns, cross, regressor):
     model = regressor(cross=cross).fit(X[:rows, :columns], Y[:rows])
     assert np.isfinite(model.predict(X[:, :columns])).all()

@@ -52,7 +52,7 @@ def both(clicks, first=7, n=60):
     return {name: row[name] for name in CONTEXT}, items, whole.astype(clicks.dtypes)
 
 
-CROSSES = ["matrix", "vector", "lowrank", "gated"]
+CROSSES = ["matrix", "vector", "lowrank", "gated", "mixture", "exponential"]
 
 
 @pytest.mark.parametrize("cross", [*CROSSES, None])

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.network.crosses import CROSSES
 from dcnfast.target_statistics import TargetStatistics
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=3) | st.sampled_from(["", "1", "nan"])
@@ -79,7 +80,7 @@ def tables(draw, rows, kinds, form):
 
 
 PARAMETERS = {
-    "cross": st.sampled_from(["matrix", "vector", "lowrank", "gated"]),
+    "cross": st.sampled_from(list(CROSSES)),
     "cross_layers": st.integers(0, 3),
     "cross_bias": st.booleans(),
     "hidden_layer_sizes": st.sampled_from([(), (3,), (5, 2)]),

@@ -143,6 +143,7 @@ NONSENSE = {
         {"no": np.inf, "yes": 1},
     ],
     "label_smoothing": [-0.1, 1, 1.5, np.nan, "x", None],
+    "task_weights": ["x", 3, True],
 }
 
 

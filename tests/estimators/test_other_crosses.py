@@ -15,6 +15,10 @@ OF_OTHER_CROSSES = [
     {"cross": "vector", "preactivation": "tanh"},
     {"cross": "gated", "diag_scale": 0.5},
     {"cross": "gated", "preactivation": "tanh"},
+    {"cross": "mixture", "preactivation": "tanh"},
+    {"cross": "mixture", "diag_scale": 0.5},
+    {"cross": "exponential", "preactivation": "tanh"},
+    {"cross": "exponential", "cross_rank": 3},
 ]
 
 

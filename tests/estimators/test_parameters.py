@@ -7,12 +7,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dcnfast import DCNClassifier, DCNRegressor, optimizers
 from dcnfast.cpu import available_isas
+from dcnfast.network.crosses import CROSSES
 from dcnfast.target_statistics import TargetStatistics
 from dcnfast.testing import force_isa
 
 ALL = sorted(DCNClassifier().get_params())
 NO_EFFECT_ON_BITS = {
     "n_jobs", "verbose", "warm_start", "class_weight", "label_smoothing", "deterministic",
+    "task_weights",
 }  # tested elsewhere  # fmt: skip
 
 # parameter -> another value, and what else must be set for it to matter
@@ -146,7 +148,7 @@ def test_alpha_of_a_part_shrinks_that_part(part, frame, regressor):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity", "gelu"])
 @pytest.mark.parametrize("structure", ["parallel", "stacked"])
-@pytest.mark.parametrize("cross", ["matrix", "vector", "lowrank", "gated"])
+@pytest.mark.parametrize("cross", CROSSES)
 def test_every_combination_learns(cross, structure, activation, table, regressor):
     model = regressor(
         cross=cross, structure=structure, activation=activation, max_iter=60,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dcnfast.estimators.targets import ClassTarget, NumericTarget
+from dcnfast.network.losses import LOSSES
 
 FAR = np.array([0.0, -700.0, -709.0, -720.0, -740.0, -800.0, -1e30])
 TINY = np.finfo(np.float64).tiny
@@ -17,7 +18,7 @@ def check(p):
 
 @pytest.mark.parametrize(("loss", "n_outputs"), [("log_loss", 1), ("softmax", 2), ("softmax", 3)])
 def test_probabilities(loss, n_outputs):
-    target = ClassTarget(np.arange(max(n_outputs, 2)), loss, n_outputs)
+    target = ClassTarget(np.arange(max(n_outputs, 2)), LOSSES[loss](), n_outputs)
     logits = np.zeros((len(FAR), n_outputs))
     logits[:, 0] = FAR
     decision = logits if n_outputs > 2 else logits[:, 0] - logits[:, -1] * (n_outputs > 1)
@@ -28,5 +29,5 @@ def test_probabilities(loss, n_outputs):
 
 
 def test_rates():
-    target = NumericTarget("log_loss", 1, True)
+    target = NumericTarget(LOSSES["log_loss"](), 1, True)
     check(np.stack([np.atleast_1d(target.answer([z])) for z in FAR.tolist()]))

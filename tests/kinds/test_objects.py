@@ -12,8 +12,8 @@ import dcnfast.crosses
 import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
-from dcnfast.crosses import LowRank, Matrix, Vector
-from dcnfast.losses import LogLoss, Softmax
+from dcnfast.crosses import LowRank, Matrix, Mixture, Vector
+from dcnfast.losses import Focal, Huber, LogLoss, MultiLabel, Quantile, Softmax, Tweedie
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
@@ -28,6 +28,9 @@ OBJECTS = [
     LowRank(rank=8),
     LowRank(rank=None, diag_scale=0.5, bias=False, preactivation="relu", initializer="he_normal"),
     Matrix(diag_scale=0.25),
+    Matrix(symmetric=True, forbidden_pairs=[("a", "b"), ("b", "b")]),
+    Matrix(allowed_pairs=(("a", "b"),)),
+    Mixture(experts=2, rank=8, gate="sigmoid", shared_gate=True, activation="tanh"),
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
@@ -37,6 +40,12 @@ OBJECTS = [
     SGD(rate_factors={"bias": 0.5, "embedding": 2.0}),
     SGD(momentum=0.5, nesterov=False),
     LogLoss(),
+    Huber(delta=0.5),
+    Quantile([0.1, 0.5, 0.9]),
+    Quantile((0.25,)),
+    Tweedie(power=1.9),
+    Focal(gamma=0.5, alpha=0.25),
+    MultiLabel(task_weights=[1.0, 0.25]),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
     Piecewise(width=4, max_bins=9, max_distinct=0),
@@ -92,6 +101,18 @@ def test_equal_by_value_and_by_kind():
     assert len({LowRank(rank=8), LowRank(rank=8), LowRank(), Matrix()}) == 3
 
 
+def test_levels_are_compared_by_value():
+    levels = [0.1, 0.5]
+    assert Quantile(levels) == Quantile((0.1, 0.5)) == Quantile(np.array(levels))
+    assert hash(Quantile(levels)) == hash(Quantile(np.array(levels)))
+    assert Quantile(levels) != Quantile([0.1, 0.6])
+    assert repr(Quantile(np.array(levels))) == "Quantile(levels=array([0.1, 0.5]))"
+    assert repr(Quantile()) == "Quantile()"
+    Quantile(np.array(levels)).check("somewhere")
+    with pytest.raises(TypeError, match="levels"):
+        Quantile(np.array([levels])).check("somewhere")
+
+
 def test_what_they_look_like():
     assert repr(LowRank()) == "LowRank()"
     assert repr(LowRank(rank=8, bias=False)) == "LowRank(rank=8, bias=False)"
@@ -127,6 +148,14 @@ def test_unknown_options_are_refused_and_nothing_is_set():
 BAD = {
     "rank": (LowRank, [0, -1], [1.5, "8", True]),
     "diag_scale": (Matrix, [-0.1, np.nan, np.inf], ["x", None, True]),
+    "experts": (Mixture, [0, -1], [1.5, "8", True, None]),
+    "gate": (Mixture, ["relu"], [None, 3]),
+    "shared_gate": (Mixture, [], [1, None, "yes"]),
+    "activation": (Mixture, ["swish", "identity"], [3, True]),
+    "linear": (dcnfast.crosses.Exponential, [], [1, None, "yes"]),
+    "symmetric": (Matrix, [], [1, None, "yes"]),
+    "forbidden_pairs": (Matrix, [], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),
+    "allowed_pairs": (Matrix, [[], ()], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),
     "bias": (Vector, [], [1, None, "yes"]),
     "preactivation": (Matrix, ["swish"], [None, 3]),
     "initializer": (Vector, ["zeros"], [None, 3]),
@@ -149,6 +178,20 @@ BAD = {
     "edges": (Piecewise, ["uniform", ""], [None, 3]),
     "min_samples_leaf": (Piecewise, [0, -1], [8.0, "8", None, True]),
     "frequencies": (Periodic, [0, -1, 4097], [8.0, "8", None, True]),
+    "delta": (Huber, [0, -1.0, np.nan, np.inf], [None, "x", True]),
+    "levels": (
+        Quantile,
+        [0, 1.0, -0.1, np.nan, [], [0.5, 0.5], [0.9, 0.1], [0.1, 1.0], [0.0, 0.5], [0.1, np.nan]],
+        [None, "x", True, ["x"], [None], {0.5}, [[0.1, 0.5]]],
+    ),
+    "task_weights": (
+        MultiLabel,
+        [[-1, 1], [0.0, 0], [np.nan, 1], [np.inf]],
+        [3, "x", ["x"], [None], [[1, 2]], True],
+    ),
+    "power": (Tweedie, [1, 2.0, 0, 3, np.nan, np.inf], [None, "x", True]),
+    "gamma": (Focal, [-0.1, np.nan, np.inf], [None, "x", True]),
+    "alpha": (Focal, [0, 1, -0.1, np.nan, np.inf], ["x", True, [0.5]]),
     "sigma": (PeriodicRelu, [0, -0.1, np.nan, np.inf], [None, "x", True]),
     "rate_factors": (
         Adagrad,

@@ -15,7 +15,20 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES, CrossName
 from dcnfast.network.initializers import INITIALIZERS
-from dcnfast.network.losses import LOSSES, ClassificationLossName, RegressionLossName
+from dcnfast.network.losses import (
+    LOSSES,
+    ClassificationLossName,
+    Focal,
+    Huber,
+    LogLoss,
+    MultiLabel,
+    Ordinal,
+    Quantile,
+    RegressionLossName,
+    Softmax,
+    Tweedie,
+    loss_of,
+)
 from dcnfast.network.model import Model
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbeddingName, Piecewise
 from dcnfast.reference.network import ReferenceNetwork
@@ -84,7 +97,7 @@ def test_tensors_of_a_cross_are_those_of_the_engine(name, bias):
     shapes = {n: tuple(s) for n, s, _ in model.network.tensors if n.startswith("cross_")}
     assert shapes == {t.name: t.shape(sizes) for t in CROSSES[name].tensors(bias)}
     roles = {t.name: t.role for t in CROSSES[name].tensors(bias)}
-    assert roles == {n: "bias" if n == "cross_b" else "cross_weight" for n in shapes}
+    assert roles == {n: role for n, role in model.network.roles.items() if n in shapes}
     assert described.count_parameters() == model.n_parameters
     assert shapes.keys() == {n for n, part in model.network.parts.items() if part == "cross"}
     assert ReferenceNetwork(described).shapes() == {n: p.shape for n, p in model.parameters.items()}
@@ -93,38 +106,40 @@ def test_tensors_of_a_cross_are_those_of_the_engine(name, bias):
 @pytest.mark.parametrize("name", CROSSES)
 def test_dense_weight_is_what_multiplies_the_columns(name, rng):
     """One layer without a bias is x0 * (W x0) + x0, whatever the cross; a gate at small x0."""
-    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2}
-    weights = {t.name: rng.normal(size=t.shape(sizes)) for t in cross.weights}
-    exact = name != "gated"
+    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2, "E": 3, "H": 3}
+    weights = {t.name: rng.normal(size=t.shape(sizes)) for t in cross.weights_of()}
+    exact = name not in ("gated", "mixture")
     x0 = rng.normal(size=(9, 5)) * (1 if exact else 1e-6)
-    one = [weights[t.name][1:] for t in cross.weights]
+    one = [weights[t.name][1:] if t.name in weights else None for t in cross.weights]
     out = getattr(reference, cross.reference[0])(x0, *one, np.zeros((1, 5)))
     W = cross.dense_weight(weights, 1)
-    np.testing.assert_allclose(out - x0, x0 * (x0 @ W.T), rtol=1e-12 if exact else 1e-4)
+    end = 3 if name == "exponential" else 5  # the rest has a mask
+    got, want = (out - x0)[:, :end], (x0 * (x0 @ W.T))[:, :end]
+    np.testing.assert_allclose(got, want, rtol=1e-11 if exact else 1e-4)
     W[...] = 0
     assert all(np.any(weight[1] != 0) for weight in weights.values())
 
 
 @pytest.mark.parametrize("name", CROSSES)
 def test_weights_and_products_are_counted(name):
-    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2}
-    assert (
-        cross.weights_of_a_layer(sizes)
-        == {"matrix": 25, "vector": 5, "lowrank": 20, "gated": 50}[name]
-    )
-    assert (
-        cross.multiply_adds(sizes) == {"matrix": 25, "vector": 10, "lowrank": 20, "gated": 50}[name]
-    )
+    cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2, "E": 3, "H": 3}
+    weights = {
+        "matrix": 25, "vector": 5, "lowrank": 20, "gated": 50, "mixture": 75, "exponential": 21,
+    }[name]  # fmt: skip
+    assert cross.weights_of_a_layer(sizes) == weights
+    assert cross.count_weights(sizes) == 2 * weights
+    products = {"vector": 10, "exponential": 15}.get(name, weights)
+    assert cross.multiply_adds(sizes) == products
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_at_zero_and_at_its_best_constant(name, rng):
-    loss = LOSSES[name]
+    loss = LOSSES[name]()
     outputs = 3 if loss.one_target_a_row else 2
     target = rng.random((400, 2))
     if loss.one_target_a_row:
-        target = rng.integers(3, size=(400, 1)).astype(float)
-    described = network(loss=name, n_outputs=outputs)
+        target = rng.choice(3, size=(400, 1), p=[0.2, 0.3, 0.5]).astype(float)
+    described = network(loss=name, loss_constants=loss.constants(), n_outputs=outputs)
     engine = Model(described).network  # all parameters are zero, and so all logits
     some = np.zeros((400, 7))
     got = engine.evaluate(np.zeros((400, 0), np.int32), some, target, None, 1)
@@ -140,10 +155,60 @@ def test_which_loss_asks_for_which_targets():
     assert LOSSES["log_loss"].interval == (0, 1)
     assert LOSSES["log_loss"].inverse_link(np.array([[0.0]])) == 0.5
     assert LOSSES["softmax"].inverse_link(np.zeros((1, 4))).tolist() == [[0.25] * 4]
-    assert LOSSES["squared_error"].inverse_link(np.array([[3.0]])) == 3
-    assert [loss.of_classes(n) for loss in LOSSES.values() if loss.classifies for n in (2, 3)] == [
-        ("log_loss", 1), ("softmax", 3), ("softmax", 2), ("softmax", 3),
+    assert LOSSES["squared_error"]().inverse_link(np.array([[3.0]])) == 3
+    kinds = [kind() for kind in LOSSES.values() if kind.classifies and kind is not MultiLabel]
+    assert [kind.of_classes(n) for kind in kinds for n in (2, 3)] == [
+        (LogLoss(), 1), (Softmax(), 3), (Softmax(), 2), (Softmax(), 3), (Focal(), 2), (Focal(), 3),
+        (Ordinal(), 1), (Ordinal(), 2),
     ]  # fmt: skip
+    assert LogLoss().of_labels(3) == (MultiLabel(), 3)
+    weighted = MultiLabel(task_weights=[1, 2, 0])
+    assert weighted.of_labels(3) == (weighted, 3)
+    for wrong in (Softmax(), Ordinal(), MultiLabel(task_weights=[1, 2])):
+        with pytest.raises(ValueError, match=r"columns|column of y"):
+            wrong.of_labels(3)
+    with pytest.raises(ValueError, match="y has one column, of 2 classes"):
+        MultiLabel().of_classes(2)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [LogLoss(), Huber(delta=2), Quantile([0.1, 0.5]), Quantile(0.2), Tweedie(power=1.25), Focal(),
+     Focal(gamma=1, alpha=0.25), Ordinal(), MultiLabel(), MultiLabel(task_weights=[1.0, 2.0])],
+    ids=repr,
+)  # fmt: skip
+def test_a_loss_is_made_of_its_constants(loss):
+    assert loss_of(loss.name, loss.constants()) == loss
+
+
+@pytest.mark.parametrize(
+    ("name", "constants"),
+    [("log_loss", (1.0,)), ("huber", ()), ("huber", (-1.0,)), ("quantile", ()), ("focal", ()),
+     ("quantile", (0.5, 0.1)), ("tweedie", (1.5, 1.5)), ("focal", (2.0, 0.5))],
+)  # fmt: skip
+def test_constants_that_a_loss_has_not(name, constants):
+    with pytest.raises(ValueError, match="loss_constants"):
+        loss_of(name, constants)
+    if (name, constants) != ("focal", (2.0, 0.5)):  # a weight for each of as many classes
+        with pytest.raises(ValueError, match=f"loss_constants of '{name}' with 1 outputs is"):
+            network(loss=name, loss_constants=constants).compile()
+
+
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.regresses])
+def test_errors_are_those_of_the_deviance(name, rng):
+    """They differ by what only the target decides, and are 0 where the answer is the target."""
+    loss = LOSSES[name]()
+    target, logits = rng.uniform(0.1, 0.9, (50, 2)), rng.normal(size=(2, 50, 2))
+    of_deviance = loss.deviance(logits[0], target) - loss.deviance(logits[1], target)
+    errors = [loss.errors(loss.inverse_link(z), target) for z in logits]
+    np.testing.assert_allclose(errors[0] - errors[1], of_deviance, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(loss.errors(target, target), 0, atol=1e-12)
+    weight = rng.uniform(0.5, 2, 50)
+    constant = loss.constant(target, weight)
+    least = np.average(loss.errors(np.tile(constant, (50, 1)), target), axis=0, weights=weight)
+    for moved in (constant * 0.97, constant * 1.03):
+        more = np.average(loss.errors(np.tile(moved, (50, 1)), target), axis=0, weights=weight)
+        assert (more >= least - 1e-15).all()
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -7,7 +7,7 @@ import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
-from dcnfast.reference import LOSSES
+from dcnfast.reference import training_loss
 from dcnfast.reference.network import ReferenceNetwork, State
 from dcnfast.testing import draw_dense
 from dcnfast.training.optimizers import OptimizerStep
@@ -17,6 +17,13 @@ KINDS = {
     "vector": {"cross": "vector"},
     "matrix": {"cross": "matrix"},
     "lowrank": {"cross": "lowrank", "cross_rank": 2, "diag_scale": 0.1},
+    "mixture": {
+        "cross": "mixture",
+        "cross_rank": 2,
+        "cross_experts": 3,
+        "preactivation": "tanh",
+    },
+    "exponential": {"cross": "exponential"},
 }
 
 
@@ -108,7 +115,9 @@ class Case:
     def reference_evaluate(self):
         """Return the weighted mean loss of what is predicted, of targets as they are."""
         *_, target, weight = self.batch()
-        loss, _ = LOSSES[self.config.loss](self.reference_predict(), target, weight)
+        loss, _ = training_loss(
+            self.config.loss_kind, self.reference_predict(), target, weight, 0.0
+        )
         return loss / (len(target) if weight is None else weight.sum())
 
     def reference_gradients(self, step=None):
@@ -148,11 +157,17 @@ def make_case():
         flat = model.snapshot()
         model.restore(flat + random.normal(0, 0.2, flat.shape).astype(dtype))
         dense = draw_dense(model.config, rows, random)
-        target = {
-            "squared_error": lambda: random.normal(size=(rows, C)),
-            "log_loss": lambda: random.choice([0.0, 1.0], size=(rows, C)),
-            "softmax": lambda: random.randint(C, size=(rows, 1)),
-        }[model.config.loss]()
+        kind = model.config.loss_kind
+        if kind.one_target_a_row:
+            target = random.randint(C + (kind.name == "ordinal"), size=(rows, 1))
+        elif kind.name in ("log_loss", "multi_label"):
+            target = random.choice([0.0, 1.0], size=(rows, C))
+            if kind.name == "multi_label":
+                target[random.uniform(size=(rows, C)) < 0.3] = np.nan
+        elif kind.interval is not None:
+            target = random.gamma(2.0, size=(rows, C))
+        else:
+            target = random.normal(size=(rows, C // kind.outputs_of_a_target))
         weight = random.uniform(0.2, 2, rows).astype(dtype) if weighted else None
         columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields]
         ids = np.array(columns).reshape(len(columns), rows).T.astype(np.int32, order="C")

@@ -10,6 +10,15 @@ LOSSES = {
     "squared_error of 3": {"loss": "squared_error", "n_outputs": 3},
     "log_loss": {"loss": "log_loss", "n_outputs": 1},
     "softmax": {"loss": "softmax", "n_outputs": 4},
+    "poisson": {"loss": "poisson", "n_outputs": 2},
+    "absolute_error": {"loss": "absolute_error", "n_outputs": 2},
+    "huber": {"loss": "huber", "loss_constants": (0.7,), "n_outputs": 2},
+    "quantile": {"loss": "quantile", "loss_constants": (0.1, 0.5, 0.8), "n_outputs": 6},
+    "gamma": {"loss": "gamma", "n_outputs": 1},
+    "tweedie": {"loss": "tweedie", "loss_constants": (1.3,), "n_outputs": 1},
+    "focal": {"loss": "focal", "loss_constants": (1.5,), "n_outputs": 4},
+    "ordinal": {"loss": "ordinal", "n_outputs": 4},
+    "multi_label": {"loss": "multi_label", "loss_constants": (1.0, 0.25, 2.0), "n_outputs": 3},
 }
 PARTS = {
     "linear": {"cross_layers": 0, "hidden": ()},

@@ -21,6 +21,20 @@ NETWORKS = {
     "ten layers": {"cross_layers": 10, "cross": "vector"},
     "gates": {"cross_layers": 3, "preactivation": "sigmoid", "hidden": (8,), "activation": "tanh"},
     "gated": {"cross_layers": 2, "cross": "gated", "alpha_cross": 0.1},
+    "mixture": {
+        "cross_layers": 2,
+        "cross": "mixture",
+        "cross_rank": 3,
+        "cross_experts": 2,
+        "preactivation": "tanh",
+        "alpha_cross": 0.1,
+    },
+    "exponential": {
+        "cross_layers": 2,
+        "cross": "exponential",
+        "cross_linear": True,
+        "alpha_cross": 0.1,
+    },
     "low rank": {"cross_layers": 2, "cross": "lowrank", "cross_rank": 3, "alpha_cross": 0.01},
     "gelu and norms": {
         "cross_layers": 1,

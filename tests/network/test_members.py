@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dcnfast.network.config import NetworkConfig
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import LOSSES, Quantile
 from dcnfast.network.model import Model
 from dcnfast.testing import force_isa
 
@@ -17,11 +17,14 @@ NETWORK = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    "loss", [*(kind() for kind in LOSSES.values()), Quantile([0.1, 0.5, 0.9])], ids=repr
+)
 def test_a_prediction_is_the_mean_of_what_members_predict(loss, dtype):
     """Also where some are sure to the format, or of opposite opinions."""
-    record, C = LOSSES[loss], 3
-    config = NetworkConfig(n_dense=1, loss=loss, n_outputs=C, n_members=4, dtype=dtype)
+    of_loss = {"loss": loss.name, "loss_constants": loss.constants()}
+    C = 3
+    config = NetworkConfig(n_dense=1, n_outputs=C, n_members=4, dtype=dtype, **of_loss)
     model = Model(config)
     flat, network = np.zeros(model.n_parameters, dtype), model.network
     size = {name: int(np.prod(shape)) for name, shape, _ in network.tensors}
@@ -37,8 +40,8 @@ def test_a_prediction_is_the_mean_of_what_members_predict(loss, dtype):
         table = np.zeros((2, 0), np.int32), np.ones((2, 1), dtype)
         members = network.predict_members(*table, 1)
         np.testing.assert_array_equal(members, np.broadcast_to(logits, (2, 4, C)))
-        each = np.stack([record.inverse_link(np.asarray([z], np.float64)) for z in logits])
-        got = record.inverse_link(network.predict(*table, 1).astype(np.float64))
+        each = np.stack([loss.inverse_link(np.asarray([z], np.float64)) for z in logits])
+        got = loss.inverse_link(network.predict(*table, 1).astype(np.float64))
         want = np.tile(each.mean(axis=0), (2, 1))
         np.testing.assert_allclose(got, want, rtol=2e-5 if dtype == "float32" else 1e-13)
 

@@ -1,13 +1,14 @@
 """dcnfast.ops says what it got and what it wants, and takes arrays of any layout."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from dcnfast import ops
 
-B, D, L, R = 5, 4, 2, 3  # rows, width, layers, rank
+B, D, L, R, E = 5, 4, 2, 3, 2  # rows, width, layers, rank, experts
 INPUTS, OUTPUTS = 4, 6  # of a dense layer
 H, C = 3, 2  # deep width, outputs of the head
 
@@ -16,6 +17,14 @@ CROSS = {
     "matrix": {"W": (L, D, D), "b": (L, D)},
     "lowrank": {"U": (L, D, R), "V": (L, R, D), "b": (L, D)},
     "gated": {"W": (L, D, D), "V": (L, D, D), "b": (L, D)},
+    "mixture": {
+        "U": (L, E, D, R),
+        "V": (L, E, R, D),
+        "C": (L, E, R, R),
+        "gate": (L, E, D),
+        "b": (L, D),
+    },
+    "exponential": {"W": (L, D // 2, D), "scale": (L, D // 2), "shift": (L, D // 2), "b": (L, D)},
 }
 DENSE = {"h": (B, INPUTS), "W": (OUTPUTS, INPUTS), "b": (OUTPUTS,)}
 NORM = {"z": (B, OUTPUTS), "scale": (OUTPUTS,), "shift": (OUTPUTS,)}
@@ -34,6 +43,7 @@ SHAPES = {
     "poisson_loss": {"logits": (B, C), "target": (B, C), "weight": (B,)},
     "softmax_loss": {"logits": (B, C), "target": (B, 1), "weight": (B,)},
 }
+OPTIONS = {"cross_mixture": {"preactivation": "tanh"}}  # or it wants no C
 ARGUMENTS = [(name, argument) for name, shapes in SHAPES.items() for argument in shapes]
 
 
@@ -50,8 +60,12 @@ def arrays(name, dtype=np.float64):
     return made
 
 
+def function_of(name):
+    return partial(getattr(ops, name), **OPTIONS.get(name.removesuffix("_backward"), {}))
+
+
 def results(name, arguments):
-    out = getattr(ops, name)(**arguments)
+    out = function_of(name)(**arguments)
     return [np.asarray(part) for part in (out if isinstance(out, tuple) else (out,))]
 
 
@@ -70,7 +84,7 @@ def test_wrong_shape_is_named(name, argument, how):
     # an argument that alone fixes a letter is right in any size: then another one is wrong
     text = rf"{name}: (\w+ has shape \(.*\), want \(.*\)|logits have no columns)"
     with pytest.raises(ValueError, match=text) as error:
-        getattr(ops, name)(**arguments)
+        function_of(name)(**arguments)
     if how == "one more dimension":
         shape = str(arguments[argument].shape)
         assert str(error.value).startswith(f"{name}: {argument} has shape {shape}, want (")
@@ -102,7 +116,7 @@ def test_wrong_type_is_named(name, argument, convert):
     arguments[argument] = convert(arguments[argument])
     dtype = re.escape(str(arguments[argument].dtype))
     with pytest.raises(TypeError, match=f"{name}: {argument} has dtype {dtype}, want float32"):
-        getattr(ops, name)(**arguments)
+        function_of(name)(**arguments)
 
 
 def masked(array):
@@ -127,7 +141,7 @@ def test_masked_values_are_refused(name, argument, how):
     arguments[argument] = MASKED[how](arguments[argument])
     text = f"{name}: {argument} has masked values, want an array without"
     with pytest.raises(ValueError, match=text):
-        getattr(ops, name)(**arguments)
+        function_of(name)(**arguments)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -160,21 +174,21 @@ def test_no_array_at_all(name, bad):
     arguments = arrays(name)
     first = next(iter(arguments))
     with pytest.raises(TypeError, match=f"{name}: {first} has dtype"):
-        getattr(ops, name)(**arguments | {first: bad})
+        function_of(name)(**arguments | {first: bad})
 
 
 @pytest.mark.parametrize("name", [n for n in SHAPES if re.match("cross_(matrix|lowrank)", n)])
 @pytest.mark.parametrize("diag_scale", [-0.1, np.nan, np.inf, "x", None, [1.0]])
 def test_bad_diag_scale(name, diag_scale):
     with pytest.raises((ValueError, TypeError), match=f"{name}: diag_scale is "):
-        getattr(ops, name)(**arrays(name), diag_scale=diag_scale)
+        function_of(name)(**arrays(name), diag_scale=diag_scale)
 
 
 @pytest.mark.parametrize("name", [n for n in SHAPES if n.startswith("cross")])
 @pytest.mark.parametrize("jobs", [0, 1.5, "x", True])
 def test_bad_n_jobs(name, jobs):
     with pytest.raises(ValueError, match=r"n_jobs is .* want None or an integer other than 0"):
-        getattr(ops, name)(**arrays(name), n_jobs=jobs)
+        function_of(name)(**arrays(name), n_jobs=jobs)
 
 
 @pytest.mark.parametrize("name", [n for n in SHAPES if re.match("dense|cross_(matrix|lowrank)", n)])
@@ -183,7 +197,7 @@ def test_bad_activation(name, bad):
     argument = "activation" if name.startswith("dense") else "preactivation"
     text = f"{name}: {argument} is {bad!r}, want one of 'identity', 'relu', 'tanh', 'sigmoid'"
     with pytest.raises(ValueError, match=re.escape(text)):
-        getattr(ops, name)(**arrays(name), **{argument: bad})
+        function_of(name)(**arrays(name), **{argument: bad})
 
 
 @pytest.mark.parametrize("number", [-1, C, 1e30, np.nan, np.inf, 0.5])

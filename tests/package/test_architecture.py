@@ -31,6 +31,8 @@ def test_files_that_it_names_exist():
         {"cross": "matrix", "activation": "relu"},
         {"cross": "vector", "activation": "gelu"},
         {"cross": "lowrank", "activation": "tanh", "structure": "stacked"},
+        {"cross": "mixture", "activation": "relu"},
+        {"cross": "exponential", "activation": "gelu"},
         {"cross": "matrix", "numeric_embedding": "periodic"},
         {"cross": "matrix", "numeric_embedding": "periodic_relu"},
     ],

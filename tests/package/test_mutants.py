@@ -25,6 +25,7 @@ CROSS = [
     "test_results_that_fit_no_cache",
     "test_more_tiles_than_lanes",
 ]
+BENT = [*CROSS[:2], CROSS[3]]
 GATED = [*CROSS[:2], CROSS[3], "test_diag_scale", "test_preactivation",
          "test_preactivation_in_deep_stacks"]  # fmt: skip
 
@@ -38,6 +39,10 @@ KERNELS = {
     "cross_lowrank_backward": (4, "cross/test_cross.py", "lowrank", [*GATED, "test_ranks", SLOPE]),
     "cross_gated": (1, "cross/test_cross.py", "gated", CROSS),
     "cross_gated_backward": (4, "cross/test_cross.py", "gated", [*CROSS, SLOPE]),
+    "cross_mixture": (1, "cross/test_cross.py", "mixture", BENT),
+    "cross_mixture_backward": (6, "cross/test_cross.py", "mixture", [*BENT, SLOPE]),
+    "cross_exponential": (1, "cross/test_cross.py", "exponential", BENT),
+    "cross_exponential_backward": (5, "cross/test_cross.py", "exponential", [*BENT, SLOPE]),
     "dense": (1, "deep/test_dense.py", "", ["test_sizes", "test_activations"]),
     "dense_backward": (3, "deep/test_dense.py", "", ["test_sizes", "test_activations", SLOPE]),
     "layer_norm": (1, "deep/test_layer_norm.py", "", ["test_sizes", "test_far_from_zero"]),
@@ -57,7 +62,11 @@ KERNELS = {
     "squared_error": (2, "loss/test_losses.py", "squared_error", ["test_sizes"]),
     "log_loss": (2, "loss/test_losses.py", "log_loss", ["test_sizes"]),
     "softmax_loss": (2, "loss/test_losses.py", "softmax_loss", ["test_sizes"]),
-    "poisson_loss": (2, "loss/test_losses.py", "poisson_loss", ["test_sizes"]),
+    **{
+        loss: (2, "loss/test_losses.py", loss, ["test_sizes"])
+        for loss in ("poisson_loss", "absolute_error", "huber_loss", "quantile_loss", "gamma_loss",
+                     "tweedie_loss", "focal_loss", "ordinal_loss", "multi_label_loss")
+    },
     "optimizer_update": (4, "optimize/test_optimizers.py", "", ["test_three_steps"]),
 }  # fmt: skip
 MUTANTS = [

@@ -47,9 +47,23 @@ CASES = {
     "bools": (DCNClassifier, "bools", {"loss": losses.LogLoss(), "dtype": "float64"}),
     "two targets": (DCNRegressor, "both", {"wide": True, "prediction_clip": True}),
     "counts": (DCNRegressor, "counts", {"loss": "poisson", "layer_norm": True}),
+    "quantiles": (DCNRegressor, "both", {"loss": losses.Quantile([0.1, 0.5]), "n_members": 3}),
+    "huber": (DCNRegressor, "y", {"loss": losses.Huber(delta=0.5), "prediction_clip": True}),
+    "gamma": (DCNRegressor, "positive", {"loss": "gamma"}),
+    "tweedie": (DCNRegressor, "counts", {"loss": losses.Tweedie(power=1.2)}),
+    "focal": (DCNClassifier, "words", {"loss": losses.Focal(gamma=1.0, alpha=0.25)}),
+    "ordinal": (DCNClassifier, "numbers", {"loss": "ordinal", "n_members": 3}),
+    "labels of each row": (DCNClassifier, "several", {"task_weights": [1.0, 0.5]}),
     "rates": (DCNRegressor, "rates", {"loss": "log_loss", "structure": "stacked"}),
     "lowrank": (DCNRegressor, "y", {"cross": crosses.LowRank(rank=2, preactivation="tanh")}),
     "gated": (DCNRegressor, "y", {"cross": "gated", "structure": "stacked_parallel"}),
+    "mixture": (
+        DCNRegressor,
+        "y",
+        {"cross": crosses.Mixture(experts=3, rank=2, activation="tanh", shared_gate=True)},
+    ),
+    "exponential": (DCNRegressor, "y", {"cross": crosses.Exponential(linear=True)}),
+    "symmetric": (DCNRegressor, "y", {"cross": crosses.Matrix(symmetric=True)}),
     "vector": (DCNRegressor, "y", {"cross": "vector", "hidden_layer_sizes": ()}),
     "no cross": (DCNRegressor, "y", {"cross_layers": 0, "deterministic": "isa"}),
     "piecewise": (
@@ -109,6 +123,8 @@ def make_frame(n=200):
         "both": np.stack([y, 3 * y], axis=1),
         "counts": np.floor(np.abs(y)),
         "rates": 1 / (1 + np.exp(-y)),
+        "positive": 1e3 * np.exp(y / 5),
+        "several": np.stack([y > 0, np.where(y > 2, np.nan, y > 1)], axis=1),
     }
     return X, targets
 

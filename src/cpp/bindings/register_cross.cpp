@@ -8,6 +8,7 @@
 #include "dispatch/kinds.hpp"
 #include "network/cross/cross.hpp"
 #include "network/cross/vector.hpp"
+#include "bindings/cross_arguments.hpp"
 #include "bindings/padded.hpp"
 #include "base/each_tile.hpp"
 
@@ -194,68 +195,6 @@ template <class T> class VectorOp {
   Buffer<T> c_, q_;
 };
 
-// The arguments of a call, checked: what kind of layers, and where their parameters lie.
-template <class T> struct Layers {
-  NetworkConfig config;
-  std::vector<const Array<T>*> parameters;  // the weights, then the bias
-
-  bool vector() const { return config.cross == kVectorCross.name; }
-};
-
-template <class T> using Weights = std::vector<Array<T>>;
-
-const CrossKind& kind_named(const std::string& name) {
-  static const std::vector<CrossKind> kinds = cross_kinds();
-  for (const CrossKind& kind : kinds)
-    if (name == kind.name) return kind;
-  throw py::value_error("cross: kind is '" + name + "', want one that there is");
-}
-
-template <class T>
-Layers<T> layers_of(const std::string& function, const CrossKind& kind, const Array<T>& x0,
-                    const Weights<T>& weights, const Array<T>& b, double diag_scale,
-                    const std::string& preactivation) {
-  const char* name = function.c_str();
-  check_shape(name, "x0", x0, {{"B"}, {"D"}});
-  const py::ssize_t D = x0.shape(1);
-  check_shape(name, "b", b, {{"L"}, {"D", D}});
-  check_finite(name, "diag_scale", diag_scale);
-  Layers<T> layers;
-  py::ssize_t R = -1;
-  std::size_t i = 0;
-  for (const CrossTensor& tensor : kind.tensors) {
-    if (tensor.letters.empty()) continue;
-    if (i == weights.size())
-      throw py::value_error(function + ": " + tensor.name + " is missing among the weights");
-    const Array<T>& weight = weights[i++];
-    std::vector<Dim> want;
-    for (std::size_t at = 0; at < tensor.letters.size(); ++at) {
-      const char letter = tensor.letters[at];
-      const bool fits = weight.ndim() == static_cast<py::ssize_t>(tensor.letters.size());
-      if (letter == 'R' && R < 0 && fits) R = weight.shape(static_cast<py::ssize_t>(at));
-      if (letter == 'L')
-        want.push_back({"L", b.shape(0)});
-      else if (letter == 'D')
-        want.push_back({"D", D});
-      else
-        want.push_back({"R", R});
-    }
-    check_shape(name, tensor.name, weight, want);
-    layers.parameters.push_back(&weight);
-  }
-  if (i < weights.size())
-    throw py::value_error(function + ": " + std::to_string(weights.size()) + " weights, want " +
-                          std::to_string(i));
-  layers.parameters.push_back(&b);
-  layers.config.n_dense = static_cast<std::size_t>(D);
-  layers.config.cross = kind.name;
-  layers.config.cross_layers = static_cast<std::size_t>(b.shape(0));
-  layers.config.cross_rank = static_cast<std::size_t>(std::max<py::ssize_t>(R, 0));
-  layers.config.diag_scale = diag_scale;
-  layers.config.preactivation = activation_named(preactivation);
-  return layers;
-}
-
 // f(op), with the op that works on these layers. Packing the parameters takes a while: without the
 // GIL, as all that follows.
 template <class T, class F> void with_op(const Layers<T>& layers, F&& f) {
@@ -272,10 +211,10 @@ template <class T, class F> void with_op(const Layers<T>& layers, F&& f) {
 template <class T>
 Array<T> forward_of(const std::string& kind, const Array<T>& x0, const Weights<T>& weights,
                     const Array<T>& b, double diag_scale, const std::string& preactivation,
-                    std::size_t n_threads) {
+                    std::size_t n_threads, const std::string& gating, bool linear) {
   const std::string name = "cross_" + kind;
-  const Layers<T> layers =
-      layers_of(name, kind_named(kind), x0, weights, b, diag_scale, preactivation);
+  const Layers<T> layers = layers_of(name, kind_named(kind), x0, weights, b,
+                                     {diag_scale, preactivation, gating, linear});
   n_threads = check_threads(name.c_str(), n_threads);
   Array<T> xL = empty_like(x0);
   T* out = xL.mutable_data();
@@ -289,10 +228,11 @@ Array<T> forward_of(const std::string& kind, const Array<T>& x0, const Weights<T
 template <class T>
 py::tuple backward_of(const std::string& kind, const Array<T>& dxL, const Array<T>& x0,
                       const Weights<T>& weights, const Array<T>& b, double diag_scale,
-                      const std::string& preactivation, std::size_t n_threads) {
+                      const std::string& preactivation, std::size_t n_threads,
+                      const std::string& gating, bool linear) {
   const std::string name = "cross_" + kind + "_backward";
-  const Layers<T> layers =
-      layers_of(name, kind_named(kind), x0, weights, b, diag_scale, preactivation);
+  const Layers<T> layers = layers_of(name, kind_named(kind), x0, weights, b,
+                                     {diag_scale, preactivation, gating, linear});
   n_threads = check_threads(name.c_str(), n_threads);
   check_shape(name.c_str(), "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
   py::ssize_t size = 0;
@@ -312,13 +252,29 @@ py::tuple backward_of(const std::string& kind, const Array<T>& dxL, const Array<
   return result;
 }
 
+template <class T> void register_cross_of(py::module_& m) {
+  m.def("cross", &forward_of<T>);
+  m.def("cross_backward", &backward_of<T>);
+  // without the options that only experts and halves have
+  m.def("cross", [](const std::string& kind, const Array<T>& x0, const Weights<T>& weights,
+                    const Array<T>& b, double diag_scale, const std::string& preactivation,
+                    std::size_t n_threads) {
+    return forward_of<T>(kind, x0, weights, b, diag_scale, preactivation, n_threads, "softmax",
+                         false);
+  });
+  m.def("cross_backward", [](const std::string& kind, const Array<T>& dxL, const Array<T>& x0,
+                             const Weights<T>& weights, const Array<T>& b, double diag_scale,
+                             const std::string& preactivation, std::size_t n_threads) {
+    return backward_of<T>(kind, dxL, x0, weights, b, diag_scale, preactivation, n_threads,
+                          "softmax", false);
+  });
+}
+
 }  // namespace
 
 void register_cross(py::module_& f32, py::module_& f64) {
-  f32.def("cross", &forward_of<float>);
-  f32.def("cross_backward", &backward_of<float>);
-  f64.def("cross", &forward_of<double>);
-  f64.def("cross_backward", &backward_of<double>);
+  register_cross_of<float>(f32);
+  register_cross_of<double>(f64);
 }
 
 }  // namespace dcn

@@ -1,8 +1,11 @@
 // Network and its description.
+#include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "bindings/init.hpp"
 #include "bindings/py_network.hpp"
+#include "network/cross/matrix.hpp"
 
 namespace dcn {
 namespace {
@@ -165,7 +168,8 @@ double count_parameters(const NetworkConfig& c) {
     }
     head += inputs;
   }
-  const double layer = cross_kind(c.cross).weights(D, number(c.cross_rank));
+  const double layer =
+      cross_kind(c.cross).weights(D, number(c.cross_rank), number(c.cross_experts));
   const double E = number(c.n_members);
   double numeric = 0;
   const NumericKind kind = numeric_kind(c.numeric_embedding);
@@ -173,6 +177,30 @@ double count_parameters(const NetworkConfig& c) {
     numeric += kind.count(number(bins), number(c.numeric_width), number(c.numeric_frequencies));
   return tables + numeric + number(c.cross_layers) * (layer + D) + deep + E * (C * (head + D) + D) +
          D;
+}
+
+// of W, which only the matrix form has
+void check_structure(const NetworkConfig& c) {
+  const bool matrix = c.cross == kMatrixCross.name;
+  if (c.cross_symmetric && !matrix)
+    throw py::value_error("cross_symmetric is True and cross is '" + c.cross + "', want 'matrix'");
+  if (c.cross_forbidden.empty()) return;
+  if (!matrix)
+    throw py::value_error("cross_forbidden has pairs and cross is '" + c.cross +
+                          "', want 'matrix'");
+  const std::size_t n = c.column_widths().size();
+  if (c.cross_forbidden.size() % 2 != 0)
+    throw py::value_error("cross_forbidden has an odd number of columns, want pairs of them");
+  std::set<std::pair<std::size_t, std::size_t>> pairs;
+  for (std::size_t i = 0; i < c.cross_forbidden.size(); i += 2) {
+    const auto [a, b] = std::minmax(c.cross_forbidden[i], c.cross_forbidden[i + 1]);
+    if (b >= n)
+      throw py::value_error("cross_forbidden has column " + std::to_string(b) +
+                            ", want less than " + std::to_string(n) + ", the number of columns");
+    pairs.insert({a, b});
+  }
+  if (pairs.size() == n * (n + 1) / 2)
+    throw py::value_error("cross_forbidden has all pairs of columns, want one left at least");
 }
 
 void check_config(const NetworkConfig& c) {
@@ -195,6 +223,9 @@ void check_config(const NetworkConfig& c) {
   check_size("cross_layers", c.cross_layers, 0, kMostLayers);
   const bool ranked = cross_kind(c.cross).ranked() && c.cross_layers > 0;
   check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
+  const bool mixed = cross_kind(c.cross).has('E') && c.cross_layers > 0;
+  check_size("cross_experts", c.cross_experts, mixed ? 1 : 0, kMostWidth);
+  check_structure(c);
   check_size("n_outputs", c.n_outputs, 1, kMostWidth);
   check_size("the number of hidden layers", c.hidden.size(), 0, kMostLayers);
   for (std::size_t i = 0; i < c.hidden.size(); ++i)
@@ -203,6 +234,7 @@ void check_config(const NetworkConfig& c) {
     throw py::value_error(
         "the network would have more than 2^42 parameters, want at most what fits into "
         "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim");
+  check_constants("loss_constants", c.loss, c.loss_constants, c.n_outputs);
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
   for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
@@ -223,11 +255,14 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
                           std::size_t numeric_width, std::size_t numeric_frequencies,
                           std::size_t n_members, bool learned_scale, bool wide,
                           const std::string& cross, std::size_t cross_layers,
-                          std::size_t cross_rank, double diag_scale, bool cross_bias,
-                          const std::string& preactivation, std::vector<std::size_t> hidden,
-                          const std::string& activation, const std::string& structure,
-                          double dropout, double cross_dropout, bool parametric_activation,
-                          bool layer_norm, std::size_t n_outputs, const std::string& loss,
+                          std::size_t cross_rank, std::size_t cross_experts,
+                          const std::string& gating, bool shared_gate, bool cross_linear,
+                          bool cross_symmetric, std::vector<std::size_t> cross_forbidden,
+                          double diag_scale, bool cross_bias, const std::string& preactivation,
+                          std::vector<std::size_t> hidden, const std::string& activation,
+                          const std::string& structure, double dropout, double cross_dropout,
+                          bool parametric_activation, bool layer_norm, std::size_t n_outputs,
+                          const std::string& loss, std::vector<double> loss_constants,
                           double label_smoothing, double alpha_embedding, double alpha_cross,
                           double alpha_deep, const std::string& embedding_penalty, double ema_decay,
                           const std::string& sparse_adam, const std::string& deterministic) {
@@ -258,6 +293,12 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.cross = cross_kind(cross).name;
   c.cross_layers = cross_layers;
   c.cross_rank = cross_rank;
+  c.cross_experts = cross_experts;
+  c.gating = gating_named(gating);
+  c.shared_gate = shared_gate;
+  c.cross_linear = cross_linear;
+  c.cross_symmetric = cross_symmetric;
+  c.cross_forbidden = std::move(cross_forbidden);
   c.diag_scale = diag_scale;
   c.cross_bias = cross_bias;
   c.preactivation = activation_named(preactivation);
@@ -273,6 +314,7 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
   c.layer_norm = layer_norm;
   c.n_outputs = n_outputs;
   c.loss = loss_named(loss);
+  c.loss_constants = std::move(loss_constants);
   c.label_smoothing = label_smoothing;
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
@@ -301,12 +343,15 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("numeric_bins"), py::arg("numeric_scales"), py::arg("numeric_width"),
       py::arg("numeric_frequencies"), py::arg("n_members"), py::arg("learned_scale"),
       py::arg("wide"), py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"),
-      py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
-      py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
+      py::arg("cross_experts"), py::arg("gating"), py::arg("shared_gate"), py::arg("cross_linear"),
+      py::arg("cross_symmetric"), py::arg("cross_forbidden"), py::arg("diag_scale"),
+      py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"), py::arg("activation"),
+      py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
       py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
-      py::arg("loss"), py::arg("label_smoothing"), py::arg("alpha_embedding"),
-      py::arg("alpha_cross"), py::arg("alpha_deep"), py::arg("embedding_penalty"),
-      py::arg("ema_decay"), py::arg("sparse_adam"), py::arg("deterministic"));
+      py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
+      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("deterministic"));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "dispatch/cpu.hpp"
 #include "dispatch/kinds.hpp"
@@ -19,26 +21,31 @@ namespace {
 // (sum of the rows' losses, dlogits)
 template <class T> void register_loss(py::module_& m) {
   m.def("loss", [](const std::string& kind, const Array<T>& logits, const Array<T>& target,
-                   const std::optional<Array<T>>& weight, double smoothing) {
+                   const std::optional<Array<T>>& weight, double smoothing,
+                   const std::vector<double>& constants) {
     const Loss loss = loss_named(kind);
     const char* name = compiled_kernels<T>().losses[loss].function;
     const bool classes = wants_classes(loss);
     check_shape(name, "logits", logits, {{"B"}, {"C"}});
-    check_shape(name, "target", target,
-                {{"B", logits.shape(0)}, {classes ? "1" : "C", classes ? 1 : logits.shape(1)}});
     const auto B = static_cast<std::size_t>(logits.shape(0));
     const auto C = static_cast<std::size_t>(logits.shape(1));
     if (C == 0)
       throw py::value_error(std::string(name) + ": logits have no columns, want at least one");
+    check_constants((std::string(name) + ": constants").c_str(), loss, constants, C);
+    const auto Y = static_cast<py::ssize_t>(target_width(loss, C, constants.size()));
+    const char* letter = Y == logits.shape(1) ? "C" : "Y";
+    check_shape(name, "target", target, {{"B", logits.shape(0)}, {classes ? "1" : letter, Y}});
+    const std::size_t n = n_classes(loss, C);
     for (std::size_t i = 0; classes && i < B; ++i)
-      if (!is_class(target.data()[i], C))
+      if (!is_class(target.data()[i], n))
         throw py::index_error(std::string(name) + ": target[" + std::to_string(i) + "] is class " +
                               std::to_string(target.data()[i]) + ", want 0 to " +
-                              std::to_string(C - 1));
+                              std::to_string(n - 1));
     if (weight.has_value()) check_shape(name, "weight", *weight, {{"B", logits.shape(0)}});
     check_number(name, "smoothing", smoothing, smoothing >= 0 && smoothing < 1,
                  "at least 0 and less than 1");
-    const T share = static_cast<T>(smoothing);
+    const std::vector<T> own(constants.begin(), constants.end());
+    const LossOptions<T> options{static_cast<T>(smoothing), own.data(), own.size()};
     const Matrix<T> in(logits);
     const T *y = target.data(), *w = weight.has_value() ? weight->data() : nullptr;
     Array<T> dlogits = empty_like(logits);
@@ -47,8 +54,8 @@ template <class T> void register_loss(py::module_& m) {
       const KernelTable<T>& k = table_of<T>(active_isa());
       Padded<T> z(k, in), dz(B, C);
       const LossKernels<T>& kernels = k.losses[loss];
-      const double sum = kernels.forward(z.data(), y, w, nullptr, B, C, share);
-      kernels.backward(dz.data(), z.data(), y, w, nullptr, B, C, T(1), share);
+      const double sum = kernels.forward(z.data(), y, w, nullptr, B, C, options);
+      kernels.backward(dz.data(), z.data(), y, w, nullptr, B, C, T(1), options);
       dz.copy_to(k, out);
       return sum;
     });

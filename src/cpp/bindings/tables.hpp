@@ -24,6 +24,7 @@ template <class T> class TableChecks {
 
   std::size_t n_fields() const noexcept { return fields_.size(); }
   bool wants_classes() const noexcept { return dcn::wants_classes(config_.loss); }
+  std::size_t n_classes() const noexcept { return dcn::n_classes(config_.loss, config_.n_outputs); }
   // Whether what was checked for the other may be read by this one.
   bool operator==(const TableChecks& other) const {
     const auto same_rows = [](const FieldRows& a, const FieldRows& b) { return a.rows == b.rows; };
@@ -31,7 +32,8 @@ template <class T> class TableChecks {
                       same_rows) &&
            config_.n_dense == other.config_.n_dense &&
            config_.numeric_bins == other.config_.numeric_bins &&
-           config_.n_outputs == other.config_.n_outputs && wants_classes() == other.wants_classes();
+           config_.n_outputs == other.config_.n_outputs && n_classes() == other.n_classes() &&
+           config_.target_width() == other.config_.target_width();
   }
   // ids (F) of one row
   void check_row(const std::int32_t* ids) const { check_rows_of_ids("row", ids, 1, fields_); }
@@ -43,7 +45,7 @@ template <class T> class TableChecks {
     return table;
   }
 
-  // and target (N,C), weight (N)
+  // and target (N,Y), weight (N)
   Table<T> table(const char* function, const Ids& ids, const Array<T>& dense,
                  const Array<T>& target, const std::optional<Array<T>>& weight) const {
     const Table<T> table = shaped(function, ids, dense, target, weight);
@@ -67,7 +69,7 @@ template <class T> class TableChecks {
     Table<T> table = shaped(function, ids, dense);
     check_shape(function, "target", target,
                 {{"N", dense.shape(0)},
-                 {wants_classes() ? "1" : "C", static_cast<py::ssize_t>(config_.target_width())}});
+                 {width_letter(), static_cast<py::ssize_t>(config_.target_width())}});
     table.target = target.data();
     if (weight.has_value()) {
       check_shape(function, "weight", *weight, {{"N", dense.shape(0)}});
@@ -83,15 +85,20 @@ template <class T> class TableChecks {
 
   // y (N), where the loss wants classes
   void check_classes(const char* function, const T* y, std::size_t N) const {
-    const std::size_t n_classes = config_.n_outputs;
+    const std::size_t n = n_classes();
     for (std::size_t i = 0; wants_classes() && i < N; ++i)
-      if (!is_class(y[i], n_classes))
+      if (!is_class(y[i], n))
         throw py::index_error(std::string(function) + ": target[" + std::to_string(i) +
                               "] is class " + std::to_string(y[i]) + ", want 0 to " +
-                              std::to_string(n_classes - 1));
+                              std::to_string(n - 1));
   }
 
  private:
+  const char* width_letter() const noexcept {
+    if (wants_classes()) return "1";
+    return config_.target_width() == config_.n_outputs ? "C" : "Y";
+  }
+
   NetworkConfig config_;
   std::vector<FieldRows> fields_;
 };

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "base/bits.hpp"
+#include "dispatch/optimizer_kernels.hpp"
 
 namespace dcn {
 
@@ -31,7 +32,7 @@ template <class K> struct Kinds {
 };
 enum class Activation : std::size_t { identity };
 enum class Loss : std::size_t {};
-enum class Optimizer : std::size_t {};
+enum class Gating : int { softmax, sigmoid, constant };  // of a mixture's experts
 
 // The place among the bins of a number that is missing.
 inline constexpr double kMissingPlace = -1e9;
@@ -100,66 +101,31 @@ struct ActivationKind {
   bool keeps_z;  // what the forward was given is kept: its slope is not a function of its value
 };
 
-// What a step of an optimizer takes; a kind leaves alone what it has no use for.
-template <class T> struct OptimizerStep {
-  T step_size;  // learning rate with the kind's bias corrections folded in
-  T beta_1, beta_2, epsilon;
-  T rest_1, rest_2;  // 1 - beta, subtracted in double: in float 1 - 0.999 is off by 1e-5
-  T l2;              // gradient gets l2 * parameter
-  T kept;            // 1 - learning rate * weight decay: what decay leaves of a parameter
-  bool nesterov;     // whether the momentum looks a step ahead
-};
-
-// What happened to the rows of a table while nobody looked at them.
-struct RowHistory {
-  const double *step_sizes, *kept;  // of the steps first_step + 1, first_step + 2, ...
-  std::uint64_t first_step, now;
-  double beta_1, beta_2, epsilon;
-  bool exact;        // dense Adam: the moments of a row decay and move it in every step
-  double ema_decay;  // 0 without averages
-  Optimizer optimizer{};
-  bool nesterov = false;
-  bool rising = false;  // learning rates rise: a row that does not change now may change later
-  double l2 = 0;        // of every row in every step
-  const double* counts = nullptr;  // rows of these steps' batches
+// What a loss is given beside its rows.
+template <class T> struct LossOptions {
+  T smoothing = T(0);  // share of the target that goes to all classes alike, if it has any
+  const T* constants = nullptr;  // (n) numbers of the kind, such as the levels of quantiles
+  std::size_t n = 0;
 };
 
 template <class T> struct LossKernels {
   const char* name;
-  const char* function;  // what dcnfast.ops calls it
-  bool classes;          // the target is a class number a row, not C numbers
-  // Sum over the tile, weighted. target (N,C), or (N) with class numbers; weight (N) or null; rows
-  // as in stack_forward; smoothing: the share of the target that goes to all classes alike, which a
-  // kind without classes leaves alone
+  const char* function;   // what dcnfast.ops calls it
+  bool classes;           // the target is a class number a row, not numbers
+  const char* constants;  // what they are, for messages
+  bool (*takes)(const double* constants, std::size_t n, std::size_t C);
+  std::size_t (*n_classes)(std::size_t C);                    // 0 without classes
+  std::size_t (*target_width)(std::size_t C, std::size_t n);  // Y, with n constants
+  // Sum over the tile, weighted. target (N,Y); weight (N) or null; rows as in stack_forward
   double (*forward)(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                    std::size_t Trows, std::size_t C, T smoothing);
+                    std::size_t Trows, std::size_t C, LossOptions<T> options);
   // -> dlogits (T,C), times `scale`
   void (*backward)(T* dlogits, const T* logits, const T* target, const T* weight,
                    const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
-                   T smoothing);
+                   LossOptions<T> options);
   // logits (E,T,C) of members -> out (T,C), the logits of the mean of what they predict
-  void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C);
-};
-
-template <class T> struct OptimizerKernels {
-  const char* name;
-  bool corrects_bias;  // whether the step size has Adam's corrections of both moments
-  // g (n) -> parameters, both moments (n); returns the sum of squared parameters before the step
-  double (*update)(T* parameters, T* m, T* v, const T* g, std::size_t n, OptimizerStep<T> step);
-  // The rows (U) of a table (V,K) and its moments, g (U,K), counts (U), null for 1: update with l2
-  // times the row's count; returns the sum of count times squares before the step
-  double (*update_rows)(T* table, T* m, T* v, const T* g, const std::uint32_t* rows,
-                        const std::uint32_t* counts, std::size_t U, std::size_t K,
-                        OptimizerStep<T> step);
-  // Makes up for the steps since last[row] (V): rows (U), or null for the first U
-  void (*catch_up_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
-                        const std::uint32_t* rows, std::size_t U, std::size_t K,
-                        RowHistory history);
-  // The same where the penalty alone moved these rows: takes each of the steps, with the gradient
-  // zeros (K); returns the sum over rows and steps of the squares before the step times counts
-  double (*replay_rows)(T* table, T* m, T* v, T* average, std::uint32_t* last,
-                        const std::uint32_t* rows, const T* zeros, std::size_t U, std::size_t K,
-                        RowHistory history);
+  void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C,
+                  LossOptions<T> options);
 };
 
 template <class T> struct KernelTable {
@@ -293,6 +259,38 @@ template <class T> struct KernelTable {
   // dxn -> dg, dx (T,D); dx0_acc (T,D) or null
   void (*cross_gate_backward)(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, const T* x0,
                               const T* x, std::size_t Trows, std::size_t D, T diag);
+
+  // ---- 3: cross, mixture of E experts of rank R, one layer; h (T,E R) = V x of all experts, side
+  // by side, from the dense kernels below h (T,E R) -> hn = act(z) (T,E R), z_e = C_e h_e if the
+  // activation keeps it, else null; C: E
+  void (*mixture_inner_forward)(T* hn, T* z, const T* h, const Packed<T>* C, std::size_t Trows,
+                                std::size_t R, std::size_t E, Activation activation);
+  // dhn -> dh (T,E R); dC (E,R,R). dz (T,E R) is scratch
+  void (*mixture_inner_backward)(T* dh, T* dC, T* dz, const T* dhn, const T* hn, const T* z,
+                                 const T* h, const Packed<T>* C, std::size_t Trows, std::size_t R,
+                                 std::size_t E, Activation activation);
+  // h (T,E R), logits a (T,E) -> u (T,E R + 1) = g_e h_e and the sum of the gates g (T,E), which
+  // are kept; constant ones are 1 and need neither
+  void (*mixture_gate_forward)(T* u, T* gates, const T* h, const T* a, std::size_t Trows,
+                               std::size_t R, std::size_t E, Gating gating);
+  // du -> dh (T,E R), da (T,E)
+  void (*mixture_gate_backward)(T* dh, T* da, const T* du, const T* gates, const T* h,
+                                std::size_t Trows, std::size_t R, std::size_t E, Gating gating);
+  // u (T,I), U (D,I) with the bias in its last column -> xn = x0 * z + x (T,D); keeps z = U u (T,D)
+  void (*mixture_output_forward)(T* xn, T* z, const T* u, const T* x0, const T* x, Packed<T> U,
+                                 std::size_t Trows, std::size_t I, std::size_t D);
+  // dz (T,D) -> du (T,I); dU (E,D,R), db (D). scratch (T,D)
+  void (*mixture_output_backward)(T* du, T* dU, T* db, T* scratch, const T* dz, const T* u,
+                                  Packed<T> U, std::size_t Trows, std::size_t D, std::size_t R,
+                                  std::size_t E);
+
+  // ---- 3: cross, exponential: between the dense kernel, layer_norm and the gate above
+  // h, m (T,H), b (D) -> g = [h, h * m] + b (T,D), of m the first D - H columns
+  void (*halves_forward)(T* g, const T* h, const T* m, const T* b, std::size_t Trows, std::size_t H,
+                         std::size_t D);
+  // dg (T,D) -> dh, dm (T,H); db (D)
+  void (*halves_backward)(T* dh, T* dm, T* db, const T* dg, const T* h, const T* m,
+                          std::size_t Trows, std::size_t H, std::size_t D);
 
   // ---- 4: deep
   Kinds<ActivationKind> activations;

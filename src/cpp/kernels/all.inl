@@ -14,6 +14,8 @@
 #include "kernels/cross_lowrank.inl"
 #include "kernels/cross_gate.inl"
 #include "kernels/activations.inl"
+#include "kernels/cross_mixture.inl"
+#include "kernels/cross_halves.inl"
 #include "kernels/dense.inl"
 #include "kernels/layer_norm.inl"
 #include "kernels/parametric.inl"
@@ -55,6 +57,14 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_lowrank_backward = cross_lowrank_backward<T>,
       .cross_gate_forward = cross_gate_forward<T>,
       .cross_gate_backward = cross_gate_backward<T>,
+      .mixture_inner_forward = mixture_inner_forward<T>,
+      .mixture_inner_backward = mixture_inner_backward<T>,
+      .mixture_gate_forward = mixture_gate_forward<T>,
+      .mixture_gate_backward = mixture_gate_backward<T>,
+      .mixture_output_forward = mixture_output_forward<T>,
+      .mixture_output_backward = mixture_output_backward<T>,
+      .halves_forward = halves_forward<T>,
+      .halves_backward = halves_backward<T>,
       .activations = all_of(ActivationTable<Activations>::kinds),
       .dense_forward = dense_forward<T>,
       .dense_backward = dense_backward<T>,

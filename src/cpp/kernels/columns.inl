@@ -6,6 +6,11 @@ template <class T, class F> DCN_INLINE void for_tile(std::size_t Trows, std::siz
     for (std::size_t v = 0; v < vectors<T>(W); ++v) f(t * ld<T>(W) + v * kLanes<T>);
 }
 
+// how many of the numbers that are left are in the next vector
+template <class T> DCN_INLINE std::size_t in_vector(std::size_t left) {
+  return left < kLanes<T> ? left : kLanes<T>;
+}
+
 // sums[c] += column c of values, for the columns of one vector
 template <class T> DCN_INLINE void add_partial(T* p, Vec<T> a, std::size_t n) {
   if (n >= kLanes<T>)

@@ -15,9 +15,10 @@ Network<T>::Network(const NetworkConfig& config, const T* lent, std::size_t size
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
       deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
       cross_dropout_(config_.cross_dropout), cross_stream_(0), embedding_(config_),
-      numeric_(make_numeric<T>(config_)), members_(config_), layout_(make_layout()),
-      most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))), lent_(lent),
-      parameters_(lent != nullptr ? 0 : layout_.size()),
+      numeric_(make_numeric<T>(config_)), members_(config_),
+      loss_constants_(config_.loss_constants.begin(), config_.loss_constants.end()),
+      layout_(make_layout()), most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
+      lent_(lent), parameters_(lent != nullptr ? 0 : layout_.size()),
       averages_(lent == nullptr && config_.ema_decay > 0 ? layout_.size() : 0) {
   if (lent != nullptr && size != layout_.size())
     throw std::invalid_argument("Network: parameters are " + std::to_string(size) + ", want " +
@@ -207,7 +208,7 @@ double Network<T>::loss(const KernelTable<T>& k, const Workspace<T>& ws, const T
   for (std::size_t e = 0; e < E; ++e)
     sum += k.losses[config_.loss].forward(ws.logits + e * rows.count * ld<T>(C), table.target,
                                           table.weight, rows.numbers, rows.count, C,
-                                          static_cast<T>(config_.label_smoothing));
+                                          loss_options(config_.label_smoothing));
   watch.lap(Stage::loss);
   return sum / static_cast<double>(E);
 }
@@ -223,7 +224,7 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
   for (std::size_t e = 0, at = 0; e < E; ++e, at += rows.count * ld<T>(C))
     k.losses[config_.loss].backward(ws.dlogits + at, ws.logits + at, table.target, table.weight,
                                     rows.numbers, rows.count, C, scale / static_cast<T>(E),
-                                    static_cast<T>(config_.label_smoothing));
+                                    loss_options(config_.label_smoothing));
   watch.lap(Stage::loss_backward);
   head_.backward(k, gradients, ws.dlogits, ws.head, rows.count);
   watch.lap(Stage::combine_backward);
@@ -298,7 +299,8 @@ template <class T> Table<T> Network<T>::from_row(const Table<T>& table, std::siz
 template <class T>
 void Network<T>::combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const {
   if (members_.several())
-    k.losses[config_.loss].combine(ws.combined, ws.logits, n, config_.n_members, config_.n_outputs);
+    k.losses[config_.loss].combine(ws.combined, ws.logits, n, config_.n_members, config_.n_outputs,
+                                   loss_options(0));
 }
 
 template <class T>
@@ -344,7 +346,8 @@ template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_
     forward(k, ws, part, {nullptr, tile.first, tile.rows}, {});
     combine_members(k, ws, tile.rows);
     losses[tile.number] = k.losses[config_.loss].forward(  // of the targets as they are
-        ws.answer(), part.target, part.weight, nullptr, tile.rows, config_.n_outputs, T(0));
+        ws.answer(), part.target, part.weight, nullptr, tile.rows, config_.n_outputs,
+        loss_options(0));
     for (std::size_t t = 0; t < tile.rows; ++t)
       weights[tile.number] += part.weight == nullptr ? 1.0 : static_cast<double>(part.weight[t]);
   });

@@ -47,7 +47,7 @@ template <class T> struct Workspace {
 template <class T> struct Table {
   const std::int32_t* ids = nullptr;  // (N,F)
   const T* dense = nullptr;           // (N, M + 2 J)
-  const T* target = nullptr;  // (N,C), for softmax (N) with class numbers; null for prediction
+  const T* target = nullptr;  // (N,Y), of losses of classes (N) with their numbers; null if unknown
   const T* weight = nullptr;  // (N) or null
   std::size_t size = 0;       // N
 };
@@ -130,6 +130,11 @@ template <class T> class Network {
   void backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                 const TableGradients<T>& tables, const Table<T>& table, const TileRows& rows,
                 const DropoutAt& dropout, T scale) const;
+  // Whether weights are tied, or stay 0: the gradients, added up, then go through `project`.
+  bool projects() const noexcept { return cross_ != nullptr && cross_->projects(); }
+  void project(T* gradients) const noexcept {
+    if (cross_ != nullptr) cross_->project(gradients);
+  }
   const EmbeddingPart<T>& embedding() const noexcept { return embedding_; }
   T* mutable_parameters() noexcept { return parameters_.data(); }
   // null where none are kept
@@ -153,6 +158,9 @@ template <class T> class Network {
   void stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                       const TableGradients<T>& tables, const Table<T>& table,
                       const TileRows& rows) const;
+  LossOptions<T> loss_options(double smoothing) const noexcept {
+    return {static_cast<T>(smoothing), loss_constants_.data(), loss_constants_.size()};
+  }
 
   // What is to be packed from these parameters. Allocates the first time, in the constructor.
   void list_packings(const KernelTable<T>& k, const T* parameters);
@@ -171,6 +179,7 @@ template <class T> class Network {
   EmbeddingPart<T> embedding_;
   std::unique_ptr<NumericEmbedding<T>> numeric_;  // null without embedded numbers
   Members<T> members_;
+  std::vector<T> loss_constants_;
   std::size_t dense_size_ = 0;  // of all but the tables
   Layout layout_;
   std::size_t most_rows_;            // of a tile

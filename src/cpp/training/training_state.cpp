@@ -144,14 +144,21 @@ void TrainingState<T>::reduce(const KernelTable<T>& k, const Chunk& chunk,
                   padded<T>(dense_size_), n_shards, chunk.size);
 }
 
+template <class T>
+void TrainingState<T>::reduce_all(const KernelTable<T>& k, std::size_t n_shards,
+                                  std::size_t n_threads) noexcept {
+  parallel_for(network_.worth_threads() ? n_threads : 1, chunks_.size(),
+               [&](std::size_t i, std::size_t) { reduce(k, chunks_[i], n_shards); });
+  network_.project(gradients_.data());
+}
+
 // The norm is of the loss's gradients, without penalties, as in PyTorch, where weight decay comes
 // with the optimizer.
 template <class T>
-double TrainingState<T>::clip(const KernelTable<T>& k, std::size_t n_shards, double most,
+double TrainingState<T>::clip(const KernelTable<T>& k, double most,
                               std::size_t n_threads) noexcept {
   parallel_for(
       network_.worth_threads() ? n_threads : 1, chunks_.size(), [&](std::size_t i, std::size_t) {
-        reduce(k, chunks_[i], n_shards);
         penalties_[i] = sum_of_squares(gradients_.data() + chunks_[i].begin, chunks_[i].size);
       });
   double total = tables_.empty() ? 0 : tables_.squared_gradients(k, shared_, n_threads);
@@ -172,9 +179,9 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   steps_.embedding.add(of_tables.embedding, step_, n);
   steps_.linear.add(of_tables.linear, step_, n);
   const std::size_t n_shards = network_.tiling(n).shards;
-  const bool clips = options.gradient_clip > 0;
-  const T scale =
-      clips ? static_cast<T>(clip(k, n_shards, options.gradient_clip, n_threads)) : T(1);
+  const bool clips = options.gradient_clip > 0, reduced = clips || network_.projects();
+  if (reduced) reduce_all(k, n_shards, n_threads);
+  const T scale = clips ? static_cast<T>(clip(k, options.gradient_clip, n_threads)) : T(1);
   const OptimizerKernels<T>& optimizer = k.optimizers[options.kind];
   std::array<OptimizerStep<T>, kRoles> steps;
   for (std::size_t role = 0; role < kRoles; ++role)
@@ -188,10 +195,8 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
     OptimizerStep<T> own = steps[static_cast<std::size_t>(c.role)];
     own.l2 = static_cast<T>(c.l2);
-    if (clips)
-      multiply(g, c.size, scale);
-    else
-      reduce(k, c, n_shards);
+    if (!reduced) reduce(k, c, n_shards);
+    if (clips) multiply(g, c.size, scale);
     const double squares =
         optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
     if (averages != nullptr) k.average_update(averages + c.begin, p, c.size, rest);
@@ -225,6 +230,7 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   const double sum = accumulate(k, table, rows, n, seed, 1, n_threads);
   k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                   network_.tiling(n).shards, dense_size_);
+  network_.project(gradients_.data());
   tables_.gradients(k, shared_, gradients_.data(), n_threads);
   return sum / static_cast<double>(n);
 }

@@ -98,9 +98,10 @@ template <class T> class TrainingState {
                 std::size_t n_threads);
   // Adds up the shards of a chunk.
   void reduce(const KernelTable<T>& k, const Chunk& chunk, std::size_t n_shards) noexcept;
-  // What all gradients are to be multiplied by; adds up the shards for it.
-  double clip(const KernelTable<T>& k, std::size_t n_shards, double most,
-              std::size_t n_threads) noexcept;
+  // Adds up all shards, where their sum is wanted before anything moves.
+  void reduce_all(const KernelTable<T>& k, std::size_t n_shards, std::size_t n_threads) noexcept;
+  // What all gradients, which are added up, are to be multiplied by.
+  double clip(const KernelTable<T>& k, double most, std::size_t n_threads) noexcept;
   // Tells a tile from this row of the batch on what is shared.
   void share(Workspace<T>& ws, std::size_t row);
   OfTables<RowHistory> history(const OptimizerOptions& options) const noexcept;

@@ -100,6 +100,16 @@ class Standardizer:
         self.mean, self.scale = middle_and_spread(X, weight, self.factor, width)
         return self._find_ends()
 
+    def by_mean(self) -> Standardizer:
+        """Take 0 for the mean, and the mean for the deviation: of numbers that are not negative.
+
+        Columns of zeros stay as they are.
+        """
+        self.scale = np.where(self.mean > 0, self.mean, 1.0)
+        self.mean = np.zeros_like(self.scale)
+        self.constant = np.zeros(self.scale.shape, bool)
+        return self._find_ends()
+
     def _find_ends(self) -> Standardizer:
         ends = self.transform(np.stack([self.lowest, self.highest]), np.float64)
         self.low, self.high = np.minimum(ends[0], 0), np.maximum(ends[1], 0)

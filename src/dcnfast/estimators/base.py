@@ -18,13 +18,13 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
+from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import private_copy, reads_one_fit, view
 from dcnfast.estimators.saved import FITTED, attributes_of, fitted_state, pickled, unpickled
 from dcnfast.estimators.saved_parameters import parameters_state
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.takes_kinds import TakesKinds
-from dcnfast.estimators.targets import Target
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of

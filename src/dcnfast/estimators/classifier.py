@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -15,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.constraints import loss_constraints
+from dcnfast.estimators.label_targets import LabelsTarget
 from dcnfast.estimators.parameters import (
     ClassificationLossChoice,
     CrossChoice,
@@ -38,8 +40,9 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.losses import LOSSES
-from dcnfast.table.schema import read_training_table
+from dcnfast.network.loss import ClassificationLoss
+from dcnfast.network.losses import LOSSES, LogLoss, MultiLabel
+from dcnfast.table.schema import Table, read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -62,12 +65,15 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
     label_smoothing : float, default=0.0
         Share of each training row's target that goes to all classes alike: probabilities become
         less sure, and single wrong labels count less. ``loss_curve_`` is of smoothed targets;
-        held-out rows are judged by their true labels.
+        held-out rows are judged by their true labels. "focal" and "ordinal" ignore it.
+    task_weights : sequence of float or None, default=None
+        What the loss of each label is multiplied by where y has several columns, one for each;
+        None is 1. With one column it is ignored.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels.
+        Class labels; where y has several columns, their numbers.
     {attributes}
 
     References
@@ -89,6 +95,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         "loss": loss_constraints("DCNClassifier"),
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "task_weights": ["array-like", None],
     }
 
     def __init__(
@@ -154,8 +161,10 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         verbose: int = 0,
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
+        task_weights: Sequence[float] | None = None,
     ) -> None:
         self._store(locals())
+        self.task_weights = task_weights
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
 
@@ -176,8 +185,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Numbers and categories; what is missing is NaN, None or null.
-        y : array-like of shape (n_samples,)
-            Labels of two classes at least.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of two classes at least. Or several columns of 0 and 1, one for each label or
+            task, where NaN and None are missing labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
@@ -199,20 +209,49 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
                 self, X, y, categorical_features=self.categorical_features, y_numeric=False,
                 datetime_features=self.datetime_features,
             )  # fmt: skip
-        check_classification_targets(y)
         weight = self._check_weight(sample_weight, table)
+        read = self._read_labels if y.ndim == 2 else self._read_classes
+        target, whole, codes, factors = read(table, y, weight)
+        last = self._last_fit(table, "classes_", target.classes)
+        given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
+        self.classes_ = target.classes
+        of_callbacks = shown(X, y, sample_weight, weight)
+        self._learn(whole, given, codes, target, last, of_callbacks, timing)
+        return self
+
+    def _read_classes(
+        self, table: Table, y: Array, weight: Array
+    ) -> tuple[ClassTarget, Part, Array, Array]:
+        """Return target and rows of one label a row, numbers of classes, and class weights."""
+        check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         factors = class_factors(self.class_weight, classes, codes, weight)
         loss_weight = weight * factors[codes]
         self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
-        last = self._last_fit(table, "classes_", classes)
-        target = class_target(classes, kind_of(LOSSES, self))
-        given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
-        self.classes_ = classes
-        whole = Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
-        of_callbacks = shown(X, y, sample_weight, weight)
-        self._learn(whole, given, codes, target, last, of_callbacks, timing)
-        return self
+        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
+        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
+        target = class_target(classes, loss)
+        return target, Part(table, y, codes.reshape(-1, 1), loss_weight, weight), codes, factors
+
+    def _read_labels(
+        self, table: Table, y: Array, weight: Array
+    ) -> tuple[LabelsTarget, Part, None, None]:
+        """Return target and rows of several labels a row."""
+        if self.class_weight is not None:
+            raise ValueError(
+                f"class_weight is {self.class_weight!r} and y has {y.shape[1]} columns, want None; "
+                "task_weights has a weight for each column"
+            )
+        named = self.loss == LogLoss.name  # which is this loss for several labels
+        loss = copy.deepcopy(
+            LOSSES.resolve(MultiLabel.name, vars(self)) if named else kind_of(LOSSES, self)
+        )
+        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
+        loss.check("loss")  # also what task_weights made of it
+        of_labels, n_labels = loss.of_labels(y.shape[1])
+        assert isinstance(of_labels, MultiLabel)
+        target = LabelsTarget(of_labels, n_labels)
+        return target, Part(table, y, y, weight, weight), None, None
 
     def _refuse_one_class(self, seen: Array) -> None:
         if len(seen) < 2:
@@ -226,19 +265,22 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         X_val: Any,
         y_val: Any,
         sample_weight_val: Any,
-        target: ClassTarget,
-        factors: Array,
+        target: ClassTarget | LabelsTarget,
+        factors: Array | None,
     ) -> Part | None:
         """Return the rows to watch that ``fit`` was given."""
         validation = self._read_validation(X_val, y_val, sample_weight_val, y_numeric=False)
         if validation is None:
             return None
         table, y, weight = validation
-        codes = target.codes("y_val", y)
+        columns = target.judged("y_val", y)
+        if factors is None:
+            return Part(table, y, columns, weight, weight)
+        codes = columns[:, 0]
         loss_weight = weight * factors[codes]
         if not loss_weight.any():
             raise ValueError("X_val has only rows of classes whose class_weight is 0, want others")
-        return Part(table, y, codes.reshape(-1, 1), loss_weight, weight)
+        return Part(table, y, columns, loss_weight, weight)
 
     @reads_one_fit
     def decision_function(self, X: Any) -> Array:
@@ -252,6 +294,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         logits : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+            With several labels the log-odds of each, shape (n_samples, n_labels).
         """
         logits = self._logits(X)
         decision: Array = self._target.decision(logits)
@@ -269,7 +312,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+            In the order of ``classes_``. With several labels the probability of 1 of each, shape
+            (n_samples, n_labels).
         """
         decision = self.decision_function(X)
         p: Array = self._target.probabilities(decision)
@@ -286,7 +330,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
 
         Returns
         -------
-        log_p : ndarray of shape (n_samples, n_classes)
+        log_p : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
         """
         decision = self.decision_function(X)
         log_p: Array = self._target.log_probabilities(decision)
@@ -304,7 +348,13 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            With several labels 0 or 1 for each, shape (n_samples, n_labels).
         """
         decision = self.decision_function(X)
         labels: Array = self._target.labels(decision)
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -16,6 +16,7 @@ from dcnfast.estimators.constraints import PARTS
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
+from dcnfast.network.loss import Loss
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
@@ -64,7 +65,7 @@ class Circumstances:
 def configure(
     estimator: Any,
     encoder: TableEncoder,
-    loss: str,
+    loss: Loss,
     n_outputs: int,
     circumstances: Circumstances | NetworkConfig,
 ) -> NetworkConfig:
@@ -76,7 +77,7 @@ def configure(
         Its parameters have passed scikit-learn's validation.
     encoder : TableEncoder
         Fitted.
-    loss : str
+    loss : Loss
     n_outputs : int
     circumstances : Circumstances or NetworkConfig
         Of this fit, or the network of the fit that this one goes on from: what "auto" was there.
@@ -95,12 +96,15 @@ def configure(
     # the identity is what it is bent to
     bends = estimator.parametric_activation and estimator.activation != "identity"
     described["parametric_activation"] = bends
-    described |= kind_of(CROSSES, estimator).engine_options(D)
+    cross = kind_of(CROSSES, estimator)
+    described |= cross.engine_options(D)
+    of_fields: list[tuple[str, ...]] = [(field.name,) for field in fields]
+    described["cross_forbidden"] = cross.forbidden_columns([*of_fields, *encoder.sources()])
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse
     described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
-    described |= {"loss": loss, "n_outputs": n_outputs}
+    described |= {"loss": loss.name, "loss_constants": loss.constants(), "n_outputs": n_outputs}
     described["label_smoothing"] = float(getattr(estimator, "label_smoothing", 0.0))  # of classes
     one = NetworkConfig(
         **described,

@@ -9,8 +9,8 @@ import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.configure import numeric_kind
+from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
-from dcnfast.estimators.targets import Target
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.target_statistics import rule_of
 

@@ -27,6 +27,7 @@ from dcnfast.estimators.configure import (
     settings_of,
 )
 from dcnfast.estimators.encoding import fit_encoder
+from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     FOLDS,
@@ -35,7 +36,6 @@ from dcnfast.estimators.splits import (
     rows_to_watch,
     split_for_validation,
 )
-from dcnfast.estimators.targets import Target
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
@@ -65,7 +65,7 @@ class Fitted:
     columns : tuple of (tuple of str, list of bool, Dates)
         Names of all columns, which of them are categorical, and which are made of dates.
     encoder : TableEncoder
-    target : NumericTarget or ClassTarget
+    target : NumericTarget, ClassTarget or LabelsTarget
     model : Model
     seen : list of ndarray of shape (V_f,)
         For each field how often training saw each row of its table.
@@ -101,7 +101,7 @@ class Task:
         The rows to watch, if ``fit`` got some.
     labels : ndarray of shape (n,) or None
         Class numbers whose proportions the held-out rows keep.
-    target : NumericTarget or ClassTarget
+    target : NumericTarget, ClassTarget or LabelsTarget
         As yet without scales.
     last : Fitted or None
         What it goes on from.

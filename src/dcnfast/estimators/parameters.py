@@ -13,12 +13,8 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
-from dcnfast.network.losses import (
-    ClassificationLoss,
-    ClassificationLossName,
-    RegressionLoss,
-    RegressionLossName,
-)
+from dcnfast.network.loss import ClassificationLoss, RegressionLoss
+from dcnfast.network.losses import ClassificationLossName, RegressionLossName
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
@@ -57,15 +53,15 @@ cross_layers : int, default=2
     With L layers the cross part holds every product of columns up to degree L + 1. 0 leaves a plain
     deep network.
 cross_rank : int or None, default=None
-    Rank R of the low-rank form; None is a quarter of the width, at least 1. The other forms have no
-    rank and ignore it.
+    Rank R of the low-rank form, and of each expert of a mixture; None is a quarter of the width, or
+    the width by twice the experts, at least 1. The other forms have no rank and ignore it.
 diag_scale : float, default=0.0
-    Added to the diagonal of every W; "vector" has none and ignores it.
+    Added to the diagonal of every W; of "matrix" and "lowrank" alone, every other form ignores it.
 cross_bias : bool, default=True
     Whether cross layers have a bias.
 preactivation : {activation}, default="identity"
-    Applied to W x + b, before ``diag_scale`` and the product with x0. "vector", whose closed form
-    has no place for it, ignores it.
+    Applied to W x + b, before ``diag_scale`` and the product with x0. Of "matrix" and "lowrank"
+    alone: every other form ignores it.
 hidden_layer_sizes : sequence of int, or int, default=(256, 256)
     Widths of the deep part; a number is one layer. () leaves a plain cross network.
 activation : {activation}, default="relu"
@@ -268,7 +264,9 @@ def _texts(estimator: str) -> dict[str, str]:
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
         "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
-        + " Also as an object of :mod:`dcnfast.losses`.",
+        + " An object of :mod:`dcnfast.losses`, as ``losses."
+        + ("Focal(gamma=1)" if losses[0].classifies else "Quantile([.1, .5, .9])")
+        + "``, has options of its own. See docs/losses.md.",
         "schedule": _listed(SCHEDULES),
         "planned": _listed(DROPOUT_SCHEDULES),
         "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "

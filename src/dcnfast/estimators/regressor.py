@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
@@ -36,7 +43,8 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.loss import RegressionLoss
+from dcnfast.network.losses import LOSSES, SquaredError
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
@@ -64,7 +72,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     ----------
     {attributes}
     n_outputs_ : int
-        Targets, C.
+        Targets, columns of y.
 
     References
     ----------
@@ -180,7 +188,8 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Numbers and categories; what is missing is NaN, None or null.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; rates between 0 and 1 with ``loss="log_loss"``, counts with ``loss="poisson"``.
+            Targets; rates between 0 and 1 with ``loss="log_loss"``, not negative with "poisson" and
+            "tweedie", above 0 with "gamma".
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
@@ -206,8 +215,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        loss, clips = kind_of(LOSSES, self).name, bool(self.prediction_clip)
-        target = NumericTarget(loss, n_outputs, y.ndim == 1, clips=clips)
+        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
+        assert isinstance(loss, RegressionLoss)  # as _validate_params wants it
+        outputs, clips = n_outputs * loss.outputs_of_a_target, bool(self.prediction_clip)
+        target = NumericTarget(loss, outputs, y.ndim == 1, clips=clips)
         whole = Part(table, y, target.columns("y", y), weight, weight)
         last = self._last_fit(table, "n_outputs_", n_outputs)
         given = self._given_part(X_val, y_val, sample_weight_val, target)
@@ -240,10 +251,43 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With several quantiles there is one more axis, for these.
         """
         logits = self._logits(X)  # which wants a fitted estimator
         answers: Array = self._target.answers(logits)
         return answers
+
+    @reads_one_fit
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the deviance that is explained, D^2; with squared error that is R^2.
+
+        The deviance is that of ``loss``, as fitted, and is compared with that of the best constant
+        for these rows: the mean, or the quantiles. 1 is exact, 0 is as good as that constant. With
+        several targets it is the mean over them.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        target: NumericTarget = self._target
+        if target.loss.name == SquaredError.name:
+            return float(super().score(X, y, sample_weight))
+        given = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        columns, answers = target.columns("y", given), self.predict(X)
+        check_consistent_length(answers, columns)
+        weight = _check_sample_weight(
+            sample_weight, columns, dtype=np.float64, ensure_non_negative=True,
+            allow_all_zero_weights=False,
+        )  # fmt: skip
+        return target.explained(answers, columns, weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ from dcnfast.encode.saved import encoder_state, read_encoder
 from dcnfast.encode.saved_values import counts_state, read_counts
 from dcnfast.estimators.fitting import Fitted
 from dcnfast.estimators.saved_targets import read_target, target_state
-from dcnfast.estimators.targets import ClassTarget
+from dcnfast.estimators.targets import NumericTarget
 from dcnfast.network.model import Model
 from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
 from dcnfast.plain import State, Tree, join, separate
@@ -174,10 +174,10 @@ def read_fitted(
         ),
         "_dates": dates,
     }
-    if isinstance(target, ClassTarget):
-        found["classes_"] = target.classes
+    if isinstance(target, NumericTarget):
+        found["n_outputs_"] = target.n_targets
     else:
-        found["n_outputs_"] = target.n_outputs
+        found["classes_"] = target.classes
     return found | attributes_of(fitted) | shown
 
 
@@ -229,9 +229,9 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
         raise state.refuse("a network of the encoder's fields")
     if (config.n_dense, list(config.numeric_bins)) != (encoder.n_dense, encoder.bins):
         raise state.refuse("a network of the encoder's numbers")
-    if (config.loss, config.n_outputs) != (target.loss, target.n_outputs):
+    if (config.loss_kind, config.n_outputs) != (target.loss, target.n_outputs):
         raise state.refuse("a network of the target's loss and outputs")
-    if issubclass(kind, ClassifierMixin) is not isinstance(target, ClassTarget):
+    if issubclass(kind, ClassifierMixin) is isinstance(target, NumericTarget):
         raise state.refuse(f"a target of {kind.__name__}")
 
 

@@ -6,8 +6,10 @@ import numpy as np
 
 from dcnfast.encode.saved import read_standardizer, standardizer_state
 from dcnfast.encode.saved_values import read_values, values_state
-from dcnfast.estimators.targets import Array, ClassTarget, NumericTarget, Target
-from dcnfast.network.losses import LOSSES
+from dcnfast.estimators.label_targets import LabelsTarget, Target
+from dcnfast.estimators.targets import Array, ClassTarget, NumericTarget
+from dcnfast.network.loss import ClassificationLoss, Loss, RegressionLoss
+from dcnfast.network.losses import LOSSES, MultiLabel, loss_of
 from dcnfast.plain import State, Tree
 
 LABELS = tuple(np.dtype(code).name for code in "?bhilqBHILQefd")
@@ -15,7 +17,11 @@ LABELS = tuple(np.dtype(code).name for code in "?bhilqBHILQefd")
 
 def target_state(target: Target) -> Tree:
     """Return what makes answers of logits."""
-    tree: Tree = {"loss": target.loss, "n_outputs": target.n_outputs}
+    tree: Tree = {"loss": target.loss.name, "n_outputs": target.n_outputs}
+    if constants := target.loss.constants():
+        tree["loss_constants"] = list(constants)
+    if isinstance(target, LabelsTarget):
+        return tree
     if isinstance(target, ClassTarget):
         labels = target.classes
         dtype = {"O": "object", "U": "text"}.get(labels.dtype.kind, labels.dtype.name)
@@ -31,34 +37,53 @@ def target_state(target: Target) -> Tree:
 
 def read_target(state: State) -> Target:
     """Return the target of such a state, checked."""
-    loss, C = state.text("loss", tuple(LOSSES)), state.integer("n_outputs", 1)
+    loss, C = _read_loss(state), state.integer("n_outputs", 1)
     target: Target
     if state.has("classes"):
         classes = _read_classes(state.part("classes"))
-        if (1 if loss == "log_loss" and len(classes) == 2 else len(classes)) != C:
+        if not isinstance(loss, ClassificationLoss) or loss.of_classes(len(classes)) != (loss, C):
             raise state.refuse(f"outputs for {len(classes)} classes, not {C}")
         target = ClassTarget(classes, loss, C)
+    elif isinstance(loss, MultiLabel):
+        target = LabelsTarget(*loss.of_labels(C))
     else:
+        numeric = _of_numbers(loss, C, state)
+        Y = C // numeric.outputs_of_a_target
         scaler, bounds = state.maybe("scaler", state.part), None
         if state.has("bounds"):
-            low, high = state.array("bounds", np.float64, (2, C))
+            low, high = state.array("bounds", np.float64, (2, Y))
             if not (low <= high).all():
                 raise state.refuse("bounds that go upwards")
             bounds = low, high
         else:
             state.take("bounds")
         target = NumericTarget(
-            loss=loss,
+            loss=numeric,
             n_outputs=C,
             one_column=state.flag("one_column"),
-            scaler=None if scaler is None else read_standardizer(scaler, C),
+            scaler=None if scaler is None else read_standardizer(scaler, Y),
             clips=state.flag("clips"),
             bounds=bounds,
         )
-        if target.one_column and C > 1:
+        if target.one_column and target.n_targets > 1:
             raise state.refuse("one output of one column")
     state.done()
     return target
+
+
+def _read_loss(state: State) -> Loss:
+    name = state.text("loss", tuple(LOSSES))
+    constants = state.numbers("loss_constants") if state.names("loss_constants") else []
+    try:
+        return loss_of(name, constants)
+    except (ValueError, TypeError) as error:
+        raise state.refuse(f"a loss that there is: {error}") from None
+
+
+def _of_numbers(loss: Loss, C: int, state: State) -> RegressionLoss:
+    if not isinstance(loss, RegressionLoss) or C % loss.outputs_of_a_target:
+        raise state.refuse(f"a loss of numbers with outputs for each, not {loss!r} with {C}")
+    return loss
 
 
 def _read_classes(state: State) -> Array:

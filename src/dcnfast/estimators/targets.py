@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from sklearn.utils import compute_class_weight
 
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.standardizer import Standardizer
-from dcnfast.network.losses import LOSSES, Loss
+from dcnfast.network.loss import ClassificationLoss, RegressionLoss
 from dcnfast.serving.answers import Answer
 
 Array = npt.NDArray[Any]
@@ -25,39 +25,44 @@ class NumericTarget:
 
     Parameters
     ----------
-    loss : str
+    loss : RegressionLoss
         Of those that a regression may have.
     n_outputs : int
+        C; of several quantiles more than there are targets.
     one_column : bool
         Whether y is one number a row, and no array of them.
     scaler : Standardizer or None, default=None
         Through which training sees the numbers, where the loss wants it.
     clips : bool, default=False
         Whether answers stay within ``bounds``.
-    bounds : tuple of ndarray of shape (n_outputs,) or None, default=None
-        The least and the largest of the training rows, by output.
+    bounds : tuple of ndarray of shape (n_targets,) or None, default=None
+        The least and the largest of the training rows, by target.
     """
 
-    loss: str
+    loss: RegressionLoss
     n_outputs: int
     one_column: bool
     scaler: Standardizer | None = None
     clips: bool = False
     bounds: tuple[Array, Array] | None = None
 
+    @property
+    def n_targets(self) -> int:
+        """Columns of y."""
+        return self.n_outputs // self.loss.outputs_of_a_target
+
     def columns(self, name: str, y: Array) -> Array:
-        """Return y as (n, n_outputs), checked; its name is for messages."""
-        columns = y.reshape(len(y), -1)
-        loss = LOSSES[self.loss]
+        """Return y as (n, n_targets), checked; its name is for messages."""
+        columns, loss = y.reshape(len(y), -1), self.loss
         low, high = loss.interval or (-np.inf, np.inf)
         if not ((columns >= low) & (columns <= high)).all():
             raise ValueError(
                 f"{name} goes from {columns.min():g} to {columns.max():g}, want {loss.targets} "
                 f"with loss={loss.name!r}"
             )
-        if columns.shape[1] != self.n_outputs:
+        if columns.shape[1] != self.n_targets:
             raise ValueError(
-                f"{name} has {columns.shape[1]} columns, want {self.n_outputs}, as many as y"
+                f"{name} has {columns.shape[1]} columns, want {self.n_targets}, as many as y"
             )
         return columns
 
@@ -68,9 +73,12 @@ class NumericTarget:
     def fitted(self, columns: Array, weight: Array) -> NumericTarget:
         """Return the target with the scales and the bounds of the training rows."""
         bounds = columns.min(axis=0), columns.max(axis=0)
-        if not LOSSES[self.loss].standardises:
+        if not self.loss.standardises and not self.loss.divides_by_mean:
             return replace(self, bounds=bounds)
-        return replace(self, scaler=Standardizer().fit(columns, weight), bounds=bounds)
+        scaler = Standardizer().fit(columns, weight)
+        if self.loss.divides_by_mean:
+            scaler = scaler.by_mean()
+        return replace(self, scaler=scaler, bounds=bounds)
 
     def scaled_as(self, other: Any, columns: Array) -> NumericTarget:
         """Return the target with the scales of the last fit, and bounds for the rows of both."""
@@ -80,55 +88,107 @@ class NumericTarget:
 
     def averaged(self, columns: Array, weight: Array, seed: int) -> Targets:
         """Return what is averaged by category."""
-        return Targets(columns, [str(c) for c in range(self.n_outputs)], False, weight, seed)
+        return Targets(columns, [str(c) for c in range(self.n_targets)], False, weight, seed)
 
     def scaled(self, columns: Array, dtype: npt.DTypeLike) -> Array:
         """Return targets as the network sees them."""
         if self.scaler is not None:
             columns = self.scaler.transform(columns, dtype)
+            if self.loss.interval is not None and self.loss.interval[0] > 0:
+                columns = np.maximum(columns, np.finfo(dtype).tiny)  # not rounded to 0
         return np.ascontiguousarray(columns, dtype=dtype)
 
     def answers(self, logits: Array) -> Array:
         """Return what the logits (N, C) say."""
-        y = self._clipped(self._inverse(logits))
-        return np.asarray(y[:, 0] if self.one_column else y)
+        return self._shaped(self._clipped(self._inverse(logits)), logits.shape[:1])
 
     def scores(self, logits: Array) -> Array:
         """Return what candidates are compared by: the answers."""
         return self.answers(logits)
 
     def answers_of_members(self, logits: Array) -> Array:
-        """Return what the logits (N, E, C) of each member say, shape (N, E) or (N, E, C).
+        """Return what the logits (N, E, C) of each member say, shape (N, E, ..) as of answers.
 
         They are not clipped: it is their mean that predicts.
         """
-        y = self._inverse(logits.reshape(-1, logits.shape[2])).reshape(logits.shape)
-        return np.asarray(y[:, :, 0] if self.one_column else y)
+        return self._shaped(self._inverse(logits.reshape(-1, logits.shape[2])), logits.shape[:2])
 
     def answer(self, logits: list[float]) -> Any:
         """Return what the logits of one row say."""
         row = np.array(logits)
-        y = self._clipped(self._inverse(row[None]))[0]
-        return float(y[0]) if self.one_column else y
+        y = self._shaped(self._clipped(self._inverse(row[None])), (1,))[0]
+        return y if isinstance(y, np.ndarray) else float(y)
+
+    def explained(self, answers: Array, columns: Array, weight: Array) -> float:
+        """Return D^2: the share of the deviance from the best constant that answers leave out.
+
+        Parameters
+        ----------
+        answers : ndarray
+            As :meth:`answers` returns them.
+        columns : ndarray of shape (n, n_targets)
+            Checked.
+        weight : ndarray of shape (n,)
+
+        Returns
+        -------
+        d2 : float
+            The mean over the targets; 1 is exact, 0 is no better than the constant.
+        """
+        a, t = answers.reshape(len(columns), -1).astype(np.float64), columns.astype(np.float64)
+        if (scaler := self.scaler) is not None:
+            t = self.scaled(t, np.float64)
+            a = self._by_target(lambda y: scaler.transform(y, np.float64), a)
+        loss = self.loss
+        constant = np.broadcast_to(loss.constant(t, weight), a.shape)
+        left = np.average(loss.errors(a, t), axis=0, weights=weight)
+        whole = np.average(loss.errors(constant, t), axis=0, weights=weight)
+        some = whole > 0
+        d2 = 1 - np.divide(left, whole, where=some, out=np.where(left > 0, 1.0, 0.0))
+        return float(d2.mean())
+
+    def _shaped(self, y: Array, rows: tuple[int, ...]) -> Array:
+        """Return answers (n, C) with an axis for targets and one for several quantiles."""
+        Q = self.loss.outputs_of_a_target
+        shape = () if self.one_column else (self.n_targets,)
+        return y.reshape(*rows, *shape, *(() if Q == 1 else (Q,)))
 
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
+        Q, z, bounds = self.loss.outputs_of_a_target, self.scaler, None
         scaled = None
-        if (z := self.scaler) is not None:
-            scaled = np.where(z.constant, 0.0, z.scale), z.mean, z.factor
-        bounds = self.bounds if self.clips else None
-        return Answer(self.loss, self.n_outputs, scaled=scaled, bounds=bounds)
+        if z is not None:
+            scale = np.where(z.constant, 0.0, z.scale)
+            scaled = np.repeat(scale, Q), np.repeat(z.mean, Q), np.repeat(z.factor, Q)
+        if self.clips and self.bounds is not None:
+            bounds = np.repeat(self.bounds[0], Q), np.repeat(self.bounds[1], Q)
+        return Answer(
+            self.loss.name, self.n_outputs, scaled=scaled, bounds=bounds, outputs_of_a_target=Q
+        )
 
     def _clipped(self, y: Array) -> Array:
-        return np.clip(y, *self.bounds) if self.clips and self.bounds is not None else y
+        if not self.clips or self.bounds is None:
+            return y
+        low, high = self.bounds
+        return self._by_target(lambda columns: np.clip(columns, low, high), y)
 
     def _inverse(self, logits: Array) -> Array:
-        if self.scaler is not None:
-            return self.scaler.inverse(logits)
-        return _flushed(LOSSES[self.loss].inverse_link(logits.astype(np.float64)))
+        answers = self.loss.inverse_link(logits.astype(np.float64))
+        if self.scaler is None:
+            return flushed(answers)
+        answers = self._by_target(self.scaler.inverse, answers)
+        return flushed(answers) if self.loss.divides_by_mean else answers
+
+    def _by_target(self, function: Callable[[Array], Array], answers: Array) -> Array:
+        """Apply what takes a column for each target to answers (n, C)."""
+        Y, Q, n = self.n_targets, self.loss.outputs_of_a_target, len(answers)
+        if Q == 1:
+            return function(answers)
+        columns = answers.reshape(n, Y, Q).swapaxes(1, 2).reshape(n * Q, Y)
+        return function(columns).reshape(n, Q, Y).swapaxes(1, 2).reshape(n, Y * Q)
 
 
-def _flushed(numbers: Array) -> Array:
+def flushed(numbers: Array) -> Array:
     """Put 0 in the place of denormal numbers, which are slow to compute with."""
     numbers[np.abs(numbers) < np.finfo(np.float64).tiny] = 0.0
     return numbers
@@ -142,17 +202,19 @@ class ClassTarget:
     ----------
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
-    loss : {"log_loss", "softmax"}
+    loss : ClassificationLoss
     n_outputs : int
         Two classes may have one logit, the log-odds of the second, or one each.
     """
 
     classes: Array
-    loss: str
+    loss: ClassificationLoss
     n_outputs: int
 
     def codes(self, name: str, y: Array) -> Array:
         """Return the numbers of the classes; the name of y is for messages."""
+        if y.ndim > 1:
+            raise ValueError(f"{name} has {y.shape[1]} columns, want one, as y")
         known = self.classes.tolist()
         if unknown := sorted(set(y.tolist()) - set(known), key=repr):
             raise ValueError(f"{name} has the labels {unknown!r}, want those of y: {known!r}")
@@ -182,7 +244,7 @@ class ClassTarget:
         """Return log-odds of the second of two classes (N,), or one logit for each (N, C)."""
         logits = logits.astype(np.float64)
         if len(self.classes) > 2:
-            return logits
+            return self.loss.class_logits(logits)
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
     def labels(self, decision: Array) -> Array:
@@ -194,8 +256,8 @@ class ClassTarget:
     def probabilities(self, decision: Array) -> Array:
         """Return the probability of each class, shape (N, n_classes)."""
         if decision.ndim == 2:
-            return _flushed(np.asarray(softmax(decision, axis=1)))
-        return _flushed(np.column_stack([expit(-decision), expit(decision)]))
+            return flushed(np.asarray(softmax(decision, axis=1)))
+        return flushed(np.column_stack([expit(-decision), expit(decision)]))
 
     def log_probabilities(self, decision: Array) -> Array:
         """Return the logarithm of each probability, finite also where that is 0."""
@@ -205,7 +267,7 @@ class ClassTarget:
 
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
-        return Answer(self.loss, self.n_outputs, labels=tuple(self.classes.tolist()))
+        return Answer(self.loss.name, self.n_outputs, labels=tuple(self.classes.tolist()))
 
     def scores(self, logits: Array) -> Array:
         """Return what candidates are compared by: the probability of the second of two classes."""
@@ -220,16 +282,14 @@ class ClassTarget:
     def answer(self, logits: list[float]) -> Array:
         """Return the probabilities that the logits of one row say."""
         if len(self.classes) > 2:
-            raised = np.exp(np.array(logits) - max(logits))
-            return _flushed(np.asarray(raised / raised.sum()))
+            of_classes = self.loss.class_logits(np.array([logits]))[0]
+            raised = np.exp(of_classes - of_classes.max())
+            return flushed(np.asarray(raised / raised.sum()))
         z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
-        return _flushed(np.asarray(expit(np.array([-z, z]))))
+        return flushed(np.asarray(expit(np.array([-z, z]))))
 
 
-Target = NumericTarget | ClassTarget
-
-
-def class_target(classes: Array, loss: Loss) -> ClassTarget:
+def class_target(classes: Array, loss: ClassificationLoss) -> ClassTarget:
     """Return the target of a classifier with the given ``loss``."""
     return ClassTarget(classes, *loss.of_classes(len(classes)))
 

@@ -1,6 +1,14 @@
 """Reading what was learned. Drawing needs matplotlib, the extra ``plot``."""
 
 from dcnfast.inspection.displays import CrossWeightsDisplay, need_matplotlib
+from dcnfast.inspection.ranks import effective_rank, singular_values, to_low_rank
 from dcnfast.inspection.weights import cross_weights
 
-__all__ = ["CrossWeightsDisplay", "cross_weights", "need_matplotlib"]
+__all__ = [
+    "CrossWeightsDisplay",
+    "cross_weights",
+    "effective_rank",
+    "need_matplotlib",
+    "singular_values",
+    "to_low_rank",
+]

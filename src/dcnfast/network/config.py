@@ -13,11 +13,12 @@ import numpy.typing as npt
 from dcnfast import _core
 from dcnfast.network.branches import topology
 from dcnfast.network.crosses import CROSSES, CrossName
-from dcnfast.network.losses import LossName
+from dcnfast.network.losses import Loss, LossName, loss_of
 from dcnfast.network.memory import check_memory
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 
 Activation = Literal["identity", "relu", "tanh", "sigmoid", "gelu"]
+Gating = Literal["softmax", "sigmoid", "constant"]
 Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
 EmbeddingPenalty = Literal["batch", "table"]
@@ -57,17 +58,33 @@ class NetworkConfig:
     cross_layers : int
         L; 0 leaves the cross part out.
     cross_rank : int
-        R of the low-rank form, else 0.
+        R of the low-rank form and of each expert of a mixture, else 0.
+    cross_experts : int
+        How many experts a mixture has, else 0.
+    gating : {"softmax", "sigmoid", "constant"}
+        What makes gates of the experts of a mixture.
+    shared_gate : bool
+        Whether all layers of a mixture have the same logits of the gates.
+    cross_linear : bool
+        Whether exponential layers multiply by x0 in the place of x.
+    cross_symmetric : bool
+        Whether the W of the matrix form are symmetric.
+    cross_forbidden : tuple of int
+        Pairs of columns of the table, as the network reads them, one behind the other: W of the
+        matrix form is and stays 0 where they meet.
     diag_scale : float
         Added to the diagonal of W_l.
     cross_bias : bool
         Whether cross layers learn a bias.
     preactivation : str
-        Activation of W_l x + b_l, before ``diag_scale`` and the product with x0.
+        Activation of W_l x + b_l, before ``diag_scale`` and the product with x0; of a mixture, that
+        of its experts.
     hidden : tuple of int
         Widths of the deep part; () leaves it out.
     activation, structure, loss : str
         See :class:`dcnfast.DCNRegressor`.
+    loss_constants : tuple of float
+        Of the loss: its options as numbers, see :meth:`dcnfast.losses.Loss.constants`.
     dropout, cross_dropout : float
         Share of hidden units, and of the numbers of xL, left out in training.
     parametric_activation : bool
@@ -110,6 +127,12 @@ class NetworkConfig:
     cross: CrossName = "matrix"
     cross_layers: int = 0
     cross_rank: int = 0
+    cross_experts: int = 0
+    gating: Gating = "softmax"
+    shared_gate: bool = False
+    cross_linear: bool = False
+    cross_symmetric: bool = False
+    cross_forbidden: tuple[int, ...] = ()
     diag_scale: float = 0.0
     cross_bias: bool = True
     preactivation: Activation = "identity"
@@ -122,6 +145,7 @@ class NetworkConfig:
     layer_norm: bool = False
     n_outputs: int = 1
     loss: LossName = "squared_error"
+    loss_constants: tuple[float, ...] = ()
     label_smoothing: float = 0.0
     alpha_embedding: float = 0.0
     alpha_cross: float = 0.0
@@ -161,13 +185,19 @@ class NetworkConfig:
     @property
     def cross_sizes(self) -> dict[str, int]:
         """What the letters in the shapes of the cross's tensors stand for."""
-        return {"L": self.cross_layers, "D": self.width, "R": self.cross_rank}
+        D, R = self.width, self.cross_rank
+        return {"L": self.cross_layers, "D": D, "H": (D + 1) // 2, "R": R, "E": self.cross_experts}
 
     @property
     def moves_all_rows(self) -> bool:
         """Whether rows of tables that a batch does not name take its step as well."""
         penalized = self.embedding_penalty == "table" and self.alpha_embedding > 0
         return penalized or self.sparse_adam == "exact"
+
+    @property
+    def loss_kind(self) -> Loss:
+        """The loss with its options."""
+        return loss_of(self.loss, self.loss_constants)
 
     @property
     def numeric_kind(self) -> type[NumericEmbedding]:
@@ -184,7 +214,7 @@ class NetworkConfig:
         """Count without allocating; Python integers do not overflow."""
         D, L = self.width, self.cross_layers
         rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
-        cross = CROSSES[self.cross].weights_of_a_layer(self.cross_sizes)
+        cross = CROSSES[self.cross].count_weights(self.cross_sizes, self) if L else 0
         parts = topology(self)
         vectors = 1 + 2 * self.layer_norm + self.parametric_activation
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
@@ -198,7 +228,8 @@ class NetworkConfig:
             + numeric
             + (E * self.n_columns if E > 1 else 0)
             + (D if self.learned_scale else 0)
-            + L * (cross + (D if self.cross_bias else 0))
+            + cross
+            + (L * D if self.cross_bias else 0)
             + deep
             + self.n_outputs * (E * (parts.head_width(D) + 1) + wide)
         )
@@ -206,7 +237,7 @@ class NetworkConfig:
     def multiply_adds(self) -> int:
         """Count the products of the weight matrices for one row, forward."""
         D, L = self.width, self.cross_layers
-        cross = CROSSES[self.cross].multiply_adds(self.cross_sizes)
+        cross = CROSSES[self.cross].multiply_adds(self.cross_sizes, self)
         parts = topology(self)
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum(inputs * outputs for inputs, outputs in layers)

@@ -45,8 +45,16 @@ class Option:
             raise ValueError(f"{where} is {given!r}, want {self.wanted}")
 
 
-def _is_number(given: Any) -> bool:
+def is_number(given: Any) -> bool:
+    """Return whether it is a number, other than True and False."""
     return isinstance(given, Real) and not isinstance(given, bool)
+
+
+def are_numbers(given: Any) -> bool:
+    """Return whether it is a list, a tuple or an array (n) of numbers."""
+    if isinstance(given, np.ndarray):
+        return given.ndim == 1 and given.dtype.kind in "iuf"
+    return isinstance(given, list | tuple) and all(map(is_number, given))
 
 
 def _is_whole_number_or_none(given: Any) -> bool:
@@ -54,9 +62,14 @@ def _is_whole_number_or_none(given: Any) -> bool:
 
 
 BOOLEAN = Option("True or False", lambda given: isinstance(given, bool | np.bool_))
-POSITIVE = Option("a finite number > 0", _is_number, lambda given: 0 < float(given) < np.inf)
-NOT_NEGATIVE = Option("a finite number >= 0", _is_number, lambda given: 0 <= float(given) < np.inf)
-DECAY = Option("a number in [0, 1)", _is_number, lambda given: 0 <= float(given) < 1)
+POSITIVE = Option("a finite number > 0", is_number, lambda given: 0 < float(given) < np.inf)
+NOT_NEGATIVE = Option("a finite number >= 0", is_number, lambda given: 0 <= float(given) < np.inf)
+DECAY = Option("a number in [0, 1)", is_number, lambda given: 0 <= float(given) < 1)
+COUNT = Option(
+    "an integer of at least 1",
+    lambda given: given is not None and _is_whole_number_or_none(given),
+    lambda given: given >= 1,
+)
 COUNT_OR_NONE = Option(
     "an integer of at least 1, or None",
     _is_whole_number_or_none,
@@ -156,18 +169,20 @@ class Kind:
         if type(other) is not type(self):
             return NotImplemented
         assert isinstance(other, Kind)
-        return self.get_params(deep=False) == other.get_params(deep=False)
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
-        params = self.get_params(deep=False).items()
-        return hash((type(self), tuple((name, _hashable(value)) for name, value in params)))
+        return hash((type(self), tuple(self._values().items())))
+
+    def _values(self) -> dict[str, Any]:
+        return {name: _by_value(value) for name, value in self.get_params(deep=False).items()}
 
     def __repr__(self) -> str:
         defaults = self.defaults()
         changed = [
             f"{name}={value!r}"
             for name, value in self.get_params(deep=False).items()
-            if type(value) is not type(defaults[name]) or value != defaults[name]
+            if type(value) is not type(defaults[name]) or _by_value(value) != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
@@ -180,8 +195,13 @@ class Kind:
         return f"<table><caption>{type(self).__name__}</caption><tbody>{rows}</tbody></table>"
 
 
-def _hashable(value: Any) -> Any:
-    return frozenset(value.items()) if isinstance(value, Mapping) else value
+def _by_value(value: Any) -> Any:
+    """Return what is equal for equal values, and has a hash: of a sequence a tuple."""
+    if isinstance(value, Mapping):
+        return frozenset(value.items())
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(_by_value, value)) if isinstance(value, list | tuple) else value
 
 
 K = TypeVar("K", bound=Kind)
@@ -256,7 +276,7 @@ class Family(Mapping[str, type[K]], Generic[K]):
         for kind in self._kinds.values():
             defaults = kind.defaults()
             for option, name in kind.shorthands.items():
-                if name in flat and flat[name] != defaults[option]:
+                if name in flat and _by_value(flat[name]) != defaults[option]:
                     raise ValueError(
                         f"{name} is {flat[name]!r} beside {self.parameter}={given!r}, want "
                         f"{self.parameter} as a name with {name}, or the object with {option} and "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.losses import LOSSES, mean_loss
+from dcnfast.network.losses import LOSSES, Loss, mean_loss
 from dcnfast.network.model import Model
 
 Array = npt.NDArray[Any]
@@ -19,7 +19,11 @@ OWN = ("member_r", "head_W", "head_b")  # tensors that begin with the members
 
 
 def choose_members(
-    loss: str, logits: Floats, target: Array, weight: Array | None, most: int | None
+    loss: str | Loss,
+    logits: Floats,
+    target: Array,
+    weight: Array | None,
+    most: int | None,
 ) -> list[int]:
     """Return members whose mean predicts rows well, the best one first.
 
@@ -27,7 +31,7 @@ def choose_members(
 
     Parameters
     ----------
-    loss : str
+    loss : str or Loss
     logits : ndarray of shape (n, E, C)
         Of rows that training has not seen.
     target, weight : see :func:`dcnfast.network.losses.mean_loss`
@@ -35,13 +39,11 @@ def choose_members(
         How many are taken; None takes as many as have the least loss.
     """
     each = np.moveaxis(logits.astype(np.float64), 1, 0)
-    E = len(each)
+    E, kind = len(each), LOSSES.resolve(loss, {})
     chosen, losses = list[int](), list[float]()
     for _ in range(E if most is None else min(most, E)):
         left = [e for e in range(E) if e not in chosen]
-        of_all = [
-            mean_loss(loss, LOSSES[loss].combine(each[[*chosen, e]]), target, weight) for e in left
-        ]
+        of_all = [mean_loss(kind, kind.combine(each[[*chosen, e]]), target, weight) for e in left]
         best = int(np.argmin(of_all))
         chosen.append(left[best])
         losses.append(of_all[best])

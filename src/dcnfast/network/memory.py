@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -191,9 +192,14 @@ class _Counter:
         """Count the weights once more, as they are packed."""
         D, L = self.D, self.L
         layer = 0
-        for tensor in CROSSES[self.config.cross].weights:
-            _, *shape = tensor.shape(self.config.cross_sizes)
-            layer += self.packed(*shape) if len(shape) == 2 else self.padded(*shape)
+        kind, sizes = CROSSES[self.config.cross], self.config.cross_sizes
+        for tensor in kind.weights_of(self.config):
+            *several, last = tensor.of_a_layer(sizes)
+            if not several:
+                layer += self.padded(last)
+            else:
+                layer += prod(several[:-1]) * self.packed(several[-1], last)
+        layer += kind.kept_beside(sizes)
         cross = L * (layer + (0 if self.config.cross_bias else D))
         deep = sum(self.packed(outputs, inputs) for inputs, outputs in self.layers)
         return cross + deep + self.E * self.packed(self.C, D + self.topology.head_width(D))
@@ -202,7 +208,9 @@ class _Counter:
         """Count the bytes of one tile of activations, forward and backward."""
         c, D, L = self.config, self.stride(self.D), self.L
         preactivated = c.preactivation != "identity"
-        strides = {"D": D, "R": self.stride(self.R)}
+        sizes = c.cross_sizes
+        strides = {letter: self.stride(sizes[letter]) for letter in "DHRE"}
+        strides["ER"] = self.stride(sizes["E"] * sizes["R"] + 1)
         cross = CROSSES[c.cross].activations(strides, L, preactivated)
         keeps_input = ACTIVATIONS[c.activation].keeps_input or c.parametric_activation
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
@@ -221,8 +229,8 @@ class _Counter:
         c = self.config
         if not c.fields:
             return 0
-        letter = CROSSES[c.cross].first_product
-        cross = c.cross_sizes[letter] if self.L and letter else 0
+        letters = CROSSES[c.cross].first_product
+        cross = prod(c.cross_sizes[letter] for letter in letters) if self.L and letters else 0
         first = [cross, *(b.hidden[0] for b in self.topology.branches if b.input == "x0")]
         widest = max(width for _, _, width in c.fields)
         units = min(SHARED_UNITS, batch_size * len(c.fields))

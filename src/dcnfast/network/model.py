@@ -13,6 +13,7 @@ from dcnfast import _core
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
+from dcnfast.network.structure import begin_structured
 
 Array = npt.NDArray[Any]
 
@@ -120,6 +121,8 @@ class Model:
             if role == "cross_weight":
                 to *= np.asarray(scale, to.dtype)
                 scale = 1.0
+            if name == "cross_W" and self.config.cross == "matrix":
+                begin_structured(self.config, to)
         self.network.set_parameters(flat)
         return self
 

@@ -35,7 +35,7 @@ def read_config(state: State) -> NetworkConfig:
             known[name] = default
         elif name == "fields":
             known[name] = tuple(_read_field(state, found) for found in state.lists(name))
-        elif name == "numeric_scales":
+        elif name in ("numeric_scales", "loss_constants"):
             known[name] = tuple(state.numbers(name))
         elif isinstance(default, tuple):
             known[name] = tuple(state.integers(name, 0, MOST))

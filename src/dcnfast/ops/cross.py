@@ -10,8 +10,13 @@ from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
 
+import numpy as np
+
 from dcnfast.cpu import effective_threads
+from dcnfast.network.cross_records import Tensor
 from dcnfast.network.crosses import CROSSES, Cross
+from dcnfast.network.expert_crosses import GATINGS
+from dcnfast.network.kinds import BOOLEAN, one_of
 from dcnfast.ops._arrays import check_activation, check_scale, prepare
 
 _FORWARD = """Apply L cross layers: {formula}.
@@ -62,26 +67,37 @@ db : ndarray of shape (L, D)
 _OPTIONS = {
     "diag_scale": """diag_scale : float, default=0.0
     Added to the diagonal of every W_l, as in TensorFlow Recommenders; not negative.""",
+    "activation": """preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, \
+default="identity"
+    Activation of the experts, before and behind C; with "identity" there is no C.""",
     "preactivation": """preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, \
 default="identity"
     Activation of W_l x_l + b_l, before ``diag_scale * x_l`` is added.""",
+    "gating": """gating : {"softmax", "sigmoid", "constant"}, default="softmax"
+    What makes gates of their logits; constant ones are 1.""",
+    "linear": """linear : bool, default=False
+    Whether layers multiply by x0 in the place of x_l.""",
 }
+_DEFAULTS: dict[str, Any] = {
+    "diag_scale": 0.0, "preactivation": "identity", "gating": "softmax", "linear": False,
+}  # fmt: skip
 
 
 def _weights(kind: type[Cross]) -> dict[str, str]:
     """Return the shape of each weight by its name, as in {"U": "(L, D, R)"}."""
-    return {
-        tensor.name.removeprefix("cross_"): f"({', '.join(tensor.letters)})"
-        for tensor in kind.weights
-    }
+    return {_short(tensor): f"({', '.join(tensor.letters)})" for tensor in kind.weights}
+
+
+def _short(tensor: Tensor) -> str:
+    return tensor.name.removeprefix("cross_")
 
 
 def _signature(kind: type[Cross], *first: str) -> Signature:
-    plain, defaults = Parameter.POSITIONAL_OR_KEYWORD, kind.defaults()
+    plain = Parameter.POSITIONAL_OR_KEYWORD
     return Signature(
         [
             *(Parameter(name, plain) for name in (*first, "x0", *_weights(kind), "b")),
-            *(Parameter(o, plain, default=defaults[o]) for o in kind.reference_options),
+            *(Parameter(o, plain, default=_DEFAULTS[o]) for o in kind.reference_options),
             Parameter("n_jobs", Parameter.KEYWORD_ONLY, default=None),
         ]
     )
@@ -90,7 +106,8 @@ def _signature(kind: type[Cross], *first: str) -> Signature:
 def _function(kind: type[Cross], name: str, kernel: str, *first: str) -> Callable[..., Any]:
     """Return the forward of a kind, or, with dxL as the ``first`` argument, its backward."""
     signature = _signature(kind, *first)
-    n_weights = len(kind.weights)
+    names = [*first, "x0"]
+    optional = {_short(tensor) for tensor in kind.weights if tensor.optional}
 
     def function(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -101,18 +118,48 @@ def _function(kind: type[Cross], name: str, kernel: str, *first: str) -> Callabl
         given = call.arguments
         threads = effective_threads(given.pop("n_jobs"))
         options = {option: given.pop(option) for option in kind.reference_options}
-        scale = check_scale(name, options.get("diag_scale", 0.0))
-        act = check_activation(name, "preactivation", options.get("preactivation", "identity"))
-        ops, arrays = prepare(name, **given)
-        *rest, b = arrays[len(first) + 1 :]
-        assert len(rest) == n_weights
-        return getattr(ops, kernel)(
-            kind.name, *arrays[: len(first) + 1], rest, b, scale, act, threads
+        passed = _checked_options(name, options)
+        left_out = {weight for weight in optional if given[weight] is None}
+        ops, arrays = prepare(name, **{n: a for n, a in given.items() if n not in left_out})
+        found = dict(zip((n for n in given if n not in left_out), arrays, strict=True))
+        nothing = np.zeros(0, arrays[0].dtype)
+        weights = [found.get(weight, nothing) for weight in _weights(kind)]
+        outputs = getattr(ops, kernel)(
+            kind.name, *(found[n] for n in names), weights, found["b"], *passed[:2], threads,
+            *passed[2:],
+        )  # fmt: skip
+        if not left_out or not first:
+            return outputs
+        gradients = iter(outputs)
+        return tuple(
+            None if n in left_out else next(gradients) for n in ("x0", *_weights(kind), "b")
         )
 
     function.__name__ = function.__qualname__ = name
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _about_weight(tensor: Tensor, shape: str) -> str:
+    also = ", (E, D) for all layers" if tensor.letters == "LED" else ""
+    none = ", or None" if tensor.optional else ""
+    how = " as (.., outputs, inputs)." if shape.count(",") >= 2 else "."
+    return f"{_short(tensor)} : array-like of shape {shape}{also}{none}\n    Weights{how}"
+
+
+def _about_option(kind: type[Cross], option: str) -> str:
+    experts = option == "preactivation" and "experts" in kind.options
+    return _OPTIONS["activation" if experts else option]
+
+
+def _checked_options(name: str, given: dict[str, Any]) -> tuple[float, str, str, bool]:
+    """Return all options as the kernels take them."""
+    options = _DEFAULTS | given
+    scale = check_scale(name, options["diag_scale"])
+    act = check_activation(name, "preactivation", options["preactivation"])
+    one_of(GATINGS).check(options["gating"], f"{name}: gating")
+    BOOLEAN.check(options["linear"], f"{name}: linear")
+    return scale, act, options["gating"], bool(options["linear"])
 
 
 def _make(kind: type[Cross]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -122,18 +169,21 @@ def _make(kind: type[Cross]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     forward.__doc__ = _FORWARD.format(
         formula=kind.formula,
         weights="\n".join(
-            f"{name} : array-like of shape {shape}\n    Weights"
-            + (" as (outputs, inputs)." if shape.count(",") == 2 else ".")
-            for name, shape in weights.items()
+            _about_weight(tensor, shape)
+            for tensor, shape in zip(kind.weights, weights.values(), strict=True)
         ),
-        options="\n".join(_OPTIONS[option] for option in kind.reference_options),
+        options="\n".join(_about_option(kind, option) for option in kind.reference_options),
         source="\n".join(textwrap.wrap(kind.source, 92)),
     ).replace("\n\nn_jobs", "\nn_jobs")
     backward = _function(kind, backward_name, "cross_backward", "dxL")
     backward.__doc__ = _BACKWARD.format(
         forward=forward_name,
         names=", ".join(["x0", *weights, "b", *kind.reference_options, "n_jobs"]),
-        gradients="\n".join(f"d{w} : ndarray of shape {s}" for w, s in weights.items()),
+        gradients="\n".join(
+            f"d{_short(t)} : ndarray of shape {weights[_short(t)]}"
+            + (", or None" if t.optional else "")
+            for t in kind.weights
+        ),
     )
     return forward, backward
 

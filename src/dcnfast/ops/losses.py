@@ -6,8 +6,8 @@ A function for each loss of :mod:`dcnfast.losses`, made from its record.
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy.typing as npt
+from inspect import Parameter, Signature
+from typing import Any
 
 from dcnfast.network.losses import LOSSES, Loss
 from dcnfast.ops._arrays import Array, prepare
@@ -21,7 +21,7 @@ target : array-like of shape {shape}
     {targets}
 weight : array-like of shape (B,) or None, default=None
     Of the rows; None is 1 for each.
-{smoothing}
+{options}
 Returns
 -------
 loss : float
@@ -31,7 +31,7 @@ dlogits : ndarray of shape (B, C)
 Raises
 ------
 ValueError
-    If a shape does not fit.
+    If a shape does not fit{or_option}.
 TypeError
     If an array is not of numbers.
 {errors}"""
@@ -46,37 +46,56 @@ _NO_CLASS = """IndexError
 
 
 def _make(kind: type[Loss]) -> Callable[..., tuple[float, Array]]:
-    name = kind.reference
+    name, defaults = kind.reference, kind.defaults()
+    optional = {"weight": None} | ({"smoothing": 0.0} if kind.smooths else {}) | defaults
+    signature = _signature(optional)
 
-    def smoothed(
-        logits: npt.ArrayLike,
-        target: npt.ArrayLike,
-        weight: npt.ArrayLike | None = None,
-        smoothing: float = 0.0,
-    ) -> tuple[float, Array]:
-        given = {"logits": logits, "target": target}
-        if weight is not None:
-            given["weight"] = weight
-        ops, (z, y, *w) = prepare(name, **given)
-        return ops.loss(kind.name, z, y, w[0] if w else None, smoothing)
+    def function(*arguments: Any, **named: Any) -> tuple[float, Array]:
+        try:
+            bound = signature.bind(*arguments, **named)
+        except TypeError as error:
+            raise TypeError(f"{name}() {error}") from None
+        bound.apply_defaults()
+        given = bound.arguments
+        loss = kind(**{option: given[option] for option in defaults})
+        loss.check(name)
+        arrays = {"logits": given["logits"], "target": given["target"]}
+        if given["weight"] is not None:
+            arrays["weight"] = given["weight"]
+        ops, (z, y, *w) = prepare(name, **arrays)
+        smoothing = given.get("smoothing", 0.0)
+        return ops.loss(kind.name, z, y, w[0] if w else None, smoothing, loss.constants())
 
-    def plain(
-        logits: npt.ArrayLike, target: npt.ArrayLike, weight: npt.ArrayLike | None = None
-    ) -> tuple[float, Array]:
-        return smoothed(logits, target, weight)
-
-    function: Callable[..., tuple[float, Array]] = smoothed if kind.smooths else plain
-    of_class, mean = kind.one_target_a_row, kind.mean_of_outputs
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = _DOC.format(
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__doc__ = _describe(kind, defaults)
+    return function
+
+
+def _signature(optional: dict[str, Any]) -> Signature:
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    return Signature([
+        *(Parameter(name, kind) for name in ("logits", "target")),
+        *(Parameter(name, kind, default=default) for name, default in optional.items()),
+    ])  # fmt: skip
+
+
+def _describe(kind: type[Loss], defaults: dict[str, Any]) -> str:
+    of_class, mean = kind.one_target_a_row, kind.mean_of_outputs
+    options = _SMOOTHING if kind.smooths else ""
+    for option, default in defaults.items():
+        options += f"{option} : optional, default={default!r}\n    {kind.options[option].wanted}.\n"
+    return _DOC.format(
         each="" if of_class else ", mean over outputs" * mean or " and outputs",
         summary=kind.summary,
-        shape="(B, 1)" if of_class else "(B, C)",
-        smoothing=_SMOOTHING if kind.smooths else "",
-        targets="Class numbers from 0 to C - 1." if of_class else f"{kind.targets.capitalize()}.",
+        shape="(B, 1)" if of_class else kind.target_shape,
+        options=options,
+        targets=f"Class numbers from 0 to {kind.last_class}."
+        if of_class
+        else f"{kind.targets.capitalize()}.",
+        or_option=", or an option is not as described" if defaults else "",
         errors=_NO_CLASS if of_class else "",
     )
-    return function
 
 
 FUNCTIONS = {kind.reference: _make(kind) for kind in LOSSES.values()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import Loss
 from dcnfast.reference.kernels import Array, Ids, embedding, embedding_backward
 from dcnfast.reference.periodic import (
     MISSING_PLACE,
@@ -78,9 +78,9 @@ NUMERIC: dict[str, tuple[Callable[..., Array], Callable[..., Any]]] = {
 }
 
 
-def combine_members(logits: Array, loss: str) -> Array:
+def combine_members(logits: Array, loss: Loss) -> Array:
     """Return the logits (B,C) of the mean of what the logits (E,B,C) of members predict."""
-    return LOSSES[loss].combine(logits)
+    return loss.combine(logits)
 
 
 class Inputs:

@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, log_softmax, softmax
-
-from dcnfast.network.losses import LOSSES as _RECORDS
+from scipy.special import expit
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.integer[Any]]
@@ -301,61 +299,3 @@ def combine_backward(
     dxh = dlogits @ W
     dW = dlogits.T @ np.concatenate([x, h], axis=1)
     return dxh[:, :D], dxh[:, D:], dW, dlogits.sum(axis=0) + 0 * b
-
-
-# ---- 6: loss. Each returns the weighted sum over the rows, and dlogits (B,C)
-
-
-def squared_error(logits: Array, target: Array, weight: Array | None = None) -> tuple[float, Array]:
-    """Mean over the C outputs of the squared error. target (B,C), weight (B)."""
-    w = np.ones(len(logits)) if weight is None else weight
-    C = logits.shape[1]
-    error = logits - target
-    return float(w @ (error**2).sum(axis=1)) / C, 2 / C * w[:, None] * error
-
-
-def log_loss(
-    logits: Array, target: Array, weight: Array | None = None, smoothing: float = 0.0
-) -> tuple[float, Array]:
-    """Binary cross-entropy of log-odds, summed over the C outputs. target (B,C) in [0, 1].
-
-    With ``smoothing`` s the target is (1 - s) y + s / 2.
-    """
-    w = np.ones(len(logits)) if weight is None else weight
-    target = (1 - smoothing) * target + smoothing / 2
-    entropy = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
-    return float(w @ entropy.sum(axis=1)), w[:, None] * (expit(logits) - target)
-
-
-def softmax_loss(
-    logits: Array, target: Array, weight: Array | None = None, smoothing: float = 0.0
-) -> tuple[float, Array]:
-    """Cross-entropy of softmax(logits). target (B,1) holds class numbers.
-
-    With ``smoothing`` s every class has s / C, and that of the row 1 - s more: Szegedy et al. 2016,
-    section 7.
-    """
-    w = np.ones(len(logits)) if weight is None else weight
-    y = np.full(logits.shape, smoothing / logits.shape[1])
-    y[np.arange(len(logits)), target[:, 0].astype(np.int64)] += 1 - smoothing
-    loss = -float(w @ (y * log_softmax(logits, axis=1)).sum(axis=1))
-    return loss, w[:, None] * (softmax(logits, axis=1) - y)
-
-
-def poisson_loss(logits: Array, target: Array, weight: Array | None = None) -> tuple[float, Array]:
-    """Half the Poisson deviance, but for a constant, of log means. target (B,C) not negative."""
-    w = np.ones(len(logits)) if weight is None else weight
-    mean = np.exp(logits)
-    return float(w @ (mean - logits * target).sum(axis=1)), w[:, None] * (mean - target)
-
-
-LOSSES = {name: globals()[loss.reference] for name, loss in _RECORDS.items()}
-
-
-def training_loss(
-    kind: str, logits: Array, target: Array, weight: Array | None, smoothing: float
-) -> tuple[float, Array]:
-    """Return the loss of that name, with smoothed targets where it has any."""
-    options = {"smoothing": smoothing} if _RECORDS[kind].smooths else {}
-    loss: tuple[float, Array] = LOSSES[kind](logits, target, weight, **options)
-    return loss

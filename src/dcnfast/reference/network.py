@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from dcnfast import reference
 from dcnfast.network import crosses
 from dcnfast.network.branches import Branch, topology
+from dcnfast.network.structure import project_gradient
 from dcnfast.reference import (
     OPTIMIZERS,
     Array,
@@ -25,7 +27,6 @@ from dcnfast.reference import (
     dropout_stream,
     embedding,
     embedding_backward,
-    kernels,
     training_loss,
     update_rows,
 )
@@ -35,7 +36,7 @@ from dcnfast.reference.optimizers import DECAYING, State
 
 CROSSES: dict[str, Any] = {
     name: (
-        *(getattr(kernels, function) for function in cross.reference),
+        *(getattr(reference, function) for function in cross.reference),
         tuple(tensor.name for tensor in cross.weights),
     )
     for name, cross in crosses.CROSSES.items()
@@ -62,7 +63,7 @@ class ReferenceNetwork:
         D, C, M = c.width, c.n_outputs, c.n_dense
         tensors = self.inputs.tensors()
         if c.cross_layers:
-            kinds = crosses.CROSSES[c.cross].tensors(c.cross_bias)
+            kinds = crosses.CROSSES[c.cross].tensors(c.cross_bias, c)
             tensors |= {t.name: (t.role, t.shape(c.cross_sizes)) for t in kinds}
         vectors = {"b": "bias"} | ({"scale": "scale", "shift": "shift"} if c.layer_norm else {})
         vectors |= {"a": "activation"} if c.parametric_activation else {}
@@ -144,7 +145,7 @@ class ReferenceNetwork:
         c, xL = self.config, x0
         if c.cross_layers:
             cross, _, names = CROSSES[c.cross]
-            xL = cross(x0, *(p[name] for name in names), *self._cross_options(p))
+            xL = cross(x0, *(p.get(name) for name in names), *self._cross_options(p))
             xL = xL * self._cross_mask(xL.shape, e, seed, step)
         inputs = {"x0": x0, "xL": xL}
         masks, deep = {}, {}
@@ -159,7 +160,7 @@ class ReferenceNetwork:
         c = self.config
         b = p["cross_b"] if c.cross_bias else np.zeros((c.cross_layers, c.width))
         behind = crosses.CROSSES[c.cross].reference_options
-        return (b, *(getattr(c, name) for name in behind))
+        return (b, *(getattr(c, name) for name in behind.values()))
 
     def _mask(
         self, branch: Branch, i: int, n_rows: int, e: int, seed: int, step: int | None
@@ -220,7 +221,7 @@ class ReferenceNetwork:
             own = self.inputs.of_member(p, e)
             state = self._member(own, x * r, e, (ids, dense), seed, step)
             loss, dlogits = training_loss(
-                c.loss, state["logits"], target, weight, c.label_smoothing
+                c.loss_kind, state["logits"], target, weight, c.label_smoothing
             )
             total += loss / E
             dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
@@ -278,8 +279,12 @@ class ReferenceNetwork:
         self, dxL: Array, g: dict[str, Array], x0: Array, p: Mapping[str, Array]
     ) -> Array:
         _, backward, names = CROSSES[self.config.cross]
-        dx0, *gradients = backward(dxL, x0, *(p[name] for name in names), *self._cross_options(p))
-        g |= zip((*names, "cross_b"), gradients, strict=True)
+        given = [p.get(name) for name in names]
+        dx0, *gradients = backward(dxL, x0, *given, *self._cross_options(p))
+        found = zip((*names, "cross_b"), gradients, strict=True)
+        g |= {name: gradient for name, gradient in found if gradient is not None}
+        if self.config.cross == "matrix":
+            g["cross_W"] = project_gradient(self.config, g["cross_W"])
         return np.asarray(dx0)
 
     # ---- optimize: stage 8
@@ -362,4 +367,6 @@ class ReferenceNetwork:
         """Return logits (B,C), of the averages if there are any."""
         p = state.averages if self.config.ema_decay else state.parameters
         logits = np.asarray(self.forward(p, ids, dense)["logits"])
-        return logits if self.config.n_members == 1 else combine_members(logits, self.config.loss)
+        return (
+            logits if self.config.n_members == 1 else combine_members(logits, self.config.loss_kind)
+        )

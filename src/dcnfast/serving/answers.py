@@ -25,6 +25,10 @@ class Answer:
         Behind the link a number z becomes (z * scale + mean) / factor.
     bounds : tuple of ndarray of shape (n_logits,) or None, default=None
         The least and the largest answers.
+    outputs_of_a_target : int, default=1
+        Quantiles of each target: as many logits behind one another are those of a target.
+    several_labels : bool, default=False
+        Whether the answers are probabilities of labels of 0 and 1, one for each logit.
     """
 
     loss: str
@@ -32,6 +36,8 @@ class Answer:
     labels: tuple[Any, ...] = ()
     scaled: tuple[Array, Array, Array] | None = None
     bounds: tuple[Array, Array] | None = None
+    outputs_of_a_target: int = 1
+    several_labels: bool = False
 
     @property
     def size(self) -> int:

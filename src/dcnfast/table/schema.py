@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 from dcnfast.parallel import each
 from dcnfast.table.dates import NO_DATES, Dates, factors_and_days, find_dates, read_parts
 from dcnfast.table.factor import Factor
+from dcnfast.table.labels import has_several_columns, read_labels
 from dcnfast.table.objects import is_missing_type
 from dcnfast.table.readers import Source, open_source
 
@@ -184,6 +185,8 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
         raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
+    if not y_numeric and has_several_columns(y):
+        return read_labels(name, y, n)
     _refuse_what_is_no_target(name, np.asarray(y), y_numeric)
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
         _, y = check_X_y(

@@ -143,7 +143,7 @@ def choose_epochs(
     weight = np.concatenate([fold.weight for fold in folds])
     constant = np.concatenate([
         np.tile(
-            best_constant(config.loss, f.rows.target, f.rows.weight, config.n_outputs),
+            best_constant(config.loss_kind, f.rows.target, f.rows.weight, config.n_outputs),
             (len(f.held), 1),
         )
         for f in folds
@@ -158,7 +158,7 @@ def choose_epochs(
             if not all(sound for _, sound in ends):
                 break  # the fit on all rows will say so
             logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
-            loss = mean_loss(config.loss, logits, target, weight)
+            loss = mean_loss(config.loss_kind, logits, target, weight)
             if settings.verbose:
                 print(
                     f"Epoch {epoch + 1:>3} of {settings.max_iter}, {len(folds)} folds: score of "
@@ -170,5 +170,5 @@ def choose_epochs(
             notices += course.notices_at_the_end()
     except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
         notices.append(INTERRUPTED)
-    factor = shrinkage(config.loss, course.kept, constant, target, weight)
+    factor = shrinkage(config.loss_kind, course.kept, constant, target, weight)
     return course.choice(factor, notices)

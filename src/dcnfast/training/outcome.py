@@ -73,7 +73,7 @@ def _is_worse(model: Model, rows: Rows, settings: Settings) -> bool:
 
 def _loss_of_zeros(model: Model, rows: Rows) -> float:
     zeros = np.zeros((len(rows), model.config.n_outputs))
-    return mean_loss(model.config.loss, zeros, rows.target, rows.weight)
+    return mean_loss(model.config.loss_kind, zeros, rows.target, rows.weight)
 
 
 def _go_back(training: Training, rows: Rows, settings: Settings, best: Array) -> list[Notice]:
@@ -89,7 +89,7 @@ def _go_back(training: Training, rows: Rows, settings: Settings, best: Array) ->
     if best_loss <= zeros:
         kept = "The parameters of the best epoch"
     else:
-        constant = best_constant(config.loss, rows.target, rows.weight, config.n_outputs)
+        constant = best_constant(config.loss_kind, rows.target, rows.weight, config.n_outputs)
         model.shrink(np.zeros(config.n_outputs), constant)
         kept = "No epoch was better: the parameters of the best constant"
     training.reset()  # the moments belong to other parameters

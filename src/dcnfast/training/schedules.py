@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.kinds import COUNT_OR_NONE, DECAY, POSITIVE, Family, Kind, Option
+from dcnfast.network.kinds import COUNT, COUNT_OR_NONE, DECAY, POSITIVE, Family, Kind, Option
 
 __all__ = ["Constant", "Cosine", "Exponential", "FlatCosine", "OneCycle", "Plateau", "Schedule"]
 
@@ -21,11 +21,6 @@ SHARE = Option(
     "a number in [0, 1]",
     POSITIVE.has_type,
     lambda given: 0 <= float(given) <= 1,
-)
-COUNT = Option(
-    "an integer of at least 1",
-    lambda given: given is not None and COUNT_OR_NONE.has_type(given),
-    COUNT_OR_NONE.has_value,
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import LOSSES, Loss
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 
@@ -23,13 +23,13 @@ STEPS = 20  # of s, which held-out rows tell no more exactly
 STANDARD_ERRORS = 2.0  # what chance alone may show as a gain
 
 
-def best_constant(loss: str, target: Array, weight: Array | None, n_outputs: int) -> Floats:
+def best_constant(loss: str | Loss, target: Array, weight: Array | None, n_outputs: int) -> Floats:
     """Return the logits (C) of the constant with the least loss.
 
     Parameters
     ----------
-    loss : str
-    target : ndarray of shape (n, C), for softmax (n, 1) with class numbers
+    loss : str or Loss
+    target : ndarray of shape (n, Y), for softmax (n, 1) with class numbers
     weight : ndarray of shape (n,) or None
     n_outputs : int
         C. Probabilities count one row more that is all classes in equal parts, so that they are
@@ -37,18 +37,18 @@ def best_constant(loss: str, target: Array, weight: Array | None, n_outputs: int
     """
     w = np.ones(len(target)) if weight is None else np.asarray(weight, np.float64)
     w = w * (len(w) / w.sum())
-    return LOSSES[loss].best_constant(target, w, n_outputs)
+    return LOSSES.resolve(loss, {}).best_constant(target, w, n_outputs)
 
 
-def row_losses(loss: str, logits: Floats, target: Array) -> Floats:
-    """Return the loss of each row and output (n, C), for softmax (n, 1)."""
-    return LOSSES[loss].deviance(logits, target)
+def row_losses(loss: str | Loss, logits: Floats, target: Array) -> Floats:
+    """Return the loss of each row and target (n, Y), for softmax (n, 1)."""
+    return LOSSES.resolve(loss, {}).deviance(logits, target)
 
 
 def shrinkage(
-    loss: str, logits: Array, constant: Floats, target: Array, weight: Array | None
+    loss: str | Loss, logits: Array, constant: Floats, target: Array, weight: Array | None
 ) -> Floats:
-    """Return the factor s of each output, the same for all of softmax.
+    """Return the factor s of each output, the same for all of a target, as of softmax.
 
     The s with the least loss on rows that training has not seen; 1 where the gain over 1 is less
     than its standard error. Then it is multiplied by 1 - (k SE / gain)^4 where that is positive,
@@ -57,7 +57,7 @@ def shrinkage(
 
     Parameters
     ----------
-    loss : str
+    loss : str or Loss
     logits : ndarray of shape (n, C)
         Of held-out rows.
     constant : ndarray of shape (C,) or (n, C)
@@ -71,8 +71,12 @@ def shrinkage(
     w = (w / w.sum())[:, None]
     base = row_losses(loss, c, t)
 
+    def by_output(s: Any) -> Floats:
+        of_targets = np.broadcast_to(s, base.shape[1:])
+        return np.repeat(of_targets, z.shape[1] // base.shape[1])
+
     def gains(s: Any) -> Floats:
-        return base - row_losses(loss, c + s * (z - c), t)
+        return base - row_losses(loss, c + by_output(s) * (z - c), t)
 
     def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
         mean = (w * values).sum(axis=0)
@@ -87,7 +91,7 @@ def shrinkage(
         gain, error = mean_and_error(gains(factor))
         chance = np.where(gain > 0, STANDARD_ERRORS * error / np.where(gain > 0, gain, 1.0), 1.0)
     factor = np.round(factor * np.maximum(1 - chance**4, 0) * STEPS) / STEPS
-    return np.asarray(np.broadcast_to(factor, z.shape[1:]))
+    return by_output(factor)
 
 
 def shrink(
@@ -107,10 +111,10 @@ def shrink(
     n_threads : int
     """
     config = model.config
-    constant = partial(best_constant, config.loss, rows.target, rows.weight, config.n_outputs)
+    constant = partial(best_constant, config.loss_kind, rows.target, rows.weight, config.n_outputs)
     if factor is None and held is not None:
         logits = model.logits(held.ids, held.dense, n_threads)
-        factor = shrinkage(config.loss, logits, constant(), held.target, held.weight)
+        factor = shrinkage(config.loss_kind, logits, constant(), held.target, held.weight)
     if factor is None:
         return np.ones(config.n_outputs)
     if (factor < 1).any():

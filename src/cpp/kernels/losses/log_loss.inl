@@ -11,53 +11,34 @@ template <class T> DCN_INLINE Vec<T> smoothed(Vec<T> y, T smoothing) {
   return fma(y, broadcast(T(1) - smoothing), broadcast(T(0.5) * smoothing));
 }
 
-struct LogLoss {
+struct LogLoss : LossOfNumbers {
   static constexpr const char *name = "log_loss", *function = "log_loss";
-  static constexpr bool classes = false;
 
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C, T smoothing) {
-    double loss = 0;
-    for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
-      const Neighbours<T> some(rows, first, Trows);
-      double entropies[kLanes<T>] = {};
-      for (std::size_t c = 0; c < C; ++c) {
-        T lanes[kLanes<T>];
-        store(lanes, cross_entropy(some.logits(logits, C, c),
-                                   smoothed(some.targets(target, C, c), smoothing)));
-        for (std::size_t i = 0; i < some.n; ++i) entropies[i] += static_cast<double>(lanes[i]);
-      }
-      for (std::size_t i = 0; i < some.n; ++i)
-        loss +=
-            (weight != nullptr ? static_cast<double>(weight[some.rows[i]]) : 1.0) * entropies[i];
-    }
-    return loss;
+                        std::size_t Trows, std::size_t C, LossOptions<T> options) {
+    return sum_of_outputs(logits, target, weight, rows, Trows, C,
+                          [&](std::size_t, Vec<T> z, Vec<T> y) {
+                            return cross_entropy(z, smoothed(y, options.smoothing));
+                          });
   }
 
   // dLoss / dz = p - y, with the smoothed y
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
                        const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
-                       T smoothing) {
-    for (std::size_t first = 0; first < Trows; first += kLanes<T>) {
-      const Neighbours<T> some(rows, first, Trows);
-      for (std::size_t c = 0; c < C; ++c) {
-        T lanes[kLanes<T>];
-        store(lanes,
-              sigmoid(some.logits(logits, C, c)) - smoothed(some.targets(target, C, c), smoothing));
-        for (std::size_t i = 0; i < some.n; ++i) {
-          const T factor = weight != nullptr ? scale * weight[some.rows[i]] : scale;
-          dlogits[(first + i) * ld<T>(C) + c] = factor * lanes[i];
-        }
-      }
-    }
+                       LossOptions<T> options) {
+    slopes_of_outputs(dlogits, logits, target, weight, rows, Trows, C, scale,
+                      [&](std::size_t, Vec<T> z, Vec<T> y) {
+                        return sigmoid(z) - smoothed(y, options.smoothing);
+                      });
   }
 
   // log-odds of the mean of the probabilities: of each class the log is added up, so that none is
   // rounded to 0 or 1
   template <class T>
-  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C,
+                      LossOptions<T>) {
     const auto log_p = [](Vec<T> z) {
       const Vec<T> zero = broadcast(T(0)), size = max(z, zero - z);
       return min(z, zero) - log1p_small(exp(zero - size));

@@ -52,14 +52,13 @@ DCN_INLINE T smoothed_pick(T picked, const T* z, T top, std::size_t C, T smoothi
   return (T(1) - smoothing) * picked + smoothing * (all / static_cast<T>(C));
 }
 
-struct Softmax {
+struct Softmax : LossOfClasses {
   static constexpr const char *name = "softmax", *function = "softmax_loss";
-  static constexpr bool classes = true;
 
   // -log softmax(z)[y] = log(sum_c exp(z_c - top)) - (z_y - top), in the mean of a smoothed target
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C, T smoothing) {
+                        std::size_t Trows, std::size_t C, LossOptions<T> options) {
     double loss = 0;
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
@@ -67,7 +66,7 @@ struct Softmax {
       const T top = largest(z, C), log_total = log_of_total(z, top, C);
       const T picked = z[static_cast<std::size_t>(target[row])] - top;
       loss += (weight != nullptr ? static_cast<double>(weight[row]) : 1.0) *
-              static_cast<double>(log_total - smoothed_pick(picked, z, top, C, smoothing));
+              static_cast<double>(log_total - smoothed_pick(picked, z, top, C, options.smoothing));
     }
     return loss;
   }
@@ -76,8 +75,8 @@ struct Softmax {
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
                        const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
-                       T smoothing) {
-    const T of_each = smoothing / static_cast<T>(C), of_class = T(1) - smoothing;
+                       LossOptions<T> options) {
+    const T of_each = options.smoothing / static_cast<T>(C), of_class = T(1) - options.smoothing;
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
       const T factor = weight != nullptr ? scale * weight[row] : scale;
@@ -91,7 +90,8 @@ struct Softmax {
 
   // log of the mean of the probabilities
   template <class T>
-  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C,
+                      LossOptions<T>) {
     const std::size_t of_member = Trows * ld<T>(C);
     const Vec<T> log_of_members = LogSum<T>::of_ones(E);
     for (std::size_t t = 0; t < Trows; ++t, logits += ld<T>(C), out += ld<T>(C)) {

@@ -1,11 +1,10 @@
 // Squared error: the mean over the C outputs of (z - y)^2.
-struct SquaredError {
+struct SquaredError : LossOfNumbers {
   static constexpr const char *name = "squared_error", *function = "squared_error";
-  static constexpr bool classes = false;
 
   template <class T>
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
-                        std::size_t Trows, std::size_t C, T) {
+                        std::size_t Trows, std::size_t C, LossOptions<T>) {
     double loss = 0;
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
@@ -21,7 +20,8 @@ struct SquaredError {
 
   template <class T>
   static void backward(T* dlogits, const T* logits, const T* target, const T* weight,
-                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale, T) {
+                       const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
+                       LossOptions<T>) {
     const T both = T(2) * scale / static_cast<T>(C);
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
@@ -34,7 +34,8 @@ struct SquaredError {
   }
 
   template <class T>
-  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C) {
+  static void combine(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C,
+                      LossOptions<T>) {
     combine_means(out, logits, Trows, E, C);
   }
 };

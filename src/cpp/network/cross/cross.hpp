@@ -46,6 +46,9 @@ template <class T> class Cross {
 
   // the product with x0, where there is one
   virtual FirstLayer<T> first_layer() const { return {}; }
+  // Whether weights are tied, or stay 0: then gradients of all parameters go through `project`.
+  virtual bool projects() const { return false; }
+  virtual void project(T* gradients) const noexcept { static_cast<void>(gradients); }
   // numbers of the largest matrix that a row is multiplied with
   virtual std::size_t largest_weights() const { return 0; }
 };
@@ -74,29 +77,39 @@ template <class T> class CrossBias {
 };
 
 // Weights of all layers: a name, as "W" for cross_W, and the letters of the shape, as "LDR"; a
-// matrix is (L, outputs, inputs). Without letters there is none.
+// matrix is (.., outputs, inputs). E are experts, H half of D, rounded up. Without letters there is
+// none.
 struct CrossTensor {
   const char* name = "";
   std::string_view letters;
+  std::string_view letters_shared = {};  // where one for all layers is possible
+  bool optional = false;                 // options decide whether there is any
 };
 
 // What is known of a kind without a network: its weights, in the order in which it adds them, which
 // the bias follows.
 struct CrossKind {
   const char* name;
-  std::array<CrossTensor, 2> tensors;
+  std::array<CrossTensor, 4> tensors;
 
-  // whether it has a rank
-  constexpr bool ranked() const {
-    return std::ranges::any_of(
-        tensors, [](const CrossTensor& t) { return t.letters.find('R') != t.letters.npos; });
+  // whether it has a rank, or experts
+  constexpr bool ranked() const { return has('R'); }
+  constexpr bool has(char letter) const {
+    return std::ranges::any_of(tensors, [letter](const CrossTensor& t) {
+      return t.letters.find(letter) != t.letters.npos;
+    });
   }
-  // numbers of a layer, without the bias
-  constexpr double weights(double D, double R) const {
+  // numbers of a layer, without the bias, at most
+  constexpr double weights(double D, double R, double E) const {
     double sum = 0;
     for (const CrossTensor& tensor : tensors) {
       double product = tensor.letters.empty() ? 0 : 1;
-      for (const char letter : tensor.letters) product *= letter == 'D' ? D : letter == 'R' ? R : 1;
+      for (const char letter : tensor.letters)
+        product *= letter == 'D'   ? D
+                   : letter == 'R' ? R
+                   : letter == 'E' ? E
+                   : letter == 'H' ? (D + 1) / 2
+                                   : 1;
       sum += product;
     }
     return sum;

@@ -1,9 +1,11 @@
 // The kinds of cross layers: a new one is a file beside these and a line here.
 #include <iterator>
 
+#include "network/cross/exponential.hpp"
 #include "network/cross/gated.hpp"
 #include "network/cross/lowrank.hpp"
 #include "network/cross/matrix.hpp"
+#include "network/cross/mixture.hpp"
 #include "network/cross/preactivated.hpp"
 #include "network/cross/vector.hpp"
 
@@ -35,6 +37,8 @@ constexpr CrossRecord<T> kCrosses[] = {
     {kMatrixCross, make_either<T, MatrixCross<T>, PreactivatedCross<T, MatrixProduct>>},
     {kLowRankCross, make_either<T, LowRankCross<T>, PreactivatedCross<T, LowRankProduct>>},
     {kGatedCross, make_plain<T, GatedCross<T>>},
+    {kMixtureCross, make_plain<T, MixtureCross<T>>},
+    {kExponentialCross, make_plain<T, ExponentialCross<T>>},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "network/cross/cross.hpp"
+#include "network/cross/structure.hpp"
 
 namespace dcn {
 
@@ -11,7 +12,7 @@ template <class T> class MatrixCross final : public Cross<T> {
  public:
   explicit MatrixCross(const NetworkConfig& config)
       : L_(config.cross_layers), D_(config.width()), diag_(static_cast<T>(config.diag_scale)),
-        bias_(config) {
+        structure_(config), bias_(config) {
     for (std::size_t l = 0; l < L_; ++l) packed_.emplace_back(D_, D_);
   }
 
@@ -61,6 +62,8 @@ template <class T> class MatrixCross final : public Cross<T> {
     }
   }
 
+  bool projects() const override { return structure_.any(); }
+  void project(T* gradients) const noexcept override { structure_.project(gradients + W_); }
   FirstLayer<T> first_layer() const override { return {&packed_[0], W_, D_}; }
   std::size_t largest_weights() const override { return D_ * D_; }
 
@@ -82,6 +85,7 @@ template <class T> class MatrixCross final : public Cross<T> {
 
   std::size_t L_, D_, W_ = 0;
   T diag_;
+  CrossStructure<T> structure_;
   CrossBias<T> bias_;
   std::vector<PackedMatrix<T>> packed_;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "network/cross/cross.hpp"
+#include "network/cross/structure.hpp"
 
 namespace dcn {
 
@@ -17,7 +18,7 @@ template <class T> class MatrixProduct {
   };
 
   explicit MatrixProduct(const NetworkConfig& config)
-      : L_(config.cross_layers), D_(config.width()) {
+      : L_(config.cross_layers), D_(config.width()), structure_(config) {
     for (std::size_t l = 0; l < L_; ++l) packed_.emplace_back(D_, D_);
   }
   void add(Layout& layout) { W_ = layout.add("cross_W", {L_, D_, D_}, Role::cross_weight); }
@@ -41,6 +42,8 @@ template <class T> class MatrixProduct {
                      W, rows, D_, D_, activation, true);
   }
 
+  bool projects() const { return structure_.any(); }
+  void project(T* gradients) const noexcept { structure_.project(gradients + W_); }
   FirstLayer<T> first_layer() const { return {&packed_[0], W_, D_}; }
   std::size_t largest_weights() const { return D_ * D_; }
 
@@ -52,6 +55,7 @@ template <class T> class MatrixProduct {
   }
 
   std::size_t L_, D_, W_ = 0;
+  CrossStructure<T> structure_;
   std::vector<PackedMatrix<T>> packed_;
 };
 
@@ -107,6 +111,8 @@ template <class T> class LowRankProduct {
                      Activation::identity, true);
   }
 
+  bool projects() const { return false; }
+  void project(T*) const noexcept {}
   FirstLayer<T> first_layer() const { return {&packed_V_[0], V_, R_}; }
   std::size_t largest_weights() const { return D_ * R_; }
 
@@ -183,6 +189,8 @@ template <class T, template <class> class Product> class PreactivatedCross final
       for (std::size_t i = 0; i < size; ++i) dx0[i] += dxn[i];
   }
 
+  bool projects() const override { return product_.projects(); }
+  void project(T* gradients) const noexcept override { product_.project(gradients); }
   FirstLayer<T> first_layer() const override { return product_.first_layer(); }
   std::size_t largest_weights() const override { return product_.largest_weights(); }
 

@@ -1,4 +1,4 @@
-"""Activations in ONNX."""
+"""Activations and layer norm in ONNX."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from dcnfast.serving.onnx.graph import Graph
+
+NORM_EPSILON = 1e-5
 
 
 def activated(g: Graph, activation: str, z: str) -> str:
@@ -23,6 +25,18 @@ def activated(g: Graph, activation: str, z: str) -> str:
             f"{list(ACTIVATIONS)!r}"
         )
     return ACTIVATIONS[activation](g, z)
+
+
+def normalized(g: Graph, z: str, scale: str, shift: str) -> str:
+    """Return z of mean 0 and deviation 1 over the units of a layer, then scaled and shifted.
+
+    The operator LayerNormalization has an epsilon of 32 bits, also where the network has 64.
+    """
+    last = np.array([-1])
+    from_mean = g.op("Sub", z, g.op("ReduceMean", z, last))
+    variance = g.op("ReduceMean", g.op("Mul", from_mean, from_mean), last)
+    deviation = g.op("Sqrt", g.op("Add", variance, g.number(NORM_EPSILON)))
+    return g.op("Add", g.op("Mul", g.op("Div", from_mean, deviation), scale), shift)
 
 
 def _identity(g: Graph, z: str) -> str:

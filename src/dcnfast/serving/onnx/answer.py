@@ -20,7 +20,7 @@ CLASSES = ("label", "probabilities")
 def output_names(answer: Answer, taken: set[str]) -> list[str]:
     """Return the names of the outputs; one that a column has gets a line behind it."""
     names = []
-    for name in CLASSES if answer.labels else PREDICTION:
+    for name in CLASSES if answer.labels or answer.several_labels else PREDICTION:
         while name in taken:
             name += "_"
         names.append(name)
@@ -46,6 +46,8 @@ def answered(g: Graph, answer: Answer, logits: str, n_members: int, names: list[
         said = g.op("ReduceMean", said, np.array([0]), keepdims=0)
     if answer.labels:
         return _classes(g, answer, said, names)
+    if answer.several_labels:
+        return _several_labels(g, answer, said, names)
     if answer.scaled is not None:
         scale, mean, factor = answer.scaled
         said = g.op("Div", g.op("Add", g.op("Mul", said, scale), mean), factor)
@@ -65,6 +67,16 @@ def _classes(g: Graph, answer: Answer, said: str, names: list[str]) -> list[Any]
         _described(g, names[0], labels.dtype, ["rows"]),
         _described(g, names[1], np.float64, ["rows", answer.size]),
     ]
+
+
+def _several_labels(g: Graph, answer: Answer, said: str, names: list[str]) -> list[Any]:
+    """Add labels of 0 and 1, and the probabilities of 1."""
+    likely = g.op("Greater", said, np.array(0.5))
+    kind = g.onnx.TensorProto.INT64
+    g.op("Cast", likely, name=names[0], to=kind)
+    g.op("Identity", said, name=names[1])
+    shape: list[str | int] = ["rows", answer.size]
+    return [_described(g, names[0], np.int64, shape), _described(g, names[1], np.float64, shape)]
 
 
 def _labels(answer: Answer) -> npt.NDArray[Any]:
@@ -115,9 +127,59 @@ def _counts(g: Graph, answer: Answer, logits: str) -> str:
     return g.op("Exp", g.op("Min", logits, np.array(np.log(LARGEST))))
 
 
+def _quantiles(g: Graph, answer: Answer, logits: str) -> str:
+    """Add up the first logit of each target and distances, the softplus of the others."""
+    C, Q = answer.n_logits, answer.outputs_of_a_target
+    if Q == 1:
+        return logits
+    is_first = np.arange(C) % Q == 0
+    steps = g.op("Where", is_first, logits, _softplus(g, logits))
+    behind = np.arange(C)
+    own = behind[:, None] // Q == behind // Q
+    return g.op("MatMul", steps, np.where(own & (behind[:, None] <= behind), 1.0, 0.0))
+
+
+def _ordinal(g: Graph, answer: Answer, logits: str) -> str:
+    """Return the probabilities of K classes of K - 1 cumulative logits.
+
+    The log-odds of a class above each but the last fall from one to the next: by the softplus of
+    the logits behind the first.
+    """
+    C = answer.n_logits
+    falls = g.op("Neg", _softplus(g, logits))
+    steps = g.op("Where", np.arange(C) == 0, logits, falls)
+    above = g.op("MatMul", steps, np.triu(np.ones((C, C))))
+    over, under = g.op("Sigmoid", above), g.op("Sigmoid", g.op("Neg", above))
+    parts = [g.columns(under, [0], C)]
+    if C > 1:
+        between = g.chain(
+            "Mul",
+            g.columns(over, range(C - 1), C),
+            g.columns(under, range(1, C), C),
+            g.op("Sigmoid", g.columns(logits, range(1, C), C)),
+        )
+        parts.append(between)
+    return g.beside([*parts, g.columns(over, [C - 1], C)])
+
+
+def _softplus(g: Graph, x: str) -> str:
+    """Return log(1 + exp(x)), whatever the size of x."""
+    small = g.op("Exp", g.op("Neg", g.op("Abs", x)))
+    log = g.op("Log", g.op("Add", small, np.array(1.0)))
+    return g.op("Add", g.op("Relu", x), log)
+
+
 LINKS: dict[str, Callable[[Graph, Answer, str], str]] = {
     "squared_error": _numbers,
-    "log_loss": _rates,
-    "softmax": _softmax,
+    "absolute_error": _numbers,
+    "huber": _numbers,
+    "quantile": _quantiles,
     "poisson": _counts,
+    "gamma": _counts,
+    "tweedie": _counts,
+    "log_loss": _rates,
+    "multi_label": _rates,
+    "softmax": _softmax,
+    "focal": _softmax,
+    "ordinal": _ordinal,
 }

@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from dcnfast.network.branches import Branch, topology
 from dcnfast.network.config import NetworkConfig
-from dcnfast.serving.onnx.activations import activated
+from dcnfast.serving.onnx.activations import activated, normalized
 from dcnfast.serving.onnx.cross import crossed, product
 from dcnfast.serving.onnx.embed import stacked
 from dcnfast.serving.onnx.graph import Graph
 from dcnfast.serving.onnx.numbers import Dense
 
 Parameters = Mapping[str, npt.NDArray[Any]]
-
-NORM_EPSILON = 1e-5
 
 
 def network(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense) -> str:
@@ -47,24 +45,12 @@ def _branch(g: Graph, config: NetworkConfig, branch: Branch, p: Parameters, x: s
         name = f"{branch.name}_W_{i}"
         z = g.op("Add", product(g, name, p[name], x), of_layer("b"))
         if config.layer_norm:
-            z = _normalized(g, z, of_layer("scale"), of_layer("shift"))
+            z = normalized(g, z, of_layer("scale"), of_layer("shift"))
         x = activated(g, config.activation, z)
         if config.parametric_activation:  # (1 - a) z + a act(z)
             moved = g.op("Mul", of_layer("a"), g.op("Sub", x, z))
             x = g.op("Add", z, moved)
     return x
-
-
-def _normalized(g: Graph, z: str, scale: str, shift: str) -> str:
-    """Return z of mean 0 and deviation 1 over the units of a layer, then scaled and shifted.
-
-    The operator LayerNormalization has an epsilon of 32 bits, also where the network has 64.
-    """
-    last = np.array([-1])
-    from_mean = g.op("Sub", z, g.op("ReduceMean", z, last))
-    variance = g.op("ReduceMean", g.op("Mul", from_mean, from_mean), last)
-    deviation = g.op("Sqrt", g.op("Add", variance, g.number(NORM_EPSILON)))
-    return g.op("Add", g.op("Mul", g.op("Div", from_mean, deviation), scale), shift)
 
 
 def _wide(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense) -> list[str]:

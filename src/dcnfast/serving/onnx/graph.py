@@ -154,10 +154,10 @@ class Graph:
         return values[0] if len(values) == 1 else self.op("Concat", *values, axis=-1)
 
     def columns(self, value: str, chosen: Sequence[int], n: int) -> str:
-        """Return the chosen ones of n columns."""
+        """Return the chosen ones of n columns, which are the last axis."""
         if list(chosen) == list(range(n)):
             return value
-        return self.op("Gather", value, np.array(chosen, np.int64), axis=1)
+        return self.op("Gather", value, np.array(chosen, np.int64), axis=-1)
 
     def flat(self, value: str, width: int) -> str:
         """Return rows (N, width) of (N, ...)."""

@@ -28,7 +28,8 @@ WRITTEN = {
     "fields", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width",
     "numeric_frequencies", "n_members", "learned_scale", "wide", "cross", "cross_layers",
     "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden", "activation", "structure",
-    "parametric_activation", "layer_norm", "n_outputs", "loss", "dtype",
+    "cross_experts", "gating", "shared_gate", "cross_linear", "cross_symmetric", "cross_forbidden",
+    "parametric_activation", "layer_norm", "n_outputs", "loss", "loss_constants", "dtype",
 }  # fmt: skip
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
