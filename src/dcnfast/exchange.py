@@ -12,8 +12,10 @@ experts.
 
 A mixture is x + sum_e softmax_e(gate x) x0 * (U_e g(C_e g(V_e x)) + b), with the gates of all
 layers in common, as torchrec and DeepCTR have it. Their g are relu, unless it is given, and tanh.
-In torchrec one expert has no gate. Arrays may be anything that NumPy makes arrays of, such as
-tensors of PyTorch on the CPU that need no gradient.
+It is ``cross_mixture`` of :mod:`dcnfast.ops` with that activation, and
+``crosses.Mixture(shared_gate=True, activation=...)``. In torchrec one expert has no gate, as with
+gates that are constant. Arrays may be anything that NumPy makes arrays of, such as tensors of
+PyTorch on the CPU that need no gradient.
 """
 
 from __future__ import annotations

@@ -313,60 +313,8 @@ template <class T> void all_sizes(const dcn::KernelTable<T>& k) {
     adam<T>(k, n);
 }
 
-template <class T> void losses(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t C) {
-  using M = Watched<T>;
-  M z(rows, C, M::tile, 1), y(rows, C, M::dense, 2), classes(rows, 1, M::dense);
-  for (std::size_t r = 0; r < rows; ++r) classes.at(r, 0) = static_cast<T>(r % C);
-  M dz(rows, C, M::tile);
-  double squares = 0, coins = 0, entropy = 0;
-  std::vector<double> want_squared(rows * C), want_bce(rows * C), want_softmax(rows * C);
-  for (std::size_t r = 0; r < rows; ++r) {
-    double total = 0;
-    for (std::size_t c = 0; c < C; ++c) {
-      const double logit = z.at(r, c), target = y.at(r, c);
-      squares += std::pow(logit - target, 2) / static_cast<double>(C);
-      coins += std::log1p(std::exp(logit)) - logit * target;
-      total += std::exp(logit);
-      want_squared[r * C + c] = 2 / static_cast<double>(C) * (logit - target);
-      want_bce[r * C + c] = 1 / (1 + std::exp(-logit)) - target;
-    }
-    entropy += std::log(total) - z.at(r, r % C);
-    for (std::size_t c = 0; c < C; ++c)
-      want_softmax[r * C + c] = std::exp(double{z.at(r, c)}) / total - (c == r % C ? 1 : 0);
-  }
-  const auto& squared = k.losses[dcn::loss_named("squared_error")];
-  const auto& bce = k.losses[dcn::loss_named("log_loss")];
-  const auto& softmax = k.losses[dcn::loss_named("softmax")];
-  const double near = tolerance<T>(C) * static_cast<double>(4 * rows + 1);
-  CHECK_NEAR(squared.forward(z.data(), y.data(), nullptr, nullptr, rows, C, {}), squares, near);
-  CHECK_NEAR(bce.forward(z.data(), y.data(), nullptr, nullptr, rows, C, {}), coins,
-             near * static_cast<double>(C));
-  CHECK_NEAR(softmax.forward(z.data(), classes.data(), nullptr, nullptr, rows, C, {}), entropy,
-             near);
-  const auto agrees = [&](const std::vector<double>& want) {
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < C; ++c)
-        CHECK_NEAR(dz.at(r, c), want[r * C + c], tolerance<T>(C) * 4);
-    CHECK(dz.intact());
-  };
-  squared.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1), {});
-  agrees(want_squared);
-  bce.backward(dz.data(), z.data(), y.data(), nullptr, nullptr, rows, C, T(1), {});
-  agrees(want_bce);
-  softmax.backward(dz.data(), z.data(), classes.data(), nullptr, nullptr, rows, C, T(1), {});
-  agrees(want_softmax);
-  for (M* m : {&z, &y, &classes}) CHECK(m->intact());
-}
-
 }  // namespace
 
 TEST(kernels_agree_with_a_naive_loop) {
   on_each_isa([](const auto& k) { all_sizes(k); });
-}
-
-TEST(kernels_losses_agree_with_a_naive_loop) {
-  on_each_isa([](const auto& k) {
-    for (const std::size_t rows : {0, 1, 5})
-      for (const std::size_t C : {1, 7, 8, 9, 15, 16, 17, 33}) losses(k, rows, C);
-  });
 }

@@ -29,6 +29,8 @@ X = np.empty((300, 4), object)
 X[:, 0] = [f"c{v}" for v in rng.integers(0, 9, 300)]
 X[:, 1:] = rng.normal(size=(300, 3))
 y = (X[:, 1] > 0).astype(int)
+further = X.copy()
+further[:, 0] = [f"c{v}" for v in rng.integers(0, 30, 300)]
 def estimator(n_jobs):
     return DCNClassifier(
         hidden_layer_sizes=(8,), max_iter=2, random_state=0, n_jobs=n_jobs, batch_size=100,
@@ -90,6 +92,11 @@ for n_jobs in (1, 2):
         results[f"{name}, {n_jobs} jobs"] = sweep(name, call, model, most)
     warm = estimator(n_jobs).set_params(warm_start=True).fit(X, y)
     results[f"warm fit, {n_jobs} jobs"] = sweep("warm", lambda: warm.fit(X, y), warm, most)
+    for sparse, ema in (("exact", 0.9), ("lazy", 0.0)):
+        part = estimator(n_jobs).set_params(sparse_adam=sparse, ema_decay=ema, prior_strength=1.0)
+        part.fit(X, y).partial_fit(X, y).partial_fit(X, y)
+        call = lambda: part.partial_fit(further, y)
+        results[f"partial_fit, {sparse}, {n_jobs} jobs"] = sweep("partial", call, part, most)
 print(json.dumps(results))
 """
 

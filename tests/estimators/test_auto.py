@@ -122,14 +122,14 @@ def test_members_of_auto():
 
 def test_members_of_folds_are_fewer(monkeypatch):
     seen = []
-    prepare = fitting._prepare
+    prepare = fitting.prepare
 
     def spy(*args, **kwargs):
         fitted = prepare(*args, **kwargs)
         seen.append(fitted.model.config.n_members)
         return fitted
 
-    monkeypatch.setattr(fitting, "_prepare", spy)
+    monkeypatch.setattr(fitting, "prepare", spy)
     assert config(200, early_stopping="auto").n_members == 8
     assert config(200, early_stopping="auto", n_members=2).n_members == 2
     assert seen == [4] * FOLDS + [8] + [2] * FOLDS + [2]

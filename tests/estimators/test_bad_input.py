@@ -119,7 +119,7 @@ def test_predict_wants_the_columns_of_fit(estimator, table):
     [
         (Y, "Unknown label type: continuous"),
         (np.zeros(ROWS), r"at least two classes .* got 1 class\(es\): \[0\.0\]"),
-        (np.column_stack([Y > 0, Y > 0]), "1d array"),
+        (np.column_stack([Y, Y > 0]), "want 0 or 1 in each of several columns"),
         (with_value(Y > 0, "word", object), "Unknown label type|not supported"),
     ],
 )

@@ -103,6 +103,19 @@ def test_classes(clicks):
     np.testing.assert_allclose(scores, model.predict_proba(whole)[:, 1], rtol=1e-4)
 
 
+def test_several_labels_and_further_rows(clicks):
+    y = np.c_[target(clicks) > 4, target(clicks) > 8].astype(int)
+    context, items, whole = both(clicks)
+    model = DCNClassifier(**SMALL, datetime_features=True).fit(clicks, y)
+    scores = model.candidate_scorer(context_columns=CONTEXT)(context, items)
+    np.testing.assert_allclose(scores, model.predict_proba(whole), rtol=1e-4)
+    further = clicks.assign(item=clicks["item"] + "0", user="eve")
+    model.partial_fit(further, y)
+    context, items, whole = both(further)
+    scores = model.candidate_scorer(context_columns=CONTEXT)(context, items)
+    np.testing.assert_allclose(scores, model.predict_proba(whole), rtol=1e-4)
+
+
 def test_statistics_of_pairs(clicks):
     clicks = clicks.drop(columns=["seen", "made"])
     y = (clicks["user"] == "ann") ^ (clicks["kind"] == "new")

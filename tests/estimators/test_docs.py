@@ -59,7 +59,14 @@ def test_attributes_are_those_of_a_fitted_estimator(cls, frame):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_methods_are_described(cls):
-    for name in ("fit", "predict", "decision_function", "predict_proba", "predict_log_proba"):
+    for name in (
+        "fit",
+        "partial_fit",
+        "predict",
+        "decision_function",
+        "predict_proba",
+        "predict_log_proba",
+    ):
         method = getattr(cls, name, None)
         if method is None:
             continue

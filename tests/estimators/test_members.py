@@ -7,7 +7,6 @@ import pytest
 from sklearn.base import clone
 
 from dcnfast import DCNClassifier, DCNRegressor
-from dcnfast.network.losses import LOSSES
 from dcnfast.network.members import choose_members
 
 QUICK = {
@@ -67,14 +66,14 @@ def test_pruned_members_predict_alone(kind, kept, table):
         y = y > 0 if kind == "two classes" else np.digitize(y, [-0.5, 0.5])
     logits = model._logits(X)
     loss, target = model._target.loss, model._target.scaled(model._target.judged("y", y), float)
-    before = LOSSES[loss].deviance(logits.astype(float), target).mean()
+    before = loss.deviance(logits.astype(float), target).mean()
     assert model.prune_members(X, y, n_members=kept) is model
     pruned = model.predict_members(X)
     assert pruned.shape[1] == (max(kept, 2) if kept else pruned.shape[1])
     for member in np.moveaxis(pruned, 1, 0):  # which was there before, to the bit
         assert any(np.array_equal(member, old) for old in np.moveaxis(each, 1, 0))
     if kept is None:
-        after = LOSSES[loss].deviance(model._logits(X).astype(float), target).mean()
+        after = loss.deviance(model._logits(X).astype(float), target).mean()
         assert after <= before + 1e-6
     assert model.n_parameters_ == sum(p.size for p in model.parameters_.values())
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dcnfast import ops
+from dcnfast.network.losses import LOSSES
 
 B, D, L, R, E = 5, 4, 2, 3, 2  # rows, width, layers, rank, experts
 INPUTS, OUTPUTS = 4, 6  # of a dense layer
@@ -38,11 +39,14 @@ SHAPES = {
     "layer_norm_backward": {"dy": (B, OUTPUTS)} | NORM,
     "combine": HEAD,
     "combine_backward": {"dlogits": (B, C)} | HEAD,
-    "squared_error": {"logits": (B, C), "target": (B, C), "weight": (B,)},
-    "log_loss": {"logits": (B, C), "target": (B, C), "weight": (B,)},
-    "poisson_loss": {"logits": (B, C), "target": (B, C), "weight": (B,)},
-    "softmax_loss": {"logits": (B, C), "target": (B, 1), "weight": (B,)},
-}
+    **{
+        loss.reference: {
+            "logits": (B, C), "target": (B, 1 if loss.one_target_a_row else C), "weight": (B,),
+        }
+        for loss in LOSSES.values()
+    },
+}  # fmt: skip
+CLASSES = {loss.reference for loss in LOSSES.values() if loss.one_target_a_row}
 OPTIONS = {"cross_mixture": {"preactivation": "tanh"}}  # or it wants no C
 ARGUMENTS = [(name, argument) for name, shapes in SHAPES.items() for argument in shapes]
 
@@ -55,7 +59,7 @@ def test_every_function_is_covered():
 def arrays(name, dtype=np.float64):
     rng = np.random.default_rng(0)
     made = {k: rng.uniform(0.1, 0.9, shape).astype(dtype) for k, shape in SHAPES[name].items()}
-    if name == "softmax_loss":
+    if name in CLASSES:
         made["target"] = np.arange(B, dtype=dtype).reshape(B, 1) % C
     return made
 
@@ -79,7 +83,7 @@ def test_wrong_shape_is_named(name, argument, how):
         "longer": np.concatenate([good, good], axis=-1),
         "empty last axis": good[..., :0],
     }[how]
-    if (name, argument, how) == ("softmax_loss", "logits", "longer"):
+    if name in CLASSES and (argument, how) == ("logits", "longer"):
         return  # more classes than needed are no mistake
     # an argument that alone fixes a letter is right in any size: then another one is wrong
     text = rf"{name}: (\w+ has shape \(.*\), want \(.*\)|logits have no columns)"

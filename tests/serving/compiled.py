@@ -7,13 +7,51 @@ import subprocess
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from dcnfast import DCNRegressor
 from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.row import inputs_of
 
 COMPILER = os.environ.get("CC") or next(filter(shutil.which, ("gcc", "clang", "cc")), None)
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 SANITIZED = ["-O1", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+
+compiles = pytest.mark.skipif(COMPILER is None, reason="there is no compiler of C")
+
+SMALL = {
+    "hidden_layer_sizes": (4,),
+    "cross_layers": 1,
+    "max_iter": 2,
+    "early_stopping": False,
+    "n_members": 1,
+    "numeric_embedding": None,
+    "random_state": 0,
+    "n_jobs": 1,
+}
+
+
+def said(estimator, X):
+    """Return what the estimator says of rows, (n, size)."""
+    answers = estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else None
+    answers = estimator.predict(X) if answers is None else answers
+    return np.asarray(answers, np.float64).reshape(len(X), -1)
+
+
+def check(estimator, X, folder, **options):
+    """Assert that C says what the estimator says, but for the rounding of its type."""
+    got, refused = run(folder, estimator, X.to_dict("records"), **options)
+    assert not any(refused)
+    wanted = said(estimator, X)
+    tolerance = 1e-12 if estimator.dtype == "float64" else 1e-6
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
+
+
+def fit(table, y=None, kind=DCNRegressor, **options):
+    y = np.arange(len(table)) % 7 if y is None else y
+    options = {"categorical_features": ["word", "mixed", "id"]} | options
+    return kind(**(SMALL | options)).fit(table, y)
+
 
 MAIN = """\
 #include "{header}"

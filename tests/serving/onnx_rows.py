@@ -57,7 +57,11 @@ def check(model, X, folder, *, missing_text="", atol=1e-5):
     np.testing.assert_allclose(
         answers, wanted.reshape(len(X), -1), rtol=0, atol=atol * max(scale, 1e-300)
     )
-    if hasattr(model, "classes_"):
+    if hasattr(model, "classes_") and written.outputs[0] == "label":
+        if said[0].ndim == 2:  # a label is 0 or 1 in each column
+            sure = np.abs(wanted - 0.5) > 1e-4
+            np.testing.assert_array_equal(said[0][sure], model.predict(X)[sure])
+            return written
         order = np.sort(wanted, axis=1)
         sure = order[:, -1] - order[:, -2] > 1e-4
         labels = np.asarray(said[0])

@@ -3,7 +3,6 @@
 import subprocess
 
 import numpy as np
-import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.members import OWN
@@ -14,7 +13,7 @@ from dcnfast.serving.c_source.source import Source
 from dcnfast.testing import draw_dense
 from tests.serving import compiled
 
-pytestmark = pytest.mark.skipif(compiled.COMPILER is None, reason="there is no compiler of C")
+pytestmark = compiled.compiles
 
 ROWS = 5
 MAIN = """\

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import dcnfast
-from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast import DCNClassifier, DCNRegressor, losses
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.onnx import OPSETS, activations, answer, categories, cross, embed
 from dcnfast.serving.onnx import graph as graphs
@@ -85,6 +85,7 @@ def targets(table):
         "bools": y > 0,
         "integers": np.digitize(y, [-0.5, 0.5]) * 2**40,
         "floats": np.digitize(y, [-0.5, 0.5]) / 1.0,
+        "labels": np.stack([y > 0, y > 1, y < -1], axis=1).astype(float),
         "pairs": np.where((table["word"] == "é") != table["flag"], 3.0, -3.0),
     }
 
@@ -103,6 +104,17 @@ def targets(table):
         (DCNRegressor, "constant", {}),
         (DCNRegressor, "counts", {"loss": "poisson", "n_members": 2}),
         (DCNRegressor, "rates", {"loss": "log_loss", "n_members": 2}),
+        (DCNRegressor, "y", {"loss": "absolute_error"}),
+        (DCNRegressor, "y", {"loss": "huber"}),
+        (DCNRegressor, "y", {"loss": "quantile"}),
+        (DCNRegressor, "both", {"loss": losses.Quantile([0.1, 0.5, 0.9]), "n_members": 2}),
+        (DCNRegressor, "y", {"loss": losses.Quantile([0.1, 0.9]), "prediction_clip": True}),
+        (DCNRegressor, "rates", {"loss": "gamma", "n_members": 2}),
+        (DCNRegressor, "counts", {"loss": "tweedie"}),
+        (DCNClassifier, "words", {"loss": "focal"}),
+        (DCNClassifier, "integers", {"loss": "ordinal", "n_members": 2}),
+        (DCNClassifier, "words", {"loss": "ordinal"}),
+        (DCNClassifier, "labels", {"n_members": 2}),
         (DCNClassifier, "words", {}),
         (DCNClassifier, "words", {"loss": "softmax"}),
         (DCNClassifier, "objects", {"n_members": 3}),
@@ -202,6 +214,20 @@ def test_hashes_of_integers_are_those_of_python(tmp_path):
     X["id"] = X["id"].astype(object).where(X.index % 3 > 0)
     y = X["a"] + 3 * X["id"].isna()
     check(fit(X, y, categorical_features=["id"], hash_buckets=20, max_iter=20), X, tmp_path)
+
+
+def test_categories_that_came_after_fit(table, targets, tmp_path):
+    columns = ["number", "word", "id"]
+    first, later = table.loc[:120, columns], table.loc[120:, columns].copy()
+    later.loc[::2, "word"], later.loc[::3, "id"] = "new", 2**61
+    grown = fit(first, targets["y"][:121], categorical_features=["word", "id"])
+    grown.partial_fit(later, targets["y"][120:])
+    assert "new" not in grown.encoder_.columns[0].rows_by_value  # but in what is beside
+    check(grown, pd.concat([first, later]), tmp_path, missing_text=NONE)
+    other = later.assign(word=later.index.astype(str))
+    for _ in range(3):
+        grown.partial_fit(other, targets["y"][120:])
+    check(grown, pd.concat([first, later, other]), tmp_path, missing_text=NONE)
 
 
 def test_arrays_without_names_and_few_rows(tmp_path):

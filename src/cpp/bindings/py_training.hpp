@@ -67,6 +67,93 @@ template <class T> class PyTraining {
     write([&](TrainingState<T>& state) { state.set_optimizer(mean, square, step); });
   }
 
+  // What is read is the other network's too, of which nobody trains meanwhile.
+  void take_over(const py::object& other,
+                 const std::optional<std::vector<Array<std::int32_t>>>& rows) {
+    const char* name = "take_over";
+    const auto& from = held<const PyTraining<T>>(name, other, "other", "a state of the same type");
+    if (&from.network_ == &network_)
+      throw py::value_error("take_over: other trains the same network, want another one's state");
+    if (!state_->takes(*from.state_))
+      throw py::value_error(
+          "take_over: other trains a network of other tensors, want the same but for rows of "
+          "tables");
+    std::vector<RowNumbers> named;
+    if (rows.has_value()) named = check_named(name, *rows, from.network_.network().config());
+    if (rows.has_value()) (void)check_named(name, *rows, network_.network().config());
+    const GilRelease nogil;
+    const Reader reader(from.network_.access());
+    write([&](TrainingState<T>& state) { state.take_over(*from.state_, named); });
+  }
+
+  void begin_rows(std::size_t field, std::size_t first, std::size_t count) {
+    const std::size_t V = check_field("begin_rows", field).rows;
+    if (first == 0 || first > V || count > V - first)
+      throw py::index_error("begin_rows: rows " + std::to_string(first) + " and " +
+                            std::to_string(count) + " in all, want rows from 1 to " +
+                            std::to_string(V - 1));
+    const GilRelease nogil;
+    write([&](TrainingState<T>& state) { state.begin_rows(field, first, count); });
+  }
+
+  void settle(std::size_t field, const Array<std::int64_t>& counts) {
+    const std::size_t V = check_field("settle", field).rows;
+    check_shape("settle", "counts", counts, {{"n"}});
+    const std::int64_t* c = counts.data();
+    const auto n = static_cast<std::size_t>(counts.shape(0));
+    if (n > V)
+      throw py::value_error("settle: counts are " + std::to_string(n) + ", want at most " +
+                            std::to_string(V));
+    if (std::any_of(c, c + n, [](std::int64_t count) { return count < 0; }))
+      throw py::value_error("settle: counts are negative in places");
+    const GilRelease nogil;
+    write([&](TrainingState<T>& state) { state.settle(field, c, n); });
+  }
+
+  void set_prior(const Array<T>& anchor, const Array<T>& fisher) {
+    const char* name = "set_prior";
+    const T *at = check_flat(name, "anchor", anchor, layout()),
+            *held_by = check_flat(name, "fisher", fisher, layout());
+    const GilRelease nogil;
+    write([&](TrainingState<T>& state) { state.set_prior(at, held_by); });
+  }
+
+  // (anchor, fisher), or None
+  py::object prior() const {
+    const Reader reader(network_.access());
+    const Prior<T>* found = state_->prior();
+    if (found == nullptr) return py::none();
+    const auto size = static_cast<py::ssize_t>(layout().size());
+    return py::make_tuple(Array<T>({size}, found->anchor.data()),
+                          Array<T>({size}, found->fisher.data()));
+  }
+
+  Array<T> fisher(const PyTable<T>& of_rows, const Array<std::int64_t>& order,
+                  std::size_t batch_size, std::size_t n_threads) {
+    const char* name = "fisher";
+    n_threads = check_threads(name, n_threads);
+    const Table<T>& table = of_rows.of(name, checks());
+    check_rows(name, order, table.size);
+    const auto n = static_cast<std::size_t>(order.shape(0));
+    if (n == 0) throw py::value_error("fisher: order is empty, want at least 1 row");
+    if (batch_size == 0) throw py::value_error("fisher: batch_size is 0, want at least 1");
+    check_batch(name, std::min(n, batch_size), checks().n_fields());
+    Array<T> out = empty<T>({static_cast<py::ssize_t>(layout().size())});
+    const std::int64_t* rows = order.data();
+    T* to = out.mutable_data();
+    bool raised = false;
+    {
+      GilRelease nogil;
+      const Writer writer(network_.access());
+      std::fill_n(to, layout().size(), T(0));
+      SignalCheck check{nogil};
+      state_->fisher(to, table, rows, n, batch_size, n_threads, &SignalCheck::interrupted, &check);
+      raised = check.raised;
+    }
+    if (raised) throw py::error_already_set();
+    return out;
+  }
+
   double compute_gradients(const PyTable<T>& of_rows, const Array<std::int64_t>& rows,
                            std::uint64_t seed, std::size_t n_threads) {
     const char* name = "compute_gradients";
@@ -118,6 +205,30 @@ template <class T> class PyTraining {
 
  private:
   const TableChecks<T>& checks() const noexcept { return network_.checks(); }
+  const FieldConfig& check_field(const char* function, std::size_t field) const {
+    const auto& fields = network_.network().config().fields;
+    if (field >= fields.size())
+      throw py::index_error(std::string(function) + ": field is " + std::to_string(field) +
+                            ", want less than " + std::to_string(fields.size()));
+    return fields[field];
+  }
+  // row numbers of each field, each of a row that the other has
+  static std::vector<RowNumbers> check_named(const char* function,
+                                             const std::vector<Array<std::int32_t>>& rows,
+                                             const NetworkConfig& other) {
+    if (rows.size() != other.fields.size())
+      throw py::value_error(std::string(function) + ": rows are of " + std::to_string(rows.size()) +
+                            " fields, want " + std::to_string(other.fields.size()));
+    std::vector<RowNumbers> named;
+    for (std::size_t f = 0; f < rows.size(); ++f) {
+      check_shape(function, "rows", rows[f], {{"n"}});
+      const std::int32_t* numbers = rows[f].data();
+      const auto n = static_cast<std::size_t>(rows[f].shape(0));
+      check_rows_of_ids(function, numbers, n, {{other.fields[f].name, other.fields[f].rows}});
+      named.push_back({numbers, n});
+    }
+    return named;
+  }
   std::unique_ptr<TrainingState<T>> made() const {
     network_.refuse_read_only("TrainingState");
     return without_gil([this] { return std::make_unique<TrainingState<T>>(network_.network()); });

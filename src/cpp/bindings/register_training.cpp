@@ -60,6 +60,15 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
                              })
       .def("set_optimizer", &Training::set_optimizer, py::arg("m").noconvert(),
            py::arg("v").noconvert(), py::arg("step"))
+      .def("take_over", &Training::take_over, py::arg("other"), py::arg("rows") = py::none())
+      .def("begin_rows", &Training::begin_rows, py::arg("field"), py::arg("first"),
+           py::arg("count"))
+      .def("settle", &Training::settle, py::arg("field"), py::arg("counts").noconvert())
+      .def("set_prior", &Training::set_prior, py::arg("anchor").noconvert(),
+           py::arg("fisher").noconvert())
+      .def_property_readonly("prior", &Training::prior)
+      .def("fisher", &Training::fisher, py::arg("table"), py::arg("order").noconvert(),
+           py::arg("batch_size"), py::arg("n_threads"))
       .def("compute_gradients", &Training::compute_gradients, py::arg("table"),
            py::arg("rows").noconvert(), py::arg("seed"), py::arg("n_threads"))
       .def("train_epoch", &Training::train_epoch, py::arg("table"), py::arg("order").noconvert(),
@@ -78,10 +87,12 @@ Role role_named(const std::string& name) {
                         names);
 }
 
-std::unique_ptr<OptimizerOptions> make_optimizer(
-    const std::string& kind, double learning_rate, double beta_1, double beta_2, double epsilon,
-    double weight_decay, double gradient_clip, bool nesterov,
-    const std::map<std::string, double>& rate_factors) {
+std::unique_ptr<OptimizerOptions> make_optimizer(const std::string& kind, double learning_rate,
+                                                 double beta_1, double beta_2, double epsilon,
+                                                 double weight_decay, double gradient_clip,
+                                                 bool nesterov,
+                                                 const std::map<std::string, double>& rate_factors,
+                                                 double prior_strength) {
   const char* name = "OptimizerOptions";
   check_finite(name, "learning_rate", learning_rate);
   for (const auto& [argument, beta] : {std::pair{"beta_1", beta_1}, {"beta_2", beta_2}})
@@ -92,6 +103,9 @@ std::unique_ptr<OptimizerOptions> make_optimizer(
                "a finite number, not negative");
   check_number(name, "gradient_clip", gradient_clip,
                gradient_clip >= 0 && std::isfinite(gradient_clip), "a finite number, not negative");
+  check_number(name, "prior_strength", prior_strength,
+               prior_strength >= 0 && std::isfinite(prior_strength),
+               "a finite number, not negative");
   auto options = std::make_unique<OptimizerOptions>(OptimizerOptions{optimizer_named(kind),
                                                                      learning_rate,
                                                                      beta_1,
@@ -100,6 +114,7 @@ std::unique_ptr<OptimizerOptions> make_optimizer(
                                                                      weight_decay,
                                                                      gradient_clip,
                                                                      nesterov,
+                                                                     prior_strength,
                                                                      {}});
   for (const auto& [role, factor] : rate_factors) {
     check_number(name, ("rate_factors['" + role + "']").c_str(), factor,
@@ -114,10 +129,11 @@ std::unique_ptr<OptimizerOptions> make_optimizer(
 void register_training(py::module_& m) {
   py::class_<OptimizerOptions> optimizer(m, "OptimizerOptions");
   def_init<const std::string&, double, double, double, double, double, double, bool,
-           const std::map<std::string, double>&>(
+           const std::map<std::string, double>&, double>(
       optimizer, &make_optimizer, py::kw_only(), py::arg("kind"), py::arg("learning_rate"),
       py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::arg("weight_decay"),
-      py::arg("gradient_clip"), py::arg("nesterov"), py::arg("rate_factors"));
+      py::arg("gradient_clip"), py::arg("nesterov"), py::arg("rate_factors"),
+      py::arg("prior_strength") = 0.0);
   py::list roles;
   for (const char* role : kRoleNames) roles.append(role);
   m.attr("ROLES") = py::tuple(roles);

@@ -144,6 +144,8 @@ template <class T> class Network {
   void use_averages() noexcept {
     if (averages_.size() > 0) use(kernels(), averages(), 1);
   }
+  // Forward at what predicts, after parameters or averages have changed.
+  void use_what_predicts() noexcept { use(kernels(), averages(), 1); }
   // of the dense parameters: few of them are sooner moved than threads are woken
   bool worth_threads() const noexcept { return dense_size_ > kChunk; }
 

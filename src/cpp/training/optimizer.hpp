@@ -29,6 +29,7 @@ struct OptimizerOptions {
   double learning_rate = 1e-3, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, weight_decay = 0;
   double gradient_clip = 0;  // the most that the norm of all gradients may be; 0 without
   bool nesterov = false;
+  double prior_strength = 0;  // of what holds parameters where an earlier training left them
   RateFactors rate_factors{};
 
   OptimizerOptions of(Role role) const {

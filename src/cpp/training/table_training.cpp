@@ -55,6 +55,7 @@ template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
     widest = std::max(widest, tables_[i].of->K);
   }
   squares_.resize(chunks_.size());
+  pulls_.assign(chunks_.size(), 0);
   const std::size_t slots = most_slots(n_threads, chunks_.size());
   while (sums_.size() < slots) sums_.emplace_back(kRowsPerTask * widest);
 }
@@ -99,13 +100,18 @@ template <class T>
 double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                 const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
                                 const OfTables<RowHistory>& history, double average_rest, T scale,
-                                std::size_t n_threads) noexcept {
+                                const Prior<T>* prior, T strength, std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, first, count);
     multiply(g, count * table.of->K, scale);
     const std::uint32_t* rows = table.touched.rows.data() + first;
+    for (std::size_t u = 0; u < count && prior != nullptr; ++u) {
+      const std::size_t K = table.of->K, at = table.of->offset + rows[u] * K;
+      pulls_[task] += pull(g + u * K, state.parameters + at, prior->anchor.data() + at,
+                           prior->fisher.data() + at, K, strength);
+    }
     const RowHistory& own = history.of(table.of->wide);
     squares_[task] = k.optimizers[own.optimizer].update_rows(
         state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
@@ -122,7 +128,8 @@ double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>
   });
   double total = 0;
   for (const double s : squares_) total += s;
-  return 0.5 * static_cast<double>(step.embedding.l2) * total;
+  const double pulled = std::accumulate(pulls_.begin(), pulls_.end(), 0.0);
+  return 0.5 * static_cast<double>(step.embedding.l2) * total + pulled;
 }
 
 template <class T>
@@ -149,6 +156,20 @@ void TableTraining<T>::gradients(const KernelTable<T>& k, const SharedProducts<T
     for (std::size_t u = 0; u < count; ++u)
       std::copy_n(g + u * table.of->K, table.of->K,
                   gradients + table.of->offset + table.touched.rows[first + u] * table.of->K);
+  });
+}
+
+template <class T>
+void TableTraining<T>::add_squares(const KernelTable<T>& k, const SharedProducts<T>& shared,
+                                   T* sums, T factor, std::size_t n_threads) noexcept {
+  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
+                            std::size_t) {
+    const std::size_t K = table.of->K;
+    T* g = sums_[slot].data();
+    sum_gradients(k, shared, g, table, first, count);
+    for (std::size_t u = 0; u < count; ++u)
+      dcn::add_squares(sums + table.of->offset + table.touched.rows[first + u] * K, g + u * K, K,
+                       factor);
   });
 }
 

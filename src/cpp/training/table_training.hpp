@@ -8,6 +8,7 @@
 #include "network/embedding.hpp"
 #include "training/optimizer.hpp"
 #include "training/coalesced_ids.hpp"
+#include "training/prior.hpp"
 #include "training/shared_products.hpp"
 
 namespace dcn {
@@ -39,17 +40,20 @@ template <class T> class TableTraining {
 
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
   // Averages go average_rest of the way to the new rows. The gradients are multiplied by scale
-  // first.
+  // first; those of the prior, where there is one, come on top.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                 const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
                 const OfTables<RowHistory>& history, double average_rest, T scale,
-                std::size_t n_threads) noexcept;
+                const Prior<T>* prior, T strength, std::size_t n_threads) noexcept;
   // the sum of the squares of these gradients
   double squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
                            std::size_t n_threads) noexcept;
   // Writes the gradients of the touched rows, zero elsewhere, into the flat buffer.
   void gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* gradients,
                  std::size_t n_threads) noexcept;
+  // Adds factor times their squares to those of the flat buffer.
+  void add_squares(const KernelTable<T>& k, const SharedProducts<T>& shared, T* sums, T factor,
+                   std::size_t n_threads) noexcept;
   // Brings the touched rows, or all, to history.now: what they missed while they were not touched.
   // Returns their penalty in these steps, each times the rows of its batch.
   double catch_up(const KernelTable<T>& k, const TableState<T>& state,
@@ -86,6 +90,7 @@ template <class T> class TableTraining {
   Buffer<T> dx_, dlogits_;
   std::vector<Chunk> chunks_;        // of the batch's touched rows, one a task
   std::vector<double> squares_;      // one a chunk
+  std::vector<double> pulls_;        // one a chunk, of the prior
   std::vector<double> all_squares_;  // of chunks of a whole table
   Buffer<T> zeros_;                  // as wide as the widest row
   std::vector<Buffer<T>> sums_;      // one a thread

@@ -190,6 +190,8 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   const double average_rest = 1 - average_share(network_.config().ema_decay, step_);
   const T rest = static_cast<T>(average_rest);
   T* averages = network_.mutable_averages();
+  const Prior<T>* prior = options.prior_strength > 0 ? prior_.get() : nullptr;
+  const T strength = static_cast<T>(options.prior_strength);
   auto move = [&](std::size_t i, std::size_t) {
     const Chunk& c = chunks_[i];
     T *p = network_.mutable_parameters() + c.begin, *g = gradients_.data() + c.begin;
@@ -197,10 +199,14 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
     own.l2 = static_cast<T>(c.l2);
     if (!reduced) reduce(k, c, n_shards);
     if (clips) multiply(g, c.size, scale);
+    double pulled = 0;
+    if (prior != nullptr)
+      pulled = pull(g, p, prior->anchor.data() + c.begin, prior->fisher.data() + c.begin, c.size,
+                    strength);
     const double squares =
         optimizer.update(p, m_.data() + c.begin, v_.data() + c.begin, g, c.size, own);
     if (averages != nullptr) k.average_update(averages + c.begin, p, c.size, rest);
-    penalties_[i] = 0.5 * c.l2 * squares;
+    penalties_[i] = 0.5 * c.l2 * squares + pulled;
   };
   parallel_for(network_.worth_threads() ? n_threads : 1, chunks_.size(), move);
   double penalty = 0;
@@ -213,7 +219,7 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   const OfTables<OptimizerStep<T>> rows{of_tables.embedding.step<T>(step_, l2),
                                         of_tables.linear.step<T>(step_, l2)};
   penalty += tables_.update(k, shared_, table_state(), rows, history(options), average_rest, scale,
-                            n_threads);
+                            prior, strength, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }

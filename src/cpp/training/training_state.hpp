@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/stopwatch.hpp"
@@ -27,6 +28,12 @@ struct BatchFactors {
   const double* dropout = nullptr;  // the rates of dropout, at most 1
 };
 
+// Some rows of a field's table.
+struct RowNumbers {
+  const std::int32_t* rows;
+  std::size_t count;
+};
+
 template <class T> class TrainingState {
  public:
   // Of a network that outlives it.
@@ -49,6 +56,25 @@ template <class T> class TrainingState {
                           std::size_t batch_size, const OptimizerOptions& options,
                           const BatchFactors& factors, std::uint64_t seed, std::size_t n_threads,
                           bool (*interrupted)(void*), void* context);
+
+  // ---- for a model that lives, in updating.cpp
+  // Whether the other's network is this one, but for how many rows fields have.
+  bool takes(const TrainingState& other) const;
+  // Copies parameters, averages, moments, step and prior of such a state; of the tables all rows
+  // that both have, or if any are given those alone, for each field.
+  void take_over(const TrainingState& other, const std::vector<RowNumbers>& rows);
+  // Rows first, first + 1, ... of a field's tables begin as its row 0 is, without moments.
+  void begin_rows(std::size_t field, std::size_t first, std::size_t count);
+  // Of the first n rows of a field's tables those with count 0 get the mean of the others.
+  void settle(std::size_t field, const std::int64_t* counts, std::size_t n);
+  // What parameters are held at and how much, each as flat as they are.
+  void set_prior(const T* anchor, const T* fisher);
+  const Prior<T>* prior() const noexcept { return prior_.get(); }
+  // Adds to out, as flat as the parameters: of each batch of `order` (n) the squares of the
+  // gradients of its rows' loss, all over n. Without dropout. False if interrupted(context) was.
+  bool fisher(T* out, const Table<T>& table, const std::int64_t* order, std::size_t n,
+              std::size_t batch_size, std::size_t n_threads, bool (*interrupted)(void*),
+              void* context);
 
   void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
   std::size_t shared_fields() const noexcept { return shared_.fields(); }  // of the last batch
@@ -107,12 +133,16 @@ template <class T> class TrainingState {
   OfTables<RowHistory> history(const OptimizerOptions& options) const noexcept;
   TableState<T> table_state() noexcept;
   void reserve(const Tiling& tiling, std::size_t n_threads);
+  // f(where here, where there, how many) for what take_over copies
+  template <class F>
+  void each_piece(const TrainingState& from, const std::vector<RowNumbers>& rows, F&& f) const;
 
   Network<T>& network_;
   TableTraining<T> tables_;
   SharedProducts<T> shared_;
   std::size_t dense_size_;  // of all but the tables
   Buffer<T> gradients_, m_, v_;
+  std::shared_ptr<const Prior<T>> prior_;  // null without; copies of this state share it
   std::uint64_t step_ = 0;
   struct Steps {
     std::vector<double> sizes, kept, counts;

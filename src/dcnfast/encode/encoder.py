@@ -269,11 +269,15 @@ class TableEncoder:
         return {field.name: field for field in self.fields}
 
     def categories(self, name: str) -> list[Any]:
-        """Return the categories of a field, from row 2 on; the infrequent ones are not listed."""
+        """Return the categories of a field, from row 2 on; the infrequent ones are not listed.
+
+        Those that came later, in ``partial_fit``, follow; if there are infrequent ones, their row
+        lies between.
+        """
         column = self.columns[[field.name for field in self.fields].index(name)]
         if isinstance(column, Buckets):
             raise ValueError(f"categories: field {name!r} is hashed, want one with a vocabulary")
-        return list(column.values)
+        return [*column.values, *column.later]
 
     def new_column(self, name: str) -> Vocabulary | Buckets:
         """Return what finds the rows of a field, as yet without its values."""

@@ -19,7 +19,7 @@ from dcnfast.encode.saved_values import counts_state, read_counts, read_values, 
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.encode.target_statistics import Rule, Statistics, span
-from dcnfast.encode.vocabulary import FIRST, Buckets, Vocabulary
+from dcnfast.encode.vocabulary import Buckets, Vocabulary
 from dcnfast.plain import State, Tree
 
 OF_COLUMNS = ("mean", "scale", "factor", "low", "high", "lowest", "highest")
@@ -147,11 +147,12 @@ def _read_bin_rule(state: State | None) -> BinRule | None:
 
 
 def _column_state(column: Vocabulary | Buckets) -> Tree:
-    tree = {"kinds": sorted(column.kinds), "counts": counts_state(column.counts)}
+    tree: Tree = {"kinds": sorted(column.kinds), "counts": counts_state(column.counts)}
     if isinstance(column, Buckets):
         return tree
     infrequent = values_state(column.infrequent) if column.infrequent else None
-    return tree | {"values": values_state(column.values), "infrequent": infrequent}
+    tree |= {"values": values_state(column.values), "infrequent": infrequent}
+    return tree | {"later": values_state(list(column.later))} if column.later else tree
 
 
 def _read_column(column: Vocabulary | Buckets, state: State) -> Vocabulary | Buckets:
@@ -163,10 +164,11 @@ def _read_column(column: Vocabulary | Buckets, state: State) -> Vocabulary | Buc
         values = read_values(state.part("values"))
         rare = state.maybe("infrequent", state.part)
         infrequent = [] if rare is None else read_values(rare)
-        if len(set(values) | set(infrequent)) != len(values) + len(infrequent):
+        later = read_values(state.part("later")) if state.names("later") else ()
+        if len({*values, *infrequent, *later}) != len(values) + len(infrequent) + len(later):
             raise state.refuse("values that differ")
-        column.set_values(values, infrequent)
-        size = FIRST + len(values) + bool(infrequent)
+        column.set_values(values, infrequent, later)
+        size = column.first_size + len(later)
     else:
         size = column.size
     column.counts = read_counts(state.part("counts"), size)
@@ -317,7 +319,8 @@ def _statistics_state(statistics: Statistics) -> Tree:
 
 
 def _read_statistics(state: State, encoder: TableEncoder) -> Statistics:
-    sizes, rule = [field.size for field in encoder.fields], encoder.target_statistics
+    sizes = [getattr(column, "first_size", column.size) for column in encoder.columns]
+    rule = encoder.target_statistics
     if rule is None:
         raise state.refuse("target_statistics beside")
     statistics = Statistics(rule, sizes)

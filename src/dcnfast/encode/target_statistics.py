@@ -109,7 +109,7 @@ class Statistics:
 
     def columns(self, ids: Ids) -> Floats:
         """Return the columns of rows that are predicted."""
-        wide, last = ids.astype(np.int64), len(self._keys)
+        wide, last = self._known(ids).astype(np.int64), len(self._keys)
         keys = wide[:, self._first] * self._times + wide[:, self._second] * self._is_pair
         keys += self._start
         at = np.searchsorted(self._keys, keys)
@@ -171,9 +171,14 @@ class Statistics:
 
     # ---- one group
 
+    def _known(self, ids: Ids) -> Ids:
+        """Return ids in which categories that came later are unknown."""
+        sizes = np.array(self.sizes)
+        return np.where(ids < sizes, ids, 0).astype(ids.dtype) if (ids >= sizes).any() else ids
+
     def _rows(self, ids: Ids, targets: Targets) -> GroupedRows:
         values = self._scaler.transform(targets.columns(self.outputs), np.float64)
-        return GroupedRows.of(ids, values, targets, self.rule.folds)
+        return GroupedRows.of(self._known(ids), values, targets, self.rule.folds)
 
     def _codes(self, ids: Ids, group: Group) -> tuple[Keys, Codes]:
         """Return the distinct keys of a group, and which of them each row has."""

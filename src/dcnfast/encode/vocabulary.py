@@ -2,13 +2,13 @@
 
 Row 0 is for what training has not seen, row 1 for missing. The categories follow from row 2:
 numbers by value, then strings by code point. The rare ones, if they are put together, share the
-last row.
+last row. Those that come later (growth.py) follow behind, as they came.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, compress, repeat
 from numbers import Integral
@@ -21,6 +21,8 @@ from dcnfast.table.factor import Factor
 from dcnfast.table.objects import texts_of_interval
 
 UNKNOWN, MISSING, FIRST = 0, 1, 2
+FEW = 1000  # values that are copied sooner than they are put to the others
+INDEX = ("rows_by_value", "recent")
 Ids = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
@@ -41,10 +43,13 @@ class Vocabulary:
     values : list
         The values that have a row of their own, in order: the first has row 2.
     infrequent : list
-        The values that share the last row.
-    rows_by_value : dict
+        The values that share the row behind these.
+    later : list
+        The values that came after the first rows, from the next row on.
+    rows_by_value, recent : dict
         The row of each value, of the infrequent ones too, and of the other way to write an
-        interval: "(0.0, 30.0]" is "(0, 30]".
+        interval: "(0.0, 30.0]" is "(0, 30]". What came last is in the second, so that growth copies
+        few of them.
     counts : ndarray of shape (size,)
         Training rows of each row of the table.
     kinds : frozenset of str
@@ -52,6 +57,9 @@ class Vocabulary:
     """
 
     kinds: frozenset[str] = frozenset()  # of a pickle that does not say it
+    rows_by_value: dict[Any, int]
+    recent: dict[Any, int]
+    _later: tuple[Sequence[Any], ...] = ()  # as they came
 
     def __init__(
         self, min_frequency: float | None = None, max_categories: int | None = None
@@ -67,7 +75,7 @@ class Vocabulary:
         for value, count in zip(column.values.tolist(), counts.tolist(), strict=False):
             if count:  # equal values may come twice, as 0.0 and -0.0 do
                 totals[value] = totals.get(value, 0) + count
-        ordered = _in_order(totals)
+        ordered = in_order(totals)
         found = np.fromiter(map(totals.__getitem__, ordered), np.int64, len(ordered))
         kept = self._choose(found, len(column.codes))
         self.set_values(list(compress(ordered, kept)), list(compress(ordered, ~kept)))
@@ -75,15 +83,51 @@ class Vocabulary:
         self.counts = np.array([0, counts[-1], *found[kept].tolist(), *rare], np.int64)
         return self
 
-    def set_values(self, values: list[Any], infrequent: list[Any]) -> None:
+    def set_values(
+        self, values: list[Any], infrequent: list[Any], later: Sequence[Any] = ()
+    ) -> None:
         """Give values their rows: those that have one of their own, in order, and the others."""
         self.values, self.infrequent = values, infrequent
+        self._later = (later,) if later else ()
         self._index_values()
+
+    @property
+    def later(self) -> list[Any]:
+        """The values that came after the first rows."""
+        return list(chain(*self._later))
+
+    def row_of(self, value: Any) -> int | None:
+        """Return the row of a value, None if it has none."""
+        row = self.rows_by_value.get(value)
+        return self.recent.get(value) if row is None else row
+
+    @property
+    def first_size(self) -> int:
+        """How many rows the table had before any value came later."""
+        return FIRST + len(self.values) + bool(self.infrequent)
+
+    def append(self, values: Sequence[Any]) -> None:
+        """Give new values rows behind the others; what others hold of this vocabulary stays."""
+        self.recent = dict(self.recent)
+        for row, value in enumerate(values, self.size):
+            self.recent[value] = row
+            for text in _other_texts(value):
+                if self.row_of(text) is None:
+                    self.recent[text] = row
+        if len(self.recent) > FEW + len(self.rows_by_value) // 8:
+            self.rows_by_value, self.recent = self.rows_by_value | self.recent, {}
+        self._later = (*self._later, list(values))
+        self.counts = np.append(self.counts, np.zeros(len(values), np.int64))
 
     def rows(self, values: npt.NDArray[Any]) -> Ids:
         """Return the row of the table for each value, and at the end that for missing."""
-        found = map(self.rows_by_value.get, values.tolist(), repeat(UNKNOWN))
-        return np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
+        listed = values.tolist()
+        found = map(self.rows_by_value.get, listed, repeat(UNKNOWN))
+        rows = np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
+        if self.recent:
+            for place in np.flatnonzero(rows == UNKNOWN).tolist():
+                rows[place] = self.recent.get(listed[place], UNKNOWN)
+        return rows
 
     @property
     def size(self) -> int:
@@ -101,15 +145,29 @@ class Vocabulary:
         return kept
 
     def _index_values(self) -> None:
-        self.rows_by_value = {value: row for row, value in enumerate(self.values, FIRST)}
-        self.rows_by_value |= dict.fromkeys(self.infrequent, FIRST + len(self.values))
-        for value, row in list(self.rows_by_value.items()):
-            if isinstance(value, str) and value.startswith(("(", "[")):
-                for text in texts_of_interval(value):
-                    self.rows_by_value.setdefault(text, row)
+        rare = dict.fromkeys(self.infrequent, FIRST + len(self.values))
+        self.rows_by_value, self.recent = dict(rare), {}
+        self._index(self.values, FIRST)
+        self._index(self.later, self.first_size)
+        self._index_intervals(rare)
+
+    def _index(self, values: Iterable[Any], first: int) -> None:
+        found = {value: row for row, value in enumerate(values, first)}
+        self.rows_by_value |= found
+        self._index_intervals(found)
+
+    def _index_intervals(self, rows: Mapping[Any, int]) -> None:
+        for value, row in rows.items():
+            for text in _other_texts(value):
+                self.rows_by_value.setdefault(text, row)
+
+    def __copy__(self) -> Vocabulary:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))  # nothing in it is ever written to
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {key: value for key, value in vars(self).items() if key != "rows_by_value"}
+        state = {key: value for key, value in vars(self).items() if key not in INDEX}
         return state | {"kinds": sorted(self.kinds)}  # whose order is the same in every process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -205,7 +263,14 @@ def hash_values(values: npt.NDArray[Any]) -> Words:
     return hashes
 
 
-def _in_order(values: Iterable[Any]) -> list[Any]:
+def _other_texts(value: Any) -> Iterable[str]:
+    """Return other ways to write a value, if it is an interval."""
+    interval = isinstance(value, str) and value.startswith(("(", "["))
+    return texts_of_interval(value) if interval else ()
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Return numbers by value, then strings by code point."""
     strings = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if not isinstance(value, str)]
     return [*sorted(numbers), *sorted(strings)]

@@ -10,6 +10,9 @@ loss_curve_ : list of float
 validation_scores_ : list of float or None
     Score of the held-out rows after every epoch, the negative loss without ``scoring``; None
     without such rows.
+history_ : dict of str to ndarray
+    A table with a row an epoch: ``epoch``, ``loss``, ``learning_rate`` at its end, ``seconds``, and
+    ``validation_score`` where rows were watched.
 shrinkage_ : ndarray of shape (C,)
     What the distance of the logits from the best constant was multiplied by: 1 for a network that
     held-out rows support or that none have judged, 0 where the constant is as good.

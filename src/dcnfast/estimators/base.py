@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -13,40 +13,48 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.exports import Exports
-from dcnfast.estimators.fitting import Columns, Fitted, Result, Task, fit_network
+from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
+from dcnfast.estimators.fitting import fit_network
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.prediction import encode_table, predict_logits
-from dcnfast.estimators.published import private_copy, reads_one_fit, view
-from dcnfast.estimators.saved import FITTED, attributes_of, fitted_state, pickled, unpickled
-from dcnfast.estimators.saved_parameters import parameters_state
+from dcnfast.estimators.published import reads_one_fit, view
+from dcnfast.estimators.saved import (
+    attributes_of,
+    trimmed,
+)
 from dcnfast.estimators.splits import Part
+from dcnfast.estimators.stored import Stored
 from dcnfast.estimators.takes_kinds import TakesKinds
+from dcnfast.estimators.updating import update_network
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
-from dcnfast.network.saved import offsets_of, tables_of
-from dcnfast.plain import interned, separate
 from dcnfast.serving.candidates import CandidateScorer
-from dcnfast.serving.model_file import write_model_file
 from dcnfast.serving.row_predictor import RowPredictor
-from dcnfast.table.schema import Table, read_validation_table
+from dcnfast.table.schema import (
+    Table,
+    read_further_table,
+    read_training_table,
+    read_validation_table,
+)
 from dcnfast.training.settings import History
+from dcnfast.training.spare import Spare
 from dcnfast.training.state import Training
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
 
 
-class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseDCN(TakesKinds, Stored, Exports, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _columns: Columns
     _model: Model
     _seen: list[Array]
-    _training: Training | None = None  # of the model, with warm_start
+    _training: Training | None = None  # of the model, where it goes on
+    _spare: Spare | None = None  # of partial_fit
     _target: Any
     encoder_: TableEncoder
     embedding_dims_: dict[str, int]
@@ -71,66 +79,12 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         tags.input_tags.sparse = True
         return tags
 
-    # ---- files and pickles
-
-    @reads_one_fit
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what predicts to a file, for :func:`dcnfast.load`.
-
-        The file has weights, categories, scales and the estimator's own parameters, not what only
-        training needs. It is written beside the old one, and then takes its place: there is always
-        the old file or the new one, whole.
-
-        Parameters
-        ----------
-        path : str or path
-
-        Raises
-        ------
-        OSError
-            If it cannot be written, as where the disk is full; the old file is then as it was.
-        TypeError
-            If a parameter of the estimator is something that a file does not hold, as a function
-            is.
-        """
-        check_is_fitted(self)
-        kind = type(self)
-        if kind.__module__.partition(".")[0] != "dcnfast":
-            raise TypeError(f"save: {kind.__name__} is not of dcnfast, want one that load can make")
-        fitted = fitted_state(vars(self), trains=False)
-        parameters = parameters_state(self.get_params(deep=False))
-        document, arrays = separate({"parameters": parameters} | fitted)
-        place = "network.parameters."
-        offsets = {place + name: at for name, at in offsets_of(self._model).items()}
-        tables = [place + name for name in tables_of(self._model)]
-        about = {"library": _core.version, "estimator": kind.__name__}
-        write_model_file(path, about, document, arrays, offsets, tables)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # one reference, whatever another thread fits meanwhile; seconds are those of a machine
-        attributes = {name: value for name, value in vars(self).items() if name != "_epochs"}
-        if "_model" not in attributes:
-            return dict(attributes)
-        others = {name: value for name, value in attributes.items() if name not in FITTED}
-        return dict(interned(others) | {"fitted": pickled(attributes)})
-
-    def __setstate__(self, state: Any) -> None:
-        if not isinstance(state, dict) or FITTED & state.keys() & {"_model", "encoder_", "_target"}:
-            raise ValueError(f"the state of {type(self).__name__} is not one that it pickled")
-        attributes = {str(name): value for name, value in state.items() if name != "fitted"}
-        if "fitted" in state:
-            attributes |= unpickled(state["fitted"], type(self))
-        self.__dict__ = attributes
-
-    def __copy__(self) -> Self:
-        return private_copy(self)  # whose parts are the same, not copies
-
     @property
     @reads_one_fit
     def parameters_(self) -> dict[str, Array]:
         """Learned parameters by name, as read-only views: those that predict."""
         check_is_fitted(self)
-        return self._model.averages
+        return dict(trimmed(vars(self))["_model"].averages)
 
     @property
     @reads_one_fit
@@ -157,11 +111,15 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
     # ---- fit: input
 
     def _check_weight(self, sample_weight: Any, table: Table) -> Array:
-        weight = _check_sample_weight(
+        weight = self._weight_as_given(sample_weight, table)
+        return np.asarray(weight / weight.max())
+
+    def _weight_as_given(self, sample_weight: Any, table: Table) -> Array:
+        weight: Array = _check_sample_weight(
             sample_weight, np.empty((len(table), 0)), dtype=np.float64, ensure_non_negative=True,
             allow_all_zero_weights=False,
         )  # fmt: skip
-        return np.asarray(weight / weight.max())
+        return weight
 
     def _read_validation(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, *, y_numeric: bool
@@ -198,9 +156,33 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
                     f"warm_start: {name} was {before[name]!r} in the last fit, got {got!r}, want "
                     "the same"
                 )
+        return self._fitted_before()
+
+    def _fitted_before(self) -> Fitted | None:
+        """Return what is fitted, if anything is."""
+        if not hasattr(self, "_model"):
+            return None
         return Fitted(
             self._columns, self.encoder_, self._target, self._model, self._seen, self._training
         )
+
+    # ---- partial_fit
+
+    def _read_further(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Table, Array]:
+        """Validate X and y of ``partial_fit``: as of ``fit`` if they are the first."""
+        if hasattr(self, "_model"):
+            return read_further_table(self, X, y, y_numeric=y_numeric)
+        return read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=y_numeric,
+            datetime_features=self.datetime_features,
+        )  # fmt: skip
+
+    def _update(self, whole: Part, target: Target, shown: dict[str, Any], timing: Timing) -> None:
+        """Train on rows once; see :func:`dcnfast.estimators.updating.update_network`."""
+        last = self._fitted_before()
+        history = History(timing=timing) if last is None else self._history_so_far(timing)
+        history.validation_scores.clear()
+        update_network(self, Task(whole, None, None, target, last, shown, history))
 
     # ---- fit: training and result
 
@@ -214,13 +196,17 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         shown: dict[str, Any],
         timing: Timing,
     ) -> None:
-        """Train, and take over the result; see :class:`dcnfast.estimators.fitting.Task`."""
+        """Train, and take over the result; see :class:`dcnfast.estimators.fitted.Task`."""
         history = History(timing=timing)
         if last is not None:
-            scores, before = list(self.validation_scores_ or []), self.history_
-            rates, seconds = (before[name].tolist() for name in ("learning_rate", "seconds"))
-            history = History(list(self.loss_curve_), scores, rates, seconds, timing)
+            history = self._history_so_far(timing)
         fit_network(self, Task(whole, given, labels, target, last, shown, history))
+
+    def _history_so_far(self, timing: Timing) -> History:
+        """Return what happened in the fits that this one goes on from."""
+        before, scores = self.history_, list(self.validation_scores_ or [])
+        rates, seconds = (before[name].tolist() for name in ("learning_rate", "seconds"))
+        return History(list(self.loss_curve_), scores, rates, seconds, timing)
 
     def _take_result(self, result: Result) -> None:
         """Take over the result of training."""
@@ -365,7 +351,7 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         logits = predict_logits(fit, encoded, of_members=True)
         chosen = choose_members(fit._target.loss, logits, target, weight, n_members)
         model = keep_members(fit._model, chosen)
-        pruned = {"_model": model, "_training": None, "n_parameters_": model.n_parameters}
+        pruned = attributes_of(replace(fit._fitted_before(), model=model, training=None))
         self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
         return self
 

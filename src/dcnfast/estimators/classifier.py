@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -11,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 
 from dcnfast.estimators.base import BaseDCN, shown
-from dcnfast.estimators.configure import kind_of
+from dcnfast.estimators.class_labels import (
+    read_classes,
+    read_further_classes,
+    read_further_labels,
+    read_labels,
+)
 from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.label_targets import LabelsTarget
 from dcnfast.estimators.parameters import (
@@ -31,7 +34,7 @@ from dcnfast.estimators.parameters import (
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
 from dcnfast.estimators.splits import Part
-from dcnfast.estimators.targets import ClassTarget, class_factors, class_target
+from dcnfast.estimators.targets import ClassTarget
 from dcnfast.network.config import (
     Activation,
     Deterministic,
@@ -40,9 +43,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.loss import ClassificationLoss
-from dcnfast.network.losses import LOSSES, LogLoss, MultiLabel
-from dcnfast.table.schema import Table, read_training_table
+from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -154,6 +155,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         warm_start: bool = False,
         max_time: float | None = None,
         checkpoints: Checkpoints | None = None,
+        prior_strength: float = 0.0,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,
@@ -164,9 +166,9 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         task_weights: Sequence[float] | None = None,
     ) -> None:
         self._store(locals())
-        self.task_weights = task_weights
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.task_weights = task_weights
 
     @published_whole
     def fit(
@@ -210,8 +212,8 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
                 datetime_features=self.datetime_features,
             )  # fmt: skip
         weight = self._check_weight(sample_weight, table)
-        read = self._read_labels if y.ndim == 2 else self._read_classes
-        target, whole, codes, factors = read(table, y, weight)
+        read = read_labels if y.ndim == 2 else read_classes
+        target, whole, codes, factors = read(self, table, y, weight)
         last = self._last_fit(table, "classes_", target.classes)
         given = self._given_part(X_val, y_val, sample_weight_val, target, factors)
         self.classes_ = target.classes
@@ -219,46 +221,50 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         self._learn(whole, given, codes, target, last, of_callbacks, timing)
         return self
 
-    def _read_classes(
-        self, table: Table, y: Array, weight: Array
-    ) -> tuple[ClassTarget, Part, Array, Array]:
-        """Return target and rows of one label a row, numbers of classes, and class weights."""
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-        factors = class_factors(self.class_weight, classes, codes, weight)
-        loss_weight = weight * factors[codes]
-        self._refuse_one_class(classes[np.unique(codes[loss_weight > 0])])
-        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
-        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
-        target = class_target(classes, loss)
-        return target, Part(table, y, codes.reshape(-1, 1), loss_weight, weight), codes, factors
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
 
-    def _read_labels(
-        self, table: Table, y: Array, weight: Array
-    ) -> tuple[LabelsTarget, Part, None, None]:
-        """Return target and rows of several labels a row."""
-        if self.class_weight is not None:
-            raise ValueError(
-                f"class_weight is {self.class_weight!r} and y has {y.shape[1]} columns, want None; "
-                "task_weights has a weight for each column"
-            )
-        named = self.loss == LogLoss.name  # which is this loss for several labels
-        loss = copy.deepcopy(
-            LOSSES.resolve(MultiLabel.name, vars(self)) if named else kind_of(LOSSES, self)
-        )
-        assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
-        loss.check("loss")  # also what task_weights made of it
-        of_labels, n_labels = loss.of_labels(y.shape[1])
-        assert isinstance(of_labels, MultiLabel)
-        target = LabelsTarget(of_labels, n_labels)
-        return target, Part(table, y, y, weight, weight), None, None
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers, bins, statistics of categories and
+        the network's shape are those of the first rows. The learning rate is constant, and no rows
+        are held out. See docs/updating.md.
 
-    def _refuse_one_class(self, seen: Array) -> None:
-        if len(seen) < 2:
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,)
+            Labels, of one class or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that there will be: wanted by the first call where nothing is fitted yet, and
+            the same then if they are given again.
+
+        Returns
+        -------
+        self : DCNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        if isinstance(self.class_weight, str):
             raise ValueError(
-                f"{type(self).__name__} needs at least two classes with a positive weight, "
-                f"got {len(seen)} class(es): {seen.tolist()}"
+                f"class_weight is {self.class_weight!r}, want a dict or None in partial_fit, which "
+                "does not know how many rows of each class there will be"
             )
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=False)
+        weight = self._weight_as_given(sample_weight, table)
+        read = read_further_labels if y.ndim == 2 else read_further_classes
+        target, whole = read(self, table, y, weight, classes)
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
+        return self
 
     def _given_part(
         self,

@@ -88,7 +88,7 @@ def configure(
         If a parameter has a value without meaning.
     """
     fields = encoder.fields
-    widths = _embedding_widths(estimator.embedding_dim, fields)
+    widths = _embedding_widths(estimator.embedding_dim, fields, circumstances)
     described = _numeric(estimator, encoder)
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
@@ -127,10 +127,12 @@ def dropout_seed(estimator: Any, random_state: np.random.RandomState) -> int:
     return int(random_state.randint(2**31)) if _has_dropout(estimator) else 0
 
 
-def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Settings:
-    """Return how to train a network on n rows."""
+def settings_of(
+    estimator: Any, config: NetworkConfig, n: int, seed: int, before: int = 0
+) -> Settings:
+    """Return how to train a network on n rows, after so many of the same stream."""
     given = estimator.batch_size
-    batch_size = automatic_batch_size(n) if given == "auto" else min(int(given), n)
+    batch_size = automatic_batch_size(n, before) if given == "auto" else min(int(given), n)
     given = estimator.max_iter
     max_iter = automatic_epochs(config, n) if given == "auto" else int(given)
     given = estimator.learning_rate_init
@@ -138,7 +140,11 @@ def settings_of(estimator: Any, config: NetworkConfig, n: int, seed: int) -> Set
     optimizer = kind_of(OPTIMIZERS, estimator)
     step = optimizer.step(rate, estimator.dtype)
     return Settings(
-        step=replace(step, gradient_clip=float(estimator.gradient_clip or 0)),
+        step=replace(
+            step,
+            gradient_clip=float(estimator.gradient_clip or 0),
+            prior_strength=float(estimator.prior_strength),
+        ),
         batch_size=batch_size,
         max_iter=max_iter,
         shuffle=bool(estimator.shuffle),
@@ -244,7 +250,12 @@ def _cross_dropout(given: float | str, one: NetworkConfig, n_members: int) -> fl
     return 0.5 if n_members > 1 else 0.2
 
 
-def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
+def _embedding_widths(
+    given: Any, fields: list[Field], circumstances: Circumstances | NetworkConfig
+) -> dict[str, int]:
+    last = dict[str, int]()
+    if isinstance(circumstances, NetworkConfig):
+        last = {name: width for name, _, width in circumstances.fields}
     names = [field.name for field in fields]
     if isinstance(given, Mapping):
         if unknown := [name for name in given if name not in names]:
@@ -258,4 +269,5 @@ def _embedding_widths(given: Any, fields: list[Field]) -> dict[str, int]:
         given = dict.fromkeys(names, given)
     else:
         given = {}
-    return {f.name: int(given.get(f.name, automatic_embedding_dim(f.size))) for f in fields}
+    automatic = {f.name: last.get(f.name) or automatic_embedding_dim(f.size) for f in fields}
+    return {name: int(given.get(name, automatic[name])) for name in names}

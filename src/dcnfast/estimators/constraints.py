@@ -85,6 +85,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "checkpoints": [Checkpoints, None],
+    "prior_strength": [Interval(Real, 0, None, closed="left")],
     "dtype": [one_of(DType)],
     "deterministic": [one_of(Deterministic)],
     "n_jobs": [Integral, None],

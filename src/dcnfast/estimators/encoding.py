@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.growth import grown_encoder
 from dcnfast.estimators.configure import numeric_kind
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
@@ -16,7 +17,7 @@ from dcnfast.training.target_statistics import rule_of
 
 
 class Task(Protocol):
-    """What a fit is to do, see :class:`dcnfast.estimators.fitting.Task`."""
+    """What a fit is to do, see :class:`dcnfast.estimators.fitted.Task`."""
 
     @property
     def target(self) -> Target:
@@ -55,7 +56,7 @@ def fit_encoder(
         own = None
         if last.statistics is not None and targets is not None:
             own = last.own(part.table, targets, estimator.n_jobs)
-        return last, replace(part, own=own)
+        return grown_encoder(last, part.table), replace(part, own=own)
     encoder = TableEncoder(
         numeric_scaling=_scaling(estimator.numeric_scaling, numeric),
         numeric_clip=bool(estimator.numeric_clip),

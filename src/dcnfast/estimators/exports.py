@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.estimators.fitting import Columns
+from dcnfast.estimators.fitted import Columns
 from dcnfast.estimators.published import reads_one_fit
 from dcnfast.network.model import Model
 from dcnfast.serving.c_source.literals import identifier

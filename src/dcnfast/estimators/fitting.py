@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 
 from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.growth import counted
 from dcnfast.estimators.checkpoints import FolderKeeper
 from dcnfast.estimators.configure import (
     Circumstances,
@@ -27,7 +28,8 @@ from dcnfast.estimators.configure import (
     settings_of,
 )
 from dcnfast.estimators.encoding import fit_encoder
-from dcnfast.estimators.label_targets import Target
+from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
+from dcnfast.estimators.going_on import exactly, go_on, refuse_other_network
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     FOLDS,
@@ -39,125 +41,19 @@ from dcnfast.estimators.splits import (
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
-from dcnfast.table.dates import Dates
-from dcnfast.training.batches import Rows, mean_one
+from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import fingerprints
 from dcnfast.training.early_stopping import HeldOut, Settled
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.outcome import judge
-from dcnfast.training.settings import History, Notice, Settings
+from dcnfast.training.prior import remember
+from dcnfast.training.settings import INTERRUPTED, Notice, Settings
 from dcnfast.training.shrinkage import shrink
 from dcnfast.training.state import Training
-from dcnfast.training.timing import Timing
 from dcnfast.training.trainer import train
 
 Array = npt.NDArray[Any]
 GOES_ON = ("interrupted", "time")  # notices of a training that another fit may go on with
-Columns = tuple[tuple[str, ...], list[bool], Dates]  # names, which are categorical, or of dates
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """All that a prediction needs; published together.
-
-    Parameters
-    ----------
-    columns : tuple of (tuple of str, list of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
-    encoder : TableEncoder
-    target : NumericTarget, ClassTarget or LabelsTarget
-    model : Model
-    seen : list of ndarray of shape (V_f,)
-        For each field how often training saw each row of its table.
-    training : Training or None
-        Of the model, where it goes on.
-    """
-
-    columns: Columns
-    encoder: TableEncoder
-    target: Target
-    model: Model
-    seen: list[npt.NDArray[np.int64]]
-    training: Training | None
-
-    def rows(self, part: Part, n_jobs: int | None) -> Rows:
-        """Return rows as the engine reads them."""
-        dtype = self.model.config.dtype
-        encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
-        target = self.target.scaled(part.target, dtype)
-        weight = mean_one(part.loss_weight, dtype)
-        return Rows(self.model, encoded.ids, encoded.dense, target, weight)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a fit is to do.
-
-    Parameters
-    ----------
-    whole : Part
-        The rows to train on.
-    given : Part or None
-        The rows to watch, if ``fit`` got some.
-    labels : ndarray of shape (n,) or None
-        Class numbers whose proportions the held-out rows keep.
-    target : NumericTarget, ClassTarget or LabelsTarget
-        As yet without scales.
-    last : Fitted or None
-        What it goes on from.
-    shown : dict
-        What callbacks may see of the data.
-    history : History
-        Of the fits it goes on from.
-    """
-
-    whole: Part
-    given: Part | None
-    labels: Array | None
-    target: Target
-    last: Fitted | None
-    shown: dict[str, Any]
-    history: History
-
-    @property
-    def last_encoder(self) -> TableEncoder | None:
-        """The encoder of the fit it goes on from."""
-        return None if self.last is None else self.last.encoder
-
-    @property
-    def timing(self) -> Timing:
-        """Time by what it is spent on."""
-        return self.history.timing
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of a fit.
-
-    Parameters
-    ----------
-    loss_curve : list of float
-    validation_scores : list of float or None
-        None where no rows were held out.
-    shrinkage : ndarray of shape (C,)
-    epochs : list of (float, float)
-        Learning rate at the end of each epoch, and its seconds.
-    """
-
-    loss_curve: list[float]
-    validation_scores: list[float] | None
-    shrinkage: Array
-    epochs: list[tuple[float, float]]
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the estimator's attributes that show it."""
-        return {
-            "shrinkage_": self.shrinkage,
-            "validation_scores_": self.validation_scores,
-            "loss_curve_": self.loss_curve,
-            "n_iter_": len(self.loss_curve),
-            "_epochs": self.epochs,
-        }
 
 
 def fit_network(estimator: Any, task: Task) -> None:
@@ -211,7 +107,7 @@ class _Run:
         with timing.measure("encode"):
             watched = held is not None or choice is not None
             encoder, part = fit_encoder(estimator, part, self.task, self.random_state)
-            fitted = _prepare(estimator, part, encoder, watched, self.task, self.random_state)
+            fitted = prepare(estimator, part, encoder, watched, self.task, self.random_state)
             rows = fitted.rows(part, estimator.n_jobs)
         seed = dropout_seed(estimator, self.random_state)
         settings = settings_of(estimator, fitted.model.config, len(rows), seed)
@@ -223,11 +119,9 @@ class _Run:
                 planned_epochs=choice.planned_epochs,
             )  # fmt: skip
         if self.task.last is not None:
-            pairs = zip(fitted.seen, rows.ids.T, strict=True)
-            seen = [s + np.bincount(i, minlength=len(s)) for s, i in pairs]
-            fitted = replace(fitted, seen=seen)
+            fitted = replace(fitted, seen=counted(fitted.seen, encoder.fields, rows.ids))
         training = fitted.training or Training(fitted.model)
-        kept = training if estimator.warm_start else None
+        kept = training if estimator.warm_start or estimator.prior_strength else None
         estimator._take_fitted(replace(fitted, training=kept))
         with timing.measure("encode"):
             held_out = None if held is None else self._held_out(held, fitted, shrinks)
@@ -236,6 +130,9 @@ class _Run:
             print(timing.report(training, settings.n_threads))
         if not estimator.warm_start:
             fitted.model.adopt_averages()
+        if estimator.prior_strength:
+            with timing.measure("train"):
+                _remember(training, rows, settings)
 
     def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
@@ -286,7 +183,7 @@ class _Run:
         best = train(
             training, rows, held_out, settings, self.random_state, history, on_epoch, self.keeper
         )  # fmt: skip
-        _warn(history.notices + judge(training, rows, settings, best))
+        warn(history.notices + judge(training, rows, settings, best))
         estimator._take_result(self._result(finish(training.model), held_out))
         context.call_on_fit_task_end(
             estimator=estimator,
@@ -320,9 +217,7 @@ class _Run:
         scores = None if held_out is None else history.validation_scores
         if choice is not None:
             scores = choice.scores[: len(history.loss_curve)]
-        epochs = list(zip(history.rates, history.seconds, strict=True))
-        scores = None if scores is None else list(scores)
-        return Result(list(history.loss_curve), scores, shrinkage, epochs)
+        return result_of(history, scores, shrinkage)
 
 
 def _cross_validate(
@@ -338,18 +233,18 @@ def _cross_validate(
     for k in range(FOLDS):
         part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
         encoder, part = fit_encoder(estimator, part, task, random_state)
-        fitted = _prepare(estimator, part, encoder, True, task, random_state, in_fold=True)
+        fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=True)
         if fitted.model.n_parameters > LARGEST:
             return None
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
         folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
     settings = settings_of(estimator, folds[0].training.model.config, len(whole), seed)
     choice = choose_epochs(folds, settings, random_state)
-    _warn(choice.notices)
+    warn(choice.notices)
     return choice
 
 
-def _prepare(
+def prepare(
     estimator: Any,
     part: Part,
     encoder: TableEncoder,
@@ -358,8 +253,13 @@ def _prepare(
     random_state: np.random.RandomState,
     *,
     in_fold: bool = False,
+    what: str = "warm_start",
+    training_of: Callable[[Training, list[int]], Training] = exactly,
 ) -> Fitted:
-    """Make what training needs beside the encoder: the scales of targets, and the network."""
+    """Make what training needs beside the encoder: the scales of targets, and the network.
+
+    Of one that goes on, ``what`` is for messages and ``training_of`` as for :func:`go_on`.
+    """
     last, table = task.last, part.table
     auto: Circumstances | NetworkConfig
     if last is not None:
@@ -377,17 +277,18 @@ def _prepare(
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist(), table.dates
         return Fitted(columns, encoder, target, model, seen, None)
-    if config != last.model.config:
-        before, now = asdict(last.model.config), asdict(config)
-        changed = [f"{k} was {before[k]!r}, got {now[k]!r}" for k in now if before[k] != now[k]]
-        raise ValueError(f"warm_start: {'; '.join(changed)}, want the same network")
-    if last.training is None:
-        return replace(last, target=target, model=last.model.copy())
-    training = last.training.copy()
-    return replace(last, target=target, model=training.model, training=training)
+    refuse_other_network(what, last.model.config, config)
+    return go_on(last, encoder, target, training_of)
 
 
-def _warn(notices: list[Notice]) -> None:
+def _remember(training: Training, rows: Rows, settings: Settings) -> None:
+    try:
+        remember(training, rows, settings.n_threads)
+    except KeyboardInterrupt:
+        warn([INTERRUPTED])  # and the prior stays as it was
+
+
+def warn(notices: list[Notice]) -> None:
     """Make warnings of what training returned."""
     for notice in notices:
         kind = UserWarning if notice.kind == "interrupted" else ConvergenceWarning

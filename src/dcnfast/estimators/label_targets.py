@@ -77,6 +77,10 @@ class LabelsTarget:
         """Return the probability of 1 for each label (N, C)."""
         return flushed(np.asarray(expit(decision)))
 
+    def scores(self, logits: Array) -> Array:
+        """Return what candidates are compared by: the probabilities."""
+        return self.probabilities(self.decision(logits))
+
     def log_probabilities(self, decision: Array) -> Array:
         """Return the logarithm of each probability of 1, finite also where that is 0."""
         return np.asarray(-np.logaddexp(0, -decision))

@@ -200,13 +200,18 @@ tol : float or None, default=1e-6
     Least gain (of the held-out rows' score, or of the training loss) that is progress; None never
     stops.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from where the last one ended.
+    Whether ``fit`` goes on from where the last one ended, with embeddings for new categories.
 max_time : float or None, default=None
     Seconds after which ``fit`` ends with what it has: no epoch begins that would end later, if it
     took as long as the last. One epoch is always run.
 checkpoints : Checkpoints or None, default=None
     An object of :class:`dcnfast.checkpoints.Checkpoints`: where ``fit`` leaves checkpoints, and how
     often. A fit that was killed goes on from the last one when it is run again, to the same bits.
+prior_strength : float, default=0.0
+    How strongly ``partial_fit``, and ``fit`` with ``warm_start``, hold the parameters where the
+    last ``fit`` with a strength above 0 left them: the objective has this times the sum of
+    F (w - w')^2, w' being the parameters of then and F the diagonal of their Fisher information,
+    which ``fit`` estimates at its end in one more pass over the rows. See docs/updating.md.
 dtype : {"float32", "float64"}, default="float32"
     Of parameters and arithmetic.
 deterministic : {"threads", "isa"}, default="threads"

@@ -160,6 +160,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         warm_start: bool = False,
         max_time: float | None = None,
         checkpoints: Checkpoints | None = None,
+        prior_strength: float = 0.0,
         dtype: DType = "float32",
         deterministic: Deterministic = "threads",
         n_jobs: int | None = None,
@@ -215,10 +216,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
-        assert isinstance(loss, RegressionLoss)  # as _validate_params wants it
-        outputs, clips = n_outputs * loss.outputs_of_a_target, bool(self.prediction_clip)
-        target = NumericTarget(loss, outputs, y.ndim == 1, clips=clips)
+        target = self._target_of(n_outputs, y.ndim == 1)
         whole = Part(table, y, target.columns("y", y), weight, weight)
         last = self._last_fit(table, "n_outputs_", n_outputs)
         given = self._given_part(X_val, y_val, sample_weight_val, target)
@@ -226,6 +224,56 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         of_callbacks = shown(X, y, sample_weight, weight)
         self._learn(whole, given, None, target, last, of_callbacks, timing)
         return self
+
+    @published_whole
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go on with further rows, each once: from nothing, or from what is fitted.
+
+        New categories get embeddings of their own, which begin as one never seen is predicted, as
+        far as ``max_categories`` has room. Scales of numbers and of targets, bins, statistics of
+        categories and the network's shape are those of the first rows. The learning rate is
+        constant, and no rows are held out. See docs/updating.md.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Columns as in the first call.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            As in ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero; taken as they are, so that they mean the same in each call.
+
+        Returns
+        -------
+        self : DCNRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described; the estimator stays as it was.
+        """
+        self._validate_params()
+        timing = Timing()
+        with timing.measure("encode"):
+            table, y = self._read_further(X, y, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        weight = self._weight_as_given(sample_weight, table)
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if (before := getattr(self, "n_outputs_", n_outputs)) != n_outputs:
+            raise ValueError(f"y has {n_outputs} columns, want {before}, as in the first call")
+        target = self._target_of(n_outputs, y.ndim == 1)
+        self.n_outputs_ = n_outputs
+        whole = Part(table, y, target.columns("y", y), weight, weight)
+        self._update(whole, target, shown(X, y, sample_weight, weight), timing)
+        return self
+
+    def _target_of(self, n_outputs: int, one_column: bool) -> NumericTarget:
+        """Return what is learned, as yet without scales."""
+        loss = copy.deepcopy(kind_of(LOSSES, self))  # may be changed after the fit
+        assert isinstance(loss, RegressionLoss)  # as _validate_params wants it
+        outputs, clips = n_outputs * loss.outputs_of_a_target, bool(self.prediction_clip)
+        return NumericTarget(loss, outputs, one_column, clips=clips)
 
     def _given_part(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, target: NumericTarget

@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 
 from dcnfast.encode.saved import encoder_state, read_encoder
 from dcnfast.encode.saved_values import counts_state, read_counts
-from dcnfast.estimators.fitting import Fitted
+from dcnfast.estimators.fitted import Fitted
 from dcnfast.estimators.saved_targets import read_target, target_state
 from dcnfast.estimators.targets import NumericTarget
 from dcnfast.network.model import Model
@@ -26,7 +26,7 @@ SHOWN = ("loss_curve_", "validation_scores_", "shrinkage_")
 FITTED = frozenset(
     (
         "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "n_outputs_",
-        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training",
+        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training", "_spare",
         "n_parameters_", "embedding_dims_", "n_iter_", *SHOWN,
     )
 )  # fmt: skip
@@ -41,8 +41,23 @@ def attributes_of(fitted: Fitted) -> Tree:
         "_model": fitted.model,
         "_seen": fitted.seen,
         "_training": fitted.training,
-        "n_parameters_": fitted.model.n_parameters,
+        "_spare": None,
+        "n_parameters_": fitted.n_parameters,
         "embedding_dims_": {name: width for name, _, width in fitted.model.config.fields},
+    }
+
+
+def trimmed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes with a network without room for categories that there are not yet."""
+    model, sizes = attributes["_model"], [field.size for field in attributes["encoder_"].fields]
+    if [rows for _, rows, _ in model.config.fields] == sizes:
+        return attributes
+    training = attributes["_training"]
+    small = (training or Training(model)).resized(sizes)
+    return {
+        **attributes,
+        "_model": small.model,
+        "_training": None if training is None else small,
     }
 
 
@@ -59,7 +74,7 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
     model, encoder, seen = attributes["_model"], attributes["encoder_"], attributes["_seen"]
     names, mask, dates = attributes["_columns"]
     same = all(s is f.counts for s, f in zip(seen, encoder.fields, strict=True))
-    tree = {
+    tree: Tree = {
         "columns": {
             "names": list(names),
             "named": "feature_names_in_" in attributes,
@@ -84,6 +99,14 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "second_moments": tensors_of(model, state.flat_second_moments),
             "step": int(state.step),
         }
+        if training.streamed:
+            tree["training"]["streamed"] = training.streamed
+        if (prior := state.prior) is not None:
+            tree["training"]["prior"] = {
+                "anchor": tensors_of(model, prior[0]),
+                "fisher": tensors_of(model, prior[1]),
+                "rows": training.prior_rows,
+            }
     return tree
 
 
@@ -194,6 +217,13 @@ def _read_seen(state: State, counts: list[Any]) -> list[Any]:
 def _read_training(state: State, model: Model) -> Training:
     training = Training.__new__(Training)
     found: Tree = {k: read_flat(state, k, model) for k in ("first_moments", "second_moments")}
+    if state.names("streamed"):
+        found["streamed"] = state.integer("streamed", 1, 2**62)
+    if state.names("prior"):
+        prior = state.part("prior")
+        found |= {k: read_flat(prior, k, model) for k in ("anchor", "fisher")}
+        found["prior_rows"] = prior.integer("rows", 1, 2**62)
+        prior.done()
     training.__setstate__(found | {"model": model, "step": state.take("step")})
     state.done()
     return training
@@ -237,7 +267,7 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
 
 def pickled(attributes: Mapping[str, Any]) -> Tree:
     """Return what a pickle of a fitted estimator has."""
-    document, arrays = separate(fitted_state(attributes, trains=True))
+    document, arrays = separate(fitted_state(trimmed(attributes), trains=True))
     return {"format": FORMAT, "document": document, "arrays": arrays}
 
 

@@ -211,13 +211,13 @@ class ClassTarget:
     loss: ClassificationLoss
     n_outputs: int
 
-    def codes(self, name: str, y: Array) -> Array:
-        """Return the numbers of the classes; the name of y is for messages."""
+    def codes(self, name: str, y: Array, of: str = "y") -> Array:
+        """Return the numbers of the classes; the name of y, and whose they are, for messages."""
         if y.ndim > 1:
             raise ValueError(f"{name} has {y.shape[1]} columns, want one, as y")
         known = self.classes.tolist()
         if unknown := sorted(set(y.tolist()) - set(known), key=repr):
-            raise ValueError(f"{name} has the labels {unknown!r}, want those of y: {known!r}")
+            raise ValueError(f"{name} has the labels {unknown!r}, want those of {of}: {known!r}")
         return np.searchsorted(self.classes, y)
 
     def judged(self, name: str, y: Array) -> Array:

@@ -208,7 +208,7 @@ class Model:
             for (_, rows, K), counts in zip(self.config.fields, seen, strict=True):
                 if role == "embedding" and width != K:
                     continue  # the field is in another table
-                _settle_rows(table[at : at + rows], counts)
+                _settle_rows(table[at : at + len(counts)], counts)  # others are room for more
                 at += rows
 
     def _tensors(self, flat: Array) -> Iterator[tuple[str, str, Array]]:

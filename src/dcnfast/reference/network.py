@@ -33,6 +33,7 @@ from dcnfast.reference import (
 from dcnfast.reference.deep import deep_part, deep_part_backward
 from dcnfast.reference.inputs import Inputs, combine_members
 from dcnfast.reference.optimizers import DECAYING, State
+from dcnfast.reference.prior import pull
 
 CROSSES: dict[str, Any] = {
     name: (
@@ -326,6 +327,7 @@ class ReferenceNetwork:
         weight_decay: float = 0.0,
         gradient_clip: float = 0.0,
         rate_factors: Mapping[str, float] | None = None,
+        prior_strength: float = 0.0,
         **options: float,
     ) -> float:
         """Take one step on these rows; return the objective, penalties included, before it.
@@ -340,6 +342,8 @@ class ReferenceNetwork:
             p, ids, dense, target, weight, seed=seed, step=state.step
         )
         g = clip_gradients(g, gradient_clip)
+        if state.prior is not None and prior_strength:
+            objective += self._hold(state, g, ids, prior_strength)
         for name in p:
             l2 = self.l2(name, ids)
             role = self.roles()[name]
@@ -362,6 +366,20 @@ class ReferenceNetwork:
                     state.averages[name], p[name], state.step, decay
                 )
         return objective
+
+    def _hold(self, state: State, g: dict[str, Array], ids: Ids, strength: float) -> float:
+        """Add the gradients of the prior, of tables those of the rows named; return it."""
+        p, (anchor, fisher), total = state.parameters, state.prior or ({}, {}), 0.0
+        for name in p:
+            named: Any = slice(None)
+            if self._is_table(name):
+                width = None if name == "wide" else p[name].shape[1]
+                named = np.unique(self.inputs.table_rows(ids, width))
+            of = p[name][named], anchor[name][named], fisher[name][named]
+            penalty, pulled = pull(*of, strength)
+            g[name][named] += pulled
+            total += penalty
+        return total
 
     def predict(self, state: State, ids: Ids, dense: Array) -> Array:
         """Return logits (B,C), of the averages if there are any."""

@@ -32,6 +32,8 @@ class State:
         By name.
     step : int
         Steps taken.
+    prior : tuple of two dicts of ndarray, or None
+        What parameters are held at, and how much.
     """
 
     parameters: dict[str, Array]
@@ -39,6 +41,7 @@ class State:
     first_moments: dict[str, Array]
     second_moments: dict[str, Array]
     step: int = 0
+    prior: tuple[Mapping[str, Array], Mapping[str, Array]] | None = None
 
     @classmethod
     def start(cls, parameters: Mapping[str, Array]) -> State:

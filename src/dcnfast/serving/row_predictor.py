@@ -214,7 +214,7 @@ class RowPredictor:
         if value is None or (isinstance(value, float) and value != value):
             return MISSING
         if isinstance(value, str | int | float) and isinstance(column, Vocabulary):
-            row = column.rows_by_value.get(value)
+            row = column.row_of(value)
             if row is not None:
                 return row
         values = factor_objects([value], field.name).values

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 def has_several_columns(y: Any) -> bool:
     """Return whether y is of two dimensions, with more than one column."""
-    shape = np.shape(y)
+    shape = np.asarray(y).shape
     return len(shape) == 2 and shape[1] > 1
 
 

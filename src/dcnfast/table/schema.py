@@ -170,8 +170,25 @@ def read_validation_table(
     y_numeric : bool
         Whether y holds numbers, one or several columns of them.
     """
-    table = replace(read_table(estimator, X_val), argument="X_val")
-    return table, _read_target(estimator, len(table), y_val, y_numeric)
+    table, y = read_further_table(estimator, X_val, y_val, y_numeric=y_numeric)
+    return replace(table, argument="X_val"), y
+
+
+def read_further_table(
+    estimator: BaseEstimator, X: Any, y: Any, *, y_numeric: bool
+) -> tuple[Table, Array]:
+    """Validate X and y of ``partial_fit`` against what the first rows were.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y_numeric : bool
+        Whether y holds numbers, one or several columns of them.
+    """
+    table = read_table(estimator, X)
+    return table, _read_target(estimator, len(table), y, y_numeric)
 
 
 def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
@@ -185,9 +202,10 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
         raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
-    if not y_numeric and has_several_columns(y):
+    several = not y_numeric and has_several_columns(y)
+    _refuse_what_is_no_target(name, np.asarray(y), y_numeric, may_miss=several)
+    if several:
         return read_labels(name, y, n)
-    _refuse_what_is_no_target(name, np.asarray(y), y_numeric)
     with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
         _, y = check_X_y(
             np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator
@@ -196,7 +214,7 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
     return np.asarray(y)
 
 
-def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool) -> None:
+def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool, may_miss: bool) -> None:
     """Raise ValueError for dates, durations, missing values and words, whatever holds them."""
     wanted = "numbers" if y_numeric else "numbers or labels"
     hint = "say how many, of which unit, such as (y - y.min()) / numpy.timedelta64(1, 'D')"
@@ -205,6 +223,8 @@ def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool) -> None:
     for row, value in _one_of_each_type(y):
         kind = type(value)
         if is_missing_type(kind) or _is_nan(value):
+            if may_miss:
+                continue
             raise ValueError(
                 f"{name}: y has {value!r} in row {row}, want a target for each row: leave out the "
                 "rows that have none"

@@ -16,15 +16,22 @@ LEAST_EPOCHS = 10
 STEPS = 5_000  # that a fit takes, about, beside the epochs above
 
 
-def automatic_batch_size(n: int) -> int:
+def automatic_batch_size(n: int, before: int = 0) -> int:
     """Resolve ``batch_size="auto"``: a power of two, about a hundred batches an epoch.
 
     But batches of 64 to 1024 rows, and at least four of them: small tables need the steps. Up to 64
     rows make one batch, so that there a row's weight is the same as its repetition.
+
+    Parameters
+    ----------
+    n : int
+        Rows to train on.
+    before : int, default=0
+        Rows of the same stream that came before: they count as well, as if all were one table.
     """
     if n <= 64:
         return n
-    size = max(64.0, min(1024.0, n / 100))
+    size = max(64.0, min(1024.0, (n + before) / 100))
     return int(2 ** np.floor(np.log2(min(size, n / 4))))
 
 

@@ -80,6 +80,8 @@ class OptimizerStep:
         Whether momentum looks a step ahead.
     rate_factors : dict of str to float
         What the learning rate of the tensors with a role is multiplied by; 1 for roles not named.
+    prior_strength : float
+        How much parameters are held at where an earlier training left them, see ``Training.hold``.
     """
 
     learning_rate: float = 1e-3
@@ -91,6 +93,7 @@ class OptimizerStep:
     gradient_clip: float = 0.0
     nesterov: bool = False
     rate_factors: Mapping[str, float] = field(default_factory=dict)
+    prior_strength: float = 0.0
 
     def compile(self) -> _core.OptimizerOptions:
         """Return it as the engine takes it.

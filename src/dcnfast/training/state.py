@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,14 @@ class Training:
     state : compiled training state
         Has ``gradients``, ``first_moments`` and ``second_moments``: dicts from name to read-only
         view of one flat buffer.
+    prior_rows : int
+        Of how many rows the prior is, which holds parameters where they were; 0 without one.
+    streamed : int
+        Rows of all updates so far.
     """
+
+    prior_rows: int = 0
+    streamed: int = 0
 
     def __init__(self, model: Model) -> None:
         self.model, self.state = model, _state_of(model)
@@ -42,19 +51,55 @@ class Training:
 
     def copy(self) -> Training:
         """Copy the model, and what its training has."""
-        other, state = Training(self.model.copy()), self.state
-        first: Array = state.flat_first_moments
-        second: Array = state.flat_second_moments
-        other.state.set_optimizer(first, second, state.step)
+        return self.resized([rows for _, rows, _ in self.model.config.fields])
+
+    def resized(self, rows: Sequence[int]) -> Training:
+        """Copy both, with another number of rows for each field; those that are new are 0."""
+        config = self.model.config
+        fields = tuple((name, n, K) for (name, _, K), n in zip(config.fields, rows, strict=True))
+        other = Training(Model(replace(config, fields=fields)))
+        other.take_over(self)
         return other
 
+    def take_over(
+        self, other: Training, rows: Sequence[npt.NDArray[np.int32]] | None = None
+    ) -> None:
+        """Become as another is, but for the number of rows of each field.
+
+        Parameters
+        ----------
+        other : Training
+        rows : sequence of ndarray of shape (n,) or None, default=None
+            For each field the rows of its table to copy; None copies all that both have.
+        """
+        state: Any = self.state
+        state.take_over(other.state, rows)
+        self.prior_rows, self.streamed = other.prior_rows, other.streamed
+
+    def hold(self, anchor: Array, fisher: Array, n_rows: int) -> None:
+        """Hold what is trained from now on, as much as ``prior_strength`` says.
+
+        Parameters
+        ----------
+        anchor, fisher : ndarray of shape (n_parameters,)
+            Where, and the Fisher information of each parameter; flat as the parameters are.
+        n_rows : int
+            That they are of.
+        """
+        state: Any = self.state
+        state.set_prior(anchor, fisher)
+        self.prior_rows = n_rows
+
     def __getstate__(self) -> dict[str, Any]:
-        return {
+        state = {
             "model": self.model,
             "first_moments": np.array(self.state.flat_first_moments),
             "second_moments": np.array(self.state.flat_second_moments),
             "step": int(self.state.step),
         }
+        if (prior := self.state.prior) is not None:
+            state |= {"anchor": prior[0], "fisher": prior[1], "prior_rows": self.prior_rows}
+        return state | ({"streamed": self.streamed} if self.streamed else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if not isinstance(state, dict) or not isinstance(state.get("model"), Model):
@@ -66,6 +111,12 @@ class Training:
         compiled = _state_of(model)
         compiled.set_optimizer(*moments)
         self.model, self.state = model, compiled
+        if "prior_rows" in state:
+            self.hold(*_prior_of(state, model))
+        streamed = state.get("streamed", 0)
+        if type(streamed) is not int or streamed < 0:
+            raise ValueError(f"the state's streamed is {streamed!r}, want rows, not negative")
+        self.streamed = streamed
 
 
 def _state_of(model: Model) -> _core.TrainingStateF32 | _core.TrainingStateF64:
@@ -85,3 +136,15 @@ def _moments_of(state: dict[str, Any], model: Model) -> tuple[Array, Array, int]
     if type(step) is not int or not 0 <= step < 2**32:
         raise ValueError(f"the state's step is {step!r}, want an integer from 0 to 2^32 - 1")
     return first, second, step
+
+
+def _prior_of(state: dict[str, Any], model: Model) -> tuple[Array, Array, int]:
+    """Read what a pickled training is held at, how much, and of how many rows."""
+    size, n_rows = model.network.flat_parameters.size, state["prior_rows"]
+    anchor = flat_of(state, "anchor", size, model.config.dtype)
+    fisher = flat_of(state, "fisher", size, model.config.dtype)
+    if (fisher < 0).any():
+        raise ValueError("the state's fisher is negative in places, want squares")
+    if type(n_rows) is not int or n_rows < 1:
+        raise ValueError(f"the state's prior_rows is {n_rows!r}, want an integer of at least 1")
+    return anchor, fisher, n_rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.encode.vocabulary import Buckets, Vocabulary, kinds_of
+from dcnfast.encode.vocabulary import FIRST, Buckets, Vocabulary, kinds_of
 from dcnfast.serving.c_source import literals
 from dcnfast.table.factor import factor_objects
 
@@ -108,7 +108,7 @@ def kind_of(name: str, column: Vocabulary | Buckets) -> str:
             f"to_c: column {name!r} is encoded by {type(column).__name__}, want a vocabulary or "
             "hash buckets: no other kind is written as C"
         )
-    values = list(column.rows_by_value)
+    values = list(rows_of(name, column))
     kinds = column.kinds or kinds_of(factor_objects(values, name).values)
     if any(isinstance(value, str) and "\0" in value for value in values):
         raise ValueError(
@@ -126,6 +126,24 @@ def kind_of(name: str, column: Vocabulary | Buckets) -> str:
     if literals.INT64[0] <= least and most <= literals.INT64[1]:
         return "integer"
     return "natural" if least >= 0 else "value"
+
+
+def rows_of(name: str, column: Vocabulary) -> dict[Any, int]:
+    """Return the row of each value that a vocabulary knows.
+
+    Raises
+    ------
+    TypeError
+        If it has rows that none of them leads to: they would be unknown in C.
+    """
+    rows = column.rows_by_value
+    if len(set(rows.values())) != column.size - FIRST:
+        raise TypeError(
+            f"to_c: column {name!r} has {column.size - FIRST} rows of categories and "
+            f"{len(set(rows.values()))} that its values lead to, want as many: categories that "
+            "came later are not written as C"
+        )
+    return rows
 
 
 def struct_of(prefix: str, inputs: Sequence[Input]) -> str:

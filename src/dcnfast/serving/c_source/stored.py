@@ -7,6 +7,7 @@ every 64th is found when the file is opened.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from dcnfast.encode.vocabulary import FIRST, Vocabulary
@@ -136,7 +137,7 @@ def write_stored(
     for part, values, first, step in lists:
         place = f"encoder.columns.{field}.{part}."
         row = first or FIRST + len(column.values)
-        if len(values) <= FEW:
+        if len(values) <= FEW or not _are_in_order(column, values, row, step):
             continue
         if kind == "text" and f"{place}str.text" in file.arrays:
             text, lengths = file.arrays[f"{place}str.text"], file.arrays[f"{place}str.lengths"]
@@ -148,6 +149,14 @@ def write_stored(
             continue
         found |= set(values)
     return finders, found
+
+
+def _are_in_order(column: Vocabulary, values: list[Any], row: int, step: int) -> bool:
+    """Return whether values ascend, with rows that follow from their places."""
+    rows = column.rows_by_value
+    return all(rows[value] == row + step * i for i, value in enumerate(values)) and all(
+        type(one) is type(next_one) and one < next_one for one, next_one in pairwise(values)
+    )
 
 
 def _are_integers(values: list[Any]) -> bool:

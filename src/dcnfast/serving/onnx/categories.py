@@ -41,7 +41,7 @@ def rows_of(g: Graph, name: str, column: object, value: str, missing: Missing) -
 
 def check_column(name: str, column: object, missing: Missing) -> None:
     """Raise ValueError if a category cannot be given, or is what says that one is missing."""
-    for value in getattr(column, "rows_by_value", ()):
+    for value in _rows_by_value(column) if isinstance(column, Vocabulary) else ():
         if value == missing and isinstance(value, str) == isinstance(missing, str):
             other = "; missing_text chooses another text" if isinstance(value, str) else ""
             raise ValueError(
@@ -87,7 +87,7 @@ def look_up(g: Graph, value: str, rows: dict[Any, int], missing: Missing) -> str
 
 
 def _kind_of_vocabulary(name: str, column: Vocabulary) -> str:
-    values = list(column.rows_by_value)
+    values = list(_rows_by_value(column))
     kinds = column.kinds or kinds_of(factor_objects(values, name).values)
     if kinds <= {"strings"}:  # or nothing at all
         return "string"
@@ -117,7 +117,12 @@ def _kind_of_vocabulary(name: str, column: Vocabulary) -> str:
 def _rows_of_vocabulary(g: Graph, column: Vocabulary, value: str, missing: Missing) -> str:
     if missing == MISSING_OF["uint64"]:
         value = g.cast(value, np.int64)  # the same bits
-    return look_up(g, value, column.rows_by_value, missing)
+    return look_up(g, value, _rows_by_value(column), missing)
+
+
+def _rows_by_value(column: Vocabulary) -> dict[Any, int]:
+    """Return the rows of all values, of those too that came after ``fit``."""
+    return column.rows_by_value | column.recent
 
 
 # ---- buckets

@@ -1,0 +1,110 @@
+"""Vocabularies that grow: categories that came after the first rows get rows behind the others.
+
+Scales, bins and statistics of categories stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.encode.encoded import Field
+from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.vocabulary import (
+    FIRST,
+    UNKNOWN,
+    Buckets,
+    Vocabulary,
+    in_order,
+    kinds_of,
+    refuse_other_kinds,
+)
+from dcnfast.table.factor import Factor
+from dcnfast.table.schema import Table
+
+Counts = npt.NDArray[np.int64]
+
+
+def grown_encoder(encoder: TableEncoder, table: Table) -> TableEncoder:
+    """Return an encoder that knows the categories of further rows, too.
+
+    The given one stays as it is, and parts that do not change are those of both.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+        Fitted.
+    table : Table
+        Rows to train on, of the same columns.
+
+    Raises
+    ------
+    TypeError
+        If a column of categories has strings where there were only numbers, or the reverse.
+    """
+    names = table.categorical_names
+    for name, column, factor in zip(names, encoder.columns, table.factors, strict=True):
+        refuse_other_kinds(column, factor.values, f"{table.argument}: column {name!r}")
+    grown = copy.copy(encoder)
+    grown.columns = [
+        _grown(column, factor)
+        for column, factor in zip(encoder.columns, table.factors, strict=True)
+    ]
+    grown.fields = [
+        Field(name, column.size, column.counts)
+        for name, column in zip(names, grown.columns, strict=True)
+    ]
+    return grown
+
+
+def _grown(column: Vocabulary | Buckets, factor: Factor) -> Vocabulary | Buckets:
+    other = copy.copy(column)
+    other.kinds = column.kinds | kinds_of(factor.values)
+    if isinstance(other, Vocabulary):
+        _take_new(other, factor)
+    counts = other.counts.copy()
+    np.add.at(counts, other.rows(factor.values), factor.counts())
+    counts[UNKNOWN] = 0  # as in a fit: what has no row stays unknown
+    other.counts = counts
+    return other
+
+
+def _take_new(vocabulary: Vocabulary, factor: Factor) -> None:
+    """Give the new values rows, as far as there is room, the most frequent first."""
+    counts = factor.counts()
+    totals: dict[Any, int] = {}
+    for value, count in zip(factor.values.tolist(), counts.tolist(), strict=False):
+        if count and vocabulary.row_of(value) is None:  # 0.0 and -0.0 are one
+            totals[value] = totals.get(value, 0) + count
+    if not totals:
+        return
+    least = vocabulary.min_frequency or 0
+    least = least if isinstance(least, Integral) else least * len(factor.codes)
+    new = [value for value in in_order(totals) if totals[value] >= least]
+    if vocabulary.max_categories is not None:
+        room = max(0, vocabulary.max_categories - (vocabulary.size - FIRST))
+        frequent = sorted(new, key=lambda value: -totals[value])[:room]
+        new = in_order(frequent)
+    vocabulary.append(new)
+
+
+def padded(counts: Counts, size: int) -> Counts:
+    """Return counts of a table that has more rows now."""
+    if len(counts) == size:
+        return counts
+    return np.concatenate([counts, np.zeros(size - len(counts), np.int64)])
+
+
+def counted(seen: list[Counts], fields: list[Field], ids: npt.NDArray[np.int32]) -> list[Counts]:
+    """Return how often training saw each row of the tables, with those of further ids."""
+    found = list[Counts]()
+    for counts, field, column in zip(seen, fields, ids.T, strict=True):
+        total = np.array(padded(counts, field.size))
+        rows, more = np.unique(column, return_counts=True)
+        total[rows] += more
+        found.append(total)
+    return found
