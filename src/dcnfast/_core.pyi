@@ -12,6 +12,8 @@ import numpy.typing as npt
 _T = TypeVar("_T", np.float32, np.float64)
 _Ids = npt.NDArray[np.int32]
 _Rows = npt.NDArray[np.int64]
+# of each column of lists: offsets (N+1), ids of the items (n_items), their weights or None
+_Lists = Sequence[tuple[_Rows, _Ids, npt.NDArray[_T] | None]]
 
 version: str
 
@@ -196,6 +198,8 @@ class NetworkConfig:
         self,
         *,
         fields: Sequence[tuple[str, int, int]],  # name, rows, width
+        poolings: Sequence[str] = ...,  # of the last fields, which are lists: "sum" or "max"
+        table_of: Sequence[int] = ...,  # whose rows each field has, () for its own
         n_dense: int,
         numeric_embedding: str,
         numeric_bins: Sequence[int],
@@ -248,6 +252,7 @@ class _Table(Generic[_T]):
         dense: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
+        lists: _Lists[_T] = ...,
     ) -> None: ...
     def __len__(self) -> int: ...
     # read-only views of what it reads
@@ -297,10 +302,12 @@ class _Network(Generic[_T]):
     def set_parameters(self, values: npt.NDArray[_T]) -> None: ...
     def set_averages(self, values: npt.NDArray[_T]) -> None: ...
     # ids (N,F), dense (N,M) -> logits (N,C)
-    def predict(self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
+    def predict(
+        self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int, lists: _Lists[_T] = ...
+    ) -> npt.NDArray[_T]: ...
     # (N,E,C)
     def predict_members(
-        self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int
+        self, ids: _Ids, dense: npt.NDArray[_T], n_threads: int, lists: _Lists[_T] = ...
     ) -> npt.NDArray[_T]: ...
     # the same up to rounding, of rows that agree in the columns of x0 that context (D) names
     def predict_candidates(
@@ -309,6 +316,7 @@ class _Network(Generic[_T]):
         dense: npt.NDArray[_T],
         context: npt.NDArray[np.bool_],
         n_threads: int,
+        lists: _Lists[_T] = ...,
     ) -> npt.NDArray[_T]: ...
     # target (N,C), for softmax (N,1) with class numbers; weight (N) -> weighted mean loss
     def evaluate(
@@ -318,6 +326,7 @@ class _Network(Generic[_T]):
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         n_threads: int,
+        lists: _Lists[_T] = ...,
     ) -> float: ...
     def evaluate_table(self, table: _Table[_T], n_threads: int) -> float: ...
 
@@ -430,9 +439,12 @@ class ColumnScales:
 
 class _RowPredictor(Generic[_T]):
     def __init__(self, network: _Network[_T], scales: ColumnScales) -> None: ...
-    # ids (F), numbers (M) -> logits (C)
+    # ids (F), numbers (M), lists of one row -> logits (C)
     def __call__(
-        self, ids: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]
+        self,
+        ids: npt.NDArray[np.int32],
+        numbers: npt.NDArray[np.float64],
+        lists: _Lists[_T] = ...,
     ) -> list[float]: ...
 
 class RowPredictorF32(_RowPredictor[np.float32]): ...

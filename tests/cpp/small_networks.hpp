@@ -39,7 +39,10 @@ inline dcn::NetworkConfig small_network(const char* cross, dcn::Structure struct
 // the same with all that a network may have
 inline dcn::NetworkConfig full_network(const char* cross, dcn::Structure structure) {
   dcn::NetworkConfig config = small_network(cross, structure);
-  config.fields = {{"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}};
+  config.fields = {
+      {"city", 40, 3}, {"day", 7, 1}, {"user", 90, 3}, {"tags", 30, 3}, {"friends", 90, 3}};
+  config.poolings = {dcn::Pooling::sum, dcn::Pooling::max};
+  config.table_of = {0, 1, 2, 3, 2};
   config.numeric_embedding = structure == dcn::Structure::parallel  ? "periodic"
                              : structure == dcn::Structure::stacked ? "piecewise"
                                                                     : "periodic_relu";
@@ -67,19 +70,36 @@ template <class T> struct Data {
   std::vector<std::int32_t> ids;
   std::vector<T> dense, target;
   std::vector<std::int64_t> order;
+  // of lists with 0 to 3 items, the first column with weights
+  std::vector<std::int64_t> offsets;
+  std::vector<std::int32_t> items;
+  std::vector<T> weights;
+  std::vector<dcn::Lists<T>> lists;
 
   Data(const dcn::NetworkConfig& config, Draw& draw)
       : dense(draw.many<T>(kRows * config.dense_columns(), 1.0)), target(kRows), order(kRows) {
     for (std::size_t t = 0; t < kRows; ++t) {
       const T* row = dense.data() + t * config.dense_columns();
       target[t] = row[0] * row[1];
-      for (const dcn::FieldConfig& field : config.fields)
-        ids.push_back(static_cast<std::int32_t>((draw() + 1) / 2 *
-                                                static_cast<double>(t % 2 == 0 ? field.rows : 3)));
+      for (std::size_t f = 0; f < config.n_single(); ++f)
+        ids.push_back(static_cast<std::int32_t>(
+            (draw() + 1) / 2 * static_cast<double>(t % 2 == 0 ? config.fields[f].rows : 3)));
     }
+    offsets.push_back(0);
+    for (std::size_t t = 0; t < kRows; ++t) {
+      for (std::size_t i = 0; i < t % 4; ++i) {
+        items.push_back(static_cast<std::int32_t>(15 * (draw() + 1)));
+        weights.push_back(static_cast<T>(1 + draw()));
+      }
+      offsets.push_back(static_cast<std::int64_t>(items.size()));
+    }
+    for (std::size_t i = 0; i < config.poolings.size(); ++i)
+      lists.push_back({offsets.data(), items.data(), i == 0 ? weights.data() : nullptr});
     std::iota(order.rbegin(), order.rend(), 0);
   }
-  dcn::Table<T> table() const { return {ids.data(), dense.data(), target.data(), nullptr, kRows}; }
+  dcn::Table<T> table() const {
+    return {ids.data(), dense.data(), target.data(), nullptr, kRows, {lists.data(), 0}};
+  }
 };
 
 template <class T> void initialize(dcn::Network<T>& network, Draw& draw) {

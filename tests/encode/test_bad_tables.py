@@ -19,7 +19,6 @@ NEITHER = {
     "dates": pl.Series([DAY, DAY]),
     "times": pl.Series([datetime.datetime(2020, 1, 1)] * 2),
     "durations": pl.Series([datetime.timedelta(1)] * 2),
-    "lists": pl.Series([[1], [2]]),
     "structs": pl.Series([{"a": 1}, {"a": 2}]),
     "bytes": pl.Series([b"a", b"b"]),
 }

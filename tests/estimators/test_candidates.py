@@ -10,6 +10,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.lists import Lists
 from dcnfast.numeric_embeddings import Piecewise
 from dcnfast.target_statistics import TargetStatistics
 
@@ -101,6 +102,38 @@ def test_classes(clicks):
     model.fit(clicks, y == "low")
     scores = model.candidate_scorer(context_columns=CONTEXT)(context, items)
     np.testing.assert_allclose(scores, model.predict_proba(whole)[:, 1], rtol=1e-4)
+
+
+def with_lists(clicks):
+    rng, n = np.random.default_rng(3), len(clicks)
+    sizes = rng.integers(0, 5, n)
+    lists = [rng.choice(["a", "b", "c", "d"], k).tolist() for k in sizes]
+    weights = [rng.uniform(0.5, 2, k).tolist() for k in sizes]
+    tags = [None if k == 0 else f"x|{k}" for k in rng.integers(0, 4, n)]
+    frame = clicks.drop(columns=["seen", "made"])
+    frame.insert(1, "bought", lists)
+    frame.insert(3, "how_often", weights)
+    return frame.assign(tags=tags)
+
+
+@pytest.mark.parametrize("listed", [["bought", "how_often"], ["tags"], []])
+def test_lists(clicks, listed):
+    frame = with_lists(clicks)
+    rules = {"bought": Lists("mean", weights="how_often"), "tags": Lists("max", separator="|")}
+    model = DCNRegressor(**SMALL, list_features=rules, n_members=2).fit(frame, target(frame))
+    context = ["user", "age", *listed]
+    row, items = frame.iloc[5], frame.drop(columns=context).iloc[:100]
+    whole = items.assign(**{name: [row[name]] * 100 for name in context})[frame.columns]
+    whole = whole.astype({"age": float})
+    scorer = model.candidate_scorer(context_columns=context)
+    expected = model.predict(whole)
+    scores = scorer({name: row[name] for name in context}, items)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    catalog = scorer.read(items)
+    some = scorer({name: row[name] for name in context}, catalog.take([3, 90]))
+    np.testing.assert_allclose(some, expected[[3, 90]], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="one of 'bought' and its weights 'how_often'"):
+        model.candidate_scorer(context_columns=["user", "bought"])
 
 
 def test_several_labels_and_further_rows(clicks):

@@ -148,3 +148,17 @@ BAD = {
 def test_pairs_without_meaning(text):
     with pytest.raises(ValueError, match=re.escape(text)):
         fitted(crosses.Matrix(**BAD[text]))
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_partial_fits_keep_them(strength):
+    cross = crosses.Matrix(symmetric=True, forbidden_pairs=[("age", "rate"), ("city", "user")])
+    model = fitted(cross, prior_strength=strength)
+    before = model.parameters_["cross_W"].copy()
+    later = TABLE.assign(city="a city of later", user=TABLE["user"] + "x")
+    model.partial_fit(later, Y)
+    W, block = model.parameters_["cross_W"], blocks(model)
+    assert not np.array_equal(W, before)
+    np.testing.assert_array_equal(W, W.swapaxes(1, 2))
+    assert not block("age", "rate").any()
+    assert not block("user", "city").any()

@@ -39,7 +39,10 @@ EFFECTS = {
     "deep_initializer": ("he_normal", {}),
     "categorical_features": (["city", "user", "member", "a"], {}),
     "datetime_features": (True, {"datetime_features": ["month"]}),
+    "list_features": ({"tags": "sum"}, {}),
     "embedding_dim": (5, {}),
+    "shared_embeddings": ([("city", "user")], {}),
+    "pretrained_embeddings": ({"city": (["Oslo", "Rome"], np.eye(2))}, {}),
     "embedding_initial_scale": (0.5, {}),
     "min_frequency": (10, {}),
     "max_categories": (3, {}),
@@ -85,6 +88,8 @@ def test_parameter_has_an_effect(name, frame, estimator):
     X, y = frame.X, estimator.frame_y
     if name == "datetime_features":
         X = X.assign(when=pd.date_range("2024-01-01", periods=len(X), freq="7h"))
+    if name == "list_features":
+        X = X.assign(tags=[list("abc")[: i % 4] for i in range(len(X))])
     if name == "loss":
         value = {DCNRegressor: "log_loss", DCNClassifier: "softmax"}[estimator.make.func]
         y = y if value == "softmax" else (y > 0).astype(float)

@@ -13,6 +13,7 @@ import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
 from dcnfast.crosses import LowRank, Matrix, Mixture, Vector
+from dcnfast.lists import Lists
 from dcnfast.losses import Focal, Huber, LogLoss, MultiLabel, Quantile, Softmax, Tweedie
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.losses import LOSSES
@@ -52,6 +53,7 @@ OBJECTS = [
     Piecewise(edges="tree", min_samples_leaf=16),
     Periodic(width=3, frequencies=5, sigma=1.0),
     PeriodicRelu(width=1, sigma=0.01),
+    Lists(pooling="sqrtn", separator="|", weights="seconds"),
     TargetStatistics(order=1, folds=5, smoothing=10.0, max_pairs=3, min_categories=2),
 ]
 BASES = {"Cross", "Loss", "NumericEmbedding", "Optimizer", "Schedule"}

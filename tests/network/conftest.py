@@ -8,6 +8,7 @@ import pytest
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.reference import training_loss
+from dcnfast.reference.lists import Named
 from dcnfast.reference.network import ReferenceNetwork, State
 from dcnfast.testing import draw_dense
 from dcnfast.training.optimizers import OptimizerStep
@@ -27,6 +28,27 @@ KINDS = {
 }
 
 
+def draw_lists(random, rows, V, dtype, pooling):
+    """Return offsets, ids and weights: short lists, empty ones, one of hundreds of items."""
+    lengths = random.randint(0, 6, size=rows)
+    lengths[:2] = 0
+    lengths[rows // 2] = 300
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    ids = random.randint(V, size=offsets[-1]).astype(np.int32)
+    weighted = pooling == "sum" and V % 2
+    return offsets, ids, random.uniform(0, 2, len(ids)).astype(dtype) if weighted else None
+
+
+def take_lists(lists, index):
+    """Return the lists of some of the rows."""
+    offsets, ids, weights = lists
+    rows = np.arange(len(offsets) - 1)[index]
+    items = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in rows] or [[]])
+    items = items.astype(np.int64)
+    ends = np.append(0, np.cumsum(np.diff(offsets)[rows])).astype(np.int64)
+    return ends, ids[items], None if weights is None else weights[items]
+
+
 @dataclass
 class Case:
     """A network with a batch; what the engine says, and what the reference says."""
@@ -38,6 +60,7 @@ class Case:
     weight: np.ndarray | None
     adam: OptimizerStep
     seed: int = 5  # of dropout
+    lists: tuple = ()  # of each column of lists offsets, ids, weights
 
     @property
     def model(self):
@@ -56,7 +79,8 @@ class Case:
         table = {name: getattr(self, name)[index] for name in ("ids", "dense", "target")}
         weight = None if self.weight is None else self.weight[index]
         contiguous = {name: np.ascontiguousarray(part) for name, part in table.items()}
-        return replace(self, **contiguous, weight=weight)
+        lists = tuple(take_lists(lists, index) for lists in self.lists)
+        return replace(self, **contiguous, weight=weight, lists=lists)
 
     def restart(self):
         """Return a copy of the network on the same rows."""
@@ -65,15 +89,15 @@ class Case:
     # ---- the engine
 
     def predict(self, n_threads=1):
-        return self.model.network.predict(self.ids, self.dense, n_threads)
+        return self.model.network.predict(self.ids, self.dense, n_threads, self.lists)
 
     def evaluate(self, n_threads=1):
         table = self.ids, self.dense, self.target, self.weight
-        return self.model.network.evaluate(*table, n_threads)
+        return self.model.network.evaluate(*table, n_threads, self.lists)
 
     @property
     def table(self):
-        return self.model.table(self.ids, self.dense, self.target, self.weight)
+        return self.model.table(self.ids, self.dense, self.target, self.weight, self.lists)
 
     def gradients(self, n_threads=1):
         order = np.arange(len(self.dense))
@@ -104,7 +128,8 @@ class Case:
         """Return what the reference takes of these rows: ids, dense, target and weight, float64."""
         table = self.rows(index)
         weight = None if self.weight is None else table.weight.astype(np.float64)
-        return table.ids, table.dense.astype(np.float64), table.target.astype(np.float64), weight
+        ids = Named(table.ids, table.lists) if self.lists else table.ids
+        return ids, table.dense.astype(np.float64), table.target.astype(np.float64), weight
 
     def parameters(self):
         return {name: p.astype(np.float64) for name, p in self.model.parameters.items()}
@@ -169,10 +194,17 @@ def make_case():
         else:
             target = random.normal(size=(rows, C // kind.outputs_of_a_target))
         weight = random.uniform(0.2, 2, rows).astype(dtype) if weighted else None
-        columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields]
+        S = len(model.config.fields) - len(model.config.poolings)
+        columns = [random.randint(V, size=rows) for _, V, _ in model.config.fields[:S]]
         ids = np.array(columns).reshape(len(columns), rows).T.astype(np.int32, order="C")
         table = ids, dense.astype(dtype), target.astype(dtype), weight
-        return Case(Training(model), *table, OptimizerStep(0.01))
+        lists = tuple(
+            draw_lists(random, rows, V, dtype, pooling)
+            for (_, V, _), pooling in zip(
+                model.config.fields[S:], model.config.poolings, strict=True
+            )
+        )
+        return Case(Training(model), *table, OptimizerStep(0.01), lists=lists)
 
     return make
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast import DCNClassifier, DCNRegressor, losses
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source import answer, cross, embed, model, products, tables
 from dcnfast.target_statistics import TargetStatistics
 from tests.serving import compiled
-from tests.serving.compiled import check, compiles, fit
+from tests.serving.compiled import SMALL, check, compiles, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -21,6 +21,42 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @compiles
 def test_it_says_what_predict_says(model, rows, tmp_path):
     check(model, rows.iloc[:120], tmp_path)
+
+
+LOSSES = {
+    "absolute_error": (DCNRegressor, "absolute_error"),
+    "huber": (DCNRegressor, losses.Huber(delta=0.5)),
+    "median": (DCNRegressor, "quantile"),
+    "quantiles": (DCNRegressor, losses.Quantile([0.1, 0.5, 0.9])),
+    "gamma": (DCNRegressor, "gamma"),
+    "tweedie": (DCNRegressor, losses.Tweedie(power=1.2)),
+    "focal": (DCNClassifier, losses.Focal(gamma=1.0, alpha=0.3)),
+    "focal of three": (DCNClassifier, "focal"),
+    "ordinal": (DCNClassifier, "ordinal"),
+    "ordinal of two": (DCNClassifier, "ordinal"),
+    "multi_label": (DCNClassifier, "multi_label"),
+}
+
+
+@compiles
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name, tmp_path):
+    kind, loss = LOSSES[name]
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(150, 3)), columns=list("abc"))
+    y = np.exp(X["a"] + rng.normal(size=150)).to_numpy()
+    if kind is DCNClassifier:
+        edges = [1.0] if name in ("focal", "ordinal of two") else [0.5, 1.0, 2.0]
+        y = np.digitize(y, edges)
+    if name == "multi_label":
+        y = np.stack([y > 0, y > 1, y > 2], axis=1).astype(float)
+    elif name in ("quantiles", "tweedie"):
+        y = np.stack([y, y**2 + 1], axis=1)
+    options = {"prediction_clip": True} if kind is DCNRegressor else {}
+    fitted = kind(**(SMALL | options), loss=loss).fit(X, y)
+    check(fitted, X, tmp_path)
+    members = kind(**(SMALL | {"n_members": 3, "max_iter": 9}), loss=loss).fit(X, y)
+    check(members, X, tmp_path)
 
 
 # ---- columns
@@ -240,3 +276,11 @@ def test_large_tables_and_networks_are_refused(fitted, tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(model, "MOST_STACK", 100)
     refuse(fitted("plain"), tmp_path, ValueError, "bytes of the stack, want at most 100")
+
+
+@compiles
+def test_categories_that_came_later(table, tmp_path):
+    grown = fit(table[["word", "number", "id"]], categorical_features=["word", "id"])
+    later = table[["word", "number", "id"]].assign(word="new", id=table["id"] + 100)
+    grown.partial_fit(later, np.arange(len(later)) % 7)
+    check(grown, pd.concat([table, later])[["word", "number", "id"]], tmp_path)

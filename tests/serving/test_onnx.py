@@ -216,6 +216,26 @@ def test_hashes_of_integers_are_those_of_python(tmp_path):
     check(fit(X, y, categorical_features=["id"], hash_buckets=20, max_iter=20), X, tmp_path)
 
 
+def test_fields_that_share_embeddings(table, targets, tmp_path):
+    other = table["word"].to_numpy()[::-1]
+    X = table[["word", "id", "number"]].assign(other=other, last=table["real"].astype(str))
+    shared = fit(
+        X, targets["y"], categorical_features=["word", "id", "other", "last"], wide=True,
+        shared_embeddings=[["word", "other"]], embedding_dim={"id": 3},
+    )  # fmt: skip
+    check(shared, X, tmp_path, missing_text=NONE)
+
+
+def test_lists_are_refused(tmp_path):
+    X = pd.DataFrame({"a": np.arange(60.0), "tags": [["x", "y"][: i % 3] for i in range(60)]})
+    refused(
+        fit(X, list_features={"tags": "mean"}),
+        tmp_path,
+        TypeError,
+        "the columns ['tags'] are lists",
+    )
+
+
 def test_categories_that_came_after_fit(table, targets, tmp_path):
     columns = ["number", "word", "id"]
     first, later = table.loc[:120, columns], table.loc[120:, columns].copy()

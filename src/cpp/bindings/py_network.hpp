@@ -84,9 +84,11 @@ template <class T> class PyNetwork {
     network_.set_averages(p);
   }
 
-  Array<T> predict(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+  Array<T> predict(const Ids& ids, const Array<T>& dense, std::size_t n_threads,
+                   const ListArrays<T>& arrays) const {
     n_threads = check_threads("predict", n_threads);
-    const Table<T> table = checks_.rows("predict", ids, dense);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.rows("predict", ids, dense, arrays, lists);
     Array<T> logits =
         empty<T>({dense.shape(0), static_cast<py::ssize_t>(network_.config().n_outputs)});
     T* out = logits.mutable_data();
@@ -97,9 +99,11 @@ template <class T> class PyNetwork {
   }
 
   // (N,E,C)
-  Array<T> predict_members(const Ids& ids, const Array<T>& dense, std::size_t n_threads) const {
+  Array<T> predict_members(const Ids& ids, const Array<T>& dense, std::size_t n_threads,
+                           const ListArrays<T>& arrays) const {
     n_threads = check_threads("predict_members", n_threads);
-    const Table<T> table = checks_.rows("predict_members", ids, dense);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.rows("predict_members", ids, dense, arrays, lists);
     const NetworkConfig& config = network_.config();
     Array<T> logits = empty<T>({dense.shape(0), static_cast<py::ssize_t>(config.n_members),
                                 static_cast<py::ssize_t>(config.n_outputs)});
@@ -112,10 +116,11 @@ template <class T> class PyNetwork {
 
   // logits (N,C) of rows that are the same in the columns of x0 that `context` (D) names
   Array<T> predict_candidates(const Ids& ids, const Array<T>& dense, const Array<bool>& context,
-                              std::size_t n_threads) const {
+                              std::size_t n_threads, const ListArrays<T>& arrays) const {
     const char* const function = "predict_candidates";
     n_threads = check_threads(function, n_threads);
-    const Table<T> table = checks_.rows(function, ids, dense);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.rows(function, ids, dense, arrays, lists);
     const NetworkConfig& config = network_.config();
     check_shape(function, "context", context, {{"D", static_cast<py::ssize_t>(config.width())}});
     const Context columns = Context::of(context.data(), config.width());
@@ -129,9 +134,11 @@ template <class T> class PyNetwork {
   }
 
   double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
-                  const std::optional<Array<T>>& weight, std::size_t n_threads) const {
+                  const std::optional<Array<T>>& weight, std::size_t n_threads,
+                  const ListArrays<T>& arrays) const {
     n_threads = check_threads("evaluate", n_threads);
-    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight);
+    std::vector<Lists<T>> lists;
+    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight, arrays, lists);
     const GilRelease nogil;
     const Reader reader(access_);
     return network_.evaluate(table, n_threads);

@@ -163,7 +163,7 @@ template <class T> class PyTraining {
     const std::int64_t* order = rows.data();
     const auto n = static_cast<std::size_t>(rows.shape(0));
     if (n == 0) throw py::value_error("compute_gradients: rows are none, want at least 1");
-    check_batch(name, n, checks().n_fields());
+    check_batch(name, n, checks().n_fields() + of_rows.longest());
     const GilRelease nogil;
     const Writer writer(network_.access());
     return state_->compute_gradients(table, order, n, seed, n_threads);
@@ -182,7 +182,7 @@ template <class T> class PyTraining {
     if (batch_size == 0) throw py::value_error("train_epoch: batch_size is 0, want at least 1");
     const std::int64_t* rows = order.data();
     const auto n = static_cast<std::size_t>(order.shape(0));
-    check_batch(name, std::min(n, batch_size), checks().n_fields());
+    check_batch(name, std::min(n, batch_size), checks().n_fields() + of_rows.longest());
     constexpr double most = std::numeric_limits<double>::max();
     const std::size_t n_batches = ceil_div(n, batch_size);
     const BatchFactors factors{check_factors("rates", "a rate", rates, n_batches, most),

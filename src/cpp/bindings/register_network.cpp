@@ -80,30 +80,34 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("set_parameters", &Net::set_parameters, py::arg("values").noconvert())
       .def("set_averages", &Net::set_averages, py::arg("values").noconvert())
       .def("predict", &Net::predict, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("n_threads"))
+           py::arg("n_threads"), py::arg("lists").noconvert() = py::tuple())
       .def("predict_members", &Net::predict_members, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("n_threads"))
+           py::arg("dense").noconvert(), py::arg("n_threads"),
+           py::arg("lists").noconvert() = py::tuple())
       .def("predict_candidates", &Net::predict_candidates, py::arg("ids").noconvert(),
-           py::arg("dense").noconvert(), py::arg("context").noconvert(), py::arg("n_threads"))
+           py::arg("dense").noconvert(), py::arg("context").noconvert(), py::arg("n_threads"),
+           py::arg("lists").noconvert() = py::tuple())
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
+           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"),
+           py::arg("lists").noconvert() = py::tuple())
       .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
 }
 
 template <class T> void register_table_of(py::module_& m, const char* name) {
   using Rows = PyTable<T>;
   py::class_<Rows> table(m, name);
-  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&,
-           const std::optional<Array<T>>&>(
+  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&, const std::optional<Array<T>>&,
+           const ListArrays<T>&>(
       table,
       [](const py::object& network, const Ids& ids, const Array<T>& dense, const Array<T>& target,
-         const std::optional<Array<T>>& weight) {
+         const std::optional<Array<T>>& weight, const ListArrays<T>& lists) {
         const auto& of =
             held<PyNetwork<T>>("Table", network, "network", "a network of the same type");
-        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight);
+        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight, lists);
       },
       py::arg("network"), py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-      py::arg("target").noconvert(), py::arg("weight").noconvert());
+      py::arg("target").noconvert(), py::arg("weight").noconvert(),
+      py::arg("lists").noconvert() = py::tuple());
   table.def("__len__", &Rows::size)
       .def_property_readonly("ids",
                              [](const py::object& self) { return self.cast<Rows&>().ids(self); })
@@ -159,7 +163,8 @@ double count_parameters(const NetworkConfig& c) {
   const auto number = [](std::size_t size) { return static_cast<double>(size); };
   const double D = number(c.width()), C = number(c.n_outputs);
   double tables = 0, deep = 0, head = 1 + D;
-  for (const FieldConfig& f : c.fields) tables += number(f.rows) * (number(f.width) + C);
+  for (std::size_t f = 0; f < c.fields.size(); ++f)
+    if (c.owns_table(f)) tables += number(c.fields[f].rows) * (number(c.fields[f].width) + C);
   for (const Branch& branch : topology_of(c).branches) {
     double inputs = D;
     for (const std::size_t O : branch.hidden) {
@@ -249,23 +254,38 @@ void check_config(const NetworkConfig& c) {
                  "a finite number, not negative");
 }
 
-NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_dense,
-                          const std::string& numeric_embedding,
-                          std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
-                          std::size_t numeric_width, std::size_t numeric_frequencies,
-                          std::size_t n_members, bool learned_scale, bool wide,
-                          const std::string& cross, std::size_t cross_layers,
-                          std::size_t cross_rank, std::size_t cross_experts,
-                          const std::string& gating, bool shared_gate, bool cross_linear,
-                          bool cross_symmetric, std::vector<std::size_t> cross_forbidden,
-                          double diag_scale, bool cross_bias, const std::string& preactivation,
-                          std::vector<std::size_t> hidden, const std::string& activation,
-                          const std::string& structure, double dropout, double cross_dropout,
-                          bool parametric_activation, bool layer_norm, std::size_t n_outputs,
-                          const std::string& loss, std::vector<double> loss_constants,
-                          double label_smoothing, double alpha_embedding, double alpha_cross,
-                          double alpha_deep, const std::string& embedding_penalty, double ema_decay,
-                          const std::string& sparse_adam, const std::string& deterministic) {
+// Each field has rows of its own, or those of a field before it that has the same shape.
+void check_table_of(const NetworkConfig& c) {
+  const std::size_t F = c.fields.size();
+  if (!c.table_of.empty() && c.table_of.size() != F)
+    throw py::value_error("table_of has " + std::to_string(c.table_of.size()) + " numbers, want " +
+                          std::to_string(F) + ", as many as fields");
+  for (std::size_t f = 0; f < F; ++f) {
+    const std::size_t owner = c.table_owner(f);
+    const FieldConfig& field = c.fields[f];
+    if (owner > f || !c.owns_table(owner) || c.fields[owner].rows != field.rows ||
+        c.fields[owner].width != field.width)
+      throw py::value_error("table_of is " + std::to_string(owner) + " for field '" + field.name +
+                            "', want its own number, or that of a field before it with as many "
+                            "rows and columns, which has rows of its own");
+  }
+}
+
+NetworkConfig make_config(
+    const std::vector<FieldTuple>& fields, const std::vector<std::string>& poolings,
+    std::vector<std::size_t> table_of, std::size_t n_dense, const std::string& numeric_embedding,
+    std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
+    std::size_t numeric_width, std::size_t numeric_frequencies, std::size_t n_members,
+    bool learned_scale, bool wide, const std::string& cross, std::size_t cross_layers,
+    std::size_t cross_rank, std::size_t cross_experts, const std::string& gating, bool shared_gate,
+    bool cross_linear, bool cross_symmetric, std::vector<std::size_t> cross_forbidden,
+    double diag_scale, bool cross_bias, const std::string& preactivation,
+    std::vector<std::size_t> hidden, const std::string& activation, const std::string& structure,
+    double dropout, double cross_dropout, bool parametric_activation, bool layer_norm,
+    std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
+    double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
+    const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
+    const std::string& deterministic) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -281,6 +301,14 @@ NetworkConfig make_config(const std::vector<FieldTuple>& fields, std::size_t n_d
       throw py::value_error("the fields have more than " + std::to_string(kMostRows) +
                             " rows together, want less than 2^32");
   }
+  if (poolings.size() > fields.size())
+    throw py::value_error("poolings are " + std::to_string(poolings.size()) + ", want at most " +
+                          std::to_string(fields.size()) + ", as many as fields");
+  for (const std::string& pooling : poolings)
+    c.poolings.push_back(
+        choice<Pooling>("poolings", pooling, {{"sum", Pooling::sum}, {"max", Pooling::max}}));
+  c.table_of = std::move(table_of);
+  check_table_of(c);
   c.n_dense = n_dense;
   c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
@@ -339,14 +367,15 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       [make](Arguments... arguments) {
         return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
       },
-      py::kw_only(), py::arg("fields"), py::arg("n_dense"), py::arg("numeric_embedding"),
-      py::arg("numeric_bins"), py::arg("numeric_scales"), py::arg("numeric_width"),
-      py::arg("numeric_frequencies"), py::arg("n_members"), py::arg("learned_scale"),
-      py::arg("wide"), py::arg("cross"), py::arg("cross_layers"), py::arg("cross_rank"),
-      py::arg("cross_experts"), py::arg("gating"), py::arg("shared_gate"), py::arg("cross_linear"),
-      py::arg("cross_symmetric"), py::arg("cross_forbidden"), py::arg("diag_scale"),
-      py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"), py::arg("activation"),
-      py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
+      py::kw_only(), py::arg("fields"), py::arg("poolings") = std::vector<std::string>{},
+      py::arg("table_of") = std::vector<std::size_t>{}, py::arg("n_dense"),
+      py::arg("numeric_embedding"), py::arg("numeric_bins"), py::arg("numeric_scales"),
+      py::arg("numeric_width"), py::arg("numeric_frequencies"), py::arg("n_members"),
+      py::arg("learned_scale"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
+      py::arg("cross_rank"), py::arg("cross_experts"), py::arg("gating"), py::arg("shared_gate"),
+      py::arg("cross_linear"), py::arg("cross_symmetric"), py::arg("cross_forbidden"),
+      py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
+      py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
       py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
       py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
       py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),

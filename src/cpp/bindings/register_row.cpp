@@ -28,8 +28,9 @@ template <class T> class RowPredictor {
     lender_.give_back(make_scratch());  // the first call is as fast as the others
   }
 
-  // ids (F), numbers (M) finite or NaN -> logits (C)
-  py::list operator()(const Array<std::int32_t>& ids, const Doubles& numbers) {
+  // ids (F), numbers (M) finite or NaN, lists of one row -> logits (C)
+  py::list operator()(const Array<std::int32_t>& ids, const Doubles& numbers,
+                      const ListArrays<T>& lists) {
     const auto F = static_cast<py::ssize_t>(network_.checks().n_fields());
     const auto M = static_cast<py::ssize_t>(scales_.columns.size());
     if (ids.ndim() != 1 || ids.shape(0) != F) check_shape("row", "ids", ids, {{"F", F}});
@@ -38,6 +39,7 @@ template <class T> class RowPredictor {
     std::unique_ptr<Scratch> scratch = lender_.take([this] { return make_scratch(); });
     std::copy_n(ids.data(), F, scratch->ids.data());  // others may write to them from here on
     std::copy_n(numbers.data(), M, scratch->numbers.data());
+    if (!lists.empty() || network_.checks().n_lists() > 0) copy_lists(*scratch, lists);
     without_gil([&] { predict(*scratch); });
     // No lock is held here: to make objects may run finalizers, which may do anything, give up the
     // GIL or call this predictor.
@@ -55,7 +57,29 @@ template <class T> class RowPredictor {
     std::vector<std::int32_t> ids;
     std::vector<double> numbers;
     std::vector<T> dense, logits;
+    std::vector<std::vector<std::int64_t>> offsets;  // (2) of each column of lists
+    std::vector<std::vector<std::int32_t>> items;
+    std::vector<std::vector<T>> weights;
+    std::vector<Lists<T>> lists;
   };
+
+  void copy_lists(Scratch& scratch, const ListArrays<T>& arrays) const {
+    scratch.lists = network_.checks().lists("row", arrays, 1);
+    const std::size_t n = arrays.size();
+    scratch.offsets.resize(n);
+    scratch.items.resize(n);
+    scratch.weights.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto& [offsets, ids, weights] = arrays[i];
+      scratch.offsets[i].assign(offsets.data(), offsets.data() + 2);
+      scratch.items[i].assign(ids.data(), ids.data() + ids.size());
+      if (weights.has_value())
+        scratch.weights[i].assign(weights->data(), weights->data() + weights->size());
+      scratch.lists[i] = {scratch.offsets[i].data(), scratch.items[i].data(),
+                          weights.has_value() ? scratch.weights[i].data() : nullptr};
+    }
+    network_.checks().check_items("row", scratch.lists, arrays, 1);
+  }
 
   std::unique_ptr<Scratch> make_scratch() const {
     const Network<T>& network = network_.network();
@@ -73,7 +97,7 @@ template <class T> class RowPredictor {
     scale(scratch.dense.data(), scratch.numbers.data());
     const typename PyNetwork<T>::Reader reader(network_.access());
     network_.network().predict_row(scratch.logits.data(), scratch.workspace, scratch.ids.data(),
-                                   scratch.dense.data());
+                                   scratch.dense.data(), {scratch.lists.data(), 0});
   }
 
   void scale(T* dense, const double* numbers) const {
@@ -100,7 +124,8 @@ template <class T> void register_row_of(py::module_& m, const char* name) {
         return std::make_unique<Row>(std::move(network), std::move(scales));
       },
       py::arg("network"), py::arg("scales"));
-  row.def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"));
+  row.def("__call__", &Row::operator(), py::arg("ids"), py::arg("numbers"),
+          py::arg("lists") = py::tuple());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/gil.hpp"
+#include "bindings/list_arrays.hpp"
 #include "network/network.hpp"
 
 namespace dcn {
@@ -19,10 +20,15 @@ using Ids = Array<std::int32_t>;
 template <class T> class TableChecks {
  public:
   explicit TableChecks(const NetworkConfig& config) : config_(config) {
-    for (const FieldConfig& field : config.fields) fields_.push_back({field.name, field.rows});
+    for (const FieldConfig& field : config.fields) {
+      std::vector<FieldRows>& to = fields_.size() < config.n_single() ? fields_ : list_fields_;
+      to.push_back({field.name, field.rows});
+    }
   }
 
+  // columns of ids, and columns of lists
   std::size_t n_fields() const noexcept { return fields_.size(); }
+  std::size_t n_lists() const noexcept { return list_fields_.size(); }
   bool wants_classes() const noexcept { return dcn::wants_classes(config_.loss); }
   std::size_t n_classes() const noexcept { return dcn::n_classes(config_.loss, config_.n_outputs); }
   // Whether what was checked for the other may be read by this one.
@@ -30,6 +36,8 @@ template <class T> class TableChecks {
     const auto same_rows = [](const FieldRows& a, const FieldRows& b) { return a.rows == b.rows; };
     return std::equal(fields_.begin(), fields_.end(), other.fields_.begin(), other.fields_.end(),
                       same_rows) &&
+           std::equal(list_fields_.begin(), list_fields_.end(), other.list_fields_.begin(),
+                      other.list_fields_.end(), same_rows) &&
            config_.n_dense == other.config_.n_dense &&
            config_.numeric_bins == other.config_.numeric_bins &&
            config_.n_outputs == other.config_.n_outputs && n_classes() == other.n_classes() &&
@@ -38,18 +46,41 @@ template <class T> class TableChecks {
   // ids (F) of one row
   void check_row(const std::int32_t* ids) const { check_rows_of_ids("row", ids, 1, fields_); }
 
-  // ids (N,F), dense (N,M)
-  Table<T> rows(const char* function, const Ids& ids, const Array<T>& dense) const {
-    const Table<T> table = shaped(function, ids, dense);
+  // ids (N,F), dense (N,M), and lists of the arrays; these and what is put into lists must stay
+  Table<T> rows(const char* function, const Ids& ids, const Array<T>& dense,
+                const ListArrays<T>& arrays, std::vector<Lists<T>>& lists) const {
+    Table<T> table = shaped(function, ids, dense);
+    lists = this->lists(function, arrays, dense.shape(0));
     check_ids(function, table.ids, table.size);
+    check_items(function, lists, arrays, table.size);
+    table.lists.columns = lists.data();
     return table;
+  }
+  // the lists of N rows, whose arrays must stay
+  std::vector<Lists<T>> lists(const char* function, const ListArrays<T>& arrays,
+                              py::ssize_t N) const {
+    return lists_of<T>(function, arrays, config_, N);
+  }
+  // Returns how many items a row has at most, of all columns together.
+  std::size_t check_items(const char* function, const std::vector<Lists<T>>& lists,
+                          const ListArrays<T>& arrays, std::size_t N) const {
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < lists.size(); ++i)
+      most +=
+          check_lists(function, lists[i], N,
+                      static_cast<std::size_t>(std::get<1>(arrays[i]).shape(0)), list_fields_[i]);
+    return most;
   }
 
   // and target (N,Y), weight (N)
   Table<T> table(const char* function, const Ids& ids, const Array<T>& dense,
-                 const Array<T>& target, const std::optional<Array<T>>& weight) const {
-    const Table<T> table = shaped(function, ids, dense, target, weight);
+                 const Array<T>& target, const std::optional<Array<T>>& weight,
+                 const ListArrays<T>& arrays, std::vector<Lists<T>>& lists) const {
+    Table<T> table = shaped(function, ids, dense, target, weight);
+    lists = this->lists(function, arrays, dense.shape(0));
     check_ids(function, table.ids, table.size);
+    check_items(function, lists, arrays, table.size);
+    table.lists.columns = lists.data();
     check_classes(function, table.target, table.size);
     return table;
   }
@@ -100,7 +131,7 @@ template <class T> class TableChecks {
   }
 
   NetworkConfig config_;
-  std::vector<FieldRows> fields_;
+  std::vector<FieldRows> fields_, list_fields_;
 };
 
 // A table that is checked once and read again and again: each epoch of a fit. Ids and classes say
@@ -109,9 +140,18 @@ template <class T> class TableChecks {
 template <class T> class PyTable {
  public:
   PyTable(const TableChecks<T>& checks, const Ids& ids, const Array<T>& dense,
-          const Array<T>& target, const std::optional<Array<T>>& weight)
+          const Array<T>& target, const std::optional<Array<T>>& weight, const ListArrays<T>& lists)
       : checks_(checks), table_(checks.shaped("Table", ids, dense, target, weight)), ids_(ids),
-        dense_(dense), target_(target), weight_(weight) {
+        dense_(dense), target_(target), weight_(weight), list_arrays_(lists),
+        lists_(checks.lists("Table", lists, dense.shape(0))) {
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      auto& [offsets, items, weights] = list_arrays_[i];
+      offsets = copy_of(offsets);
+      items = copy_of(items);
+      lists_[i].offsets = offsets.data();
+      lists_[i].ids = items.data();
+    }
+    table_.lists.columns = lists_.data();
     ids_ = empty<std::int32_t>({ids.shape(0), ids.shape(1)});
     std::int32_t* to = ids_.mutable_data();
     const bool classes = checks.wants_classes();
@@ -120,6 +160,7 @@ template <class T> class PyTable {
     without_gil([&] {
       std::copy_n(table_.ids, table_.size * checks_.n_fields(), to);
       checks_.check_ids("Table", to, table_.size);
+      longest_ = checks_.check_items("Table", lists_, list_arrays_, table_.size);
       if (!classes) return;
       std::copy_n(table_.target, table_.size, classes_to);
       checks_.check_classes("Table", classes_to, table_.size);
@@ -137,6 +178,8 @@ template <class T> class PyTable {
     return table_;
   }
   std::size_t size() const noexcept { return table_.size; }
+  // how many items a row has at most, of all columns of lists together
+  std::size_t longest() const noexcept { return longest_; }
   // What the table reads: a view nobody can write through, since `self` is no array.
   py::array_t<std::int32_t> ids(const py::object& self) const { return view(ids_, self); }
   py::array_t<T> target(const py::object& self) const { return view(target_, self); }
@@ -149,11 +192,20 @@ template <class T> class PyTable {
     return out;
   }
 
+  template <class A> static A copy_of(const A& a) {
+    A out = empty<typename A::value_type>({a.shape(0)});
+    std::copy_n(a.data(), static_cast<std::size_t>(a.shape(0)), out.mutable_data());
+    return out;
+  }
+
   TableChecks<T> checks_;
   Table<T> table_;
   Ids ids_;
   Array<T> dense_, target_;
   std::optional<Array<T>> weight_;
+  ListArrays<T> list_arrays_;
+  std::vector<Lists<T>> lists_;
+  std::size_t longest_ = 0;
 };
 
 // rows (n) of a table of N

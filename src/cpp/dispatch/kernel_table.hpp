@@ -47,6 +47,28 @@ template <class T> struct Field {
   std::size_t column;  // of x0 (or of the logits)
 };
 
+// A column of lists: row i has the items offsets[i] to offsets[i + 1] - 1.
+template <class T> struct Lists {
+  const std::int64_t* offsets;  // (N+1)
+  const std::int32_t* ids;      // rows of the field's table
+  const T* weights;             // of the items; null where all are 1
+};
+
+// A field among those that share rows of a table.
+struct Member {
+  std::size_t column;  // of x0 (or of the logits)
+  bool max;            // whether it pools the maximum
+};
+
+// The items of a batch of B rows, field by field of those that share a table, one behind the other.
+template <class T> struct BatchLists {
+  const std::uint32_t* slots;  // of each item: number of its field times B, plus its row
+  const std::int32_t* ids;
+  const T* weights;       // null where all are 1
+  const Member* members;  // (n_members)
+  std::size_t n_members, B;
+};
+
 struct Span {
   std::size_t begin, end;
 };
@@ -146,6 +168,24 @@ template <class T> struct KernelTable {
   void (*embedding_backward)(T* g, const T* dx, std::size_t dx_ld, const std::size_t* columns,
                              const std::uint32_t* occurrences, const std::uint32_t* starts,
                              std::size_t U, std::size_t F, std::size_t K);
+  // lists -> the columns of a field of out (T,stride): the sum of the rows that the items name,
+  // each times its weight, or the greatest number of each column; 0 for an empty list. `add`: to
+  // what is there
+  void (*lists_sum_forward)(T* out, const Field<T>& field, const Lists<T>& lists,
+                            const std::int64_t* rows, std::size_t Trows, std::size_t stride,
+                            bool add);
+  void (*lists_max_forward)(T* out, const Field<T>& field, const Lists<T>& lists,
+                            const std::int64_t* rows, std::size_t Trows, std::size_t stride,
+                            bool add);
+  // the item (Trows,K) with the greatest number of each column, the first of equal ones; the items
+  // of a row begin at begins (Trows+1)
+  void (*lists_max_items)(std::uint32_t* items, const T* table, const std::int32_t* ids,
+                          const std::uint32_t* begins, std::size_t Trows, std::size_t K);
+  // occurrences are items of a batch, cut as for embedding_backward -> g (U,K). max_items: what
+  // lists_max_items says, by slot
+  void (*lists_backward)(T* g, const T* dx, std::size_t dx_ld, const BatchLists<T>& lists,
+                         const std::uint32_t* max_items, const std::uint32_t* occurrences,
+                         const std::uint32_t* starts, std::size_t U, std::size_t K);
   // the first M columns of dense (N,dense_ld) -> the columns of x0 (T,D) from `column` on, and
   // zeros in the padding
   void (*stack_forward)(T* x0, const T* dense, std::size_t dense_ld, const std::int64_t* rows,

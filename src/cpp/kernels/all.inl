@@ -5,6 +5,7 @@
 #include "kernels/outer.inl"
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
+#include "kernels/lists.inl"
 #include "kernels/numeric_piecewise.inl"
 #include "kernels/numeric_periodic.inl"
 #include "kernels/members.inl"
@@ -32,6 +33,10 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_vector_prepare = cross_vector_prepare<T>,
       .embedding_forward = embedding_forward<T>,
       .embedding_backward = embedding_backward<T>,
+      .lists_sum_forward = lists_sum_forward<T>,
+      .lists_max_forward = lists_max_forward<T>,
+      .lists_max_items = lists_max_items<T>,
+      .lists_backward = lists_backward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
       .piecewise_prepare = piecewise_prepare<T>,

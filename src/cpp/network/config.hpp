@@ -15,6 +15,7 @@ enum class Structure : int { parallel, stacked, stacked_parallel };
 enum class SparseAdam : int { lazy, exact };
 enum class EmbeddingPenalty : int { batch, table };
 enum class Deterministic : int { threads, isa };
+enum class Pooling : int { sum, max };  // of the rows that a list names; sum is weighted
 
 struct FieldConfig {
   std::string name;
@@ -23,7 +24,9 @@ struct FieldConfig {
 };
 
 struct NetworkConfig {
-  std::vector<FieldConfig> fields;              // F
+  std::vector<FieldConfig> fields;              // F, columns of lists behind the others
+  std::vector<Pooling> poolings;                // of the columns of lists
+  std::vector<std::size_t> table_of;            // (F) see table_owner, or none
   std::size_t n_dense = 0;                      // M, numbers that are columns of x0 as they come
   std::string numeric_embedding = "piecewise";  // one of numeric_kinds()
   std::vector<std::size_t> numeric_bins;        // (J) of each number that is embedded
@@ -62,10 +65,17 @@ struct NetworkConfig {
   SparseAdam sparse_adam = SparseAdam::lazy;
   Deterministic deterministic = Deterministic::threads;
 
+  // fields of one value a row: the columns of ids
+  std::size_t n_single() const noexcept { return fields.size() - poolings.size(); }
   std::size_t embedding_width() const noexcept {
     return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
                            [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
   }
+  // the field whose rows a field has: mostly itself
+  std::size_t table_owner(std::size_t f) const noexcept {
+    return table_of.empty() ? f : table_of[f];
+  }
+  bool owns_table(std::size_t f) const noexcept { return table_owner(f) == f; }
   // whether every row of the tables has a gradient in every step
   bool penalizes_all_rows() const noexcept {
     return embedding_penalty == EmbeddingPenalty::table && alpha_embedding > 0;

@@ -6,8 +6,8 @@ namespace dcn {
 
 template <class T>
 EmbeddingPart<T>::EmbeddingPart(const NetworkConfig& config)
-    : F_(config.fields.size()), C_(config.n_outputs), width_(config.embedding_width()),
-      D_(config.width()) {
+    : F_(config.fields.size()), S_(config.n_single()), C_(config.n_outputs),
+      width_(config.embedding_width()), D_(config.width()), poolings_(config.poolings) {
   std::set<std::size_t> widths;
   for (const FieldConfig& field : config.fields) widths.insert(field.width);
   for (const std::size_t K : widths) list_table(config, K, false);
@@ -25,9 +25,12 @@ void EmbeddingPart<T>::list_table(const NetworkConfig& config, std::size_t K, bo
   for (std::size_t f = 0; f < F_; ++f) {
     const FieldConfig& field = config.fields[f];
     if (wide || field.width == K) {
-      table.fields.push_back({f, table.V, field.rows});
+      std::size_t first_row = table.V;
+      for (const FieldOfTable& before : table.fields)
+        if (before.number == config.table_owner(f)) first_row = before.first_row;
+      table.fields.push_back({f, first_row, field.rows});
       table.columns.push_back(wide ? 0 : column);
-      table.V += field.rows;
+      if (config.owns_table(f)) table.V += field.rows;
     }
     column += field.width;
   }
@@ -54,14 +57,29 @@ template <class T> void EmbeddingPart<T>::point(const T* parameters) noexcept {
 
 template <class T>
 void EmbeddingPart<T>::forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids,
-                               const std::int64_t* rows, std::size_t n) const {
-  if (F_ > 0) k.embedding_forward(x0, fields_.data(), ids, rows, n, F_, D_);
+                               const ListColumns<T>& lists, const std::int64_t* rows,
+                               std::size_t n) const {
+  if (S_ > 0) k.embedding_forward(x0, fields_.data(), ids, rows, n, S_, D_);
+  pool(k, x0, fields_, lists, rows, n, D_, false);
 }
 
 template <class T>
 void EmbeddingPart<T>::forward_wide(const KernelTable<T>& k, T* logits, const std::int32_t* ids,
-                                    const std::int64_t* rows, std::size_t n) const {
-  if (wide()) k.wide_forward(logits, wide_fields_.data(), ids, rows, n, F_, C_);
+                                    const ListColumns<T>& lists, const std::int64_t* rows,
+                                    std::size_t n) const {
+  if (!wide()) return;
+  if (S_ > 0) k.wide_forward(logits, wide_fields_.data(), ids, rows, n, S_, C_);
+  pool(k, logits, wide_fields_, lists, rows, n, C_, true);
+}
+
+template <class T>
+void EmbeddingPart<T>::pool(const KernelTable<T>& k, T* out, const std::vector<Field<T>>& fields,
+                            const ListColumns<T>& lists, const std::int64_t* rows, std::size_t n,
+                            std::size_t width, bool add) const {
+  for (std::size_t i = 0; i < poolings_.size(); ++i) {
+    const auto forward = poolings_[i] == Pooling::max ? k.lists_max_forward : k.lists_sum_forward;
+    forward(out, fields[S_ + i], lists[i], rows, n, ld<T>(width), add);
+  }
 }
 
 template class EmbeddingPart<float>;

@@ -12,9 +12,19 @@
 namespace dcn {
 
 struct FieldOfTable {
-  std::size_t number;     // of the field, its column in ids
-  std::size_t first_row;  // of the table
+  std::size_t number;     // of the field: its column in ids, then come those of lists
+  std::size_t first_row;  // of the table; fields may have the same rows
   std::size_t rows;       // V_f
+};
+
+// One a field that is lists. Their row `first` is row 0 of the table that they belong to.
+template <class T> struct ListColumns {
+  const Lists<T>* columns = nullptr;
+  std::size_t first = 0;
+
+  Lists<T> operator[](std::size_t i) const noexcept {
+    return {columns[i].offsets + first, columns[i].ids, columns[i].weights};
+  }
 };
 
 template <class T> struct EmbeddingTable {
@@ -35,21 +45,27 @@ template <class T> class EmbeddingPart {
 
   // Forward reads from these flat parameters from now on.
   void point(const T* parameters) noexcept;
-  // ids (N,F) -> the first columns of x0 (T,D)
-  void forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids, const std::int64_t* rows,
-               std::size_t n) const;
+  // ids (N,F) and lists, one a column of lists -> the first columns of x0 (T,D)
+  void forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids, const ListColumns<T>& lists,
+               const std::int64_t* rows, std::size_t n) const;
   // adds the linear part to logits (T,C)
   void forward_wide(const KernelTable<T>& k, T* logits, const std::int32_t* ids,
-                    const std::int64_t* rows, std::size_t n) const;
+                    const ListColumns<T>& lists, const std::int64_t* rows, std::size_t n) const;
 
   const std::vector<EmbeddingTable<T>>& tables() const noexcept { return tables_; }
+  const std::vector<Pooling>& poolings() const noexcept { return poolings_; }
   bool wide() const noexcept { return !wide_fields_.empty(); }
   std::size_t width() const noexcept { return width_; }
 
  private:
   void list_table(const NetworkConfig& config, std::size_t K, bool wide);
 
-  std::size_t F_, C_, width_, D_;
+  void pool(const KernelTable<T>& k, T* out, const std::vector<Field<T>>& fields,
+            const ListColumns<T>& lists, const std::int64_t* rows, std::size_t n, std::size_t width,
+            bool add) const;
+
+  std::size_t F_, S_, C_, width_, D_;  // S: fields of one value a row
+  std::vector<Pooling> poolings_;      // of the others
   std::vector<EmbeddingTable<T>> tables_;
   std::vector<Field<T>> fields_, wide_fields_;
 };

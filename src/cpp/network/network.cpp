@@ -171,7 +171,7 @@ template <class T>
 void Network<T>::stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                        const TileRows& rows) const {
   const std::size_t n = rows.count;
-  embedding_.forward(k, ws.x, table.ids, rows.numbers, n);
+  embedding_.forward(k, ws.x, table.ids, table.lists, rows.numbers, n);
   k.stack_forward(ws.x, table.dense, config_.dense_columns(), rows.numbers, n, config_.n_dense,
                   embedding_.width(), config_.width());
   if (numeric_ != nullptr) numeric_->forward(k, ws.x, table.dense, rows.numbers, n);
@@ -195,7 +195,7 @@ void Network<T>::forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<
   head_.forward(k, ws.logits, ws.head, rows.count);  // -> logits (T,C)
   for (std::size_t e = 0; e < E; ++e)
     embedding_.forward_wide(k, ws.logits + e * rows.count * ld<T>(config_.n_outputs), table.ids,
-                            rows.numbers, rows.count);
+                            table.lists, rows.numbers, rows.count);
   watch.lap(Stage::combine);
 }
 
@@ -291,9 +291,12 @@ void Network<T>::each_forward(const Tiling& cut, std::size_t n_threads, F&& f) c
 }
 
 template <class T> Table<T> Network<T>::from_row(const Table<T>& table, std::size_t first) const {
-  return {table.ids + first * config_.fields.size(), table.dense + first * config_.dense_columns(),
+  return {table.ids + first * config_.n_single(),
+          table.dense + first * config_.dense_columns(),
           table.target == nullptr ? nullptr : table.target + first * config_.target_width(),
-          table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
+          table.weight == nullptr ? nullptr : table.weight + first,
+          table.size - first,
+          {table.lists.columns, table.lists.first + first}};
 }
 
 template <class T>
@@ -330,10 +333,10 @@ void Network<T>::predict_members(T* logits, const Table<T>& table, std::size_t n
 
 template <class T>
 void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
-                             const T* dense) const {
+                             const T* dense, const ListColumns<T>& lists) const {
   const FlushDenormals flush;
   const KernelTable<T>& k = kernels();
-  forward(k, workspace, {ids, dense, nullptr, nullptr, 1}, {nullptr, 0, 1}, {});
+  forward(k, workspace, {ids, dense, nullptr, nullptr, 1, lists}, {nullptr, 0, 1}, {});
   combine_members(k, workspace, 1);
   k.unstack(logits, workspace.answer(), ld<T>(config_.n_outputs), 1, config_.n_outputs);
 }

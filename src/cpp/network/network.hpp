@@ -50,6 +50,7 @@ template <class T> struct Table {
   const T* target = nullptr;  // (N,Y), of losses of classes (N) with their numbers; null if unknown
   const T* weight = nullptr;  // (N) or null
   std::size_t size = 0;       // N
+  ListColumns<T> lists = {};  // of the fields that are lists
 };
 
 // Rows of one tile: count numbers of rows of the table (null: the first), at first in the batch.
@@ -93,8 +94,8 @@ template <class T> class Network {
   // The same for one row again and again, in a workspace that the caller keeps: no allocation, no
   // thread.
   Workspace<T> row_workspace() const { return make_workspace(1, false); }
-  void predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
-                   const T* dense) const;
+  void predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids, const T* dense,
+                   const ListColumns<T>& lists = {}) const;
   // Weighted mean loss over the table, without the penalty.
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
   // of everything but the tables, whose gradients take no shards

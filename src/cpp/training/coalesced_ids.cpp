@@ -40,8 +40,14 @@ std::uint32_t upper(std::uint64_t key) { return static_cast<std::uint32_t>(key >
 
 void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32_t* ids,
                        std::size_t F, const std::int64_t* numbers, std::size_t n,
-                       std::size_t n_threads) {
-  const std::size_t n_fields = fields.size(), n_keys = n * n_fields;
+                       std::size_t n_threads, const BatchItems* groups) {
+  const std::size_t n_fields = fields.size();
+  begins_.assign(n_fields + 1, 0);
+  for (std::size_t j = 0; j < n_fields; ++j) {
+    const std::size_t number = fields[j].number;
+    begins_[j + 1] = begins_[j] + (number < F ? n : groups[number - F].ids.size());
+  }
+  const std::size_t n_keys = begins_.back();
   keys_.resize(n_keys);
   scratch_.resize(n_keys);
   occurrences.resize(n_keys);
@@ -49,16 +55,22 @@ void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32
   first.assign(n_fields + 1, 0);
   const std::size_t threads = n_keys >= kWorthThreads ? n_threads : 1;
   parallel_for(threads, n_fields, [&](std::size_t j, std::size_t) {
-    std::uint64_t* keys = keys_.data() + j * n;
-    const std::int32_t* id = ids + fields[j].number;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t row = numbers != nullptr ? static_cast<std::size_t>(numbers[i]) : i;
-      keys[i] = static_cast<std::uint64_t>(id[row * F]) << 32 | (i * n_fields + j);
+    const std::size_t begin = begins_[j], number = fields[j].number, m = begins_[j + 1] - begin;
+    std::uint64_t* keys = keys_.data() + begin;
+    if (number < F) {
+      const std::int32_t* id = ids + number;
+      for (std::size_t i = 0; i < m; ++i) {
+        const std::size_t row = numbers != nullptr ? static_cast<std::size_t>(numbers[i]) : i;
+        keys[i] = static_cast<std::uint64_t>(id[row * F]) << 32 | (i * n_fields + j);
+      }
+    } else {
+      const std::int32_t* id = groups[number - F].ids.data();
+      for (std::size_t i = 0; i < m; ++i) keys[i] = static_cast<std::uint64_t>(id[i]) << 32 | i;
     }
-    const std::uint64_t* sorted = radix_sort(keys, scratch_.data() + j * n, n, fields[j].rows);
+    const std::uint64_t* sorted = radix_sort(keys, scratch_.data() + begin, m, fields[j].rows);
     std::size_t runs = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      occurrences[j * n + i] = static_cast<std::uint32_t>(sorted[i]);
+    for (std::size_t i = 0; i < m; ++i) {
+      occurrences[begin + i] = static_cast<std::uint32_t>(sorted[i]);
       runs += i == 0 || upper(sorted[i]) != upper(sorted[i - 1]);
     }
     sorted_[j] = sorted;
@@ -71,10 +83,10 @@ void TouchedRows::sort(const std::vector<FieldOfTable>& fields, const std::int32
   starts.back() = static_cast<std::uint32_t>(n_keys);
   parallel_for(threads, n_fields, [&](std::size_t j, std::size_t) {
     std::size_t u = first[j];
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < begins_[j + 1] - begins_[j]; ++i) {
       if (i > 0 && upper(sorted_[j][i]) == upper(sorted_[j][i - 1])) continue;
       rows[u] = static_cast<std::uint32_t>(fields[j].first_row + upper(sorted_[j][i]));
-      starts[u++] = static_cast<std::uint32_t>(j * n + i);
+      starts[u++] = static_cast<std::uint32_t>(begins_[j] + i);
     }
   });
   for (std::size_t u = 0; u < rows.size(); ++u) counts[u] = starts[u + 1] - starts[u];

@@ -17,19 +17,48 @@ constexpr std::size_t kRowsPerTask = 256;
 
 template <class T>
 TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const NetworkConfig& config)
-    : F_(config.fields.size()), C_(config.n_outputs), width_(embedding.width()),
+    : F_(config.n_single()), C_(config.n_outputs), width_(embedding.width()), groups_(config),
       wide_(embedding.wide()), penalizes_all_(config.penalizes_all_rows()),
       keeps_history_(penalizes_all_ || config.sparse_adam == SparseAdam::exact ||
                      config.ema_decay > 0) {
   std::size_t most = 0, widest = 0;
   for (const EmbeddingTable<T>& table : embedding.tables()) {
-    tables_.push_back({&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}});
+    tables_.push_back(
+        {&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}, {}, {}, {}});
+    list_groups(tables_.back());
     most = std::max(most, table.V);
     widest = std::max(widest, table.K);
   }
   if (!penalizes_all_) return;
   all_squares_.resize(ceil_div(most, kRowsPerTask));
   zeros_ = Buffer<T>(widest);
+}
+
+template <class T> void TableTraining<T>::list_groups(Table& table) const {
+  const std::vector<FieldOfTable>& fields = table.of->fields;
+  std::vector<bool> grouped(fields.size(), false);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::vector<std::size_t>& of_group = groups_.items()[g].fields;
+    GroupOfTable group{g, 0, {}, {}};
+    for (std::size_t j = 0; j < fields.size(); ++j) {
+      if (!std::binary_search(of_group.begin(), of_group.end(), fields[j].number)) continue;
+      grouped[j] = true;
+      group.first_row = fields[j].first_row;
+      group.members.push_back({table.of->columns[j], groups_.is_max(fields[j].number)});
+    }
+    if (!group.members.empty()) table.groups.push_back(std::move(group));
+  }
+  for (std::size_t j = 0; j < fields.size(); ++j) {
+    if (grouped[j]) continue;
+    table.sorted.push_back(fields[j]);
+    table.columns.push_back(table.of->columns[j]);
+  }
+  for (const GroupOfTable& group : table.groups)
+    for (std::size_t j = 0; j < fields.size(); ++j)
+      if (grouped[j] && fields[j].first_row == group.first_row) {
+        table.sorted.push_back({F_ + group.number, group.first_row, fields[j].rows});
+        break;
+      }
 }
 
 // ---- the rows that a batch touches
@@ -40,19 +69,63 @@ template <class T> void TableTraining<T>::reserve(std::size_t n) {
 }
 
 template <class T>
-void TableTraining<T>::touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
-                             std::size_t n_threads) {
-  for (Table& table : tables_) table.touched.sort(table.of->fields, ids, F_, rows, n, n_threads);
+void TableTraining<T>::touch(const std::int32_t* ids, const ListColumns<T>& lists,
+                             const std::int64_t* rows, std::size_t n, std::size_t n_threads) {
+  n_ = n;
+  groups_.gather(ids, lists, rows, n, n_threads);
+  for (Table& table : tables_) {
+    table.touched.sort(table.sorted, ids, F_, rows, n, n_threads, groups_.items());
+    for (GroupOfTable& group : table.groups)
+      if (group.has_max()) group.max_items.resize(group.members.size() * n * table.of->K);
+  }
   list_chunks(n_threads);
+}
+
+template <class T>
+BatchLists<T> TableTraining<T>::lists_of_batch(const GroupOfTable& group) const noexcept {
+  const BatchItems& items = groups_.items()[group.number];
+  return {items.slots.data(),   items.ids.data(),     groups_.weights(group.number),
+          group.members.data(), group.members.size(), n_};
+}
+
+template <class T>
+void TableTraining<T>::find_max_items(const KernelTable<T>& k, std::size_t n_threads) noexcept {
+  for (Table& table : tables_) {
+    const std::size_t K = table.of->K;
+    for (GroupOfTable& group : table.groups) {
+      const BatchItems& items = groups_.items()[group.number];
+      for (std::size_t m = 0; m < group.members.size(); ++m) {
+        if (!group.members[m].max) continue;
+        parallel_for(n_threads, ceil_div(n_, kRowsPerTask), [&](std::size_t task, std::size_t) {
+          const std::size_t first = task * kRowsPerTask;
+          k.lists_max_items(group.max_items.data() + (m * n_ + first) * K,
+                            table.of->rows + group.first_row * K, items.ids.data(),
+                            items.begins.data() + m * (n_ + 1) + first,
+                            std::min(kRowsPerTask, n_ - first), K);
+        });
+      }
+    }
+  }
+}
+
+template <class T>
+void TableTraining<T>::list_chunks_of(std::size_t table, std::size_t first, std::size_t last,
+                                      std::size_t group) {
+  for (std::size_t at = first; at < last; at += kRowsPerTask)
+    chunks_.push_back({table, at, std::min(kRowsPerTask, last - at), group});
 }
 
 template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
   chunks_.clear();
   std::size_t widest = 0;
   for (std::size_t i = 0; i < tables_.size(); ++i) {
-    for (std::size_t at = 0; at < tables_[i].touched.rows.size(); at += kRowsPerTask)
-      chunks_.push_back({i, at});
-    widest = std::max(widest, tables_[i].of->K);
+    const Table& table = tables_[i];
+    const std::vector<std::size_t>& first = table.touched.first;
+    const std::size_t single = table.columns.size();
+    list_chunks_of(i, 0, first[single], kNone);
+    for (std::size_t g = 0; g < table.groups.size(); ++g)
+      list_chunks_of(i, first[single + g], first[single + g + 1], g);
+    widest = std::max(widest, table.of->K);
   }
   squares_.resize(chunks_.size());
   pulls_.assign(chunks_.size(), 0);
@@ -65,11 +138,11 @@ template <class T> std::vector<BatchField<T>> TableTraining<T>::batch_fields() c
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     const Table& table = tables_[i];
     const TouchedRows& touched = table.touched;
-    for (std::size_t j = 0; j < table.of->fields.size() && !table.of->wide; ++j) {
+    for (std::size_t j = 0; j < table.columns.size() && !table.of->wide; ++j) {
       const std::size_t first = touched.first[j];
-      fields.push_back({i, first, touched.first[j + 1] - first, table.of->K, table.of->columns[j],
+      fields.push_back({i, first, touched.first[j + 1] - first, table.of->K, table.columns[j],
                         table.of->rows, touched.rows.data() + first, touched.starts.data() + first,
-                        touched.occurrences.data(), table.of->fields.size()});
+                        touched.occurrences.data(), table.sorted.size()});
     }
   }
   return fields;
@@ -79,21 +152,28 @@ template <class T>
 template <class F>
 void TableTraining<T>::each_chunk(std::size_t n_threads, F&& f) noexcept {
   parallel_for(n_threads, chunks_.size(), [&](std::size_t task, std::size_t slot) {
-    const auto [number, first] = chunks_[task];
-    Table& table = tables_[number];
-    f(table, first, std::min(kRowsPerTask, table.touched.rows.size() - first), slot, task);
+    const Chunk& chunk = chunks_[task];
+    f(tables_[chunk.table], chunk.first, chunk.count, slot, task);
   });
 }
 
 template <class T>
 void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
-                                     const Table& table, std::size_t first, std::size_t count) {
-  k.embedding_backward(g, table.of->wide ? dlogits_.data() : dx_.data(),
-                       table.of->wide ? C_ : width_, table.of->columns.data(),
-                       table.touched.occurrences.data(), table.touched.starts.data() + first, count,
-                       table.of->fields.size(), table.of->K);
-  const auto number = static_cast<std::size_t>(&table - tables_.data());
-  if (!table.of->wide) shared.add_row_gradients(g, number, first, count);
+                                     const Table& table, const Chunk& chunk) {
+  const EmbeddingTable<T>& of = *table.of;
+  const T* dx = of.wide ? dlogits_.data() : dx_.data();
+  const std::size_t dx_ld = of.wide ? C_ : width_;
+  const std::uint32_t *occurrences = table.touched.occurrences.data(),
+                      *starts = table.touched.starts.data() + chunk.first;
+  if (chunk.group != kNone) {
+    const GroupOfTable& group = table.groups[chunk.group];
+    k.lists_backward(g, dx, dx_ld, lists_of_batch(group), group.max_items.data(), occurrences,
+                     starts, chunk.count, of.K);
+    return;
+  }
+  k.embedding_backward(g, dx, dx_ld, table.columns.data(), occurrences, starts, chunk.count,
+                       table.sorted.size(), of.K);
+  if (!of.wide) shared.add_row_gradients(g, chunk.table, chunk.first, chunk.count);
 }
 
 template <class T>
@@ -104,7 +184,7 @@ double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
-    sum_gradients(k, shared, g, table, first, count);
+    sum_gradients(k, shared, g, table, chunks_[task]);
     multiply(g, count * table.of->K, scale);
     const std::uint32_t* rows = table.touched.rows.data() + first;
     for (std::size_t u = 0; u < count && prior != nullptr; ++u) {
@@ -135,12 +215,12 @@ double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>
 template <class T>
 double TableTraining<T>::squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                            std::size_t n_threads) noexcept {
-  each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
-                            std::size_t task) {
-    T* g = sums_[slot].data();
-    sum_gradients(k, shared, g, table, first, count);
-    squares_[task] = sum_of_squares(g, count * table.of->K);
-  });
+  each_chunk(n_threads,
+             [&](Table& table, std::size_t, std::size_t count, std::size_t slot, std::size_t task) {
+               T* g = sums_[slot].data();
+               sum_gradients(k, shared, g, table, chunks_[task]);
+               squares_[task] = sum_of_squares(g, count * table.of->K);
+             });
   return std::accumulate(squares_.begin(), squares_.end(), 0.0);
 }
 
@@ -150,9 +230,9 @@ void TableTraining<T>::gradients(const KernelTable<T>& k, const SharedProducts<T
   for (const Table& table : tables_)
     std::fill_n(gradients + table.of->offset, table.of->V * table.of->K, T(0));
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
-                            std::size_t) {
+                            std::size_t task) {
     T* g = sums_[slot].data();
-    sum_gradients(k, shared, g, table, first, count);
+    sum_gradients(k, shared, g, table, chunks_[task]);
     for (std::size_t u = 0; u < count; ++u)
       std::copy_n(g + u * table.of->K, table.of->K,
                   gradients + table.of->offset + table.touched.rows[first + u] * table.of->K);
@@ -163,10 +243,10 @@ template <class T>
 void TableTraining<T>::add_squares(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                    T* sums, T factor, std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
-                            std::size_t) {
+                            std::size_t task) {
     const std::size_t K = table.of->K;
     T* g = sums_[slot].data();
-    sum_gradients(k, shared, g, table, first, count);
+    sum_gradients(k, shared, g, table, chunks_[task]);
     for (std::size_t u = 0; u < count; ++u)
       dcn::add_squares(sums + table.of->offset + table.touched.rows[first + u] * K, g + u * K, K,
                        factor);

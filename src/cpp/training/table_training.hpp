@@ -2,6 +2,7 @@
 // here costs a pass over a table but flush, once an epoch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -32,8 +33,10 @@ template <class T> class TableTraining {
   // ---- what a batch of n rows leaves for backward
   void reserve(std::size_t n);
   // Sorts the batch's ids into one run a table row, and makes room for all that follows below.
-  void touch(const std::int32_t* ids, const std::int64_t* rows, std::size_t n,
-             std::size_t n_threads);
+  void touch(const std::int32_t* ids, const ListColumns<T>& lists, const std::int64_t* rows,
+             std::size_t n, std::size_t n_threads);
+  // Notes which items of lists have the greatest numbers, where these are pooled; before update.
+  void find_max_items(const KernelTable<T>& k, std::size_t n_threads) noexcept;
   std::vector<BatchField<T>> batch_fields() const;
   T* dx(std::size_t row) noexcept { return dx_.data() + row * width_; }        // (B, width())
   T* dlogits(std::size_t row) noexcept { return dlogits_.data() + row * C_; }  // (B,C)
@@ -66,16 +69,35 @@ template <class T> class TableTraining {
   bool empty() const noexcept { return tables_.empty(); }
 
  private:
+  // Fields that share rows, or one of lists.
+  struct GroupOfTable {
+    std::size_t number;  // among the groups of the batch
+    std::size_t first_row;
+    std::vector<Member> members;
+    std::vector<std::uint32_t> max_items;  // (members,B,K), where any pools the maximum
+    bool has_max() const noexcept {
+      return std::any_of(members.begin(), members.end(), [](const Member& m) { return m.max; });
+    }
+  };
   struct Table {
     const EmbeddingTable<T>* of;
     std::vector<std::uint32_t> last;  // (V) the step each row is at, where anybody asks
     TouchedRows touched;
+    // what is sorted: fields of one value with rows of their own, then the groups of the table
+    std::vector<FieldOfTable> sorted;
+    std::vector<std::size_t> columns;  // of these fields
+    std::vector<GroupOfTable> groups;
   };
   struct Chunk {
-    std::size_t table, first;  // number of the table, touched row
+    std::size_t table, first, count;  // number of the table, touched rows
+    std::size_t group;                // of the table, kNone for fields of one value
   };
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  void list_groups(Table& table) const;
+  void list_chunks_of(std::size_t table, std::size_t first, std::size_t last, std::size_t group);
+  BatchLists<T> lists_of_batch(const GroupOfTable& group) const noexcept;
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
-                     const Table& table, std::size_t first, std::size_t count);
+                     const Table& table, const Chunk& chunk);
   // Brings rows (count), or null for those from `first` on, to history.now; returns their squares.
   double bring(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
                Table& table, const std::uint32_t* rows, std::size_t first,
@@ -84,7 +106,9 @@ template <class T> class TableTraining {
   // f(table, first touched row, how many, slot, task)
   template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;
 
-  std::size_t F_, C_, width_;
+  std::size_t F_, C_, width_;  // F: columns of ids
+  std::size_t n_ = 0;          // rows of the batch
+  BatchGroups<T> groups_;
   bool wide_, penalizes_all_, keeps_history_;
   std::vector<Table> tables_;
   Buffer<T> dx_, dlogits_;

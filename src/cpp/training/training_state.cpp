@@ -83,6 +83,7 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   const T scale = T(1) / static_cast<T>(n);
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   if (!tables_.empty()) shared_.choose(tables_.batch_fields(), n);
+  tables_.find_max_items(k, n_threads);
   shared_.forward(k, n_threads);
   watch.lap(Stage::embed);
   for (std::size_t slot = 0; slot < slots_.size(); ++slot)
@@ -232,7 +233,7 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
   const KernelTable<T>& k = network_.kernels();
   reserve(network_.tiling(n), n_threads);
   const AtParameters scope(*this);
-  tables_.touch(table.ids, rows, n, n_threads);
+  tables_.touch(table.ids, table.lists, rows, n, n_threads);
   const double sum = accumulate(k, table, rows, n, seed, 1, n_threads);
   k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                   network_.tiling(n).shards, dense_size_);
@@ -269,7 +270,7 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
     }
     const std::size_t count = std::min(batch_size, n - first);
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
-    tables_.touch(table.ids, order + first, count, n_threads);
+    tables_.touch(table.ids, table.lists, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);
     total += tables_.catch_up(k, table_state(), history(options), n_threads);
     watch.lap(Stage::optimize_tables);

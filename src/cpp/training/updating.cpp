@@ -136,10 +136,11 @@ bool TrainingState<T>::fisher(T* out, const Table<T>& table, const std::int64_t*
   for (std::size_t first = 0; first < n; first += batch_size) {
     if (interrupted(context)) return false;
     const std::size_t count = std::min(batch_size, n - first);
-    tables_.touch(table.ids, order + first, count, n_threads);
+    tables_.touch(table.ids, table.lists, order + first, count, n_threads);
     accumulate(k, table, order + first, count, 0, 0, n_threads);
     k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                     network_.tiling(count).shards, dense_size_);
+    network_.project(gradients_.data());
     const double rows = static_cast<double>(count);  // gradients are of their mean loss
     const T factor = static_cast<T>(rows * rows / static_cast<double>(n));
     add_squares(out, gradients_.data(), dense_size_, factor);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,16 @@ import numpy.typing as npt
 from dcnfast.encode.bins import Rule as BinRule
 from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.grouped_rows import Targets
+from dcnfast.encode.lists import encode_lists
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
+from dcnfast.encode.sharing import (
+    Groups,
+    check_groups,
+    for_owners,
+    merged,
+    owners,
+    same_in_groups,
+)
 from dcnfast.encode.target_statistics import Rule, Statistics
 from dcnfast.encode.vocabulary import Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.parallel import each
@@ -40,6 +50,8 @@ class TableEncoder:
         Most rows for categories in a table, the shared one included; the most frequent keep theirs.
     hash_buckets : int, dict of str to int, or None, default=None
         That many rows in place of a vocabulary, for all categorical fields or those named.
+    shared_embeddings : sequence of sequence of str, or None, default=None
+        Groups of fields that have one vocabulary.
     target_statistics : Rule or None, default=None
         How to make numeric columns of the targets and counts of categories, if at all.
     numeric_bins : bins.Rule or None, default=None
@@ -48,21 +60,29 @@ class TableEncoder:
     Attributes
     ----------
     fields : list of Field
-        In the order of the columns.
+        In the order of the columns, those of lists behind the others.
+    poolings : dict of str to str
+        Of the fields that are lists, by name.
     n_dense : int
         Dense columns without bins, indicators of missing numbers included. Two for each column with
         bins follow them.
     bins : list of int
         How many bins each such column has.
     columns : list of Vocabulary or Buckets
-        How each field finds its rows.
+        How each field finds its rows; fields that share embeddings have the same one.
+    table_of : tuple of int
+        For each field the first one that shares its embeddings; () if none are shared.
     statistics : Statistics or None
         Of the categories, if there are any; its columns stand behind those of the table.
     scaler : NumericScaler
         Of the numeric columns.
     """
 
-    statistics: Statistics | None = None  # of a pickle that does not say it
+    # of a pickle that does not say them
+    statistics: Statistics | None = None
+    poolings: Mapping[str, str] = MappingProxyType({})
+    shared_embeddings: Groups | None = None
+    table_of: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -72,6 +92,7 @@ class TableEncoder:
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
+        shared_embeddings: Groups | None = None,
         target_statistics: Rule | None = None,
         numeric_bins: BinRule | None = None,
     ) -> None:
@@ -80,6 +101,7 @@ class TableEncoder:
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.hash_buckets = hash_buckets
+        self.shared_embeddings = shared_embeddings
         self.target_statistics = target_statistics
         self.numeric_bins = numeric_bins
 
@@ -121,16 +143,24 @@ class TableEncoder:
         own : ndarray or None
             What ``transform`` wants of the rows that are trained on: without their own targets.
         """
-        names = table.categorical_names
+        names = table.field_names
         self.check_parameters(names)
+        self.poolings = {c.name: c.rule.pooling for c in table.list_columns.columns}
         self.scaler = NumericScaler(
             self.numeric_scaling, clips=self.numeric_clip, rule=self.numeric_bins
         )
-        self.columns = [self.new_column(name) for name in names]
-        fits: list[Callable[[], Any]] = [
-            partial(column.fit, factor)
-            for column, factor in zip(self.columns, table.factors, strict=True)
-        ]
+        if self.shared_embeddings is not None:
+            self.shared_embeddings = [list(group) for group in self.shared_embeddings] or None
+        self.table_of = owners(self.shared_embeddings, names)
+        fits = list[Callable[[], Any]]()
+
+        def new_column(owner: int, fields: list[int]) -> Vocabulary | Buckets:
+            column = self.new_column(names[owner])
+            factor = merged([table.fields[f] for f in fields])
+            fits.append(partial(column.fit, factor))
+            return column
+
+        self.columns = for_owners(self.table_of, len(names), new_column)
         if self.target_statistics is None:
             fits.insert(0, partial(self.scaler.fit, table.numbers, weight, targets))
         each(lambda fit: fit(), fits, len(table), n_jobs)
@@ -143,7 +173,7 @@ class TableEncoder:
             own = self._fit_statistics(table, targets, n_jobs)
             self.scaler.fit(_beside(table.numbers, own), weight, targets)
         if self.statistics is not None and targets is not None:
-            numeric += self.statistics.names(names, targets)
+            numeric += self.statistics.names(table.categorical_names, targets)
         plain = [numeric[j] for j in self.scaler.plain]
         plain += [f"missing_{numeric[j]}" for j in self.scaler.indicators]
         self.n_dense = len(plain)
@@ -160,9 +190,10 @@ class TableEncoder:
     ) -> Numbers | None:
         """Return the statistics of the training rows, None if no column has any."""
         self.statistics = None
-        if self.target_statistics is None or targets is None or not self.fields:
+        single = self.fields[: len(table.factors)]  # lists have none
+        if self.target_statistics is None or targets is None or not single:
             return None
-        statistics = Statistics(self.target_statistics, [field.size for field in self.fields])
+        statistics = Statistics(self.target_statistics, [field.size for field in single])
         own = statistics.fit(self._ids(table), targets, n_jobs)
         if not statistics.groups:
             return None
@@ -201,15 +232,15 @@ class TableEncoder:
             Statistics of rows that are trained on, see ``fit_own``; None takes those that
             predictions have, of all training rows.
         """
-        n = len(table)
-        ids = np.empty((n, len(self.fields)), np.int32)
+        n, F = len(table), len(table.factors)
+        ids = np.empty((n, F), np.int32)
         dense = np.empty((n, self.n_dense + 2 * len(self.scaler.bins)), dtype)
-        for column, field, factor in zip(self.columns, self.fields, table.factors, strict=True):
+        for column, field, factor in zip(self.columns, self.fields, table.fields, strict=True):
             refuse_other_kinds(column, factor.values, f"{table.argument}: column {field.name!r}")
         known = self._rows_of_values(table)
 
         def encode(rows: slice) -> None:
-            for j, (of_value, factor) in enumerate(zip(known, table.factors, strict=True)):
+            for j, (of_value, factor) in enumerate(zip(known[:F], table.factors, strict=True)):
                 ids[rows, j] = of_value[factor.codes[rows]]  # -1 is the last, which is missing
             added = own if own is None else own[rows]
             if own is None and self.statistics is not None:
@@ -217,24 +248,30 @@ class TableEncoder:
             dense[rows] = self.scaler.transform(_beside(table.numbers[rows], added), dtype)
 
         each(encode, [slice(i, i + BLOCK) for i in range(0, n, BLOCK)], n, n_jobs)
-        return Encoded(ids, dense)
+        lists = zip(table.lists, known[F:], self.poolings.values(), strict=True)
+        return Encoded(ids, dense, tuple(encode_lists(*of_field, dtype) for of_field in lists))
 
     def _ids(self, table: Table) -> npt.NDArray[np.int32]:
-        """Return the rows of the fields' tables, shape (n, F)."""
-        known = zip(self._rows_of_values(table), table.factors, strict=True)
+        """Return the rows of the tables of fields of one value a row, shape (n, F)."""
+        known = zip(self._rows_of_values(table), table.factors, strict=False)
         return np.stack([rows[factor.codes] for rows, factor in known], axis=1)
 
     def _rows_of_values(self, table: Table) -> list[npt.NDArray[np.int32]]:
         return [
             column.rows(factor.values)
-            for column, factor in zip(self.columns, table.factors, strict=True)
+            for column, factor in zip(self.columns, table.fields, strict=True)
         ]
 
     def count_unknown(self, encoded: Encoded) -> dict[str, int]:
         """Return for each field how many rows have a value that training has not seen."""
+        fields = zip(self.fields, encoded.by_field(), strict=True)
+        unknown = {field.name: field.is_unknown()[ids] for field, ids in fields}
+        for name, items in zip(self.poolings, encoded.lists, strict=True):
+            unknown[name] = np.unique(items.rows()[unknown[name]])
+        F = encoded.ids.shape[1]
         return {
-            field.name: int(field.is_unknown()[ids].sum())
-            for field, ids in zip(self.fields, encoded.ids.T, strict=True)
+            name: int(found.sum()) if place < F else len(found)
+            for place, (name, found) in enumerate(unknown.items())
         }
 
     @property
@@ -308,6 +345,7 @@ class TableEncoder:
             raise ValueError(
                 f"max_categories is {self.max_categories!r}, want an integer of at least 1, or None"
             )
+        check_groups(self.shared_embeddings, names)
         self._check_buckets(names)
 
     def _check_buckets(self, names: tuple[str, ...]) -> None:
@@ -319,6 +357,7 @@ class TableEncoder:
                 raise ValueError(
                     f"hash_buckets names {unknown!r}, want categorical fields: {list(names)!r}"
                 )
+            same_in_groups(buckets, self.shared_embeddings, "hash_buckets")
         elif self.min_frequency is not None or self.max_categories is not None:
             raise ValueError(
                 f"hash_buckets is {buckets!r} for all fields, want min_frequency and "

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.encode.encoded import Field
+from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.sharing import for_owners, merged
 from dcnfast.encode.vocabulary import (
     FIRST,
     UNKNOWN,
@@ -46,14 +47,15 @@ def grown_encoder(encoder: TableEncoder, table: Table) -> TableEncoder:
     TypeError
         If a column of categories has strings where there were only numbers, or the reverse.
     """
-    names = table.categorical_names
-    for name, column, factor in zip(names, encoder.columns, table.factors, strict=True):
+    names = table.field_names
+    for name, column, factor in zip(names, encoder.columns, table.fields, strict=True):
         refuse_other_kinds(column, factor.values, f"{table.argument}: column {name!r}")
+
+    def grow(owner: int, fields: list[int]) -> Vocabulary | Buckets:
+        return _grown(encoder.columns[owner], merged([table.fields[f] for f in fields]))
+
     grown = copy.copy(encoder)
-    grown.columns = [
-        _grown(column, factor)
-        for column, factor in zip(encoder.columns, table.factors, strict=True)
-    ]
+    grown.columns = for_owners(encoder.table_of, len(names), grow)
     grown.fields = [
         Field(name, column.size, column.counts)
         for name, column in zip(names, grown.columns, strict=True)
@@ -99,12 +101,18 @@ def padded(counts: Counts, size: int) -> Counts:
     return np.concatenate([counts, np.zeros(size - len(counts), np.int64)])
 
 
-def counted(seen: list[Counts], fields: list[Field], ids: npt.NDArray[np.int32]) -> list[Counts]:
-    """Return how often training saw each row of the tables, with those of further ids."""
-    found = list[Counts]()
-    for counts, field, column in zip(seen, fields, ids.T, strict=True):
-        total = np.array(padded(counts, field.size))
-        rows, more = np.unique(column, return_counts=True)
-        total[rows] += more
-        found.append(total)
-    return found
+def counted(seen: list[Counts], encoder: TableEncoder, rows: Encoded) -> list[Counts]:
+    """Return how often training saw each row of the tables, with those of further rows.
+
+    Fields that share a table have the counts of all.
+    """
+    named = rows.by_field()
+
+    def count(owner: int, fields: list[int]) -> Counts:
+        total = np.array(padded(seen[owner], encoder.fields[owner].size))
+        for f in fields:
+            found, more = np.unique(named[f], return_counts=True)
+            total[found] += more
+        return total
+
+    return for_owners(encoder.table_of, len(named), count)

@@ -17,10 +17,12 @@ from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.saved_values import counts_state, read_counts, read_values, values_state
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
+from dcnfast.encode.sharing import for_owners, owners
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.encode.target_statistics import Rule, Statistics, span
 from dcnfast.encode.vocabulary import Buckets, Vocabulary
 from dcnfast.plain import State, Tree
+from dcnfast.table.lists import POOLINGS
 
 OF_COLUMNS = ("mean", "scale", "factor", "low", "high", "lowest", "highest")
 KINDS = ("numbers", "strings")
@@ -29,7 +31,7 @@ KINDS = ("numbers", "strings")
 def encoder_state(encoder: TableEncoder) -> Tree:
     """Return all that is known of the columns."""
     statistics, buckets = encoder.statistics, encoder.hash_buckets
-    rule, bins = encoder.target_statistics, encoder.numeric_bins
+    rule, bins, shared = encoder.target_statistics, encoder.numeric_bins, encoder.shared_embeddings
     return {
         "numeric_scaling": encoder.numeric_scaling,
         "numeric_clip": encoder.numeric_clip,
@@ -45,7 +47,13 @@ def encoder_state(encoder: TableEncoder) -> Tree:
         "dense_names": list(encoder._dense_names),
         "n_dense": encoder.n_dense,
         "names": [field.name for field in encoder.fields],
-        "columns": [_column_state(column) for column in encoder.columns],
+        **({"poolings": list(encoder.poolings.values())} if encoder.poolings else {}),
+        **({"shared": [list(group) for group in shared]} if shared else {}),
+        "columns": [
+            _column_state(column)
+            for f, column in enumerate(encoder.columns)
+            if not encoder.table_of or encoder.table_of[f] == f
+        ],
         "statistics": None if statistics is None else _statistics_state(statistics),
         "scaler": _scaler_state(encoder.scaler),
     }
@@ -63,13 +71,20 @@ def read_encoder(state: State) -> TableEncoder:
         numeric_bins=_read_bin_rule(state.maybe("numeric_bins", state.part)),
     )
     names, columns = state.texts("names"), state.parts("columns")
-    if len(names) != len(columns):
-        raise state.refuse(f"{len(columns)} names of its columns")
+    encoder.poolings = _read_poolings(state, names)
+    if state.names("shared"):
+        encoder.shared_embeddings = [_texts(state, group) for group in state.lists("shared")]
     encoder.check_parameters(tuple(names))
-    read = [
-        _read_column(encoder.new_column(name), part)
-        for name, part in zip(names, columns, strict=True)
-    ]
+    encoder.table_of = owners(encoder.shared_embeddings, names)
+    own = encoder.table_of or tuple(range(len(names)))
+    if len(set(own)) != len(columns):
+        raise state.refuse(f"{len(columns)} names of its columns")
+    parts = dict(zip(dict.fromkeys(own), columns, strict=True))
+    read = for_owners(
+        encoder.table_of,
+        len(names),
+        lambda owner, _: _read_column(encoder.new_column(names[owner]), parts[owner]),
+    )
     encoder.columns = read
     encoder.fields = [
         Field(name, column.size, column.counts) for name, column in zip(names, read, strict=True)
@@ -81,6 +96,20 @@ def read_encoder(state: State) -> TableEncoder:
     _read_dense_names(state, encoder)
     state.done()
     return encoder
+
+
+def _texts(state: State, group: list[Any]) -> list[str]:
+    return State({"shared": group}, state.where).texts("shared")
+
+
+def _read_poolings(state: State, names: list[str]) -> dict[str, str]:
+    """Return the poolings of the last fields, which are lists."""
+    if not state.names("poolings"):
+        return {}
+    poolings = state.texts("poolings")
+    if len(poolings) > len(names) or not set(poolings) <= set(POOLINGS):
+        raise state.refuse(f"poolings among {POOLINGS!r}, at most as many as columns")
+    return dict(zip(names[len(names) - len(poolings) :], poolings, strict=True))
 
 
 def _read_dense_names(state: State, encoder: TableEncoder) -> None:
@@ -319,7 +348,9 @@ def _statistics_state(statistics: Statistics) -> Tree:
 
 
 def _read_statistics(state: State, encoder: TableEncoder) -> Statistics:
-    sizes = [getattr(column, "first_size", column.size) for column in encoder.columns]
+    n_single = len(encoder.fields) - len(encoder.poolings)
+    columns = encoder.columns[:n_single]
+    sizes = [getattr(column, "first_size", column.size) for column in columns]
     rule = encoder.target_statistics
     if rule is None:
         raise state.refuse("target_statistics beside")

@@ -147,7 +147,7 @@ class BaseDCN(TakesKinds, Stored, Exports, CallbackSupportMixin, BaseEstimator):
         """Return what this fit goes on from, if it does; the columns must be the same."""
         if not (self.warm_start and hasattr(self, "_model")):
             return None
-        columns = table.names, table.is_categorical.tolist(), table.dates
+        columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         now = {"columns": columns, attribute: value}
         before = {"columns": self._columns, attribute: getattr(self, attribute)}
         for name, got in now.items():

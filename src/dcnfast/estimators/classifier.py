@@ -24,6 +24,7 @@ from dcnfast.estimators.parameters import (
     ClassificationLossChoice,
     CrossChoice,
     Initializer,
+    ListChoice,
     NumericChoice,
     NumericScaling,
     OptimizerChoice,
@@ -43,6 +44,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
+from dcnfast.network.lists import list_rules
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
@@ -123,7 +125,10 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",
         datetime_features: bool | Sequence[str] | None = None,
+        list_features: ListChoice = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
+        shared_embeddings: Sequence[Sequence[str]] | None = None,
+        pretrained_embeddings: Mapping[str, Any] | None = None,
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
@@ -210,6 +215,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
             table, y = read_training_table(
                 self, X, y, categorical_features=self.categorical_features, y_numeric=False,
                 datetime_features=self.datetime_features,
+                list_features=list_rules(self.list_features),
             )  # fmt: skip
         weight = self._check_weight(sample_weight, table)
         read = read_labels if y.ndim == 2 else read_classes

@@ -12,6 +12,7 @@ import numpy as np
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.sharing import same_in_groups
 from dcnfast.estimators.constraints import PARTS
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
@@ -68,6 +69,7 @@ def configure(
     loss: Loss,
     n_outputs: int,
     circumstances: Circumstances | NetworkConfig,
+    pretrained: Mapping[str, int] | None = None,
 ) -> NetworkConfig:
     """Return the network for an encoder's columns.
 
@@ -81,6 +83,8 @@ def configure(
     n_outputs : int
     circumstances : Circumstances or NetworkConfig
         Of this fit, or the network of the fit that this one goes on from: what "auto" was there.
+    pretrained : dict of str to int or None, default=None
+        Widths of embeddings that there are already.
 
     Raises
     ------
@@ -89,6 +93,8 @@ def configure(
     """
     fields = encoder.fields
     widths = _embedding_widths(estimator.embedding_dim, fields, circumstances)
+    widths |= dict(pretrained or {})
+    same_in_groups(widths, encoder.shared_embeddings, "embedding_dim")
     described = _numeric(estimator, encoder)
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
@@ -109,6 +115,8 @@ def configure(
     one = NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
+        table_of=encoder.table_of,
+        poolings=tuple("max" if p == "max" else "sum" for p in encoder.poolings.values()),
         n_dense=encoder.n_dense,
         hidden=_hidden(estimator),
     )

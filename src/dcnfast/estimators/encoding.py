@@ -63,6 +63,7 @@ def fit_encoder(
         min_frequency=estimator.min_frequency,
         max_categories=estimator.max_categories,
         hash_buckets=estimator.hash_buckets,
+        shared_embeddings=estimator.shared_embeddings,
         target_statistics=rule,
         numeric_bins=bins,
     )

@@ -14,13 +14,15 @@ from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
 from dcnfast.network.model import Model
 from dcnfast.table.dates import Dates
+from dcnfast.table.lists import ListColumns
 from dcnfast.training.batches import Rows, mean_one
 from dcnfast.training.settings import History
 from dcnfast.training.state import Training
 from dcnfast.training.timing import Timing
 
 Array = npt.NDArray[Any]
-Columns = tuple[tuple[str, ...], list[bool], Dates]  # names, which are categorical, or of dates
+# names, which are categorical, or of dates; columns of lists, which are not among the names
+Columns = tuple[tuple[str, ...], list[bool], Dates, ListColumns]
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Fitted:
 
     Parameters
     ----------
-    columns : tuple of (tuple of str, list of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
+    columns : tuple of (tuple of str, list of bool, Dates, ListColumns)
+        Names of all columns but those of lists, which of them are categorical, and which are made
+        of dates; and the columns of lists.
     encoder : TableEncoder
     target : NumericTarget, ClassTarget or LabelsTarget
     model : Model
@@ -65,7 +68,7 @@ class Fitted:
         encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
         target = self.target.scaled(part.target, dtype)
         weight = weight_of(part.loss_weight, dtype)
-        return Rows(self.model, encoded.ids, encoded.dense, target, weight)
+        return Rows(self.model, encoded.ids, encoded.dense, target, weight, encoded.lists)
 
 
 @dataclass(frozen=True)

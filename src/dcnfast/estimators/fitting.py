@@ -15,7 +15,6 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from dcnfast.encode.encoded import Encoded
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import counted
 from dcnfast.estimators.checkpoints import FolderKeeper
@@ -30,6 +29,7 @@ from dcnfast.estimators.configure import (
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
 from dcnfast.estimators.going_on import exactly, go_on, refuse_other_network
+from dcnfast.estimators.pretrained import check_pretrained, start_from
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     FOLDS,
@@ -41,6 +41,7 @@ from dcnfast.estimators.splits import (
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
+from dcnfast.table.pretrained import read_pretrained
 from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import fingerprints
 from dcnfast.training.early_stopping import HeldOut, Settled
@@ -119,7 +120,8 @@ class _Run:
                 planned_epochs=choice.planned_epochs,
             )  # fmt: skip
         if self.task.last is not None:
-            fitted = replace(fitted, seen=counted(fitted.seen, encoder.fields, rows.ids))
+            seen = counted(fitted.seen, encoder, rows.encoded)
+            fitted = replace(fitted, seen=seen)
         training = fitted.training or Training(fitted.model)
         kept = training if estimator.warm_start or estimator.prior_strength else None
         estimator._take_fitted(replace(fitted, training=kept))
@@ -137,12 +139,11 @@ class _Run:
     def _held_out(self, part: Part, fitted: Fitted, shrinks: bool) -> HeldOut:
         """Return the rows to watch, and how they are judged."""
         rows = fitted.rows(part, self.estimator.n_jobs)
-        settled = Settled(fitted.model, rows.ids, fitted.seen)
+        settled = Settled(fitted.model, rows.encoded, fitted.seen)
         if self.estimator.scoring is None:
             return HeldOut(rows, settled, shrinks=shrinks)
-        encoded = Encoded(rows.ids, rows.dense)
         weight = None if rows.weight is None else part.loss_weight
-        score = scorer_of_rows(self.estimator, settled.model, encoded, part.y, weight)
+        score = scorer_of_rows(self.estimator, settled.model, rows.encoded, part.y, weight)
         return HeldOut(rows, settled, score)
 
     def _run_epochs(
@@ -267,15 +268,18 @@ def prepare(
     else:
         target = task.target.fitted(part.target, part.loss_weight)
         auto = Circumstances(len(part), watched, in_fold)
-    config = configure(estimator, encoder, target.loss, target.n_outputs, auto)
+    pretrained = read_pretrained(estimator.pretrained_embeddings)
+    widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
+    config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)
     if last is None:
         cross = kind_of(CROSSES, estimator)
         model = Model(config).initialize(
             random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale),
             fitted_numeric_kind(estimator, encoder), float(estimator.embedding_initial_scale),
         )  # fmt: skip
+        start_from(pretrained, encoder, model)
         seen = [field.counts for field in encoder.fields]
-        columns = table.names, table.is_categorical.tolist(), table.dates
+        columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         return Fitted(columns, encoder, target, model, seen, None)
     refuse_other_network(what, last.model.config, config)
     return go_on(last, encoder, target, training_of)

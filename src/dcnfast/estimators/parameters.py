@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 from dcnfast.encode.scaling import SCALINGS
@@ -13,6 +13,7 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
+from dcnfast.network.lists import Lists
 from dcnfast.network.loss import ClassificationLoss, RegressionLoss
 from dcnfast.network.losses import ClassificationLossName, RegressionLossName
 from dcnfast.network.numeric_embeddings import (
@@ -44,6 +45,7 @@ OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
 PlannedScheduleChoice = PlannedScheduleName | Schedule
 NumericChoice = NumericEmbeddingName | NumericEmbedding | Literal["auto"] | None
+ListChoice = Mapping[str, str | Lists] | None
 StatisticsChoice = Literal["auto"] | TargetStatistics | None
 
 PARAMETERS = """
@@ -107,9 +109,23 @@ categorical_features : "from_dtype", array-like or None, default="from_dtype"
 datetime_features : bool, array-like of str or None, default=None
     What of each column of dates in a frame becomes columns: "hour", "weekday", "month", which are
     categories, and "day_number", or all with True. None: such a column is an error.
+list_features : dict of str to str or object, or None, default=None
+    How columns of lists are pooled, by name: "mean", "sum", "sqrtn", "max", or an object of
+    :class:`dcnfast.lists.Lists`, which may also split texts and have weights. Columns of a frame
+    that hold lists are found without it, and have the mean. See docs/lists.md.
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
     "auto", the power of two next to the square root of the number of categories, 2 to 16.
+shared_embeddings : list of tuple of str, or None, default=None
+    Groups of categorical columns, of single values or lists, that share a table of embeddings: what
+    one column says of a category is known of it in the others. ``[("clicked_item", "item")]`` is
+    one such group. They have one vocabulary.
+pretrained_embeddings : dict of str to frame or tuple, or None, default=None
+    Embeddings that training begins with, by column: a pair of ids (n) and vectors (n, K), or a
+    frame with the categories in the column of that name and numbers in the others, as
+    :func:`dcnfast.inspection.embedding_frame` gives it. They are as wide as these; categories that
+    are not among them are drawn, and those that training has not seen stay unknown. Files do not
+    keep this parameter.
 embedding_initial_scale : float, default=0.05
     Standard deviation of the categories' embeddings before training. Small ones, as 1e-4, start
     with all categories alike, so that what tells them apart is learned.

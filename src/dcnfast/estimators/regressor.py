@@ -23,6 +23,7 @@ from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.parameters import (
     CrossChoice,
     Initializer,
+    ListChoice,
     NumericChoice,
     NumericScaling,
     OptimizerChoice,
@@ -43,6 +44,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
+from dcnfast.network.lists import list_rules
 from dcnfast.network.loss import RegressionLoss
 from dcnfast.network.losses import LOSSES, SquaredError
 from dcnfast.table.schema import read_training_table
@@ -128,7 +130,10 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",
         datetime_features: bool | Sequence[str] | None = None,
+        list_features: ListChoice = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
+        shared_embeddings: Sequence[Sequence[str]] | None = None,
+        pretrained_embeddings: Mapping[str, Any] | None = None,
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
@@ -211,6 +216,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
             table, y = read_training_table(
                 self, X, y, categorical_features=self.categorical_features, y_numeric=True,
                 datetime_features=self.datetime_features,
+                list_features=list_rules(self.list_features),
             )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

@@ -11,12 +11,14 @@ from sklearn.base import ClassifierMixin
 from dcnfast.encode.saved import encoder_state, read_encoder
 from dcnfast.encode.saved_values import counts_state, read_counts
 from dcnfast.estimators.fitted import Fitted
+from dcnfast.estimators.saved_lists import lists_state, read_lists
 from dcnfast.estimators.saved_targets import read_target, target_state
 from dcnfast.estimators.targets import NumericTarget
 from dcnfast.network.model import Model
 from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
 from dcnfast.plain import State, Tree, join, separate
 from dcnfast.table.dates import NO_DATES, PARTS, DateColumn, Dates, find_zone
+from dcnfast.table.lists import NO_LISTS, ListColumns
 from dcnfast.training.state import Training
 
 FORMAT = 1  # of the state in a pickle
@@ -25,8 +27,9 @@ SHOWN = ("loss_curve_", "validation_scores_", "shrinkage_")
 # what __setstate__ makes of "fitted"
 FITTED = frozenset(
     (
-        "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "n_outputs_",
-        "classes_", "_columns", "encoder_", "_target", "_model", "_seen", "_training", "_spare",
+        "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "_lists",
+        "n_outputs_", "classes_", "_columns", "encoder_", "_target", "_model", "_seen",
+        "_training", "_spare",
         "n_parameters_", "embedding_dims_", "n_iter_", *SHOWN,
     )
 )  # fmt: skip
@@ -72,7 +75,7 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
         Whether with what only training needs: moments, steps, and parameters beside averages.
     """
     model, encoder, seen = attributes["_model"], attributes["encoder_"], attributes["_seen"]
-    names, mask, dates = attributes["_columns"]
+    names, mask, dates, lists = attributes["_columns"]
     same = all(s is f.counts for s, f in zip(seen, encoder.fields, strict=True))
     tree: Tree = {
         "columns": {
@@ -80,6 +83,7 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "named": "feature_names_in_" in attributes,
             "categorical": np.array(mask, np.bool_),
             "dates": _dates_state(dates) if dates else None,
+            **({"lists": lists_state(lists)} if lists else {}),
         },
         "encoder": encoder_state(encoder),
         "seen": None if same else [counts_state(np.asarray(counts)) for counts in seen],
@@ -170,6 +174,7 @@ def read_fitted(
     names, named = tuple(columns.texts("names")), columns.flag("named")
     mask = columns.array("categorical", np.bool_, (len(names),))
     dates = _read_dates(columns.maybe("dates", columns.part), names)
+    lists = read_lists(columns.part("lists")) if columns.names("lists") else NO_LISTS
     columns.done()
     encoder, target = read_encoder(state.part("encoder")), read_target(state.part("target"))
     network = state.part("network")
@@ -180,28 +185,42 @@ def read_fitted(
     seen = _read_seen(state, [field.counts for field in encoder.fields])
     training = state.part("training") if state.has("training") else None
     fitted = Fitted(
-        (names, mask.tolist(), dates), encoder, target, model, seen,
+        (names, mask.tolist(), dates, lists), encoder, target, model, seen,
         None if training is None else _read_training(training, model),
     )  # fmt: skip
     shown = _read_shown(state.part("shown"), model.config.n_outputs)
     state.done()
     _check_fit(state, fitted, kind)
-    given = dates.given(names)
+    given = _given(state, names, dates, lists)
     found: Tree = {"feature_names_in_": np.array(given, object)} if named else {}
     found |= {
         "n_features_in_": len(given),
-        "is_categorical_": np.insert(
-            mask[: len(names) - len(dates.made)],
-            [place - k for k, place in enumerate(dates.places)],
-            values=False,
-        ),
+        "is_categorical_": _categorical_of(given, names, mask, lists),
         "_dates": dates,
+        "_lists": lists,
     }
     if isinstance(target, NumericTarget):
         found["n_outputs_"] = target.n_targets
     else:
         found["classes_"] = target.classes
     return found | attributes_of(fitted) | shown
+
+
+def _given(state: State, names: Sequence[str], dates: Dates, lists: ListColumns) -> list[str]:
+    """Return all columns of the table."""
+    taken = lists.taken
+    n = len(names) - len(dates.made) + len(dates.places) + len(taken)
+    if taken.keys() & set(dates.places) or not all(place < n for place in taken):
+        raise state.refuse("places of lists among the columns")
+    return dates.given(names, taken)
+
+
+def _categorical_of(
+    given: Sequence[str], names: Sequence[str], mask: Any, lists: ListColumns
+) -> Any:
+    """Return which columns of the table are categorical."""
+    categorical = dict(zip(names, mask.tolist(), strict=True)) | dict.fromkeys(lists.names, True)
+    return np.array([categorical.get(name, False) for name in given], np.bool_)
 
 
 def _read_seen(state: State, counts: list[Any]) -> list[Any]:
@@ -246,17 +265,24 @@ def _read_shown(state: State, n_outputs: int) -> Tree:
 
 def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
     """Raise ValueError unless all parts are of one model."""
-    (names, mask, _), encoder = fitted.columns, fitted.encoder
+    (names, mask, _, lists), encoder = fitted.columns, fitted.encoder
     config, target = fitted.model.config, fitted.target
     categorical = [name for name, chosen in zip(names, mask, strict=True) if chosen]
-    if categorical != [field.name for field in encoder.fields]:
+    if [*categorical, *lists.names] != [field.name for field in encoder.fields]:
         raise state.refuse("an encoder of the categorical columns")
+    if [(c.name, c.rule.pooling) for c in lists.columns] != list(encoder.poolings.items()):
+        raise state.refuse("an encoder of the columns of lists")
     made = 0 if encoder.statistics is None else len(encoder.statistics.fields_of_columns())
     if len(encoder.scaler.standardizer.mean) != len(names) - len(categorical) + made:
         raise state.refuse("an encoder of the numeric columns")
     fields = [(name, rows) for name, rows, _ in config.fields]
     if fields != [(field.name, field.size) for field in encoder.fields]:
         raise state.refuse("a network of the encoder's fields")
+    if config.table_of != encoder.table_of:
+        raise state.refuse("a network of the fields that the encoder says share a table")
+    pooled = ["max" if p == "max" else "sum" for p in encoder.poolings.values()]
+    if list(config.poolings) != pooled:
+        raise state.refuse("a network of the encoder's lists")
     if (config.n_dense, list(config.numeric_bins)) != (encoder.n_dense, encoder.bins):
         raise state.refuse("a network of the encoder's numbers")
     if (config.loss_kind, config.n_outputs) != (target.loss, target.n_outputs):

@@ -10,9 +10,11 @@ import numpy as np
 
 from dcnfast.estimators.takes_kinds import FAMILIES
 from dcnfast.network.kinds import Kind
+from dcnfast.network.lists import LISTS
 from dcnfast.plain import short
 
 FLOATS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+NOT_KEPT = ("pretrained_embeddings",)  # what a fit made of them is in the file
 ARRAYS = "biufU"  # kinds of dtypes
 
 
@@ -24,7 +26,8 @@ def parameters_state(parameters: Mapping[str, Any]) -> dict[str, Any]:
     TypeError
         If one is something that a file cannot hold, such as a function.
     """
-    return {name: _say(value, name) for name, value in parameters.items()}
+    kept = {name: None if name in NOT_KEPT else value for name, value in parameters.items()}
+    return {name: _say(value, name) for name, value in kept.items()}
 
 
 def read_parameters(found: Any) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def _read_array(items: Any, dtype: str, name: str) -> Any:
 
 def _read_kind(kind: str, options: dict[str, Any], name: str) -> Kind:
     """Return an object of a kind, its options checked; they may be kinds of their own."""
-    families = [FAMILIES[name]] if name in FAMILIES else FAMILIES.values()
+    families = [FAMILIES[name]] if name in FAMILIES else [*FAMILIES.values(), LISTS]
     known = {cls.__name__: cls for family in families for cls in family.values()}
     if kind not in known:
         raise ValueError(f"the file's {name} is a {kind!r}, want one of {list(known)!r}")

@@ -155,16 +155,13 @@ class NumericTarget:
 
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
-        Q, z, bounds = self.loss.outputs_of_a_target, self.scaler, None
-        scaled = None
-        if z is not None:
+        Q, scaled, bounds = self.loss.outputs_of_a_target, None, None
+        if (z := self.scaler) is not None:
             scale = np.where(z.constant, 0.0, z.scale)
             scaled = np.repeat(scale, Q), np.repeat(z.mean, Q), np.repeat(z.factor, Q)
         if self.clips and self.bounds is not None:
             bounds = np.repeat(self.bounds[0], Q), np.repeat(self.bounds[1], Q)
-        return Answer(
-            self.loss.name, self.n_outputs, scaled=scaled, bounds=bounds, outputs_of_a_target=Q
-        )
+        return Answer(self.loss.name, self.n_outputs, Q, scaled=scaled, bounds=bounds)
 
     def _clipped(self, y: Array) -> Array:
         if not self.clips or self.bounds is None:

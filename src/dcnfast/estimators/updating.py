@@ -47,7 +47,7 @@ def update_network(estimator: Any, task: Task) -> None:
     before = 0 if task.last is None or task.last.training is None else task.last.training.streamed
     settings = _settings(estimator, fitted, len(rows), before, random_state)
     if task.last is not None:
-        fitted = replace(fitted, seen=counted(fitted.seen, fitted.encoder.fields, rows.ids))
+        fitted = replace(fitted, seen=counted(fitted.seen, fitted.encoder, rows.encoded))
     training = fitted.training
     assert training is not None
     estimator._take_fitted(fitted)
@@ -153,7 +153,7 @@ def _spare(
         return None
     changed = [
         np.concatenate([np.unique(ids), np.flatnonzero(counts == 0)]).astype(np.int32)
-        for ids, counts in zip(rows.ids.T, seen, strict=True)
+        for ids, counts in zip(rows.encoded.by_field(), seen, strict=True)
     ]
     return Spare(last, training, changed)
 

@@ -23,6 +23,7 @@ Structure = Literal["parallel", "stacked", "stacked_parallel"]
 SparseAdam = Literal["lazy", "exact"]
 EmbeddingPenalty = Literal["batch", "table"]
 Deterministic = Literal["threads", "isa"]
+Pooling = Literal["sum", "max"]
 DType = Literal["float32", "float64"]
 
 
@@ -33,7 +34,14 @@ class NetworkConfig:
     Parameters
     ----------
     fields : tuple of (str, int, int)
-        Name, rows V_f and width K_f of each categorical field's embedding, in the order of ids.
+        Name, rows V_f and width K_f of each categorical field's embedding, in the order of ids;
+        behind them those of columns of lists.
+    poolings : tuple of {"sum", "max"}
+        Of the last fields, which are lists: the sum of the items' rows, each times its weight, or
+        the greatest number of each column. An empty list gives 0.
+    table_of : tuple of int
+        For each field the number of the field whose rows it has: its own, or that of one before it
+        of the same rows and width. () is their own for all.
     n_dense : int
         Dense columns that are columns of x0 as they come, M.
     numeric_embedding : str
@@ -115,6 +123,8 @@ class NetworkConfig:
     """
 
     fields: tuple[tuple[str, int, int], ...] = ()
+    poolings: tuple[Pooling, ...] = ()
+    table_of: tuple[int, ...] = ()
     n_dense: int = 0
     numeric_embedding: str = "piecewise"
     numeric_bins: tuple[int, ...] = ()
@@ -155,6 +165,16 @@ class NetworkConfig:
     sparse_adam: SparseAdam = "lazy"
     deterministic: Deterministic = "threads"
     dtype: DType = "float32"
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The number of the field whose rows each field has."""
+        return self.table_of or tuple(range(len(self.fields)))
+
+    @property
+    def own_fields(self) -> list[tuple[str, int, int]]:
+        """The fields with rows of their own."""
+        return [self.fields[f] for f, owner in enumerate(self.owners) if f == owner]
 
     @property
     def embedding_width(self) -> int:
@@ -213,7 +233,7 @@ class NetworkConfig:
     def count_parameters(self) -> int:
         """Count without allocating; Python integers do not overflow."""
         D, L = self.width, self.cross_layers
-        rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.fields)
+        rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.own_fields)
         cross = CROSSES[self.cross].count_weights(self.cross_sizes, self) if L else 0
         parts = topology(self)
         vectors = 1 + 2 * self.layer_norm + self.parametric_activation

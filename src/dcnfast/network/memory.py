@@ -132,7 +132,7 @@ def count_bytes(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1) 
     All that grows with its numbers is in it; Python integers do not overflow.
     """
     counter = _Counter(config)
-    rows = sum(V for _, V, _ in config.fields)
+    rows = sum(V for _, V, _ in config.own_fields)
     last = 4 * rows * (2 if config.wide else 1)
     return (
         counter.size * (counter.parameters(batch_size) + counter.batch(batch_size))
@@ -178,7 +178,7 @@ class _Counter:
 
     def parameters(self, batch_size: int) -> int:
         c = self.config
-        tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.fields)
+        tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.own_fields)
         blocks, _ = self.numeric()
         scales = self.E * self.padded(self.D) if self.scaled else 0
         weights = c.count_parameters() - tables

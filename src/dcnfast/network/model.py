@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast import _core
+from dcnfast.encode.encoded import Encoded
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 from dcnfast.network.structure import begin_structured
 
 Array = npt.NDArray[Any]
+Lists = Sequence[tuple[Array, Array, Array | None]]  # offsets, ids, weights of the items
 
 BLOCK = 65536  # numbers of a table that are float64 at a time
 
@@ -126,25 +128,36 @@ class Model:
         self.network.set_parameters(flat)
         return self
 
-    def logits(self, ids: Array, dense: Array, n_threads: int) -> Array:
-        """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M)."""
-        return np.asarray(self.network.predict(ids, dense, n_threads))
+    def logits(self, ids: Array, dense: Array, n_threads: int, lists: Lists = ()) -> Array:
+        """Return logits (N, C) of encoded rows: ids (N, F), dense (N, M), columns of lists."""
+        return np.asarray(self.network.predict(ids, dense, n_threads, lists))
 
-    def logits_of_members(self, ids: Array, dense: Array, n_threads: int) -> Array:
+    def logits_of_members(
+        self, ids: Array, dense: Array, n_threads: int, lists: Lists = ()
+    ) -> Array:
         """Return logits (N, E, C) of each member of encoded rows."""
-        return np.asarray(self.network.predict_members(ids, dense, n_threads))
+        return np.asarray(self.network.predict_members(ids, dense, n_threads, lists))
+
+    def logits_of(self, rows: Encoded, n_threads: int) -> Array:
+        """Return logits (N, C) of encoded rows."""
+        return self.logits(rows.ids, rows.dense, n_threads, rows.lists)
 
     def logits_of_candidates(
-        self, context: Array, ids: Array, dense: Array, n_threads: int
+        self, context: Array, ids: Array, dense: Array, n_threads: int, lists: Lists = ()
     ) -> Array:
         """Return logits (N, C) of rows that are the same in columns of x0: context (D), bool.
 
         They equal those of ``logits`` up to rounding.
         """
-        return np.asarray(self.network.predict_candidates(ids, dense, context, n_threads))
+        return np.asarray(self.network.predict_candidates(ids, dense, context, n_threads, lists))
 
     def table(
-        self, ids: Array, dense: Array, target: Array, weight: Array | None
+        self,
+        ids: Array,
+        dense: Array,
+        target: Array,
+        weight: Array | None,
+        lists: Lists = (),
     ) -> _core.TableF32 | _core.TableF64:
         """Return rows to train on or to evaluate, which are checked here and not again.
 
@@ -154,10 +167,13 @@ class Model:
         dense : ndarray of shape (N, M)
         target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
         weight : ndarray of shape (N,) or None
+        lists : sequence of (offsets, ids, weights), default=()
+            Of the fields that are lists: offsets (N + 1), ids and weights of the items, which may
+            be None where all are 1.
         """
         if isinstance(self.network, _core.NetworkF64):
-            return _core.TableF64(self.network, ids, dense, target, weight)
-        return _core.TableF32(self.network, ids, dense, target, weight)
+            return _core.TableF64(self.network, ids, dense, target, weight, lists)
+        return _core.TableF32(self.network, ids, dense, target, weight, lists)
 
     def evaluate(self, table: Any, n_threads: int) -> float:
         """Return the weighted mean loss over the rows of a :meth:`table`, without the penalty."""
@@ -205,11 +221,24 @@ class Model:
             if role not in ("embedding", "linear_embedding"):
                 continue
             at, width = 0, table.shape[1]
-            for (_, rows, K), counts in zip(self.config.fields, seen, strict=True):
-                if role == "embedding" and width != K:
-                    continue  # the field is in another table
+            fields = zip(self.config.fields, self.config.owners, seen, strict=True)
+            for f, ((_, rows, K), owner, counts) in enumerate(fields):
+                if owner != f or (role == "embedding" and width != K):
+                    continue  # its rows are those of another field, or in another table
                 _settle_rows(table[at : at + len(counts)], counts)  # others are room for more
                 at += rows
+
+    def rows_of_field(self, field: int) -> tuple[str, slice]:
+        """Return the name of the tensor that has a field's embeddings, and its rows there."""
+        config = self.config
+        owner = config.owners[field]
+        K, first = config.fields[field][2], 0
+        for f, (_, rows, width) in enumerate(config.fields):
+            if width == K and config.owners[f] == f:
+                if f == owner:
+                    return f"embedding_{K}", slice(first, first + rows)
+                first += rows
+        raise AssertionError("a field has rows")
 
     def _tensors(self, flat: Array) -> Iterator[tuple[str, str, Array]]:
         """Yield the part and the role of each tensor, and a view of it in a flat array."""

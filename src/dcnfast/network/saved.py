@@ -35,6 +35,8 @@ def read_config(state: State) -> NetworkConfig:
             known[name] = default
         elif name == "fields":
             known[name] = tuple(_read_field(state, found) for found in state.lists(name))
+        elif name == "poolings":
+            known[name] = tuple(state.texts(name))
         elif name in ("numeric_scales", "loss_constants"):
             known[name] = tuple(state.numbers(name))
         elif isinstance(default, tuple):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dcnfast.network.losses import Loss
-from dcnfast.reference.kernels import Array, Ids, embedding, embedding_backward
+from dcnfast.reference.kernels import Array, Ids
+from dcnfast.reference.lists import Named, named
 from dcnfast.reference.periodic import (
     MISSING_PLACE,
     periodic,
@@ -109,21 +110,27 @@ class Inputs:
 
     # ---- x
 
-    def stack(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
+    def stack(self, p: Mapping[str, Array], ids: Ids | Named, dense: Array) -> Array:
         """Return x (B,D): embeddings in the order of the fields, plain numbers, embedded ones."""
         plain, pairs = self._split(dense)
-        parts = [embedding(ids, self.tables(p)), plain]
+        parts = [named(ids).embed(self.tables(p), self.config.poolings), plain]
         if self.config.numeric_bins:
             forward, _ = NUMERIC[self.config.numeric_embedding]
             parts.append(forward(pairs, *self._numbers(), *self._learned(p).values()))
         return np.concatenate(parts, axis=1)
 
     def stack_backward(
-        self, dx: Array, g: dict[str, Array], p: Mapping[str, Array], ids: Ids, dense: Array
+        self,
+        dx: Array,
+        g: dict[str, Array],
+        p: Mapping[str, Array],
+        ids: Ids | Named,
+        dense: Array,
     ) -> None:
         """Put the gradients of tables and embedded numbers into g."""
         c = self.config
-        dE = embedding_backward(dx[:, : c.embedding_width], ids, self.tables(p))
+        of_fields = dx[:, : c.embedding_width]
+        dE = self.own(named(ids).embed_backward(of_fields, self.tables(p), c.poolings))
         for K in self.widths:
             g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
         if c.numeric_bins:
@@ -151,18 +158,38 @@ class Inputs:
 
     def tables(self, p: Mapping[str, Array], wide: bool = False) -> list[Array]:
         """Return the rows of each field, of the embeddings or of the linear part."""
-        tables, first = [], dict.fromkeys(p, 0)
-        for _, V, K in self.config.fields:
+        tables, first = list[Array](), dict.fromkeys(p, 0)
+        for f, ((_, V, K), owner) in enumerate(
+            zip(self.config.fields, self.config.owners, strict=True)
+        ):
             name = "wide" if wide else f"embedding_{K}"
-            tables.append(p[name][first[name] : first[name] + V])
-            first[name] += V
+            if owner == f:
+                tables.append(p[name][first[name] : first[name] + V])
+                first[name] += V
+            else:
+                tables.append(tables[owner])
         return tables
 
-    def table_rows(self, ids: Ids, width: int | None = None) -> Ids:
-        """Return the rows (B, fields) of the table of all fields of that width, or of all."""
-        fields = [f for f, (_, _, K) in enumerate(self.config.fields) if width in (None, K)]
-        sizes = [self.config.fields[f][1] for f in fields]
-        return np.asarray(ids[:, fields] + np.cumsum([0, *sizes])[:-1])
+    def own(self, gradients: Sequence[Array]) -> list[Array]:
+        """Return the gradients of the fields with rows of their own: those of all who have them."""
+        owners = self.config.owners
+        return [
+            np.sum([g for g, owner in zip(gradients, owners, strict=True) if owner == f], axis=0)
+            for f in sorted(set(owners))
+        ]
+
+    def table_rows(self, ids: Ids | Named, width: int | None = None) -> Ids:
+        """Return all rows that are named of the table of all fields of that width, or of all."""
+        n, rows, begins = 0, [], dict[int, int]()
+        fields = zip(self.config.fields, self.config.owners, named(ids).by_field(), strict=True)
+        for (_, V, K), owner, of_field in fields:
+            if width not in (None, K):
+                continue
+            if owner not in begins:
+                begins[owner] = n
+                n += V
+            rows.append(of_field + begins[owner])
+        return np.concatenate(rows)
 
     # ---- members
 

@@ -25,13 +25,12 @@ from dcnfast.reference import (
     combine_backward,
     dropout_mask,
     dropout_stream,
-    embedding,
-    embedding_backward,
     training_loss,
     update_rows,
 )
 from dcnfast.reference.deep import deep_part, deep_part_backward
 from dcnfast.reference.inputs import Inputs, combine_members
+from dcnfast.reference.lists import Named, named
 from dcnfast.reference.optimizers import DECAYING, State
 from dcnfast.reference.prior import pull
 
@@ -79,10 +78,10 @@ class ReferenceNetwork:
         tensors["head_W"] = ("weight", (*E, C, self.topology.head_width(D)))
         tensors["head_b"] = ("bias", (*E, C))
         for K in self.inputs.widths:
-            rows = sum(V for _, V, k in c.fields if k == K)
+            rows = sum(V for _, V, k in c.own_fields if k == K)
             tensors[f"embedding_{K}"] = ("embedding", (rows, K))
         if c.wide and c.fields:
-            tensors["wide"] = ("linear_embedding", (sum(V for _, V, _ in c.fields), C))
+            tensors["wide"] = ("linear_embedding", (sum(V for _, V, _ in c.own_fields), C))
         return tensors
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -98,7 +97,7 @@ class ReferenceNetwork:
     def forward(
         self,
         p: Mapping[str, Array],
-        ids: Ids,
+        ids: Ids | Named,
         dense: Array,
         *,
         seed: int = 0,
@@ -110,8 +109,8 @@ class ReferenceNetwork:
         ----------
         p : dict of ndarray
             Parameters by name.
-        ids : ndarray of int, shape (B, F)
-            Each counted from 0 within its field.
+        ids : ndarray of int, shape (B, F), or Named
+            Each counted from 0 within its field. Where there are lists, with them.
         dense : ndarray of shape (B, M + 2 J)
         seed : int, default=0
             Of dropout.
@@ -139,7 +138,7 @@ class ReferenceNetwork:
         p: Mapping[str, Array],
         x0: Array,
         e: int,
-        table: tuple[Ids, Array],
+        table: tuple[Ids | Named, Array],
         seed: int,
         step: int | None,
     ) -> dict[str, Any]:
@@ -190,11 +189,11 @@ class ReferenceNetwork:
             np.concatenate([nothing, *outputs], axis=1),
         )
 
-    def _wide(self, p: Mapping[str, Array], ids: Ids, dense: Array) -> Array:
+    def _wide(self, p: Mapping[str, Array], ids: Ids | Named, dense: Array) -> Array:
         c = self.config
         logits = np.zeros((len(dense), c.n_outputs))
         if c.wide and c.fields:
-            rows = embedding(ids, self.inputs.tables(p, wide=True))
+            rows = named(ids).embed(self.inputs.tables(p, wide=True), c.poolings)
             logits += rows.reshape(len(ids), len(c.fields), c.n_outputs).sum(axis=1)
         if c.wide and c.n_dense:
             logits += dense[:, : c.n_dense] @ p["wide_W"].T
@@ -205,7 +204,7 @@ class ReferenceNetwork:
     def loss_and_gradients(
         self,
         p: Mapping[str, Array],
-        ids: Ids,
+        ids: Ids | Named,
         dense: Array,
         target: Array,
         weight: Array | None = None,
@@ -243,7 +242,7 @@ class ReferenceNetwork:
         p: Mapping[str, Array],
         state: Mapping[str, Any],
         dlogits: Array,
-        table: tuple[Ids, Array],
+        table: tuple[Ids | Named, Array],
     ) -> tuple[Array, dict[str, Array]]:
         """Return the gradient of xL, and those of all behind it; of x0, by the branches, as x0."""
         xL, deep, masks = (state[name] for name in ("xL", "deep", "masks"))
@@ -264,14 +263,14 @@ class ReferenceNetwork:
         return d["xL"], g | {"x0": d["x0"]}
 
     def _wide_gradients(
-        self, dlogits: Array, p: Mapping[str, Array], ids: Ids, dense: Array
+        self, dlogits: Array, p: Mapping[str, Array], ids: Ids | Named, dense: Array
     ) -> dict[str, Array]:
         c, g = self.config, {}
         if c.wide and c.fields:
             each = np.tile(dlogits, len(c.fields))
-            g["wide"] = np.concatenate(
-                embedding_backward(each, ids, self.inputs.tables(p, wide=True))
-            )
+            tables = self.inputs.tables(p, wide=True)
+            dE = named(ids).embed_backward(each, tables, c.poolings)
+            g["wide"] = np.concatenate(self.inputs.own(dE))
         if c.wide and c.n_dense:
             g["wide_W"] = dlogits.T @ dense[:, : c.n_dense]
         return g
@@ -290,7 +289,7 @@ class ReferenceNetwork:
 
     # ---- optimize: stage 8
 
-    def l2(self, name: str, ids: Ids) -> float | Array:
+    def l2(self, name: str, ids: Ids | Named) -> float | Array:
         """Return the factor of the L2 penalty: a number, or for a table one for each row (V,1).
 
         All rows of a table have the same, or each as often as it occurs in the batch, divided by B.
@@ -301,7 +300,7 @@ class ReferenceNetwork:
             if c.embedding_penalty == "table":
                 return np.full((V, 1), c.alpha_embedding)
             rows = self.inputs.table_rows(ids, None if name == "wide" else K)
-            count = np.bincount(rows.ravel(), minlength=V)
+            count = np.bincount(rows, minlength=V)
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
         role = self.roles()[name]
         if role == "cross_weight":
@@ -316,7 +315,7 @@ class ReferenceNetwork:
     def train_step(
         self,
         state: State,
-        ids: Ids,
+        ids: Ids | Named,
         dense: Array,
         target: Array,
         weight: Array | None = None,
@@ -367,21 +366,21 @@ class ReferenceNetwork:
                 )
         return objective
 
-    def _hold(self, state: State, g: dict[str, Array], ids: Ids, strength: float) -> float:
+    def _hold(self, state: State, g: dict[str, Array], ids: Ids | Named, strength: float) -> float:
         """Add the gradients of the prior, of tables those of the rows named; return it."""
         p, (anchor, fisher), total = state.parameters, state.prior or ({}, {}), 0.0
         for name in p:
-            named: Any = slice(None)
+            chosen: Any = slice(None)
             if self._is_table(name):
                 width = None if name == "wide" else p[name].shape[1]
-                named = np.unique(self.inputs.table_rows(ids, width))
-            of = p[name][named], anchor[name][named], fisher[name][named]
+                chosen = np.unique(self.inputs.table_rows(ids, width))
+            of = p[name][chosen], anchor[name][chosen], fisher[name][chosen]
             penalty, pulled = pull(*of, strength)
-            g[name][named] += pulled
+            g[name][chosen] += pulled
             total += penalty
         return total
 
-    def predict(self, state: State, ids: Ids, dense: Array) -> Array:
+    def predict(self, state: State, ids: Ids | Named, dense: Array) -> Array:
         """Return logits (B,C), of the averages if there are any."""
         p = state.averages if self.config.ema_decay else state.parameters
         logits = np.asarray(self.forward(p, ids, dense)["logits"])

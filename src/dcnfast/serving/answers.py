@@ -19,24 +19,24 @@ class Answer:
     loss : str
         Whose inverse link makes numbers of logits.
     n_logits : int
+    logits_of_a_target : int, default=1
+        Of several quantiles of a target more.
     labels : tuple
         Of classes, whose probabilities are wanted; () where the answers are numbers.
     scaled : tuple of (scale, mean, factor), each an ndarray of shape (n_logits,), or None
         Behind the link a number z becomes (z * scale + mean) / factor.
     bounds : tuple of ndarray of shape (n_logits,) or None, default=None
         The least and the largest answers.
-    outputs_of_a_target : int, default=1
-        Quantiles of each target: as many logits behind one another are those of a target.
     several_labels : bool, default=False
         Whether the answers are probabilities of labels of 0 and 1, one for each logit.
     """
 
     loss: str
     n_logits: int
+    logits_of_a_target: int = 1
     labels: tuple[Any, ...] = ()
     scaled: tuple[Array, Array, Array] | None = None
     bounds: tuple[Array, Array] | None = None
-    outputs_of_a_target: int = 1
     several_labels: bool = False
 
     @property

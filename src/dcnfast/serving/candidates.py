@@ -21,6 +21,7 @@ from dcnfast.serving.row_predictor import (
     threads_for,
 )
 from dcnfast.table.dates import Dates
+from dcnfast.table.lists import ListColumns
 from dcnfast.table.part import PartOfTable
 
 Array = npt.NDArray[Any]
@@ -78,8 +79,9 @@ class CandidateScorer:
     ----------
     encoder : TableEncoder
     model : Model
-    columns : tuple of (sequence of str, sequence of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
+    columns : tuple of (sequence of str, sequence of bool, Dates, ListColumns)
+        Names of all columns but those of lists, which of them are categorical, and which are made
+        of dates; and the columns of lists.
     target : Target
     context_columns : sequence of str or int
         Names of the columns that a request has, or their places.
@@ -98,7 +100,7 @@ class CandidateScorer:
         self,
         encoder: TableEncoder,
         model: Model,
-        columns: tuple[Sequence[str], Sequence[bool], Dates],
+        columns: tuple[Sequence[str], Sequence[bool], Dates, ListColumns],
         target: Target,
         context_columns: Sequence[Any],
         *,
@@ -106,16 +108,17 @@ class CandidateScorer:
         n_jobs: int | None = None,
     ) -> None:
         self._encoder, self._model, self._target, self._n_jobs = encoder, model, target, n_jobs
-        names, mask, dates = columns
-        given = dates.given(names)
+        names, mask, dates, lists = columns
+        given = dates.given(names, lists.taken)
         context = _places(context_columns, given)
         rest = [place for place in range(len(given)) if place not in context]
-        self._candidates = PartOfTable(names, mask, dates, rest, named=named, n_jobs=n_jobs)
+        self._candidates = PartOfTable(names, mask, dates, lists, rest, named=named, n_jobs=n_jobs)
         self._row = RowPredictor(encoder, model, columns, target, missing_columns="allow")
         self._places, self._width = context, len(given)
         self.context_columns_ = [given[place] for place in context]
         self.candidate_columns_ = self._candidates.given
-        made = [n for n in names if n not in self._candidates.read]
+        others = {*self._candidates.read, *self._candidates.given}
+        made = [name for name in (*names, *lists.names) if name not in others]
         self._find_fixed(set(made), names, mask)
 
     def _find_fixed(self, context: set[str], names: Sequence[str], mask: Sequence[bool]) -> None:
@@ -123,7 +126,9 @@ class CandidateScorer:
         config, encoder = self._model.config, self._encoder
         fields = [field.name in context for field in encoder.fields]
         made = [set(source) <= context for source in encoder.sources()]
-        self._fixed_ids = np.array(fields, np.bool_)
+        n_single = len(fields) - len(encoder.poolings)
+        self._fixed_ids = np.array(fields[:n_single], np.bool_)
+        self._fixed_lists = fields[n_single:]
         self._fixed_numbers = np.array(
             [name in context for name, categorical in zip(names, mask, strict=True)
              if not categorical], np.bool_,
@@ -229,13 +234,13 @@ class CandidateScorer:
         row: list[Any] = [None] * self._width
         for place, value in zip(self._places, context, strict=True):
             row[place] = value
-        ids, numbers = self._row.read(row)
+        ids, numbers, lists = self._row.read(row)
         if np.isinf(numbers).any():
             name = self._encoder.numeric_names[int(np.isinf(numbers).argmax())]
             raise ValueError(f"context: {name!r} is infinite, want a finite number or NaN")
         dense = self._encoder.scaler.transform(numbers[None], self._model.config.dtype)
         of_table = numbers[None, : len(self._fixed_numbers)]
-        return Catalog(Encoded(ids[None], dense), of_table, self._row)
+        return Catalog(Encoded(ids[None], dense, lists), of_table, self._row)
 
     def _merge(self, context: Catalog, candidates: Catalog) -> Encoded:
         """Return the candidates with the columns of the context."""
@@ -247,7 +252,9 @@ class CandidateScorer:
             numbers = np.where(self._fixed_numbers, context.numbers, candidates.numbers)
             made = np.hstack([numbers, encoder.statistics.columns(ids)])
             dense = encoder.scaler.transform(made, own.dense.dtype)
-        return Encoded(ids, dense)
+        both = zip(self._fixed_lists, context.encoded.lists, own.lists, strict=True)
+        lists = tuple(of.take(np.zeros(len(own), int)) if fixed else it for fixed, of, it in both)
+        return Encoded(ids, dense, lists)
 
 
 def _places(context_columns: Any, given: list[str]) -> list[int]:

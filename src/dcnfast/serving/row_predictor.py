@@ -14,13 +14,15 @@ import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.cpu import effective_threads
-from dcnfast.encode.encoded import Encoded, Field
+from dcnfast.encode.encoded import Encoded, Field, Items
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.lists import encode_lists
 from dcnfast.encode.scaling import NumericScaler, logarithm
 from dcnfast.encode.vocabulary import MISSING, Buckets, Vocabulary, refuse_other_kinds
 from dcnfast.network.model import Model
 from dcnfast.table.dates import Dates
 from dcnfast.table.factor import factor_objects
+from dcnfast.table.lists import NO_LISTS, ListColumns, lists_of_row
 from dcnfast.table.objects import is_missing_type
 
 Array = npt.NDArray[Any]
@@ -49,18 +51,21 @@ class RowPredictor:
     ----------
     encoder : TableEncoder
     model : Model
-    columns : tuple of (sequence of str, sequence of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
+    columns : tuple of (sequence of str, sequence of bool, Dates, ListColumns)
+        Names of all columns but those of lists, which of them are categorical, and which are made
+        of dates; and the columns of lists.
     target : Target
     missing_columns : {"error", "allow"}, default="error"
         Whether a dict must have all columns.
     """
 
+    _lists = NO_LISTS  # of a pickle that does not say it
+
     def __init__(
         self,
         encoder: TableEncoder,
         model: Model,
-        columns: tuple[Sequence[str], Sequence[bool], Dates],
+        columns: tuple[Sequence[str], Sequence[bool], Dates, ListColumns],
         target: RowTarget,
         *,
         missing_columns: str = "error",
@@ -69,9 +74,11 @@ class RowPredictor:
             raise ValueError(f"missing_columns is {missing_columns!r}, want 'error' or 'allow'")
         self._encoder, self._model, self._target = encoder, model, target
         self._may_lack_columns = missing_columns == "allow"
-        names, mask, dates = columns
-        self._dates = dates if dates else None
-        self._places = {name: place for place, name in enumerate(dates.given(names))}
+        names, mask, dates, lists = columns
+        self._dates = dates if dates or lists else None
+        self._lists = lists
+        given = dates.given(names, lists.taken)
+        self._places = {name: place for place, name in enumerate(given)}
         self._numeric = [(name, j) for j, name in enumerate(names) if not mask[j]]
         self._categorical = [j for j in range(len(names)) if mask[j]]
         self._unknown = dict.fromkeys((field.name for field in encoder.fields), 0)
@@ -79,19 +86,21 @@ class RowPredictor:
 
     def _prepare(self) -> None:
         """Make what a pickle does not hold."""
-        encoder = self._encoder
+        encoder, F = self._encoder, len(self._categorical)
         self._fields = list(
             zip(
-                encoder.fields, encoder.columns, map(_rows_by_value, encoder.columns),
-                self._categorical, strict=True,
+                encoder.fields[:F], encoder.columns, map(_rows_by_value, encoder.columns),
+                self._categorical, strict=False,
             )
         )  # fmt: skip
+        fields = zip(encoder.fields[F:], encoder.columns[F:], self._lists.columns, strict=True)
+        self._list_fields = list(fields)
         self._no_ids = np.empty(0, np.int32)
         self._lock = RLock()  # a finalizer that runs meanwhile may call this predictor
         self._logits = _compiled(self._model, encoder.scaler, encoder.numeric_names)
 
     def __getstate__(self) -> dict[str, Any]:
-        made_anew = ("_fields", "_no_ids", "_lock", "_logits")
+        made_anew = ("_fields", "_list_fields", "_no_ids", "_lock", "_logits")
         state = {name: value for name, value in vars(self).items() if name not in made_anew}
         return state | {"_unknown": self.n_unknown_}
 
@@ -133,20 +142,21 @@ class RowPredictor:
             If the row is something else, a value neither a number nor a category, or a category of
             a type that ``fit`` did not see in its column.
         """
-        ids, numbers = self.read(row)
+        ids, numbers, lists = self.read(row)
         scaler = self._encoder.scaler
-        logits = self._logits(ids, logarithm(numbers) if scaler.scaling == "log" else numbers)
+        scaled = logarithm(numbers) if scaler.scaling == "log" else numbers
+        logits = self._logits(ids, scaled, lists)
         total = sum(logits)
         if total - total != 0:  # a polynomial of far-away numbers: ask as predict does
             dense = scaler.transform(numbers[None], self._model.config.dtype)
-            rows = Encoded(ids[None], dense)
+            rows = Encoded(ids[None], dense, lists)
             logits = finite_logits(self._encoder, self._model, rows, 1)[0].tolist()
         return self._target.answer(logits)
 
     def read(
         self, row: Mapping[str, Any] | Sequence[Any] | Array
-    ) -> tuple[npt.NDArray[np.int32], Floats]:
-        """Return rows of the fields' tables (F), and what is scaled (M), of one row as a call gets.
+    ) -> tuple[npt.NDArray[np.int32], Floats, tuple[Items, ...]]:
+        """Return rows of the fields' tables (F), what is scaled (M), and lists of one row.
 
         Statistics of categories stand behind the numbers.
         """
@@ -154,12 +164,13 @@ class RowPredictor:
             row = self._by_name(row)
         elif not isinstance(row, list | tuple | np.ndarray):
             refuse_unless_sequence("row", row)
+        lists = self._read_lists(row) if self._list_fields else ()
         if not self._fields:
-            return self._no_ids, self._read_numbers(row)
+            return self._no_ids, self._read_numbers(row), lists
         ids, numbers = self._read(_values(row) if isinstance(row, np.ndarray) else row)
         if (statistics := self._encoder.statistics) is not None:
             numbers = np.concatenate([numbers, statistics.columns(ids[None])[0]])
-        return ids, numbers
+        return ids, numbers, lists
 
     def _by_name(self, row: Mapping[str, Any]) -> list[Any]:
         if type(row) is dict and len(row) == len(self._places):
@@ -198,8 +209,23 @@ class RowPredictor:
     def _read(self, row: Sequence[Any]) -> tuple[npt.NDArray[np.int32], Floats]:
         self._check_length(len(row))
         if self._dates is not None:
-            row = self._dates.of_row(row)
+            row = self._dates.of_row(row, self._lists.taken)
         return np.array(self._ids(row), np.int32), self._numbers(row)
+
+    def _read_lists(self, row: Any) -> tuple[Items, ...]:
+        """Return the lists of a row, and count those with an item that training has not seen."""
+        self._check_length(len(row))
+        read = []
+        for field, column, how in self._list_fields:
+            factor = lists_of_row(row, how)
+            refuse_other_kinds(column, factor.values, f"row: {field.name!r}")
+            pooling, dtype = how.rule.pooling, self._model.config.dtype
+            items = encode_lists(factor, column.rows(factor.values), pooling, dtype)
+            if field.is_unknown()[items.ids].any():
+                with self._lock:
+                    self._unknown[field.name] += 1
+            read.append(items)
+        return tuple(read)
 
     def _ids(self, row: Sequence[Any]) -> list[int]:
         """Return the rows of the fields' tables: most are found at once, in dictionaries."""
@@ -262,11 +288,11 @@ def finite_logits(
     logits_of = model.logits_of_members if of_members else model.logits
     if context is not None:
         logits_of = partial(model.logits_of_candidates, context)
-    logits = logits_of(rows.ids, rows.dense, n_threads)
+    logits = logits_of(rows.ids, rows.dense, n_threads, rows.lists)
     wild = ~np.isfinite(logits).all(axis=tuple(range(1, logits.ndim)))
     if wild.any():  # a polynomial of far-away numbers
         far = rows.take(wild)
-        logits[wild] = logits_of(far.ids, encoder.clip(far.dense), n_threads)
+        logits[wild] = logits_of(far.ids, encoder.clip(far.dense), n_threads, far.lists)
         logits = np.nan_to_num(logits, nan=0.0)
     return logits
 

@@ -7,7 +7,7 @@ All is arithmetic on integers, the same for a column of any library and for a si
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import cache
@@ -88,16 +88,31 @@ class Dates:
             for part in self.parts
         ]
 
-    def given(self, names: Sequence[str]) -> list[str]:
-        """Return the columns of the table, of the names with those that are made of dates."""
+    def given(self, names: Sequence[str], others: Mapping[int, str] | None = None) -> list[str]:
+        """Return the columns of the table, of the names with those that are made of dates.
+
+        Parameters
+        ----------
+        names : sequence of str
+        others : dict of int to str or None, default=None
+            Further columns of the table, by place, which are not among the names.
+        """
         before = list(names[: len(names) - len(self.made)])
-        for column in self.columns:  # from left to right
-            before.insert(column.place, column.name)
+        inserted = {column.place: column.name for column in self.columns} | dict(others or {})
+        for place in sorted(inserted):
+            before.insert(place, inserted[place])
         return before
 
-    def of_row(self, row: Sequence[Any]) -> list[Any]:
-        """Return the values of a row with the parts of dates behind the others."""
-        places = self.places
+    def of_row(self, row: Sequence[Any], without: Iterable[int] = ()) -> list[Any]:
+        """Return the values of a row with the parts of dates behind the others.
+
+        Parameters
+        ----------
+        row : sequence
+        without : iterable of int
+            Places of values to leave out.
+        """
+        places = {*self.places, *without}
         values = [value for place, value in enumerate(row) if place not in places]
         for column in self.columns:
             moment = _moment(row[column.place], column, f"row: {column.name!r}")

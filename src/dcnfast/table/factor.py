@@ -19,7 +19,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.table.objects import interval_text, is_interval_type, is_missing_type, refuse_types
+from dcnfast.table.objects import (
+    interval_text,
+    is_interval_type,
+    is_missing_type,
+    refuse_lists,
+    refuse_types,
+)
 
 Codes = npt.NDArray[np.int32]
 Column = Any  # a Series of narwhals, whose stable types are not its types
@@ -140,6 +146,7 @@ def factor_array(
 def factor_objects(column: list[Any], name: object) -> Factor:
     """Find the values among Python objects."""
     kinds = set(map(type, column))
+    refuse_lists(column, kinds, name)
     intervals = {kind for kind in kinds if is_interval_type(kind)}
     refuse_types(kinds - intervals, name, (str, bool, np.bool_, int, float, np.number))
     if intervals:
@@ -172,6 +179,18 @@ def _renumber(codes: Codes, kept: npt.NDArray[np.bool_]) -> Codes:
 def _only_used(codes: Codes, values: npt.NDArray[Any]) -> Factor:
     used = Factor(codes, values).counts()[:-1] > 0
     return Factor(codes, values) if used.all() else Factor(_renumber(codes, used), values[used])
+
+
+def factor_arrow(array: Any, name: object) -> Factor:
+    """Find the values in an array of Arrow."""
+    pa = find_pyarrow()
+    assert pa is not None
+    if array.null_count == len(array):  # of any type, such as null
+        return Factor(np.full(len(array), -1, np.int32), np.empty(0, object))
+    try:
+        return _factor_arrow(pa, array, name)
+    except pa.ArrowException:  # of a type that Arrow does not count
+        return factor_objects(array.to_pylist(), name)
 
 
 def _factor_arrow(pa: ModuleType, array: Any, name: object) -> Factor:

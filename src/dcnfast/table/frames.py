@@ -31,9 +31,16 @@ from dcnfast.table.factor import (
     factor_categories,
     factor_objects,
     factor_series,
+    find_pyarrow,
     is_object,
 )
-from dcnfast.table.objects import listed, objects_are_categories, objects_to_floats
+from dcnfast.table.lists import Items, Lengths, lists_of_arrow, lists_of_objects
+from dcnfast.table.objects import (
+    has_lists,
+    listed,
+    objects_are_categories,
+    objects_to_floats,
+)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -76,6 +83,11 @@ class Kind:
         return dated or self.storage == "date64"
 
     @cached_property
+    def is_list(self) -> bool:
+        """Whether the values are lists, by their type."""
+        return self.dtype in (nw.List, nw.Array)
+
+    @cached_property
     def can_be_numbers(self) -> bool:
         """Whether the values can be read as numbers, or as objects that may be."""
         return self.is_number or self.dtype == nw.Boolean or self.storage == "objects"
@@ -112,11 +124,13 @@ class FrameSource:
         self._is_pandas = frame.implementation.is_pandas()
         self._columns = None if self._is_pandas else _native_columns(frame)
         self._kinds = self._find_kinds(frame)
+        self.lists: Sequence[int] = self._find_lists()
         self.zones: Mapping[int, str | None] = self._find_zones() if takes_dates else {}
         bad = [
             f"{self.names[j]!r} ({self._type_of(j)})"
             for j, kind in enumerate(self._kinds)
-            if not (kind.is_number or kind.is_category or j in self.zones or self._is_empty(j))
+            if not (kind.is_number or kind.is_category or kind.is_list)
+            and not (j in self.zones or self._is_empty(j))
         ]
         if bad:
             raise ValueError(
@@ -129,8 +143,8 @@ class FrameSource:
         return np.array(
             [
                 objects_are_categories(self._list(j), self.names[j])
-                if kind.storage == "objects" and j not in self.zones
-                else not (kind.is_number or j in self.zones)
+                if kind.storage == "objects" and j not in self.zones and j not in self.lists
+                else not (kind.is_number or j in self.zones or j in self.lists)
                 for j, kind in enumerate(self._kinds)
             ],
             dtype=np.bool_,
@@ -153,6 +167,12 @@ class FrameSource:
         if self._n <= FEW_ROWS and (kind.is_number or kind.is_category):
             return factor_objects(self._list(j), name)
         return factor_series(self._series(j), name)
+
+    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+        """Return a column of lists."""
+        if self._kinds[j].is_list and self._n > FEW_ROWS and find_pyarrow():
+            return lists_of_arrow(self._series(j).to_arrow(), what)
+        return lists_of_objects(self._list(j), what)
 
     def moments(self, column: DateColumn) -> Moments:
         """Return a column of dates and times, which may also have nothing in it."""
@@ -238,13 +258,21 @@ class FrameSource:
         dtypes = self.native.dtypes.tolist()
         return all(dtypes[j].fill_value == 0 for j in columns)
 
+    def _find_lists(self) -> list[int]:
+        """Return the columns of lists, also of Python's."""
+        return [
+            j
+            for j, kind in enumerate(self._kinds)
+            if kind.is_list or (kind.storage == "objects" and has_lists(self._native(j)))
+        ]
+
     def _find_zones(self) -> dict[int, str | None]:
         """Return the columns of dates, also of Python's, and their time zones."""
         zones = {}
         for j, kind in enumerate(self._kinds):
             if kind.is_date:
                 zones[j] = getattr(self._series(j).dtype, "time_zone", None)
-            elif kind.storage == "objects":
+            elif kind.storage == "objects" and j not in self.lists:
                 is_date, zone = zone_of_objects(self._list(j))
                 if is_date:
                     zones[j] = zone

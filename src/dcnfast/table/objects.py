@@ -19,6 +19,36 @@ def is_missing_type(kind: type) -> bool:
     return kind is type(None) or (_is_pandas(kind) and kind.__name__ in ("NAType", "NaTType"))
 
 
+def is_list_type(kind: type) -> bool:
+    """Return whether values of the type are lists of values."""
+    return issubclass(kind, (list, tuple, np.ndarray))
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value, which is no list, means that there is none."""
+    return is_missing_type(type(value)) or bool(value != value)
+
+
+def has_lists(column: Iterable[Any]) -> bool:
+    """Return whether the first value that is not missing is a list."""
+    for value in column:
+        if is_list_type(type(value)):
+            return True
+        if not (is_missing_type(type(value)) or (isinstance(value, float) and value != value)):
+            return False
+    return False
+
+
+def refuse_lists(column: list[Any], kinds: Iterable[type], name: object) -> None:
+    """Raise TypeError if there is a list among the values."""
+    if lists := tuple(kind for kind in kinds if is_list_type(kind)):
+        row = next(i for i, value in enumerate(column) if isinstance(value, lists))
+        raise TypeError(
+            f"X: column {name!r} has values of type {lists[0].__name__}, as in row {row}, and "
+            "others; want one value a row, or lists in all rows"
+        )
+
+
 def is_interval_type(kind: type) -> bool:
     """Return whether the type is pandas' Interval, which stands for its text."""
     return kind.__name__ == "Interval" and _is_pandas(kind)
@@ -63,6 +93,7 @@ def refuse_types(kinds: Iterable[type], name: object, allowed: tuple[type, ...])
 def objects_are_categories(column: list[Any], name: Any) -> bool:
     """Return whether there is a string, bool or interval, or nothing; numbers alone are numeric."""
     kinds = [kind for kind in set(map(type, column)) if not is_missing_type(kind)]
+    refuse_lists(column, kinds, name)
     rest = [kind for kind in kinds if not is_interval_type(kind)]
     refuse_types(rest, name, (str, *REAL))
     words = any(issubclass(kind, (str, bool, np.bool_)) for kind in rest)
@@ -71,7 +102,9 @@ def objects_are_categories(column: list[Any], name: Any) -> bool:
 
 def objects_to_floats(column: list[Any], name: Any) -> npt.NDArray[Any]:
     """Return the numbers as float64, NaN for missing."""
-    refuse_types(set(map(type, column)), name, (str, *REAL))
+    kinds = set(map(type, column))
+    refuse_lists(column, kinds, name)
+    refuse_types(kinds, name, (str, *REAL))
     if words := [value for value in column if isinstance(value, str)]:
         raise ValueError(
             f"X: column {name!r} is not numeric: could not convert string to float: {words[0]!r}; "

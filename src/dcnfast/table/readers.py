@@ -7,6 +7,7 @@ Each has a source, which gives columns of categories as a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -20,7 +21,17 @@ from sklearn.utils.validation import check_array
 from dcnfast.table.dates import DateColumn, Moments, moments_of_objects, zone_of_objects
 from dcnfast.table.factor import Factor, factor_array, factor_objects, find_pyarrow
 from dcnfast.table.frames import FrameSource
-from dcnfast.table.objects import objects_are_categories, objects_to_floats
+from dcnfast.table.lists import (
+    Items,
+    Lengths,
+    ListColumn,
+    ListFactor,
+    factor_lists,
+    lists_of_objects,
+    lists_of_texts,
+    read_weights,
+)
+from dcnfast.table.objects import has_lists, objects_are_categories, objects_to_floats
 
 Mask = npt.NDArray[np.bool_]
 
@@ -32,12 +43,16 @@ class Source(Protocol):
     names: list[Any]
     is_named: bool  # by the table itself
     zones: Mapping[int, str | None]  # of the columns of dates, by place
+    lists: Sequence[int]  # the columns of lists
 
     def categorical_by_type(self) -> Mask:
         """Return which columns are categorical if nobody says so."""
 
     def factor(self, j: int) -> Factor:
         """Return a column of categories."""
+
+    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+        """Return the lengths of a column's lists, -1 for missing, and all their items."""
 
     def moments(self, column: DateColumn) -> Moments:
         """Return a column of dates and times."""
@@ -91,6 +106,7 @@ class ArraySource:
 
     is_named = False
     zones: Mapping[int, str | None] = MappingProxyType({})
+    lists: Sequence[int] = ()
 
     def __init__(self, X: Any) -> None:
         self.native = X
@@ -103,6 +119,11 @@ class ArraySource:
     def factor(self, j: int) -> Factor:
         """Find the values in a column."""
         return factor_array(self.native[:, j], self.names[j])
+
+    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+        """Refuse: numbers are no lists."""
+        del j
+        raise TypeError(f"{what} is one of numbers, want lists, as in fit")
 
     def moments(self, column: DateColumn) -> Moments:
         """Refuse: numbers are no dates."""
@@ -131,6 +152,7 @@ class ObjectSource(ArraySource):
 
     def __init__(self, X: Any, takes_dates: bool) -> None:
         super().__init__(X)
+        self.lists = [j for j in range(X.shape[1]) if has_lists(X[:, j])]
         found = [zone_of_objects(self._list(j)) for j in range(X.shape[1] * takes_dates)]
         self.zones = {j: zone for j, (is_date, zone) in enumerate(found) if is_date}
 
@@ -138,7 +160,9 @@ class ObjectSource(ArraySource):
         """Look at the values."""
         return np.array(
             [
-                j not in self.zones and objects_are_categories(self._list(j), name)
+                j not in self.zones
+                and j not in self.lists
+                and objects_are_categories(self._list(j), name)
                 for j, name in enumerate(self.names)
             ],
             dtype=np.bool_,
@@ -147,6 +171,10 @@ class ObjectSource(ArraySource):
     def factor(self, j: int) -> Factor:
         """Find the values in a column."""
         return factor_objects(self._list(j), self.names[j])
+
+    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+        """Return a column of lists."""
+        return lists_of_objects(self._list(j), what)
 
     def moments(self, column: DateColumn) -> Moments:
         """Return a column of dates and times, which may also have nothing in it."""
@@ -160,6 +188,24 @@ class ObjectSource(ArraySource):
     def _list(self, j: int) -> list[Any]:
         column: list[Any] = self.native[:, j].tolist()
         return column
+
+
+def read_lists(source: Source, column: ListColumn) -> ListFactor:
+    """Return a column of lists, with its weights if it has any."""
+    j, name, separator = column.place, column.name, column.rule.separator
+    what = f"X: column {name!r}"
+    if separator is None:
+        lengths, items = source.list_items(j, what)
+    elif j in source.lists:
+        raise TypeError(f"{what} has lists, want texts with {separator!r} between their items")
+    else:
+        lengths, items = lists_of_texts(source.factor(j), separator, what)
+    factor = factor_lists(lengths, items, name)
+    if column.weights is None or column.rule.weights is None:
+        return factor
+    weights = column.rule.weights
+    of_weights = source.list_items(column.weights, f"X: column {weights!r}")
+    return replace(factor, weights=read_weights(lengths, of_weights, name, weights))
 
 
 def _as_frame(name: str, X: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,9 @@ from dcnfast.parallel import each
 from dcnfast.table.dates import NO_DATES, Dates, factors_and_days, find_dates, read_parts
 from dcnfast.table.factor import Factor
 from dcnfast.table.labels import has_several_columns, read_labels
+from dcnfast.table.lists import NO_LISTS, ListColumns, ListFactor, Rule, find_lists
 from dcnfast.table.objects import is_missing_type
-from dcnfast.table.readers import Source, open_source
+from dcnfast.table.readers import Source, open_source, read_lists
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -45,6 +48,10 @@ class Table:
         What the table is called in messages.
     dates : Dates
         Which of the columns, the last ones, are made of dates.
+    lists : tuple of ListFactor
+        The columns of lists, which are not among the names.
+    list_columns : ListColumns
+        What they are.
     """
 
     names: tuple[str, ...]
@@ -53,6 +60,8 @@ class Table:
     numbers: Any
     argument: str = "X"
     dates: Dates = NO_DATES
+    lists: tuple[ListFactor, ...] = ()
+    list_columns: ListColumns = NO_LISTS
 
     def __len__(self) -> int:
         return int(self.numbers.shape[0])
@@ -60,11 +69,22 @@ class Table:
     def take(self, rows: Any) -> Table:
         """Return some of the rows: a slice, a mask or numbers."""
         factors = tuple(factor.take(rows) for factor in self.factors)
-        return replace(self, factors=factors, numbers=self.numbers[rows])
+        lists = tuple(factor.take(rows) for factor in self.lists)
+        return replace(self, factors=factors, numbers=self.numbers[rows], lists=lists)
+
+    @property
+    def fields(self) -> tuple[Factor, ...]:
+        """All categories: the columns of one value a row, then those of lists."""
+        return (*self.factors, *self.lists)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of all these."""
+        return (*self.categorical_names, *self.list_columns.names)
 
     @property
     def categorical_names(self) -> tuple[str, ...]:
-        """Names of the categorical columns."""
+        """Names of the categorical columns of one value a row."""
         return self._some(self.is_categorical)
 
     @property
@@ -84,6 +104,7 @@ def read_training_table(
     categorical_features: Any,
     y_numeric: bool,
     datetime_features: Any = None,
+    list_features: Mapping[str, Rule] | None = None,
 ) -> tuple[Table, Array]:
     """Validate X and y of ``fit``.
 
@@ -103,6 +124,9 @@ def read_training_table(
         Whether y holds numbers, one or several columns of them.
     datetime_features : bool, sequence of str, or None, default=None
         What of the dates in a frame becomes columns, see :mod:`dcnfast.table.dates`.
+    list_features : dict of str to Rule or None, default=None
+        How columns of lists are read and pooled; others that hold lists have the defaults of
+        :class:`dcnfast.table.lists.Rule`.
 
     Returns
     -------
@@ -117,13 +141,17 @@ def read_training_table(
     y = _read_target(estimator, source.native.shape[0], y, y_numeric)
     mask = source.categorical_by_type() if by_type else _chosen(categorical_features, source)
     dates = find_dates(parts, source.zones, _names(estimator, len(mask)))
+    names = _names(estimator, len(mask))
+    lists = find_lists(list_features or {}, source.lists, names)
+    mask[list(lists.taken)] = False
+    mask[lists.places] = True
     if both := [column.name for column in dates.columns if mask[column.place]]:
         raise ValueError(
             f"categorical_features has {both!r}, columns of dates, want them in datetime_features "
             "alone"
         )
-    table = _read(estimator, source, mask, dates)
-    estimator.is_categorical_, estimator._dates = mask, dates
+    table = _read(estimator, source, mask, dates, lists)
+    estimator.is_categorical_, estimator._dates, estimator._lists = mask, dates, lists
     return table, y
 
 
@@ -137,7 +165,10 @@ def read_table(estimator: BaseEstimator, X: Any) -> Table:
     validate_data(estimator, source.native, skip_check_array=True, reset=False)
     if new := [source.names[j] for j in source.zones if j not in dates.places]:
         raise ValueError(f"X has dates in the columns {new!r}, which had none in fit")
-    return _read(estimator, source, mask, dates)
+    lists: ListColumns = getattr(estimator, "_lists", NO_LISTS)
+    if new := [source.names[j] for j in source.lists if j not in lists.taken]:
+        raise TypeError(f"X has lists in the columns {new!r}, which had none in fit")
+    return _read(estimator, source, mask, dates, lists)
 
 
 def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
@@ -256,17 +287,24 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def _read(estimator: BaseEstimator, source: Source, mask: Mask, dates: Dates) -> Table:
-    columns, n = np.flatnonzero(mask).tolist(), source.native.shape[0]
-    plain = np.array([j not in dates.places for j in range(len(mask))], dtype=np.bool_)
+def _read(
+    estimator: BaseEstimator, source: Source, mask: Mask, dates: Dates, lists: ListColumns
+) -> Table:
+    apart = {*dates.places, *lists.taken}
+    plain = np.array([j not in apart for j in range(len(mask))], dtype=np.bool_)
+    columns, n = np.flatnonzero(mask & plain).tolist(), source.native.shape[0]
     factors = tuple(each(source.factor, columns, n, estimator.n_jobs))
     numbers = source.numbers(np.flatnonzero(~mask & plain).tolist())
     _refuse_infinity(
         numbers,
         [name for name, c, p in zip(source.names, mask, plain, strict=True) if p and not c],
     )
-    table = Table(_names(estimator, len(mask)), mask, factors, numbers)
-    return _with_parts_of_dates(table, source, plain, dates) if dates else table
+    names = [name for name, p in zip(_names(estimator, len(mask)), plain, strict=True) if p]
+    table = Table(tuple(names), mask[plain], factors, numbers)
+    if lists:
+        read = each(partial(read_lists, source), lists.columns, n, estimator.n_jobs)
+        table = replace(table, lists=tuple(read), list_columns=lists)
+    return _with_parts_of_dates(table, source, dates) if dates else table
 
 
 def _names(estimator: BaseEstimator, n: int) -> tuple[str, ...]:
@@ -274,7 +312,7 @@ def _names(estimator: BaseEstimator, n: int) -> tuple[str, ...]:
     return tuple(f"x{j}" for j in range(n)) if names is None else tuple(names)
 
 
-def _with_parts_of_dates(table: Table, source: Source, plain: Mask, dates: Dates) -> Table:
+def _with_parts_of_dates(table: Table, source: Source, dates: Dates) -> Table:
     """Return the table with what is made of dates behind its other columns."""
     factors, days = list(table.factors), []
     for column in dates.columns:
@@ -286,10 +324,15 @@ def _with_parts_of_dates(table: Table, source: Source, plain: Mask, dates: Dates
         beside = np.column_stack(days)
         both = [numbers, beside]
         numbers = hstack(both).tocsr() if issparse(numbers) else np.hstack(both)
-    kept = [name for name, p in zip(table.names, plain, strict=True) if p]
-    mask = np.append(table.is_categorical[plain], [c for _, c in dates.made])
-    names = (*kept, *(name for name, _ in dates.made))
-    return Table(names, mask.astype(np.bool_), tuple(factors), numbers, dates=dates)
+    mask = np.append(table.is_categorical, [c for _, c in dates.made]).astype(np.bool_)
+    return replace(
+        table,
+        names=(*table.names, *(name for name, _ in dates.made)),
+        is_categorical=mask,
+        factors=tuple(factors),
+        numbers=numbers,
+        dates=dates,
+    )
 
 
 def _refuse_infinity(numbers: Any, names: list[Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.encode.encoded import Encoded, Items
 from dcnfast.network.model import Model
 
 Array = npt.NDArray[Any]
@@ -26,6 +27,8 @@ class Rows:
     weight : ndarray of shape (N,) or None
         With mean 1, so that a batch of B rows divides by B and every row counts the same in any
         batch.
+    lists : tuple of Items, default=()
+        Of the fields that are lists; what they name is copied as well.
 
     Attributes
     ----------
@@ -42,11 +45,17 @@ class Rows:
         dense: Array,
         target: Array,
         weight: Array | None,
+        lists: tuple[Items, ...] = (),
     ) -> None:
-        self.table: Any = model.table(ids, dense, target, weight)
-        self.ids, self.dense = self.table.ids, dense
+        self.table: Any = model.table(ids, dense, target, weight, lists)
+        self.ids, self.dense, self.lists = self.table.ids, dense, lists
         self.target: Array = self.table.target
         self.weight = weight
+
+    @property
+    def encoded(self) -> Encoded:
+        """The rows without targets."""
+        return Encoded(self.ids, self.dense, self.lists)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.encode.encoded import Encoded
 from dcnfast.network.model import Model
 from dcnfast.plain import State, Tree
 from dcnfast.training.batches import Rows
@@ -163,15 +164,16 @@ class Settled:
     ----------
     model : Model
         In training.
-    ids : ndarray of shape (n, F)
-        Of the rows that will come.
+    rows : Encoded
+        That will come.
     seen : list of ndarray of shape (V_f,)
         For each field how often training saw each row of its table.
     """
 
-    def __init__(self, model: Model, ids: Array, seen: list[Array]) -> None:
+    def __init__(self, model: Model, rows: Encoded, seen: list[Array]) -> None:
         self._model, self._seen = model, seen
-        unseen = any((counts[i] == 0).any() for counts, i in zip(seen, ids.T, strict=True))
+        fields = zip(seen, rows.by_field(), strict=True)
+        unseen = any((counts[ids] == 0).any() for counts, ids in fields)
         self._copy = Model(model.config) if unseen else None
 
     @property

@@ -43,7 +43,7 @@ class Fold:
         self, training: Training, rows: Rows, held: Rows, weight: Floats, seen: list[Counts]
     ) -> None:
         self.training, self.rows, self.held, self.weight = training, rows, held, weight
-        self.settled = Settled(training.model, held.ids, seen)
+        self.settled = Settled(training.model, held.encoded, seen)
         self._kept: npt.NDArray[np.floating] | None = None
 
     def keep(self) -> None:
@@ -57,7 +57,7 @@ class Fold:
 
     def logits(self, n_threads: int) -> Floats:
         """Return what the network says of the held rows now."""
-        logits = self.settled.update().logits(self.held.ids, self.held.dense, n_threads)
+        logits = self.settled.update().logits_of(self.held.encoded, n_threads)
         return logits.astype(np.float64)
 
 

@@ -49,17 +49,18 @@ def judge(training: Training, rows: Rows, settings: Settings, best: Array) -> li
         notices = _go_back(training, rows, settings, best)
         if notices:
             return notices
-    if (some.ids == some.ids[:1]).all() and (some.dense == some.dense[:1]).all():
+    same = (some.ids == some.ids[:1]).all() and (some.dense == some.dense[:1]).all()
+    if same and not some.lists:
         return []
     return _notice_if_dead(model, some, settings)
 
 
 def _sample(model: Model, rows: Rows) -> Rows:
     step = max(1, len(rows) // SAMPLE)
-    ids, dense = np.ascontiguousarray(rows.ids[::step]), np.ascontiguousarray(rows.dense[::step])
+    encoded = rows.encoded.take(slice(None, None, step))
     target = np.ascontiguousarray(rows.target[::step])
     weight = None if rows.weight is None else np.ascontiguousarray(rows.weight[::step])
-    return Rows(model, ids, dense, target, weight)
+    return Rows(model, encoded.ids, encoded.dense, target, weight, encoded.lists)
 
 
 def _loss(model: Model, rows: Rows, settings: Settings) -> float:
@@ -108,7 +109,7 @@ def _notice_if_dead(model: Model, some: Rows, settings: Settings) -> list[Notice
     That is where too high a learning rate ends: every ReLU of a layer is negative for every row, no
     gradient passes, and what is left is the last bias, which learns the mean.
     """
-    logits = model.logits(some.ids, some.dense, 1)
+    logits = model.logits_of(some.encoded, 1)
     if not (logits == logits[0]).all():
         return []
     alpha = model.config.alpha_deep

@@ -113,7 +113,7 @@ def shrink(
     config = model.config
     constant = partial(best_constant, config.loss_kind, rows.target, rows.weight, config.n_outputs)
     if factor is None and held is not None:
-        logits = model.logits(held.ids, held.dense, n_threads)
+        logits = model.logits_of(held.encoded, n_threads)
         factor = shrinkage(config.loss_kind, logits, constant(), held.target, held.weight)
     if factor is None:
         return np.ones(config.n_outputs)

@@ -9,6 +9,10 @@ from dcnfast.serving.answers import Answer
 from dcnfast.serving.c_source.products import SIGMOID, SOFTMAX
 from dcnfast.serving.c_source.source import Source
 
+SOFTPLUS = """\
+/* log(1 + exp(z)) */
+static double softplus(double z) { return (z > 0 ? z : 0) + log1p(exp(-fabs(z))); }"""
+
 
 def write_answer(source: Source, config: NetworkConfig, answer: Answer) -> None:
     """Write ``answer(logits, out)``: the mean of what the logits (E, C) of members say.
@@ -80,9 +84,44 @@ def _softmax(source: Source, answer: Answer) -> str:
     return f"    softmax(said, z, {answer.n_logits});"
 
 
+def _ordinal(source: Source, answer: Answer) -> str:
+    """Return the probabilities of K classes by the log-odds of what is above each but the last."""
+    source.use(SIGMOID, SOFTPLUS)
+    C = answer.n_logits
+    return f"""\
+    double above = z[0];
+    said[0] = sigmoid(-above);
+    for (size_t c = 1; c < {C}; ++c) {{ /* above the class before, and not above it */
+      const double before = above;
+      above -= softplus(z[c]);
+      said[c] = sigmoid(before) * sigmoid(-above) * sigmoid(z[c]);
+    }}
+    said[{C}] = sigmoid(above);"""
+
+
+def _quantiles(source: Source, answer: Answer) -> str:
+    C, Q = answer.n_logits, answer.logits_of_a_target
+    if Q == 1:
+        return _each("z[c]")(source, answer)
+    source.use(SOFTPLUS)
+    return f"""\
+    for (size_t c = 0; c < {C}; ++c)
+      said[c] = c % {Q} ? said[c - 1] + softplus(z[c]) : z[c];"""
+
+
+_MEANS = _each("exp(z[c] < 0x1.62e42fefa39efp9 ? z[c] : 0x1.62e42fefa39efp9)")
+
 LINKS: dict[str, Callable[[Source, Answer], str]] = {
     "squared_error": _each("z[c]"),
     "log_loss": _rates,
     "softmax": _softmax,
-    "poisson": _each("exp(z[c] < 0x1.62e42fefa39efp9 ? z[c] : 0x1.62e42fefa39efp9)"),
+    "poisson": _MEANS,
+    "absolute_error": _each("z[c]"),
+    "huber": _each("z[c]"),
+    "quantile": _quantiles,
+    "gamma": _MEANS,
+    "tweedie": _MEANS,
+    "focal": _softmax,
+    "ordinal": _ordinal,
+    "multi_label": _rates,
 }

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source import literals
-from dcnfast.serving.c_source.products import ADD_PRODUCT, CLEAR, SET, SIGMOID, activated
+from dcnfast.serving.c_source.products import (
+    ADD_PRODUCT,
+    CLEAR,
+    NORMALIZE,
+    SET,
+    SIGMOID,
+    SOFTMAX,
+    activated,
+)
 from dcnfast.serving.c_source.source import Source
 
 Parameters = Mapping[str, npt.NDArray[Any]]
@@ -116,10 +124,90 @@ def _gated(source: Source, config: NetworkConfig, p: Parameters) -> str:
     for (size_t d = 0; d < {D}; ++d) x[d] += x0[d] * z[d] * sigmoid(v[d]);"""
 
 
+def _mixture(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    D, R, N = config.width, config.cross_rank, config.cross_experts
+    source.use(ADD_PRODUCT, CLEAR)
+    source.weights("cross_V", np.swapaxes(p["cross_V"], 2, 3))
+    source.weights("cross_U", np.swapaxes(p["cross_U"], 2, 3))
+    gates, last = _gates(source, config, p), "v"
+    lines = [f"clear(v, {R});", f"add_product(v, cross_V + (l * {N} + n) * {R * D}, x, {D}, {R});"]
+    if config.preactivation != "identity":
+        source.weights("cross_C", np.swapaxes(p["cross_C"], 2, 3))
+        last = "u"
+        v, u = (activated(source, config.preactivation, f"{name}[r]") for name in ("v", "u"))
+        lines += [
+            f"for (size_t r = 0; r < {R}; ++r) v[r] = {v};",
+            f"clear(u, {R});",
+            f"add_product(u, cross_C + (l * {N} + n) * {R * R}, v, {R}, {R});",
+            f"for (size_t r = 0; r < {R}; ++r) u[r] = {u};",
+        ]
+    lines += [
+        _start(source, config),
+        f"add_product(z, cross_U + (l * {N} + n) * {D * R}, {last}, {R}, {D});",
+        f"for (size_t d = 0; d < {D}; ++d) sum[d] += gates[n] * z[d];",
+    ]
+    body = "\n".join(f"      {line}" for line in lines)
+    second = f", u[{R}]" if last == "u" else ""
+    return f"""\
+    double z[{D}], sum[{D}], v[{R}]{second}, gates[{N}];
+    clear(sum, {D});
+{gates}
+    for (size_t n = 0; n < {N}; ++n) {{
+{body}
+    }}
+    for (size_t d = 0; d < {D}; ++d) x[d] += x0[d] * sum[d];"""
+
+
+def _gates(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    """Return the statements that make the gates of a layer's experts."""
+    D, N = config.width, config.cross_experts
+    each = f"    for (size_t n = 0; n < {N}; ++n)"
+    if config.gating == "constant":
+        return f"{each} gates[n] = 1;"
+    source.weights("cross_gate", np.swapaxes(p["cross_gate"], -2, -1))
+    of_layer = "" if config.shared_gate else f" + l * {D * N}"
+    logits = f"""\
+    clear(gates, {N});
+    add_product(gates, cross_gate{of_layer}, x, {D}, {N});"""
+    if config.gating == "sigmoid":
+        source.use(SIGMOID)
+        return f"{logits}\n{each} gates[n] = sigmoid(gates[n]);"
+    if config.gating != "softmax":
+        raise TypeError(
+            f"to_c: the gates of a mixture are {config.gating!r}, which is not written as C, want "
+            "'softmax', 'sigmoid' or 'constant'"
+        )
+    source.use(SOFTMAX)
+    return f"{logits}\n    softmax(gates, gates, {N});"
+
+
+def _exponential(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    D, H = config.width, (config.width + 1) // 2
+    source.use(ADD_PRODUCT, CLEAR, NORMALIZE)
+    source.weights("cross_W", _by_inputs(p["cross_W"]))
+    source.weights("cross_scale", p["cross_scale"])
+    source.weights("cross_shift", p["cross_shift"])
+    bias = f" + cross_b[l * {D} + d]" if config.cross_bias else ""
+    by = "x0" if config.cross_linear else "x"
+    return f"""\
+    double h[{H}], mask[{H}];
+    clear(h, {H});
+    add_product(h, cross_W + l * {D * H}, x, {D}, {H});
+    memcpy(mask, h, sizeof h);
+    normalize(mask, cross_scale + l * {H}, cross_shift + l * {H}, {H});
+    for (size_t d = 0; d < {D}; ++d) {{
+      const size_t k = d < {H} ? d : d - {H};
+      const double both = d < {H} ? h[k] : mask[k] > 0 ? h[k] * mask[k] : 0;
+      x[d] += {by}[d] * (both{bias});
+    }}"""
+
+
 # each returns the statements of layer l, which add to x
 CROSSES: dict[str, Callable[[Source, NetworkConfig, Parameters], str]] = {
     "vector": _vector,
     "matrix": _matrix,
     "lowrank": _lowrank,
     "gated": _gated,
+    "mixture": _mixture,
+    "exponential": _exponential,
 }

@@ -120,7 +120,7 @@ def stack_of(config: NetworkConfig) -> int:
     """Return about how many bytes of the stack the network takes."""
     parts, D = topology(config), config.width
     hidden = max((sum(branch.hidden) for branch in parts.branches), default=0)
-    cross = 2 * D + config.cross_rank
+    cross = 3 * D + 2 * config.cross_rank + config.cross_experts
     columns = 2 * config.dense_columns + len(config.fields)
     inputs = columns + (config.numeric_frequencies * 2) + config.n_members * config.n_outputs
     return 8 * (3 * D + parts.head_width(D) + max(hidden, cross) + inputs)

@@ -31,13 +31,15 @@ WRITTEN = {
     "fields", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width",
     "numeric_frequencies", "n_members", "learned_scale",
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
+    "cross_experts", "gating", "shared_gate", "cross_linear",
     "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
-    "n_outputs", "loss",
+    "n_outputs", "loss", "loss_constants",
 }  # fmt: skip
 # what makes weights, not what is done with them
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
-    "embedding_penalty", "ema_decay", "sparse_adam", "deterministic",
+    "embedding_penalty", "ema_decay", "sparse_adam", "deterministic", "cross_symmetric",
+    "cross_forbidden",
 }  # fmt: skip
 
 

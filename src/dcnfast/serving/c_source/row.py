@@ -136,7 +136,7 @@ def rows_of(name: str, column: Vocabulary) -> dict[Any, int]:
     TypeError
         If it has rows that none of them leads to: they would be unknown in C.
     """
-    rows = column.rows_by_value
+    rows = column.recent | column.rows_by_value
     if len(set(rows.values())) != column.size - FIRST:
         raise TypeError(
             f"to_c: column {name!r} has {column.size - FIRST} rows of categories and "

@@ -129,7 +129,7 @@ def _counts(g: Graph, answer: Answer, logits: str) -> str:
 
 def _quantiles(g: Graph, answer: Answer, logits: str) -> str:
     """Add up the first logit of each target and distances, the softplus of the others."""
-    C, Q = answer.n_logits, answer.outputs_of_a_target
+    C, Q = answer.n_logits, answer.logits_of_a_target
     if Q == 1:
         return logits
     is_first = np.arange(C) % Q == 0

@@ -12,7 +12,7 @@ from dcnfast.network.branches import Branch, topology
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.onnx.activations import activated, normalized
 from dcnfast.serving.onnx.cross import crossed, product
-from dcnfast.serving.onnx.embed import stacked
+from dcnfast.serving.onnx.embed import first_rows, stacked
 from dcnfast.serving.onnx.graph import Graph
 from dcnfast.serving.onnx.numbers import Dense
 
@@ -57,8 +57,7 @@ def _wide(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense
     """Return what the linear part adds to the logits."""
     parts = list[str]()
     if config.wide and config.fields:
-        sizes = np.array([size for _, size, _ in config.fields])
-        rows = g.op("Add", ids, np.cumsum(sizes) - sizes)
+        rows = g.op("Add", ids, np.array(first_rows(config, of_all=True)))
         found = g.op("Gather", g.weight("wide", p["wide"]), rows)
         parts.append(g.op("ReduceSum", found, np.array([1]), keepdims=0))
     if config.wide and config.n_dense:

@@ -45,12 +45,19 @@ def stacked(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Den
     return _of_members(g, config, p, g.beside(parts))
 
 
+def first_rows(config: NetworkConfig, *, of_all: bool = False) -> list[int]:
+    """Return where the rows of each field begin, in the table of its width or in one of all."""
+    behind, rows = dict[int, int](), list[int]()
+    for f, ((_, size, width), owner) in enumerate(zip(config.fields, config.owners, strict=True)):
+        table = 0 if of_all else width
+        rows.append(behind.get(table, 0) if owner == f else rows[owner])
+        behind[table] = behind.get(table, 0) + (size if owner == f else 0)
+    return rows
+
+
 def _embedded(g: Graph, config: NetworkConfig, p: Parameters, ids: str) -> list[str]:
     """Return the embeddings of the fields; neighbours of one width are looked up together."""
-    first, rows = dict[int, int](), list[int]()
-    for _, size, width in config.fields:
-        rows.append(first.get(width, 0))
-        first[width] = rows[-1] + size
+    rows = first_rows(config)
     parts, n = list[str](), len(config.fields)
     for width, group in groupby(range(n), key=lambda f: config.fields[f][2]):
         chosen = list(group)

@@ -21,7 +21,7 @@ def encoded(
     g: Graph, encoder: TableEncoder, inputs: Sequence[OnnxInput], columns: Columns
 ) -> tuple[str, Dense]:
     """Return ids, "" without fields, and the dense columns."""
-    _, mask, dates = columns
+    _, mask, dates, _ = columns
     places = set(dates.places)
     given = [(of.name, of.missing) for j, of in enumerate(inputs) if j not in places]
     for date in dates.columns:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.serving.onnx.categories import MISSING_OF, Missing, check_column, kind_of
 from dcnfast.table.dates import Dates
+from dcnfast.table.lists import ListColumns
 
-Columns = tuple[Sequence[str], Sequence[bool], Dates]
+Columns = tuple[Sequence[str], Sequence[bool], Dates, ListColumns]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,12 @@ def inputs_of(encoder: TableEncoder, columns: Columns, missing_text: str) -> lis
     ValueError
         If a name, or a value of a column, is one that ONNX cannot have.
     """
-    names, mask, dates = columns
+    names, mask, dates, lists = columns
+    if lists:
+        raise TypeError(
+            f"to_onnx: the columns {[of.name for of in lists.columns]!r} are lists, which are not "
+            "written as ONNX, want none"
+        )
     categories = iter(encoder.columns)
     n_plain = len(names) - len(dates.made)
     found = [

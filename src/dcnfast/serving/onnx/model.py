@@ -25,7 +25,8 @@ OPSETS = {"": 20, ML: 4}
 IR_VERSION = 9  # of the release of ONNX that has these operators, 1.15
 
 WRITTEN = {
-    "fields", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width",
+    "fields", "table_of", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales",
+    "numeric_width",
     "numeric_frequencies", "n_members", "learned_scale", "wide", "cross", "cross_layers",
     "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden", "activation", "structure",
     "cross_experts", "gating", "shared_gate", "cross_linear", "cross_symmetric", "cross_forbidden",
@@ -81,8 +82,9 @@ def write_onnx(
     path : str or path
     encoder : TableEncoder
     model : Model
-    columns : tuple of (sequence of str, sequence of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
+    columns : tuple of (sequence of str, sequence of bool, Dates, ListColumns)
+        Names of all columns but those of lists, which of them are categorical, and which are made
+        of dates; and the columns of lists.
     target : Answers
     missing_text : str, default=""
         Which text says that a category is missing.
@@ -97,8 +99,8 @@ def write_onnx(
         If something of the model cannot be written as ONNX.
     """
     onnx, config, answer = import_onnx(), model.config, target.described()
-    _check(config)
     inputs = inputs_of(encoder, columns, missing_text)
+    _check(config)
     names = [of.name for of in inputs]
     outputs = output_names(answer, set(names))
     g = Graph(config.dtype, [*names, *outputs])

@@ -1,0 +1,69 @@
+"""Embeddings as a frame: of which categories, from which rows of which table."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from dcnfast import DCNRegressor
+from dcnfast.inspection import embedding_frame
+
+QUICK = {"n_members": 1, "max_iter": 2, "early_stopping": False, "random_state": 0, "n_jobs": 1}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "city": rng.choice(["r", "s", "t"], 200),
+            "item": rng.choice(list("abcdef"), 200),
+            "x": rng.normal(size=200),
+            "seen": [rng.choice(list("bcdeg"), rng.integers(0, 4)).tolist() for _ in range(200)],
+            "id": rng.integers(0, 5, 200).astype(str),
+        }
+    )
+    model = DCNRegressor(**QUICK, embedding_dim=3, shared_embeddings=[("item", "seen")])
+    return model.fit(X, X.x), X
+
+
+def test_a_row_for_each_category(fitted):
+    model, X = fitted
+    frame = embedding_frame(model, "city")
+    assert list(frame.columns) == ["city", "count", "city_0", "city_1", "city_2"]
+    assert frame["city"].tolist() == ["r", "s", "t"]
+    assert frame["count"].tolist() == [int((X.city == city).sum()) for city in "rst"]
+    table = model.parameters_["embedding_3"]
+    np.testing.assert_array_equal(frame.iloc[:, 2:], table[2:5])
+    others = embedding_frame(model, "id")
+    np.testing.assert_array_equal(others.iloc[:, 2:], table[5 + 9 + 2 :][:5])
+
+
+def test_columns_that_share_have_the_same(fitted):
+    model, X = fitted
+    item, seen = (embedding_frame(model, name) for name in ("item", "seen"))
+    assert item["item"].tolist() == seen["seen"].tolist() == list("abcdefg")
+    np.testing.assert_array_equal(item.iloc[:, 1:], seen.iloc[:, 1:])
+    both = [*X["item"], *(word for of_row in X.seen for word in of_row)]
+    assert item["count"].tolist() == [both.count(word) for word in "abcdefg"]
+
+
+def test_frames_of_every_library(fitted):
+    model, _ = fitted
+    want = embedding_frame(model, "item")
+    for backend, kind in (("polars", pl.DataFrame), ("pyarrow", pa.Table)):
+        frame = embedding_frame(model, "item", backend=backend)
+        assert isinstance(frame, kind)
+        pd.testing.assert_frame_equal(frame.to_pandas(), want, check_dtype=False)
+
+
+def test_what_is_refused(fitted):
+    model, X = fitted
+    with pytest.raises(ValueError, match="column is 'x', want a categorical column"):
+        embedding_frame(model, "x")
+    with pytest.raises(ValueError, match="backend is 'dask'"):
+        embedding_frame(model, "city", backend="dask")
+    hashed = DCNRegressor(**QUICK, hash_buckets=3).fit(X, X.x)
+    with pytest.raises(ValueError, match="'city' is hashed"):
+        embedding_frame(hashed, "city")
