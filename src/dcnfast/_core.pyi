@@ -200,6 +200,7 @@ class NetworkConfig:
         fields: Sequence[tuple[str, int, int]],  # name, rows, width
         poolings: Sequence[str] = ...,  # of the last fields, which are lists: "sum" or "max"
         table_of: Sequence[int] = ...,  # whose rows each field has, () for its own
+        frozen: Sequence[int] = ...,  # fields whose embeddings do not learn
         n_dense: int,
         numeric_embedding: str,
         numeric_bins: Sequence[int],

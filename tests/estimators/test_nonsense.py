@@ -23,6 +23,7 @@ NONSENSE = {
         [3],
         3,
     ],
+    "frozen_embeddings": ["city", ["a"], [3], 3],
     "pretrained_embeddings": [
         "city",
         {"a": ([1.0], [[1.0]])},

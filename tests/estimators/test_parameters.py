@@ -43,6 +43,7 @@ EFFECTS = {
     "embedding_dim": (5, {}),
     "shared_embeddings": ([("city", "user")], {}),
     "pretrained_embeddings": ({"city": (["Oslo", "Rome"], np.eye(2))}, {}),
+    "frozen_embeddings": (["city", "user"], {"learning_rate_init": 0.01}),
     "embedding_initial_scale": (0.5, {}),
     "min_frequency": (10, {}),
     "max_categories": (3, {}),

@@ -121,3 +121,28 @@ def test_what_is_refused(table):
     for given, more, error, match in bad:
         with pytest.raises(error, match=match):
             model(table, given, **more)
+
+
+OPTIONS = [
+    {}, {"sparse_adam": "exact"}, {"n_members": 2, "wide": True},
+    {"ema_decay": 0.9, "early_stopping": True},
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_frozen_embeddings_stay(table, options):
+    more = {"learning_rate_init": 0.05, "max_iter": 3, "frozen_embeddings": ["item"]} | options
+    vectors = VECTORS / 10
+    fit = model(table, {"item": (IDS, vectors)}, shared_embeddings=[("item", "seen")], **more)
+    frame = embedding_frame(fit, "seen").set_index("seen").iloc[:, 1:]
+    np.testing.assert_array_equal(frame.loc[[8, 3]], vectors[[0, 2]].astype(np.float32))
+    again = pickle.loads(pickle.dumps(fit))
+    assert again._model.config.frozen == fit._model.config.frozen
+    np.testing.assert_array_equal(again.predict(table), fit.predict(table))
+
+
+def test_bad_frozen_embeddings(table):
+    for bad in (["x"], [3], ["item", "town"]):
+        with pytest.raises(ValueError, match=r"frozen_embeddings names \[.*\], want categorical"):
+            model(table, None, frozen_embeddings=bad)

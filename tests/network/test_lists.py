@@ -33,6 +33,17 @@ NETWORKS += [
         (("max", "sum", "max"), {"n_members": 2, "sparse_adam": "exact", "ema_decay": 0.9}),
     )
 ]
+SHARING = NETWORKS[-2]
+# embeddings that stay: of a group, of a field in the middle of a table, of a whole table
+NETWORKS += [
+    {"fields": SHARED, "table_of": TABLE_OF, "poolings": ("sum", "max", "sum"), "wide": True}
+    | {"frozen": frozen, "alpha_embedding": 0.2}
+    | more
+    for frozen, more in (
+        ((0,), {"sparse_adam": "exact", "ema_decay": 0.9}),
+        ((1, 2, 6), {"embedding_penalty": "table", "cross_layers": 1}),
+    )
+]
 ROWS = 401
 
 
@@ -66,7 +77,7 @@ def test_gradients_are_the_slope_of_the_loss(network, make_case, rng):
     _, gradients = case.gradients()
     start = case.parameters()
     for name, gradient in gradients.items():
-        if not name.startswith(("embedding", "wide")):
+        if not name.startswith(("embedding", "wide")) or case.config.frozen:
             continue
         direction, step = rng.normal(size=gradient.shape), 1e-6
         ends = [
@@ -195,7 +206,7 @@ def test_bad_tables_of_fields(make_case):
 
 def test_fields_that_share_rows_learn_as_one(make_case):
     """The rows that any of them names move once a step, by all their gradients together."""
-    case = make_case(12, dtype="float64", **NETWORKS[-2])
+    case = make_case(12, dtype="float64", **SHARING)
     before = case.parameters()
     case.train(batch_size=3)
     named = np.unique(np.concatenate([case.ids[:, 0], case.lists[0][1], case.lists[1][1]]))
@@ -205,3 +216,33 @@ def test_fields_that_share_rows_learn_as_one(make_case):
         rows = case.model.parameters[name]
         np.testing.assert_array_equal(rows[still], before[name][still])
         assert (rows[named] != before[name][named]).all()
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("penalty", ["batch", "table"])
+@pytest.mark.parametrize("sparse_adam", ["lazy", "exact"])
+def test_frozen_embeddings_keep_every_bit(kind, penalty, sparse_adam, make_case, rng):
+    """Whatever moves rows: gradients, penalties, decay, momentum; the others go on as ever."""
+    options = {"sparse_adam": sparse_adam, "embedding_penalty": penalty, "ema_decay": 0.9}
+    case = make_case(30, dtype="float64", **SHARING | options | {"frozen": (0, 2)})
+    decay = 2.0 * OPTIMIZERS[kind].decays
+    case.adam = OptimizerStep(0.01, kind=kind, weight_decay=decay, gradient_clip=0.5)
+    before, state = case.parameters(), State.start(case.parameters())
+    for _ in range(2):
+        order = rng.permutation(30)
+        want = case.reference_train(state, batch_size=7, order=order)
+        assert case.train(batch_size=7, order=order)[0] == pytest.approx(want, rel=1e-9)
+    still = {"embedding_17": slice(0, 60), "embedding_3": slice(0, 9)}
+    for values in (case.model.parameters, case.model.averages):
+        for name, rows in still.items():
+            np.testing.assert_array_equal(values[name][rows], before[name][rows])
+            assert (values[name][rows.stop :] != before[name][rows.stop :]).any()
+    for name, start in before.items():
+        gone, want = (p.parameters[name] - start for p in (case.model.network, state))
+        assert_close_in_norm(gone, want, 1e-8)
+
+
+def test_bad_frozen_fields(make_case):
+    for frozen in ((7,), (3,), (4,)):
+        with pytest.raises(ValueError, match=f"frozen has {frozen[0]}, want numbers of fields"):
+            make_case(4, fields=SHARED, table_of=TABLE_OF, poolings=("sum",) * 3, frozen=frozen)

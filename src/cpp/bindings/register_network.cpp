@@ -273,17 +273,18 @@ void check_table_of(const NetworkConfig& c) {
 
 NetworkConfig make_config(
     const std::vector<FieldTuple>& fields, const std::vector<std::string>& poolings,
-    std::vector<std::size_t> table_of, std::size_t n_dense, const std::string& numeric_embedding,
-    std::vector<std::size_t> numeric_bins, std::vector<double> numeric_scales,
-    std::size_t numeric_width, std::size_t numeric_frequencies, std::size_t n_members,
-    bool learned_scale, bool wide, const std::string& cross, std::size_t cross_layers,
-    std::size_t cross_rank, std::size_t cross_experts, const std::string& gating, bool shared_gate,
-    bool cross_linear, bool cross_symmetric, std::vector<std::size_t> cross_forbidden,
-    double diag_scale, bool cross_bias, const std::string& preactivation,
-    std::vector<std::size_t> hidden, const std::string& activation, const std::string& structure,
-    double dropout, double cross_dropout, bool parametric_activation, bool layer_norm,
-    std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
-    double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
+    std::vector<std::size_t> table_of, std::vector<std::size_t> frozen, std::size_t n_dense,
+    const std::string& numeric_embedding, std::vector<std::size_t> numeric_bins,
+    std::vector<double> numeric_scales, std::size_t numeric_width, std::size_t numeric_frequencies,
+    std::size_t n_members, bool learned_scale, bool wide, const std::string& cross,
+    std::size_t cross_layers, std::size_t cross_rank, std::size_t cross_experts,
+    const std::string& gating, bool shared_gate, bool cross_linear, bool cross_symmetric,
+    std::vector<std::size_t> cross_forbidden, double diag_scale, bool cross_bias,
+    const std::string& preactivation, std::vector<std::size_t> hidden,
+    const std::string& activation, const std::string& structure, double dropout,
+    double cross_dropout, bool parametric_activation, bool layer_norm, std::size_t n_outputs,
+    const std::string& loss, std::vector<double> loss_constants, double label_smoothing,
+    double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
     const std::string& deterministic) {
   NetworkConfig c;
@@ -309,6 +310,11 @@ NetworkConfig make_config(
         choice<Pooling>("poolings", pooling, {{"sum", Pooling::sum}, {"max", Pooling::max}}));
   c.table_of = std::move(table_of);
   check_table_of(c);
+  c.frozen = std::move(frozen);
+  for (const std::size_t f : c.frozen)
+    if (f >= fields.size() || !c.owns_table(f))
+      throw py::value_error("frozen has " + std::to_string(f) +
+                            ", want numbers of fields with rows of their own");
   c.n_dense = n_dense;
   c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
@@ -368,7 +374,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
         return std::make_unique<NetworkConfig>(make(std::forward<Arguments>(arguments)...));
       },
       py::kw_only(), py::arg("fields"), py::arg("poolings") = std::vector<std::string>{},
-      py::arg("table_of") = std::vector<std::size_t>{}, py::arg("n_dense"),
+      py::arg("table_of") = std::vector<std::size_t>{},
+      py::arg("frozen") = std::vector<std::size_t>{}, py::arg("n_dense"),
       py::arg("numeric_embedding"), py::arg("numeric_bins"), py::arg("numeric_scales"),
       py::arg("numeric_width"), py::arg("numeric_frequencies"), py::arg("n_members"),
       py::arg("learned_scale"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),

@@ -2,6 +2,7 @@
 // bindings.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <numeric>
 #include <string>
@@ -27,6 +28,7 @@ struct NetworkConfig {
   std::vector<FieldConfig> fields;              // F, columns of lists behind the others
   std::vector<Pooling> poolings;                // of the columns of lists
   std::vector<std::size_t> table_of;            // (F) see table_owner, or none
+  std::vector<std::size_t> frozen;              // fields whose embeddings do not learn
   std::size_t n_dense = 0;                      // M, numbers that are columns of x0 as they come
   std::string numeric_embedding = "piecewise";  // one of numeric_kinds()
   std::vector<std::size_t> numeric_bins;        // (J) of each number that is embedded
@@ -70,6 +72,10 @@ struct NetworkConfig {
   std::size_t embedding_width() const noexcept {
     return std::accumulate(fields.begin(), fields.end(), std::size_t{0},
                            [](std::size_t sum, const FieldConfig& f) { return sum + f.width; });
+  }
+  // whether training leaves a field's embeddings as they are
+  bool is_frozen(std::size_t f) const noexcept {
+    return std::find(frozen.begin(), frozen.end(), table_owner(f)) != frozen.end();
   }
   // the field whose rows a field has: mostly itself
   std::size_t table_owner(std::size_t f) const noexcept {

@@ -25,7 +25,8 @@ TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const Network
   for (const EmbeddingTable<T>& table : embedding.tables()) {
     tables_.push_back(
         {&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}, {}, {}, {}});
-    list_groups(tables_.back());
+    list_groups(tables_.back(), config);
+    list_moving(tables_.back(), config);
     most = std::max(most, table.V);
     widest = std::max(widest, table.K);
   }
@@ -34,7 +35,8 @@ TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const Network
   zeros_ = Buffer<T>(widest);
 }
 
-template <class T> void TableTraining<T>::list_groups(Table& table) const {
+template <class T>
+void TableTraining<T>::list_groups(Table& table, const NetworkConfig& config) const {
   const std::vector<FieldOfTable>& fields = table.of->fields;
   std::vector<bool> grouped(fields.size(), false);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
@@ -46,10 +48,11 @@ template <class T> void TableTraining<T>::list_groups(Table& table) const {
       group.first_row = fields[j].first_row;
       group.members.push_back({table.of->columns[j], groups_.is_max(fields[j].number)});
     }
-    if (!group.members.empty()) table.groups.push_back(std::move(group));
+    const bool learns = table.of->wide || !config.is_frozen(of_group.front());
+    if (!group.members.empty() && learns) table.groups.push_back(std::move(group));
   }
   for (std::size_t j = 0; j < fields.size(); ++j) {
-    if (grouped[j]) continue;
+    if (grouped[j] || (!table.of->wide && config.is_frozen(fields[j].number))) continue;
     table.sorted.push_back(fields[j]);
     table.columns.push_back(table.of->columns[j]);
   }
@@ -113,6 +116,19 @@ void TableTraining<T>::list_chunks_of(std::size_t table, std::size_t first, std:
                                       std::size_t group) {
   for (std::size_t at = first; at < last; at += kRowsPerTask)
     chunks_.push_back({table, at, std::min(kRowsPerTask, last - at), group});
+}
+
+// The rows of the fields that learn, those of neighbours as one range.
+template <class T>
+void TableTraining<T>::list_moving(Table& table, const NetworkConfig& config) const {
+  for (const FieldOfTable& field : table.of->fields) {
+    if (!config.owns_table(field.number)) continue;
+    if (!table.of->wide && config.is_frozen(field.number)) continue;
+    if (!table.moving.empty() && table.moving.back().second == field.first_row)
+      table.moving.back().second += field.rows;
+    else
+      table.moving.push_back({field.first_row, field.first_row + field.rows});
+  }
 }
 
 template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
@@ -292,14 +308,16 @@ double TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& sta
   double total = 0;
   for (Table& table : tables_) {
     const std::size_t chunk = penalizes_all_ ? kRowsPerTask : kChunk;
-    const std::size_t n_chunks = ceil_div(table.of->V, chunk);
-    parallel_for(n_threads, n_chunks, [&](std::size_t i, std::size_t) {
-      const std::size_t first = i * chunk;
-      const double squares = bring(k, state, history.of(table.of->wide), table, nullptr, first,
-                                   std::min(chunk, table.of->V - first));
-      if (penalizes_all_) all_squares_[i] = squares;
-    });
-    for (std::size_t i = 0; penalizes_all_ && i < n_chunks; ++i) total += all_squares_[i];
+    for (const auto& [begin, end] : table.moving) {
+      const std::size_t n_chunks = ceil_div(end - begin, chunk);
+      parallel_for(n_threads, n_chunks, [&, begin = begin, end = end](std::size_t i, std::size_t) {
+        const std::size_t first = begin + i * chunk;
+        const double squares = bring(k, state, history.of(table.of->wide), table, nullptr, first,
+                                     std::min(chunk, end - first));
+        if (penalizes_all_) all_squares_[i] = squares;
+      });
+      for (std::size_t i = 0; penalizes_all_ && i < n_chunks; ++i) total += all_squares_[i];
+    }
   }
   return 0.5 * history.embedding.l2 * total;
 }

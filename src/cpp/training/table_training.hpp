@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "network/embedding.hpp"
@@ -87,13 +88,16 @@ template <class T> class TableTraining {
     std::vector<FieldOfTable> sorted;
     std::vector<std::size_t> columns;  // of these fields
     std::vector<GroupOfTable> groups;
+    std::vector<std::pair<std::size_t, std::size_t>>
+        moving;  // first and last + 1 of rows that learn
   };
   struct Chunk {
     std::size_t table, first, count;  // number of the table, touched rows
     std::size_t group;                // of the table, kNone for fields of one value
   };
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  void list_groups(Table& table) const;
+  void list_groups(Table& table, const NetworkConfig& config) const;
+  void list_moving(Table& table, const NetworkConfig& config) const;
   void list_chunks_of(std::size_t table, std::size_t first, std::size_t last, std::size_t group);
   BatchLists<T> lists_of_batch(const GroupOfTable& group) const noexcept;
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,

@@ -129,6 +129,7 @@ class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
         shared_embeddings: Sequence[Sequence[str]] | None = None,
         pretrained_embeddings: Mapping[str, Any] | None = None,
+        frozen_embeddings: Sequence[str] | None = None,
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,

@@ -14,6 +14,7 @@ from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.sharing import same_in_groups
 from dcnfast.estimators.constraints import PARTS
+from dcnfast.estimators.pretrained import frozen_fields
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
@@ -116,6 +117,7 @@ def configure(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
         table_of=encoder.table_of,
+        frozen=frozen_fields(estimator.frozen_embeddings, encoder),
         poolings=tuple("max" if p == "max" else "sum" for p in encoder.poolings.values()),
         n_dense=encoder.n_dense,
         hidden=_hidden(estimator),

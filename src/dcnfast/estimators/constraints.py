@@ -58,6 +58,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "embedding_dim": [StrOptions({"auto"}), _POSITIVE, Mapping],
     "shared_embeddings": ["array-like", None],
     "pretrained_embeddings": [Mapping, None],
+    "frozen_embeddings": ["array-like", None],
     "embedding_initial_scale": [Interval(Real, 0, None, closed="left")],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],

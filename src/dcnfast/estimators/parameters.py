@@ -126,6 +126,10 @@ pretrained_embeddings : dict of str to frame or tuple, or None, default=None
     :func:`dcnfast.inspection.embedding_frame` gives it. They are as wide as these; categories that
     are not among them are drawn, and those that training has not seen stay unknown. Files do not
     keep this parameter.
+frozen_embeddings : list of str or None, default=None
+    Categorical columns whose embeddings stay what they are when training begins, for pretrained
+    ones that are good; so do those of columns that share them. With ``wide=True`` the linear part
+    of such a column learns.
 embedding_initial_scale : float, default=0.05
     Standard deviation of the categories' embeddings before training. Small ones, as 1e-4, start
     with all categories alike, so that what tells them apart is learned.

@@ -83,3 +83,26 @@ def start_from(given: Mapping[str, Pretrained], encoder: TableEncoder, model: Mo
             to, places = np.array(known).T
             own[to] = pretrained.vectors[places]
     model.network.set_parameters(flat)
+
+
+def frozen_fields(given: Any, encoder: TableEncoder) -> tuple[int, ...]:
+    """Return the numbers of the fields whose embeddings stay, the first of those that share.
+
+    Parameters
+    ----------
+    given : sequence of str or None
+        Names of fields.
+    encoder : TableEncoder
+        Fitted.
+
+    Raises
+    ------
+    ValueError
+        If there is no such field.
+    """
+    names = [field.name for field in encoder.fields]
+    listed = [] if given is None else list(given)
+    if unknown := [name for name in listed if not isinstance(name, str) or name not in names]:
+        raise ValueError(f"frozen_embeddings names {unknown!r}, want categorical fields: {names!r}")
+    owners = encoder.table_of or tuple(range(len(names)))
+    return tuple(sorted({owners[names.index(name)] for name in listed}))

@@ -42,6 +42,9 @@ class NetworkConfig:
     table_of : tuple of int
         For each field the number of the field whose rows it has: its own, or that of one before it
         of the same rows and width. () is their own for all.
+    frozen : tuple of int
+        Fields, by number, whose embeddings training leaves as they are; each has rows of its own.
+        Their weights of the linear part learn.
     n_dense : int
         Dense columns that are columns of x0 as they come, M.
     numeric_embedding : str
@@ -125,6 +128,7 @@ class NetworkConfig:
     fields: tuple[tuple[str, int, int], ...] = ()
     poolings: tuple[Pooling, ...] = ()
     table_of: tuple[int, ...] = ()
+    frozen: tuple[int, ...] = ()
     n_dense: int = 0
     numeric_embedding: str = "piecewise"
     numeric_bins: tuple[int, ...] = ()

@@ -132,7 +132,8 @@ class Inputs:
         of_fields = dx[:, : c.embedding_width]
         dE = self.own(named(ids).embed_backward(of_fields, self.tables(p), c.poolings))
         for K in self.widths:
-            g[f"embedding_{K}"] = np.concatenate([part for part in dE if part.shape[1] == K])
+            whole = np.concatenate([part for part in dE if part.shape[1] == K])
+            g[f"embedding_{K}"] = whole * self.learning_rows(K)[:, None]
         if c.numeric_bins:
             _, backward = NUMERIC[c.numeric_embedding]
             behind = dx[:, c.embedding_width + c.n_dense :]
@@ -177,6 +178,16 @@ class Inputs:
             np.sum([g for g, owner in zip(gradients, owners, strict=True) if owner == f], axis=0)
             for f in sorted(set(owners))
         ]
+
+    def learning_rows(self, width: int) -> Array:
+        """Return which rows (V) of the table of all fields of that width learn."""
+        c = self.config
+        parts = [
+            np.full(V, f not in c.frozen)
+            for f, ((_, V, K), owner) in enumerate(zip(c.fields, c.owners, strict=True))
+            if width == K and owner == f
+        ]
+        return np.concatenate(parts)
 
     def table_rows(self, ids: Ids | Named, width: int | None = None) -> Ids:
         """Return all rows that are named of the table of all fields of that width, or of all."""

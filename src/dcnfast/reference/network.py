@@ -297,10 +297,11 @@ class ReferenceNetwork:
         c = self.config
         if self._is_table(name):
             V, K = self.shapes()[name]
+            learns = np.ones(V) if name == "wide" else self.inputs.learning_rows(K)
             if c.embedding_penalty == "table":
-                return np.full((V, 1), c.alpha_embedding)
+                return np.asarray(c.alpha_embedding * learns[:, None])
             rows = self.inputs.table_rows(ids, None if name == "wide" else K)
-            count = np.bincount(rows, minlength=V)
+            count = np.bincount(rows, minlength=V) * learns
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
         role = self.roles()[name]
         if role == "cross_weight":
@@ -355,6 +356,8 @@ class ReferenceNetwork:
                 rows = np.unique(self.inputs.table_rows(ids, width))
                 if self.config.moves_all_rows:
                     rows = np.arange(len(p[name]))
+                if width is not None:
+                    rows = rows[self.inputs.learning_rows(width)[rows]]
                 g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
                 new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)
             else:
