@@ -226,6 +226,14 @@ def test_fields_that_share_embeddings(table, targets, tmp_path):
     check(shared, X, tmp_path, missing_text=NONE)
 
 
+def test_tables_that_training_leaves_as_they_are(table, targets, tmp_path):
+    words = sorted({word for word in table["word"] if isinstance(word, str)})
+    pretrained = {"word": (words, np.eye(len(words), 4))}
+    X = table[["word", "number"]]
+    frozen = fit(X, targets["y"], pretrained_embeddings=pretrained, frozen_embeddings=["word"])
+    check(frozen, X, tmp_path, missing_text=NONE)
+
+
 def test_lists_are_refused(tmp_path):
     X = pd.DataFrame({"a": np.arange(60.0), "tags": [["x", "y"][: i % 3] for i in range(60)]})
     refused(

@@ -107,8 +107,8 @@ class Exports:
         is an input of its own, of shape (rows, 1) and by its name: numbers are doubles, categories
         strings, int64, uint64 or doubles, as training saw them, and dates are seconds. A regressor
         has the output "variable" of shape (rows, n_outputs), a classifier "label" (rows,) and
-        "probabilities" (rows, n_classes). They are what ``predict`` and ``predict_proba`` say, but
-        for rounding.
+        "probabilities" (rows, n_classes), of several labels a row both (rows, n_labels). They are
+        what ``predict`` and ``predict_proba`` say, but for rounding.
 
         It takes the package onnx: ``pip install 'dcnfast[onnx]'``.
 

@@ -77,6 +77,10 @@ class LabelsTarget:
         """Return the probability of 1 for each label (N, C)."""
         return flushed(np.asarray(expit(decision)))
 
+    def described(self) -> Answer:
+        """Return what is made of logits, for programs that answer without Python."""
+        return Answer(self.loss.name, self.n_outputs, several_labels=True)
+
     def scores(self, logits: Array) -> Array:
         """Return what candidates are compared by: the probabilities."""
         return self.probabilities(self.decision(logits))
@@ -84,10 +88,6 @@ class LabelsTarget:
     def log_probabilities(self, decision: Array) -> Array:
         """Return the logarithm of each probability of 1, finite also where that is 0."""
         return np.asarray(-np.logaddexp(0, -decision))
-
-    def described(self) -> Answer:
-        """Return what is made of logits, for programs that answer without Python."""
-        return Answer(self.loss.name, self.n_outputs, several_labels=True)
 
     def answers_of_members(self, logits: Array) -> Array:
         """Return the probabilities that the logits (N, E, C) of each member say."""
