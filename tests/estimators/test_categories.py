@@ -242,7 +242,10 @@ def test_other_columns_are_refused(frame, estimator):
             pd.concat([frame.X, frame.X[["a"]]], axis=1),
             "same name: 'a'|unique column names",
         ),
-        "objects": (frame.X.assign(city=[[1]] * 300), "'city' has values of type list"),
+        "objects": (
+            frame.X.assign(city=[[1]] * 300),
+            r"lists in the columns \['city'\], which had none in fit",
+        ),
     }.values():
         with pytest.raises((ValueError, TypeError), match=text):
             estimator.answer(model, other)

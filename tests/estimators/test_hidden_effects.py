@@ -36,7 +36,7 @@ def state(model):
 @pytest.mark.parametrize("ids", [[0, 1, 3], [1, 2, 1]])
 def test_scoring_writes_no_parameters_and_says_what_predicts(ids, model):
     before, held = state(model), rows(model, ids)
-    score = HeldOut(held, Settled(model, held.ids, SEEN)).score(1)
+    score = HeldOut(held, Settled(model, held.encoded, SEEN)).score(1)
     said = Fold(Training(model), held, held, np.ones(3), SEEN).logits(1)
     assert all(map(np.array_equal, before, state(model)))
     model.settle_unseen(SEEN)
@@ -47,7 +47,7 @@ def test_scoring_writes_no_parameters_and_says_what_predicts(ids, model):
 
 def test_a_score_is_of_now(model):
     held = rows(model, [0, 3])
-    held_out = HeldOut(held, Settled(model, held.ids, SEEN))
+    held_out = HeldOut(held, Settled(model, held.encoded, SEEN))
     before = held_out.score(1)
     model.restore(2 * model.snapshot())
     assert held_out.score(1) != before

@@ -149,6 +149,8 @@ NONSENSE = {
     "n_iter_no_change": [0, -1, 1.5, None],
     "tol": [-1e-9, np.nan, np.inf, "x"],
     "warm_start": ["x", None, 3],
+    "max_time": [0, -1.0, np.nan, "x"],
+    "checkpoints": ["folder", 3, True],
     "prior_strength": [-0.1, np.nan, np.inf, "x", None],
     "dtype": ["float16", None, np.float32, "int32"],
     "deterministic": ["no", None, True],

@@ -95,7 +95,9 @@ def test_after_a_cut_the_best_epoch_goes_on_at_the_lower_rate(ema_decay, rng):
     training, rows = make_training(rng, ema_decay=ema_decay)
     by_hand = training.copy()
     chosen = settings(Plateau(patience=2, factor=0.5), max_iter=5)
-    held_out = HeldOut(rows, Settled(training.model, rows.ids, [np.ones(6)]), Scores(1, 2, 0, 1, 3))
+    held_out = HeldOut(
+        rows, Settled(training.model, rows.encoded, [np.ones(6)]), Scores(1, 2, 0, 1, 3)
+    )
     history, random = History(), np.random.RandomState(0)
     trainer.train(training, rows, held_out, chosen, random, history, lambda _: False)
     assert history.validation_scores == [1, 2, 0, 1, 3]
