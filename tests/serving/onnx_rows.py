@@ -6,8 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dcnfast import DCNRegressor
+
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
+
+SMALL = {
+    "hidden_layer_sizes": (4,),
+    "cross_layers": 1,
+    "max_iter": 2,
+    "early_stopping": False,
+    "n_members": 1,
+    "numeric_embedding": None,
+    "random_state": 0,
+    "n_jobs": 1,
+}
+
+
+def fit(table, y=None, kind=DCNRegressor, **options):
+    y = np.arange(len(table)) % 7 if y is None else y
+    return kind(**(SMALL | options)).fit(table, y)
 
 
 def feeds(inputs, X):
