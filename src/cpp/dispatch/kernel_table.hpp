@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "base/bits.hpp"
+#include "dispatch/lists.hpp"
 #include "dispatch/optimizer_kernels.hpp"
 
 namespace dcn {
@@ -45,28 +46,6 @@ template <class T> struct Field {
   const T* rows;       // (V_f,K)
   std::size_t K;       // width of a row
   std::size_t column;  // of x0 (or of the logits)
-};
-
-// A column of lists: row i has the items offsets[i] to offsets[i + 1] - 1.
-template <class T> struct Lists {
-  const std::int64_t* offsets;  // (N+1)
-  const std::int32_t* ids;      // rows of the field's table
-  const T* weights;             // of the items; null where all are 1
-};
-
-// A field among those that share rows of a table.
-struct Member {
-  std::size_t column;  // of x0 (or of the logits)
-  bool max;            // whether it pools the maximum
-};
-
-// The items of a batch of B rows, field by field of those that share a table, one behind the other.
-template <class T> struct BatchLists {
-  const std::uint32_t* slots;  // of each item: number of its field times B, plus its row
-  const std::int32_t* ids;
-  const T* weights;       // null where all are 1
-  const Member* members;  // (n_members)
-  std::size_t n_members, B;
 };
 
 struct Span {

@@ -24,7 +24,7 @@ TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const Network
   std::size_t most = 0, widest = 0;
   for (const EmbeddingTable<T>& table : embedding.tables()) {
     tables_.push_back(
-        {&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}, {}, {}, {}});
+        {&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}, {}, {}, {}, {}});
     list_groups(tables_.back(), config);
     list_moving(tables_.back(), config);
     most = std::max(most, table.V);
