@@ -15,6 +15,7 @@ from dcnfast import DCNClassifier, DCNRegressor
 ROOT = pages.README.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [pages.README, pages.RESULTS, *DOCS]
+NEEDS = {"onnx.md": ["onnx", "onnxruntime"]}  # packages that code of a page imports
 LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -48,6 +49,8 @@ def run(page, code, names):
 
 @pytest.mark.parametrize("page", named(p for p in PAGES if answers(p)))
 def test_code_prints_what_stands_below_it(page, tmp_path, monkeypatch):
+    for package in NEEDS.get(page.name, []):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names = {"__name__": page.stem}
     for code, wanted in answers(page):

@@ -17,6 +17,7 @@ from dcnfast.network.model import Model
 from dcnfast.serving.c_source.literals import identifier
 from dcnfast.serving.c_source.model import c_source
 from dcnfast.serving.c_source.tables import TablesFile
+from dcnfast.serving.onnx import OnnxFile, write_onnx
 from dcnfast.serving.whole_file import replace_file
 
 FilePath = str | os.PathLike[str]
@@ -97,6 +98,51 @@ class Exports:
             text = write()
         replace_file(header, [text.header.encode()])
         replace_file(body, [text.source.encode()])
+
+    @reads_one_fit
+    def to_onnx(self, path: FilePath, *, missing_text: str = "") -> OnnxFile:
+        """Write the model as ONNX, preprocessing inside, for onnxruntime and others.
+
+        Its operators are those of the standard: opset 20, with ai.onnx.ml 4. Each column of ``fit``
+        is an input of its own, of shape (rows, 1) and by its name: numbers are doubles, categories
+        strings, int64, uint64 or doubles, as training saw them, and dates are seconds. A regressor
+        has the output "variable" of shape (rows, n_outputs), a classifier "label" (rows,) and
+        "probabilities" (rows, n_classes), of several labels a row both (rows, n_labels). They are
+        what ``predict`` and ``predict_proba`` say, but for rounding.
+
+        It takes the package onnx: ``pip install 'dcnfast[onnx]'``.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file. It is written beside the old one, and then takes its place.
+        missing_text : str, default=""
+            What is given for a missing value in columns of strings. NaN says it in columns of
+            doubles, -2**63 in those of int64, where NumPy's NaT is the same, and 2**64 - 1 in those
+            of uint64.
+
+        Returns
+        -------
+        written : OnnxFile
+            Bytes of the file and of its parameters, nodes and opsets; ``inputs``, each with name,
+            kind and what is missing there, and names of ``outputs``.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed.
+        OSError
+            If the file cannot be written.
+        ValueError, TypeError
+            If the model has something that ONNX cannot say, such as strings in a column with
+            ``hash_buckets``: the message names the column. Nothing is written then.
+        """
+        check_is_fitted(self)
+        if not isinstance(missing_text, str):
+            raise TypeError(f"missing_text is {missing_text!r}, want a string")
+        return write_onnx(
+            path, self.encoder_, self._model, self._columns, self._target, missing_text=missing_text
+        )
 
 
 def _paths(path: FilePath, source: FilePath | None) -> tuple[Path, Path]:

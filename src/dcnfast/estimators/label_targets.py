@@ -79,7 +79,7 @@ class LabelsTarget:
 
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
-        return Answer(self.loss.name, self.n_outputs)
+        return Answer(self.loss.name, self.n_outputs, several_labels=True)
 
     def scores(self, logits: Array) -> Array:
         """Return what candidates are compared by: the probabilities."""

@@ -27,6 +27,8 @@ class Answer:
         Behind the link a number z becomes (z * scale + mean) / factor.
     bounds : tuple of ndarray of shape (n_logits,) or None, default=None
         The least and the largest answers.
+    several_labels : bool, default=False
+        Whether the answers are probabilities of labels of 0 and 1, one for each logit.
     """
 
     loss: str
@@ -35,6 +37,7 @@ class Answer:
     labels: tuple[Any, ...] = ()
     scaled: tuple[Array, Array, Array] | None = None
     bounds: tuple[Array, Array] | None = None
+    several_labels: bool = False
 
     @property
     def size(self) -> int:

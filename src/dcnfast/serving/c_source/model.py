@@ -39,7 +39,7 @@ WRITTEN = {
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
     "embedding_penalty", "ema_decay", "sparse_adam", "deterministic", "cross_symmetric",
-    "cross_forbidden",
+    "cross_forbidden", "frozen",
 }  # fmt: skip
 
 
