@@ -97,6 +97,7 @@ SHORT = (
     Line("encode", "polars, 1 M rows", "26 columns of strings become numbers"),
 )  # fmt: skip
 RIVALS = {
+    "catboost": "CatBoost",
     "numpy_layers": "NumPy",
     "onnxruntime": "ONNX Runtime",
     "polars_rank": "polars",
