@@ -5,6 +5,7 @@
 #include "kernels/outer.inl"
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
+#include "kernels/stored_rows.inl"
 #include "kernels/numeric_piecewise.inl"
 #include "kernels/numeric_periodic.inl"
 #include "kernels/members.inl"
@@ -32,6 +33,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_vector_prepare = cross_vector_prepare<T>,
       .embedding_forward = embedding_forward<T>,
       .embedding_backward = embedding_backward<T>,
+      .stored_forward = stored_forward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
       .piecewise_prepare = piecewise_prepare<T>,
@@ -76,6 +78,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .combine_forward = combine_forward<T>,
       .combine_backward = combine_backward<T>,
       .wide_forward = wide_forward<T>,
+      .stored_wide_forward = stored_wide_forward<T>,
       .losses = all_of(LossTable<T, Losses>::kernels),
       .reduce_shards = reduce_shards<T>,
       .average_update = average_update<T>,

@@ -26,6 +26,12 @@ template <class T> struct EmbeddingTable {
   std::vector<std::size_t> columns;  // of x0, where each field begins; 0 for the linear part
 };
 
+// The rows of a table that only predicts, in memory of somebody else.
+struct StoredTable {
+  const unsigned char* rows = nullptr;  // (V, row_bytes)
+  RowCode code{};
+};
+
 template <class T> class EmbeddingPart {
  public:
   explicit EmbeddingPart(const NetworkConfig& config);
@@ -35,6 +41,9 @@ template <class T> class EmbeddingPart {
 
   // Forward reads from these flat parameters from now on.
   void point(const T* parameters) noexcept;
+  // Forward reads these from now on, one for each of tables(); the flat parameters have none.
+  void store(const std::vector<StoredTable>& tables);
+  bool stored() const noexcept { return !stored_fields_.empty(); }
   // ids (N,F) -> the first columns of x0 (T,D)
   void forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids, const std::int64_t* rows,
                std::size_t n) const;
@@ -52,6 +61,7 @@ template <class T> class EmbeddingPart {
   std::size_t F_, C_, width_, D_;
   std::vector<EmbeddingTable<T>> tables_;
   std::vector<Field<T>> fields_, wide_fields_;
+  std::vector<StoredField> stored_fields_, stored_wide_fields_;
 };
 
 extern template class EmbeddingPart<float>;
