@@ -271,7 +271,13 @@ class _Network(Generic[_T]):
     def __init__(self, config: NetworkConfig) -> None: ...
     @overload
     def __init__(self, config: NetworkConfig, parameters: npt.NDArray[_T]) -> None: ...
-    # whether its parameters are lent
+    # tables: how rows are stored, bfloat16 or int8, and these (V,bytes), read where they are; the
+    # network then only predicts, and its flat parameters are those before the tables
+    @overload
+    def __init__(
+        self, config: NetworkConfig, tables: Sequence[tuple[str, npt.NDArray[np.uint8]]]
+    ) -> None: ...
+    # whether its parameters are lent, or its tables stored
     @property
     def read_only(self) -> bool: ...
     @property

@@ -1,5 +1,8 @@
 // Tables of embeddings: looked up, their gradients added up, and moved a row at a time.
+#include <bit>
+#include <cstring>
 #include <numeric>
+#include <vector>
 
 #include "training/optimizer.hpp"
 #include "training/coalesced_ids.hpp"
@@ -83,6 +86,58 @@ template <class T> void wide(const dcn::KernelTable<T>& k, std::size_t rows, std
       CHECK_NEAR(logits.at(r, c), before.at(r, c) + sum, 3 * tolerance<T>(3));
     }
   CHECK(table.intact() && logits.intact());
+}
+
+// Number c of a stored row.
+template <class T> T expanded(const unsigned char* row, dcn::RowCode code, std::size_t c) {
+  if (code == dcn::RowCode::bfloat16) {
+    std::uint16_t half;
+    std::memcpy(&half, row + 2 * c, sizeof(half));
+    return std::bit_cast<float>(std::uint32_t{half} << 16);
+  }
+  std::uint32_t bits = 0;
+  for (std::size_t i = 4; i-- > 0;) bits = bits << 8 | row[i];
+  return static_cast<T>(std::bit_cast<float>(bits)) *
+         static_cast<T>(static_cast<signed char>(row[4 + c]));
+}
+
+// Rows of a table that are stored in fewer bytes, from an odd address to the end of its memory: a
+// sanitizer sees what is read beyond it.
+template <class T>
+void stored(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t K, dcn::RowCode code) {
+  constexpr std::size_t V = 5;
+  const std::size_t stride = dcn::row_bytes(code, K), D = 2 * K;
+  std::vector<unsigned char> table(1 + V * stride);
+  for (std::size_t i = 0; i < table.size(); ++i)
+    table[i] = static_cast<unsigned char>(i * 2654435761U >> 11);
+  for (std::size_t r = 0; r < V; ++r) {  // exponents near that of 1
+    unsigned char* row = table.data() + 1 + r * stride;
+    if (code == dcn::RowCode::int8) row[3] = 0x3D;
+    for (std::size_t c = 0; c < K && code == dcn::RowCode::bfloat16; ++c)
+      row[2 * c + 1] = static_cast<unsigned char>(0x3F | (row[2 * c + 1] & 0x80));
+  }
+  const dcn::StoredField fields[] = {{table.data() + 1, stride, K, 0, code},
+                                     {table.data() + 1 + 2 * stride, stride, K, K, code}};
+  const Ids ids = draw_ids(rows, {2, 3});
+  const std::vector<std::int64_t> numbers = backwards(rows);
+  Watched<T> x0(rows, D, Watched<T>::tile), logits(rows, K, Watched<T>::tile, 2);
+  Watched<T> before(rows, K, Watched<T>::tile, 2);
+  k.stored_forward(x0.data(), fields, ids.data(), numbers.data(), rows, 2, D);
+  k.stored_wide_forward(logits.data(), fields, ids.data(), numbers.data(), rows, 2, K);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int32_t* id = ids.data() + 2 * static_cast<std::size_t>(numbers[r]);
+    for (std::size_t c = 0; c < K; ++c) {
+      double sum = before.at(r, c);
+      for (std::size_t f = 0; f < 2; ++f) {
+        const double number =
+            expanded<T>(fields[f].rows + static_cast<std::size_t>(id[f]) * stride, code, c);
+        CHECK(x0.at(r, f * K + c) == static_cast<T>(number));
+        sum += number;
+      }
+      CHECK_NEAR(logits.at(r, c), sum, tolerance<T>(3) * 10);
+    }
+  }
+  CHECK(x0.intact() && logits.intact());
 }
 
 // A table with its moments, as drawn by the seed.
@@ -237,6 +292,8 @@ template <class T> void all_widths(const dcn::KernelTable<T>& k) {
     for (const std::size_t rows : {0, 1, 2, 13, 25}) {
       embedding<T>(k, rows, K, 25);
       wide<T>(k, rows, K);
+      stored<T>(k, rows, K, dcn::RowCode::bfloat16);
+      stored<T>(k, rows, K, dcn::RowCode::int8);
     }
     update_rows<T>(k, K);
     for (const std::uint64_t now : {9, 40, 900})  // 900: long settled

@@ -15,9 +15,11 @@
 namespace dcn {
 
 // name -> read-only view of a flat buffer; `owner` keeps the memory alive
-template <class T> py::dict views(const py::object& owner, const Layout& layout, const T* base) {
+template <class T>
+py::dict views(const py::object& owner, const Layout& layout, const T* base, std::size_t size) {
   py::dict out;
   for (const Tensor& tensor : layout.tensors()) {
+    if (tensor.offset + tensor.size > size) continue;  // a stored table
     py::array_t<T> view(std::vector<py::ssize_t>(tensor.shape.begin(), tensor.shape.end()),
                         base + tensor.offset, owner);
     view.attr("setflags")(py::arg("write") = false);
@@ -27,9 +29,8 @@ template <class T> py::dict views(const py::object& owner, const Layout& layout,
 }
 
 template <class T>
-py::array_t<T> flat_view(const py::object& owner, const Layout& layout, const T* base) {
-  py::array_t<T> view(std::vector<py::ssize_t>{static_cast<py::ssize_t>(layout.size())}, base,
-                      owner);
+py::array_t<T> flat_view(const py::object& owner, const T* base, std::size_t size) {
+  py::array_t<T> view(std::vector<py::ssize_t>{static_cast<py::ssize_t>(size)}, base, owner);
   view.attr("setflags")(py::arg("write") = false);
   return view;
 }
@@ -37,10 +38,19 @@ py::array_t<T> flat_view(const py::object& owner, const Layout& layout, const T*
 // values (n_parameters)
 template <class T>
 const T* check_flat(const char* function, const char* argument, const Array<T>& values,
-                    const Layout& layout) {
-  check_shape(function, argument, values,
-              {{"n_parameters", static_cast<py::ssize_t>(layout.size())}});
+                    std::size_t size) {
+  check_shape(function, argument, values, {{"n_parameters", static_cast<py::ssize_t>(size)}});
   return values.data();
+}
+
+// Stored tables as Python lends them: how their rows are stored, and these (V,bytes).
+using StoredArrays = std::vector<std::pair<std::string, Array<std::uint8_t>>>;
+
+inline RowCode row_code_named(const std::string& name) {
+  if (name == "bfloat16") return RowCode::bfloat16;
+  if (name == "int8") return RowCode::int8;
+  throw py::value_error("Network: tables are stored as '" + name +
+                        "', want one of 'bfloat16', 'int8'");
 }
 
 template <class T> class PyNetwork {
@@ -55,6 +65,13 @@ template <class T> class PyNetwork {
           return Network<T>(config, p, static_cast<std::size_t>(n));
         })),
         checks_(network_.config()) {}
+  // Reads these tables where they are, and keeps them alive; needs the GIL.
+  PyNetwork(const NetworkConfig& config, const StoredArrays& tables)
+      : lent_(py::cast(tables)),
+        network_(without_gil([&config, stored = check_tables(config, tables)] {
+          return Network<T>(config, stored);
+        })),
+        checks_(network_.config()) {}
 
   Network<T>& network() noexcept { return network_; }
   const Layout& layout() const noexcept { return network_.layout(); }
@@ -63,14 +80,18 @@ template <class T> class PyNetwork {
   Access& access() const noexcept { return access_; }
   const TableChecks<T>& checks() const noexcept { return checks_; }
   void refuse_read_only(const char* function) const {
-    if (network_.read_only())
+    if (network_.lent())
       throw py::value_error(std::string(function) +
                             ": the network reads lent parameters and only predicts, want a copy");
+    if (network_.read_only())
+      throw py::value_error(std::string(function) +
+                            ": the network has stored tables and only predicts, want another");
   }
 
+  // With stored tables the values are those before the tables.
   void set_parameters(const Array<T>& values) {
-    refuse_read_only("set_parameters");
-    const T* p = check_flat("set_parameters", "values", values, layout());
+    if (network_.lent()) refuse_read_only("set_parameters");
+    const T* p = check_flat("set_parameters", "values", values, network_.size());
     const GilRelease nogil;
     const Writer writer(access_);
     network_.set_parameters(p);
@@ -78,7 +99,7 @@ template <class T> class PyNetwork {
 
   void set_averages(const Array<T>& values) {
     refuse_read_only("set_averages");
-    const T* p = check_flat("set_averages", "values", values, layout());
+    const T* p = check_flat("set_averages", "values", values, network_.size());
     const GilRelease nogil;
     const Writer writer(access_);
     network_.set_averages(p);
@@ -160,6 +181,23 @@ template <class T> class PyNetwork {
     if (reinterpret_cast<std::uintptr_t>(lent.data()) % (padded<T>(1) * sizeof(T)) != 0)
       throw py::value_error("Network: parameters do not begin at a cache line of 64 bytes");
     return lent.data();
+  }
+
+  static std::vector<StoredTable> check_tables(const NetworkConfig& config,
+                                               const StoredArrays& tables) {
+    const EmbeddingPart<T> wanted(config);
+    std::vector<StoredTable> stored;
+    for (const auto& [code_name, rows] : tables) {
+      const RowCode code = row_code_named(code_name);
+      if (stored.size() < wanted.tables().size()) {  // else the network says how many it has
+        const EmbeddingTable<T>& table = wanted.tables()[stored.size()];
+        check_shape("Network", "tables", rows,
+                    {{"V", static_cast<py::ssize_t>(table.V)},
+                     {"bytes", static_cast<py::ssize_t>(row_bytes(code, table.K))}});
+      }
+      stored.push_back({rows.data(), code});
+    }
+    return stored;
   }
 
   py::object lent_;  // keeps alive what the network reads, if it is not its own

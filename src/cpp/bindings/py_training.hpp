@@ -60,8 +60,8 @@ template <class T> class PyTraining {
 
   void set_optimizer(const Array<T>& m, const Array<T>& v, std::uint64_t step) {
     const char* name = "set_optimizer";
-    const T *mean = check_flat(name, "m", m, layout()),
-            *square = check_flat(name, "v", v, layout());
+    const T *mean = check_flat(name, "m", m, layout().size()),
+            *square = check_flat(name, "v", v, layout().size());
     check_steps(name, step, 0);
     const GilRelease nogil;
     write([&](TrainingState<T>& state) { state.set_optimizer(mean, square, step); });
@@ -112,8 +112,8 @@ template <class T> class PyTraining {
 
   void set_prior(const Array<T>& anchor, const Array<T>& fisher) {
     const char* name = "set_prior";
-    const T *at = check_flat(name, "anchor", anchor, layout()),
-            *held_by = check_flat(name, "fisher", fisher, layout());
+    const T *at = check_flat(name, "anchor", anchor, layout().size()),
+            *held_by = check_flat(name, "fisher", fisher, layout().size());
     const GilRelease nogil;
     write([&](TrainingState<T>& state) { state.set_prior(at, held_by); });
   }

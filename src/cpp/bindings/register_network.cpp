@@ -15,13 +15,13 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
   const auto view = [](auto getter) {
     return [getter](const py::object& self) {
       auto& s = self.cast<Net&>();
-      return views(self, s.layout(), getter(s.network()));
+      return views(self, s.layout(), getter(s.network()), s.network().size());
     };
   };
   const auto flat = [](auto getter) {
     return [getter](const py::object& self) {
       auto& s = self.cast<Net&>();
-      return flat_view(self, s.layout(), getter(s.network()));
+      return flat_view(self, getter(s.network()), s.network().size());
     };
   };
   const auto parameters = [](const Network<T>& n) { return n.parameters(); };
@@ -39,6 +39,12 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
         return std::make_unique<Net>(config, parameters);
       },
       py::arg("config"), py::arg("parameters").noconvert());
+  def_init<const NetworkConfig&, const StoredArrays&>(
+      network,
+      [](const NetworkConfig& config, const StoredArrays& tables) {
+        return std::make_unique<Net>(config, tables);
+      },
+      py::arg("config"), py::arg("tables"));
   network.def_property_readonly("read_only", [](const Net& s) { return s.read_only(); });
   network.def_property_readonly("n_parameters", [](const Net& s) { return s.layout().count(); })
       .def_property_readonly(

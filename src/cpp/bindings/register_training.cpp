@@ -19,11 +19,12 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
         .def_property_readonly(by_name,
                                [buffer](const py::object& self) {
                                  const auto& t = self.cast<Training&>();
-                                 return views(self, t.layout(), (t.state().*buffer)());
+                                 return views(self, t.layout(), (t.state().*buffer)(),
+                                              t.layout().size());
                                })
         .def_property_readonly(flat, [buffer](const py::object& self) {
           const auto& t = self.cast<Training&>();
-          return flat_view(self, t.layout(), (t.state().*buffer)());
+          return flat_view(self, (t.state().*buffer)(), t.layout().size());
         });
   };
   def_buffer("gradients", "flat_gradients", &State::gradients);

@@ -48,6 +48,21 @@ template <class T> struct Field {
   std::size_t column;  // of x0 (or of the logits)
 };
 
+// How a row of a table is stored that nobody trains: K numbers of bfloat16, or a float,
+// little-endian, and K bytes that it is multiplied by.
+enum class RowCode : int { bfloat16, int8 };
+inline constexpr std::size_t kScaleBytes = 4;
+inline constexpr std::size_t row_bytes(RowCode code, std::size_t K) {
+  return code == RowCode::bfloat16 ? 2 * K : kScaleBytes + K;
+}
+
+// As Field, of such rows.
+struct StoredField {
+  const unsigned char* rows;  // (V_f,stride)
+  std::size_t stride, K, column;
+  RowCode code;
+};
+
 struct Span {
   std::size_t begin, end;
 };
@@ -165,6 +180,9 @@ template <class T> struct KernelTable {
   void (*lists_backward)(T* g, const T* dx, std::size_t dx_ld, const BatchLists<T>& lists,
                          const std::uint32_t* max_items, const std::uint32_t* occurrences,
                          const std::uint32_t* starts, std::size_t U, std::size_t K);
+  // embedding_forward of stored rows; none of them is read beyond its end
+  void (*stored_forward)(T* x0, const StoredField* fields, const std::int32_t* ids,
+                         const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t D);
   // the first M columns of dense (N,dense_ld) -> the columns of x0 (T,D) from `column` on, and
   // zeros in the padding
   void (*stack_forward)(T* x0, const T* dense, std::size_t dense_ld, const std::int64_t* rows,
@@ -355,6 +373,10 @@ template <class T> struct KernelTable {
   // backward is embedding_backward
   void (*wide_forward)(T* logits, const Field<T>* fields, const std::int32_t* ids,
                        const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t C);
+  // the same of stored rows
+  void (*stored_wide_forward)(T* logits, const StoredField* fields, const std::int32_t* ids,
+                              const std::int64_t* rows, std::size_t Trows, std::size_t F,
+                              std::size_t C);
 
   // ---- 6: loss
   Kinds<LossKernels<T>> losses;

@@ -3,6 +3,7 @@
 // emitted with this file's flags and might be the copy that other files end up calling.
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 #include <cstddef>
 #include <cstdint>
 

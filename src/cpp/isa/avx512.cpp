@@ -4,6 +4,7 @@
 // end up calling.
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 #include <cstddef>
 #include <cstdint>
 

@@ -6,6 +6,7 @@
 #include "kernels/columns.inl"
 #include "kernels/embedding.inl"
 #include "kernels/lists.inl"
+#include "kernels/stored_rows.inl"
 #include "kernels/numeric_piecewise.inl"
 #include "kernels/numeric_periodic.inl"
 #include "kernels/members.inl"
@@ -37,6 +38,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .lists_max_forward = lists_max_forward<T>,
       .lists_max_items = lists_max_items<T>,
       .lists_backward = lists_backward<T>,
+      .stored_forward = stored_forward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
       .piecewise_prepare = piecewise_prepare<T>,
@@ -81,6 +83,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .combine_forward = combine_forward<T>,
       .combine_backward = combine_backward<T>,
       .wide_forward = wide_forward<T>,
+      .stored_wide_forward = stored_wide_forward<T>,
       .losses = all_of(LossTable<T, Losses>::kernels),
       .reduce_shards = reduce_shards<T>,
       .average_update = average_update<T>,

@@ -1,6 +1,8 @@
 #include "network/embedding.hpp"
 
 #include <set>
+#include <stdexcept>
+#include <string>
 
 namespace dcn {
 
@@ -55,10 +57,27 @@ template <class T> void EmbeddingPart<T>::point(const T* parameters) noexcept {
   }
 }
 
+template <class T> void EmbeddingPart<T>::store(const std::vector<StoredTable>& tables) {
+  if (tables.size() != tables_.size())
+    throw std::invalid_argument("Network: tables are " + std::to_string(tables.size()) + ", want " +
+                                std::to_string(tables_.size()));
+  stored_fields_.resize(fields_.size());
+  stored_wide_fields_.resize(wide_fields_.size());
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    const EmbeddingTable<T>& table = tables_[i];
+    const std::size_t stride = row_bytes(tables[i].code, table.K);
+    std::vector<StoredField>& to = table.wide ? stored_wide_fields_ : stored_fields_;
+    for (std::size_t j = 0; j < table.fields.size(); ++j)
+      to[table.fields[j].number] = {tables[i].rows + table.fields[j].first_row * stride, stride,
+                                    table.K, table.columns[j], tables[i].code};
+  }
+}
+
 template <class T>
 void EmbeddingPart<T>::forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids,
                                const ListColumns<T>& lists, const std::int64_t* rows,
                                std::size_t n) const {
+  if (stored()) return k.stored_forward(x0, stored_fields_.data(), ids, rows, n, S_, D_);
   if (S_ > 0) k.embedding_forward(x0, fields_.data(), ids, rows, n, S_, D_);
   pool(k, x0, fields_, lists, rows, n, D_, false);
 }
@@ -68,6 +87,8 @@ void EmbeddingPart<T>::forward_wide(const KernelTable<T>& k, T* logits, const st
                                     const ListColumns<T>& lists, const std::int64_t* rows,
                                     std::size_t n) const {
   if (!wide()) return;
+  if (stored())
+    return k.stored_wide_forward(logits, stored_wide_fields_.data(), ids, rows, n, S_, C_);
   if (S_ > 0) k.wide_forward(logits, wide_fields_.data(), ids, rows, n, S_, C_);
   pool(k, logits, wide_fields_, lists, rows, n, C_, true);
 }

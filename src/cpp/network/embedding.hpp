@@ -36,6 +36,12 @@ template <class T> struct EmbeddingTable {
   std::vector<std::size_t> columns;  // of x0, where each field begins; 0 for the linear part
 };
 
+// The rows of a table that only predicts, in memory of somebody else.
+struct StoredTable {
+  const unsigned char* rows = nullptr;  // (V, row_bytes)
+  RowCode code{};
+};
+
 template <class T> class EmbeddingPart {
  public:
   explicit EmbeddingPart(const NetworkConfig& config);
@@ -45,6 +51,10 @@ template <class T> class EmbeddingPart {
 
   // Forward reads from these flat parameters from now on.
   void point(const T* parameters) noexcept;
+  // Forward reads these from now on, one for each of tables(); the flat parameters have none. There
+  // are no lists then.
+  void store(const std::vector<StoredTable>& tables);
+  bool stored() const noexcept { return !stored_fields_.empty(); }
   // ids (N,F) and lists, one a column of lists -> the first columns of x0 (T,D)
   void forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids, const ListColumns<T>& lists,
                const std::int64_t* rows, std::size_t n) const;
@@ -68,6 +78,7 @@ template <class T> class EmbeddingPart {
   std::vector<Pooling> poolings_;      // of the others
   std::vector<EmbeddingTable<T>> tables_;
   std::vector<Field<T>> fields_, wide_fields_;
+  std::vector<StoredField> stored_fields_, stored_wide_fields_;
 };
 
 extern template class EmbeddingPart<float>;

@@ -11,18 +11,20 @@
 namespace dcn {
 
 template <class T>
-Network<T>::Network(const NetworkConfig& config, const T* lent, std::size_t size)
+Network<T>::Network(const NetworkConfig& config, const T* lent, std::size_t size,
+                    const std::vector<StoredTable>* tables)
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
       deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
       cross_dropout_(config_.cross_dropout), cross_stream_(0), embedding_(config_),
       numeric_(make_numeric<T>(config_)), members_(config_),
       loss_constants_(config_.loss_constants.begin(), config_.loss_constants.end()),
       layout_(make_layout()), most_rows_(most_rows(bytes_per_row(), largest_weights() * sizeof(T))),
-      lent_(lent), parameters_(lent != nullptr ? 0 : layout_.size()),
-      averages_(lent == nullptr && config_.ema_decay > 0 ? layout_.size() : 0) {
+      lent_(lent), stored_(tables != nullptr), parameters_(lent != nullptr ? 0 : this->size()),
+      averages_(!read_only() && config_.ema_decay > 0 ? layout_.size() : 0) {
   if (lent != nullptr && size != layout_.size())
     throw std::invalid_argument("Network: parameters are " + std::to_string(size) + ", want " +
                                 std::to_string(layout_.size()));
+  if (stored_) embedding_.store(*tables);
   for (const DeepPart<T>& branch : deep_) cross_stream_ += branch.layers();
   list_packings(kernels(), averages());
   use(kernels(), averages(), 1);
@@ -71,7 +73,7 @@ void Network<T>::use(const KernelTable<T>& k, const T* parameters, std::size_t n
   in_use_ = parameters;
   list_packings(k, parameters);
   pack_all(k, packings_, worth_threads() ? n_threads : 1);
-  embedding_.point(parameters);
+  if (!stored_) embedding_.point(parameters);
   if (numeric_ != nullptr) numeric_->prepare(k, parameters);
   members_.prepare(parameters);
 }

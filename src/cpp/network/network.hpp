@@ -67,11 +67,16 @@ template <class T> struct TableGradients {
 
 template <class T> class Network {
  public:
-  explicit Network(const NetworkConfig& config) : Network(config, nullptr, 0) {}
+  explicit Network(const NetworkConfig& config) : Network(config, nullptr, 0, nullptr) {}
   // With `lent` parameters, such as those of a file in memory, it only predicts: it reads them
   // where they are, on a cache line, and they must stay. Without, they are its own, all zero.
   // Throws std::invalid_argument if they are not as many as the layout has.
-  Network(const NetworkConfig& config, const T* lent, std::size_t size);
+  Network(const NetworkConfig& config, const T* lent, std::size_t size)
+      : Network(config, lent, size, nullptr) {}
+  // With stored tables, one for each that there is, it only predicts as well: its flat parameters
+  // are its own, all zero, and end where the layout has the tables.
+  Network(const NetworkConfig& config, const std::vector<StoredTable>& tables)
+      : Network(config, nullptr, 0, &tables) {}
 
   const NetworkConfig& config() const noexcept { return config_; }
   const Layout& layout() const noexcept { return layout_; }
@@ -81,7 +86,11 @@ template <class T> class Network {
     return averages_.size() > 0 ? averages_.data() : parameters();
   }
   // Whether its parameters are lent, and stay what they are.
-  bool read_only() const noexcept { return lent_ != nullptr; }
+  bool lent() const noexcept { return lent_ != nullptr; }
+  // Whether it only predicts.
+  bool read_only() const noexcept { return lent() || stored_; }
+  // of the flat parameters, in which stored tables are not
+  std::size_t size() const noexcept { return stored_ ? dense_size_ : layout_.size(); }
 
   // The averages start anew from the values.
   void set_parameters(const T* values);
@@ -151,6 +160,8 @@ template <class T> class Network {
   bool worth_threads() const noexcept { return dense_size_ > kChunk; }
 
  private:
+  Network(const NetworkConfig& config, const T* lent, std::size_t size,
+          const std::vector<StoredTable>* tables);
   Layout make_layout();
   std::size_t bytes_per_row() const;
   std::size_t largest_weights() const;  // numbers of a matrix
@@ -187,6 +198,7 @@ template <class T> class Network {
   Layout layout_;
   std::size_t most_rows_;            // of a tile
   const T* lent_;                    // parameters of somebody else, or null
+  bool stored_;                      // whether tables are not among them
   Buffer<T> parameters_, averages_;  // empty then
   const T* in_use_ = nullptr;        // parameters or averages
   Packings<T> packings_;

@@ -38,6 +38,47 @@ DCN_INLINE Vec<double> load_partial(const double* p, std::size_t n) {
   return {_mm256_maskload_pd(p, first4(n)),
           n > 4 ? _mm256_maskload_pd(p + 4, first4(n - 4)) : none};
 }
+// the first n of 16 bytes, 0 behind them; none is read that is not asked for
+DCN_INLINE __m128i load_bytes(const unsigned char* p, std::size_t n) {
+  if (n >= 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  std::uint64_t low = 0, high = 0;
+  if (n >= 8) {  // the last eight, shifted down by those that are in low: two shifts, n may be 8
+    ::memcpy(&low, p, 8);
+    ::memcpy(&high, p + n - 8, 8);
+    high = high >> 4 * (16 - n) >> 4 * (16 - n);
+  } else if (n >= 4) {  // two times four that overlap
+    std::uint32_t begin, end;
+    ::memcpy(&begin, p, 4);
+    ::memcpy(&end, p + n - 4, 4);
+    low = begin | static_cast<std::uint64_t>(end) << 8 * (n - 4);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) low |= static_cast<std::uint64_t>(p[i]) << 8 * i;
+  }
+  return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+}
+DCN_INLINE __m256 widen_bfloat16(__m128i halves) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+// n numbers of bfloat16, of int8, as vectors of the type of the last argument; lanes behind are 0
+DCN_INLINE Vec<float> load_bfloat16(const unsigned char* p, std::size_t n, float) {
+  return {widen_bfloat16(load_bytes(p, 2 * n)),
+          n > 8 ? widen_bfloat16(load_bytes(p + 16, 2 * n - 16)) : _mm256_setzero_ps()};
+}
+DCN_INLINE Vec<double> load_bfloat16(const unsigned char* p, std::size_t n, double) {
+  const __m256 eight = widen_bfloat16(load_bytes(p, 2 * n));
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(eight)),
+          _mm256_cvtps_pd(_mm256_extractf128_ps(eight, 1))};
+}
+DCN_INLINE Vec<float> load_int8(const unsigned char* p, std::size_t n, float) {
+  const __m128i bytes = load_bytes(p, n);
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
+DCN_INLINE Vec<double> load_int8(const unsigned char* p, std::size_t n, double) {
+  const __m256i eight = _mm256_cvtepi8_epi32(load_bytes(p, n));
+  return {_mm256_cvtepi32_pd(_mm256_castsi256_si128(eight)),
+          _mm256_cvtepi32_pd(_mm256_extracti128_si256(eight, 1))};
+}
 DCN_INLINE void store(float* p, Vec<float> a) {
   _mm256_storeu_ps(p, a.lo);
   _mm256_storeu_ps(p + 8, a.hi);

@@ -25,6 +25,23 @@ DCN_INLINE Vec<float> load_partial(const float* p, std::size_t n) {
 DCN_INLINE Vec<double> load_partial(const double* p, std::size_t n) {
   return {_mm512_maskz_loadu_pd(first(n, 0.0), p)};
 }
+// n numbers of bfloat16, of int8, as vectors of the type of the last argument; lanes behind are 0
+DCN_INLINE Vec<float> load_bfloat16(const unsigned char* p, std::size_t n, float) {
+  const __m512i halves = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first(n, 0.0F), p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(halves, 16))};
+}
+DCN_INLINE Vec<double> load_bfloat16(const unsigned char* p, std::size_t n, double) {
+  const __m256i halves = _mm256_cvtepu16_epi32(_mm_maskz_loadu_epi16(first(n, 0.0), p));
+  return {_mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(halves, 16)))};
+}
+DCN_INLINE Vec<float> load_int8(const unsigned char* p, std::size_t n, float) {
+  const __m128i bytes = _mm_maskz_loadu_epi8(first(n, 0.0F), p);
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+}
+DCN_INLINE Vec<double> load_int8(const unsigned char* p, std::size_t n, double) {
+  const __m128i bytes = _mm_maskz_loadu_epi8(first(n, 0.0), p);
+  return {_mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(bytes))};
+}
 DCN_INLINE void store(float* p, Vec<float> a) { _mm512_storeu_ps(p, a.v); }
 DCN_INLINE void store(double* p, Vec<double> a) { _mm512_storeu_pd(p, a.v); }
 // a streaming store: p is aligned, and nobody reads it soon

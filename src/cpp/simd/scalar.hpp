@@ -62,6 +62,21 @@ template <class T> DCN_INLINE Vec<T> load_partial(const T* p, std::size_t n) {
   if (n >= kLanes<T>) return load(p);
   return each_lane<T>([=](std::size_t i) { return i < n ? p[i] : T(0); });
 }
+// n numbers of bfloat16, of int8, as vectors of the type of the last argument; lanes behind are 0
+template <class T> DCN_INLINE Vec<T> load_bfloat16(const unsigned char* p, std::size_t n, T) {
+  return each_lane<T>([=](std::size_t i) {
+    std::uint16_t half = 0;
+    if (i < n) ::memcpy(&half, p + 2 * i, sizeof(half));
+    const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+    float number;
+    ::memcpy(&number, &bits, sizeof(number));
+    return static_cast<T>(number);
+  });
+}
+template <class T> DCN_INLINE Vec<T> load_int8(const unsigned char* p, std::size_t n, T) {
+  return each_lane<T>(
+      [=](std::size_t i) { return i < n ? static_cast<T>(static_cast<signed char>(p[i])) : T(0); });
+}
 template <class T> DCN_INLINE void store_partial(T* p, const Vec<T>& a, std::size_t n) {
   if (n >= kLanes<T>) return store(p, a);
   const Lanes<T> lanes(a);

@@ -14,6 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.compressing import Compresses, refuse_compressed
 from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
@@ -47,7 +48,7 @@ from dcnfast.training.timing import Timing
 Array = npt.NDArray[Any]
 
 
-class BaseDCN(TakesKinds, Stored, Exports, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and logits. See :class:`dcnfast.DCNRegressor`."""
 
     _columns: Columns
@@ -159,9 +160,10 @@ class BaseDCN(TakesKinds, Stored, Exports, CallbackSupportMixin, BaseEstimator):
         return self._fitted_before()
 
     def _fitted_before(self) -> Fitted | None:
-        """Return what is fitted, if anything is."""
+        """Return what is fitted, if anything is, to go on from it."""
         if not hasattr(self, "_model"):
             return None
+        refuse_compressed(self)
         return Fitted(
             self._columns, self.encoder_, self._target, self._model, self._seen, self._training
         )

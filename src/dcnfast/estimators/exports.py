@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitted import Columns
 from dcnfast.estimators.published import reads_one_fit
+from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.model import Model
 from dcnfast.serving.c_source.literals import identifier
 from dcnfast.serving.c_source.model import c_source
@@ -77,6 +78,8 @@ class Exports:
         check_is_fitted(self)
         if not isinstance(tables, str) or tables not in TABLES:
             raise ValueError(f"tables is {tables!r}, want one of {TABLES!r}")
+        if tables == "file" and isinstance(self._model, CompressedModel):
+            raise ValueError('to_c: tables is "file" and the model is compressed, want "inline"')
         header, body = _paths(path, source)
         prefix = identifier(_stem(header), set()) if name is None else name
         if not isinstance(prefix, str):

@@ -14,6 +14,7 @@ from dcnfast.estimators.fitted import Fitted
 from dcnfast.estimators.saved_lists import lists_state, read_lists
 from dcnfast.estimators.saved_targets import read_target, target_state
 from dcnfast.estimators.targets import NumericTarget
+from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.model import Model
 from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
 from dcnfast.plain import State, Tree, join, separate
@@ -147,6 +148,11 @@ def _read_dates(state: State | None, names: Sequence[str]) -> Dates:
 
 
 def _network_state(model: Model, *, trains: bool) -> Tree:
+    if isinstance(model, CompressedModel):
+        return {
+            "config": config_state(model.config), "compressed": model.code,
+            "parameters": dict(model.stored),
+        }  # fmt: skip
     flat, averages = model.network.flat_parameters, model.network.flat_averages
     tree: Tree = {"config": config_state(model.config)}
     if trains and model.config.ema_decay and not np.array_equal(flat, averages):

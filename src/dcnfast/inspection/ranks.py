@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.estimators.compressing import refuse_compressed
 from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.published import private_copy
 from dcnfast.inspection.weights import one_fit
@@ -95,6 +96,7 @@ def to_low_rank(estimator: E, rank: int | None = None, *, energy: float = 0.99) 
     """
     fit = one_fit(estimator)
     _want_layers(fit)
+    refuse_compressed(fit)
     config = fit._model.config
     if config.cross not in FACTORED:
         raise ValueError(f"cross is {config.cross!r}, want one of {list(FACTORED)!r}")

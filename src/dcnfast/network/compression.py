@@ -54,7 +54,7 @@ def low_rank_model(model: Model, rank: int) -> Model:
         "cross_V": root[:, :, None] * vt[:, :rank],
     }
     smaller = Model(config)
-    tensors = model.averages | factors
+    tensors = {**model.averages, **factors}
     flat: Array = np.zeros(smaller.network.flat_parameters.shape, config.dtype)
     for name, shape, offset in smaller.network.tensors:
         flat[offset : offset + int(np.prod(shape))] = tensors[name].ravel()

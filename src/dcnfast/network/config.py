@@ -268,7 +268,11 @@ class NetworkConfig:
         return self.n_members * (L * cross + deep + self.n_outputs * parts.head_width(D))
 
     def compile(
-        self, lent: npt.NDArray[Any] | None = None, *, trains: bool = True
+        self,
+        lent: npt.NDArray[Any] | None = None,
+        *,
+        trains: bool = True,
+        tables: list[tuple[str, npt.NDArray[Any]]] | None = None,
     ) -> _core.NetworkF32 | _core.NetworkF64:
         """Build the compiled network, all parameters zero.
 
@@ -278,6 +282,9 @@ class NetworkConfig:
             Flat parameters that it reads where they are, and only predicts with.
         trains : bool, default=True
             Whether what training takes has to fit into memory, too.
+        tables : list of (str, ndarray of shape (V, bytes), uint8) or None, default=None
+            How the rows of each table are stored, and these, which it reads where they are: it
+            only predicts, and its parameters are those before the tables.
 
         Raises
         ------
@@ -291,10 +298,12 @@ class NetworkConfig:
         if (dtype := fields.pop("dtype")) not in ("float32", "float64"):
             raise ValueError(f"dtype is {dtype!r}, want 'float32' or 'float64'")
         network = _core.NetworkF64 if dtype == "float64" else _core.NetworkF32
-        if trains and lent is None:
+        if trains and lent is None and tables is None:
             with suppress(KeyError, TypeError):  # of what is no number: that is told below
                 check_memory(self)
         config = _core.NetworkConfig(**fields)
+        if tables is not None:
+            return network(config, tables)
         return network(config) if lent is None else network(config, lent)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -66,12 +66,12 @@ class Model:
         return int(self.network.n_parameters)
 
     @property
-    def parameters(self) -> dict[str, Array]:
+    def parameters(self) -> Mapping[str, Array]:
         """Read-only views by name."""
         return dict(self.network.parameters)
 
     @property
-    def averages(self) -> dict[str, Array]:
+    def averages(self) -> Mapping[str, Array]:
         """What predictions use: the running averages where they are kept, else the parameters."""
         return dict(self.network.averages)
 
@@ -308,7 +308,7 @@ class Model:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        config = _config_of(state)
+        config = config_of(state)
         network = config.compile()
         size = network.flat_parameters.size
         network.set_parameters(flat_of(state, "parameters", size, config.dtype))
@@ -317,7 +317,7 @@ class Model:
         self.config, self.network = config, network
 
 
-def _config_of(state: Any) -> NetworkConfig:
+def config_of(state: Any) -> NetworkConfig:
     """Read the description of a pickled network."""
     if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
         raise ValueError("the state of a Model is no dict with a config, want one that it pickled")

@@ -9,10 +9,12 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.config import NetworkConfig, Structure
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
+from dcnfast.network.row_codes import CODES
 from dcnfast.plain import State, Tree
 
 Array = npt.NDArray[Any]
@@ -79,6 +81,8 @@ def tensors_of(model: Model, flat: Array) -> dict[str, Array]:
 
 def offsets_of(model: Model) -> dict[str, int]:
     """Return where the tensors begin in a flat buffer, in bytes."""
+    if isinstance(model, CompressedModel):
+        return model.offsets()
     size = np.dtype(model.config.dtype).itemsize
     return {name: offset * size for name, _, offset in model.network.tensors}
 
@@ -90,7 +94,7 @@ def tables_of(model: Model) -> list[str]:
 
 
 def read_model(state: State, lent: Bytes | None = None, *, check_tables: bool = True) -> Model:
-    """Return the model of a state with "config" and "parameters".
+    """Return the model of a state with "config" and "parameters", perhaps "compressed".
 
     Parameters
     ----------
@@ -103,6 +107,8 @@ def read_model(state: State, lent: Bytes | None = None, *, check_tables: bool = 
     """
     config = read_config(state.part("config"))
     tensors = state.take("parameters")
+    if state.names("compressed"):
+        return _compressed_model(config, tensors, state, check_tables)
     if not isinstance(tensors, dict) or not all(
         isinstance(t, np.ndarray) and t.dtype.newbyteorder("=") == config.dtype
         for t in tensors.values()
@@ -121,6 +127,18 @@ def read_model(state: State, lent: Bytes | None = None, *, check_tables: bool = 
         if flat.size and not (np.isfinite(flat.min()) and np.isfinite(flat.max())):
             raise state.refuse("finite parameters")
     return model
+
+
+def _compressed_model(
+    config: NetworkConfig, tensors: Any, state: State, check_tables: bool
+) -> CompressedModel:
+    code = state.text("compressed", CODES)
+    if not isinstance(tensors, dict):
+        raise state.refuse("parameters as arrays by name")
+    try:
+        return CompressedModel(config, code, tensors, check_tables=check_tables)
+    except ValueError as error:
+        raise state.refuse(f"parameters of its config: {error}") from error
 
 
 def read_flat(state: State, name: str, model: Model) -> Array:
