@@ -19,7 +19,7 @@ from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
 from dcnfast.estimators.fitting import fit_network
-from dcnfast.estimators.label_targets import Target
+from dcnfast.estimators.label_targets import Target, uncalibrated
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import reads_one_fit, view
 from dcnfast.estimators.saved import (
@@ -303,7 +303,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         -------
         answers : ndarray of shape (n_samples, n_members) or (n_samples, n_members, n_outputs)
             Of a regressor what each member predicts, of a classifier the probabilities of the
-            classes. Their mean is what ``predict`` or ``predict_proba`` gives.
+            classes. Their mean is what ``predict`` or ``predict_proba`` gives, of a classifier
+            before ``calibrate_isotonic``.
         """
         check_is_fitted(self)
         answers: Array = self._target.answers_of_members(predict_logits(self, X, of_members=True))
@@ -347,13 +348,16 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         if n_members is not None and not (whole and 1 <= n_members <= E):
             raise ValueError(f"n_members is {n_members!r}, want an integer from 1 to {E}, or None")
         table, y = read_validation_table(fit, X, y, y_numeric=is_regressor(fit))
-        target = fit._target.scaled(fit._target.judged("y", y), np.float64)
+        scaled = fit._target.scaled(fit._target.judged("y", y), np.float64)
         weight = fit._check_weight(sample_weight, table)
         encoded = fit.encoder_.transform(table, fit._model.config.dtype, fit.n_jobs)
         logits = predict_logits(fit, encoded, of_members=True)
-        chosen = choose_members(fit._target.loss, logits, target, weight, n_members)
+        chosen = choose_members(fit._target.loss, logits, scaled, weight, n_members)
         model = keep_members(fit._model, chosen)
-        pruned = attributes_of(replace(fit._fitted_before(), model=model, training=None))
+        target = uncalibrated(fit._target)  # whose layer was for other logits
+        pruned = attributes_of(
+            replace(fit._fitted_before(), model=model, target=target, training=None)
+        )
         self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
         return self
 

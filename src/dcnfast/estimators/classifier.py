@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from dcnfast.estimators.base import BaseDCN, shown
+from dcnfast.estimators.calibrated import Calibrates
 from dcnfast.estimators.class_labels import (
     read_classes,
     read_further_classes,
@@ -55,7 +56,7 @@ ClassWeight = dict[Any, float] | dict[Any, int] | Literal["balanced"] | None
 
 
 @add_parameters_to_doc
-class DCNClassifier(ClassifierMixin, BaseDCN):  # type: ignore[misc]
+class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
     """Deep & Cross Network for two classes or more.
 
     Takes tables as they are: numbers in any unit, categories, and gaps in both.

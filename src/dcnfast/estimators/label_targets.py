@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from dcnfast.encode.grouped_rows import Targets
-from dcnfast.estimators.targets import ClassTarget, NumericTarget, flushed
+from dcnfast.estimators.isotonic import IsotonicLayer
+from dcnfast.estimators.targets import ClassTarget, NumericTarget, flushed, refuse_calibration
 from dcnfast.network.losses import MultiLabel
 from dcnfast.serving.answers import Answer
 
@@ -26,10 +27,13 @@ class LabelsTarget:
     loss : MultiLabel
     n_outputs : int
         Labels of a row, C.
+    calibration : tuple of IsotonicLayer, default=()
+        One for each label, or none.
     """
 
     loss: MultiLabel
     n_outputs: int
+    calibration: tuple[IsotonicLayer, ...] = ()
 
     @property
     def classes(self) -> Array:
@@ -66,8 +70,11 @@ class LabelsTarget:
         return np.ascontiguousarray(labels, dtype=dtype)
 
     def decision(self, logits: Array) -> Array:
-        """Return the log-odds of each label (N, C)."""
-        return logits.astype(np.float64)
+        """Return the log-odds of each label (.., C)."""
+        logits = logits.astype(np.float64)
+        for c, layer in enumerate(self.calibration):
+            logits[..., c] = layer(logits[..., c])
+        return logits
 
     def labels(self, decision: Array) -> Array:
         """Return 0 or 1 for each label (N, C)."""
@@ -79,6 +86,7 @@ class LabelsTarget:
 
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
+        refuse_calibration(self.calibration)
         return Answer(self.loss.name, self.n_outputs, several_labels=True)
 
     def scores(self, logits: Array) -> Array:
@@ -90,12 +98,17 @@ class LabelsTarget:
         return np.asarray(-np.logaddexp(0, -decision))
 
     def answers_of_members(self, logits: Array) -> Array:
-        """Return the probabilities that the logits (N, E, C) of each member say."""
-        return self.probabilities(self.decision(logits))
+        """Return the probabilities that the logits (N, E, C) of each member say, uncalibrated."""
+        return self.probabilities(logits.astype(np.float64))
 
     def answer(self, logits: list[float]) -> Array:
         """Return the probabilities that the logits of one row say."""
-        return self.probabilities(np.array(logits, np.float64))
+        return self.probabilities(self.decision(np.array(logits, np.float64)))
 
 
 Target = NumericTarget | ClassTarget | LabelsTarget
+
+
+def uncalibrated(target: Any) -> Any:
+    """Return a target whose answers are those of the network alone."""
+    return target if isinstance(target, NumericTarget) else replace(target, calibration=())

@@ -6,6 +6,7 @@ import numpy as np
 
 from dcnfast.encode.saved import read_standardizer, standardizer_state
 from dcnfast.encode.saved_values import read_values, values_state
+from dcnfast.estimators.isotonic import LARGEST_LOGIT, STEEPEST, IsotonicLayer
 from dcnfast.estimators.label_targets import LabelsTarget, Target
 from dcnfast.estimators.targets import Array, ClassTarget, NumericTarget
 from dcnfast.network.loss import ClassificationLoss, Loss, RegressionLoss
@@ -20,6 +21,11 @@ def target_state(target: Target) -> Tree:
     tree: Tree = {"loss": target.loss.name, "n_outputs": target.n_outputs}
     if constants := target.loss.constants():
         tree["loss_constants"] = list(constants)
+    if not isinstance(target, NumericTarget) and target.calibration:
+        tree["calibration"] = [
+            {"edges": layer.edges, "slopes": layer.slopes, "intercept": layer.intercept}
+            for layer in target.calibration
+        ]
     if isinstance(target, LabelsTarget):
         return tree
     if isinstance(target, ClassTarget):
@@ -43,9 +49,9 @@ def read_target(state: State) -> Target:
         classes = _read_classes(state.part("classes"))
         if not isinstance(loss, ClassificationLoss) or loss.of_classes(len(classes)) != (loss, C):
             raise state.refuse(f"outputs for {len(classes)} classes, not {C}")
-        target = ClassTarget(classes, loss, C)
+        target = ClassTarget(classes, loss, C, _read_layers(state, len(classes) == 2))
     elif isinstance(loss, MultiLabel):
-        target = LabelsTarget(*loss.of_labels(C))
+        target = LabelsTarget(*loss.of_labels(C), _read_layers(state, C))
     else:
         numeric = _of_numbers(loss, C, state)
         Y = C // numeric.outputs_of_a_target
@@ -78,6 +84,28 @@ def _read_loss(state: State) -> Loss:
         return loss_of(name, constants)
     except (ValueError, TypeError) as error:
         raise state.refuse(f"a loss that there is: {error}") from None
+
+
+def _read_layers(state: State, n: int) -> tuple[IsotonicLayer, ...]:
+    """Return the n isotonic layers of a calibrated target, () of one that is not."""
+    if not state.names("calibration"):
+        return ()
+    parts = state.parts("calibration")
+    if len(parts) != n:
+        raise state.refuse(f"{int(n)} layers of a calibration, not {len(parts)}")
+    return tuple(map(_read_layer, parts))
+
+
+def _read_layer(state: State) -> IsotonicLayer:
+    edges = state.array("edges", np.float64, (None,))
+    slopes = state.array("slopes", np.float64, (len(edges) - 1,))
+    layer = IsotonicLayer(edges, slopes, state.number("intercept", -LARGEST_LOGIT))
+    state.done()
+    if len(edges) < 2 or not (np.diff(edges) > 0).all() or np.abs(edges).max() > LARGEST_LOGIT:
+        raise state.refuse("edges that go upwards, two or more")
+    if not ((slopes >= 0) & (slopes <= STEEPEST)).all() or layer.intercept > LARGEST_LOGIT:
+        raise state.refuse(f"slopes from 0 to {STEEPEST:g}, and an intercept as logits are")
+    return layer
 
 
 def _of_numbers(loss: Loss, C: int, state: State) -> RegressionLoss:

@@ -13,6 +13,7 @@ from sklearn.utils import compute_class_weight
 
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.standardizer import Standardizer
+from dcnfast.estimators.isotonic import IsotonicLayer
 from dcnfast.network.loss import ClassificationLoss, RegressionLoss
 from dcnfast.serving.answers import Answer
 
@@ -202,11 +203,14 @@ class ClassTarget:
     loss : ClassificationLoss
     n_outputs : int
         Two classes may have one logit, the log-odds of the second, or one each.
+    calibration : tuple of IsotonicLayer, default=()
+        Of two classes perhaps one, for the log-odds.
     """
 
     classes: Array
     loss: ClassificationLoss
     n_outputs: int
+    calibration: tuple[IsotonicLayer, ...] = ()
 
     def codes(self, name: str, y: Array, of: str = "y") -> Array:
         """Return the numbers of the classes; the name of y, and whose they are, for messages."""
@@ -242,7 +246,8 @@ class ClassTarget:
         logits = logits.astype(np.float64)
         if len(self.classes) > 2:
             return self.loss.class_logits(logits)
-        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+        z = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+        return self.calibration[0](z) if self.calibration else z
 
     def labels(self, decision: Array) -> Array:
         """Return the likeliest label of each row."""
@@ -264,6 +269,7 @@ class ClassTarget:
 
     def described(self) -> Answer:
         """Return what is made of logits, for programs that answer without Python."""
+        refuse_calibration(self.calibration)
         return Answer(self.loss.name, self.n_outputs, labels=tuple(self.classes.tolist()))
 
     def scores(self, logits: Array) -> Array:
@@ -272,8 +278,9 @@ class ClassTarget:
         return p[:, 1] if len(self.classes) == 2 else p
 
     def answers_of_members(self, logits: Array) -> Array:
-        """Return the probabilities that the logits (N, E, C) of each member say."""
-        p = self.probabilities(self.decision(logits.reshape(-1, logits.shape[2])))
+        """Return the probabilities that the logits (N, E, C) of each member say, uncalibrated."""
+        own = replace(self, calibration=())
+        p = self.probabilities(own.decision(logits.reshape(-1, logits.shape[2])))
         return p.reshape(*logits.shape[:2], -1)
 
     def answer(self, logits: list[float]) -> Array:
@@ -283,7 +290,18 @@ class ClassTarget:
             raised = np.exp(of_classes - of_classes.max())
             return flushed(np.asarray(raised / raised.sum()))
         z = logits[0] if len(logits) == 1 else logits[1] - logits[0]
+        if self.calibration:
+            z = float(self.calibration[0](np.array(z)))
         return flushed(np.asarray(expit(np.array([-z, z]))))
+
+
+def refuse_calibration(calibration: tuple[IsotonicLayer, ...]) -> None:
+    """Raise ValueError where there is a layer that programs without Python do not have."""
+    if calibration:
+        raise ValueError(
+            "the model is calibrated by calibrate_isotonic, whose layer is not written for other "
+            "programs, want a model that is not"
+        )
 
 
 def class_target(classes: Array, loss: ClassificationLoss) -> ClassTarget:

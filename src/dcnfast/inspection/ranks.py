@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dcnfast.estimators.compressing import refuse_compressed
 from dcnfast.estimators.configure import kind_of
+from dcnfast.estimators.label_targets import uncalibrated
 from dcnfast.estimators.published import private_copy
 from dcnfast.inspection.weights import one_fit
 from dcnfast.network.compression import FACTORED, dense_weights, least_rank, low_rank_model
@@ -118,6 +119,7 @@ def to_low_rank(estimator: E, rank: int | None = None, *, energy: float = 0.99) 
         setattr(small, flat, LowRank.defaults()[option])
     small.cross = LowRank(**kept | {"rank": int(rank)})
     small._model, small._training, small.n_parameters_ = model, None, model.n_parameters
+    small._target = uncalibrated(fit._target)
     copy: E = small
     return copy
 
