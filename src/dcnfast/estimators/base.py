@@ -29,6 +29,7 @@ from dcnfast.estimators.splits import Part
 from dcnfast.estimators.stored import Stored
 from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.updating import update_network
+from dcnfast.network.lists import list_rules
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.serving.candidates import CandidateScorer
@@ -175,6 +176,7 @@ class BaseDCN(TakesKinds, Stored, Exports, CallbackSupportMixin, BaseEstimator):
         return read_training_table(
             self, X, y, categorical_features=self.categorical_features, y_numeric=y_numeric,
             datetime_features=self.datetime_features,
+            list_features=list_rules(self.list_features),
         )  # fmt: skip
 
     def _update(self, whole: Part, target: Target, shown: dict[str, Any], timing: Timing) -> None:

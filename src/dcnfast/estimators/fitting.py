@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ def fit_network(estimator: Any, task: Task) -> None:
     random_state = check_random_state(estimator.random_state)
     keeper = None
     if estimator.checkpoints is not None:
-        keeper = FolderKeeper(estimator.checkpoints, random_state)
+        seeded = isinstance(estimator.random_state, Integral)
+        keeper = FolderKeeper(estimator.checkpoints, random_state, seeded=seeded)
     whole, labels, given, choice = task.whole, task.labels, task.given, None
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
