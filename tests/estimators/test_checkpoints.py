@@ -182,6 +182,7 @@ def test_other_fits_are_refused(tmp_path):
         ({"max_iter": 20}, (X, y), "parameters"),
         ({"cross_layers": 1}, (X, y), "parameters"),
         ({"cross_initializer": "he_normal"}, (X, y), "first weights"),
+        ({"random_state": 1}, (X, y), "random_state"),
     ):
         model = DCNRegressor(**SMALL | other, checkpoints=kept)
         with pytest.raises(

@@ -443,3 +443,33 @@ def test_labels_of_other_shapes_to_watch(labels):
     model = several(labels, max_iter=1)
     with pytest.raises(ValueError, match="y has 3 columns, want 2"):
         model.prune_members(X, y[:, [0, 1, 0]])
+
+
+def test_more_than_float32_holds():
+    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.full(50, 1e39)
+    small = {"max_iter": 1, "n_members": 1, "early_stopping": False, "hidden_layer_sizes": ()}
+    with pytest.raises(ValueError, match=r"y has 1e.39, want what float32 holds with loss"):
+        DCNRegressor(loss="poisson", **small).fit(X, y)
+
+
+def test_counts_of_zero_alone_have_no_deviance_to_explain():
+    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.zeros(50)
+    small = {"max_iter": 1, "n_members": 1, "early_stopping": False, "hidden_layer_sizes": ()}
+    assert DCNRegressor(loss="poisson", **small).fit(X, y).score(X, y) == 0
+
+
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_task_weights_are_for_several_columns(how):
+    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50) % 2
+    known = {"classes": [0, 1]} if how == "partial_fit" else {}
+    with pytest.raises(ValueError, match=r"task_weights is .1, 2. and y has one column, want None"):
+        getattr(DCNClassifier(task_weights=[1, 2]), how)(X, y, **known)
+
+
+@pytest.mark.parametrize("estimator", [DCNRegressor, DCNClassifier])
+def test_too_few_rows_to_hold_some_out(estimator):
+    y = [0, 1]
+    with pytest.raises(ValueError, match="early_stopping holds out 2 of 2 rows with validation_fr"):
+        estimator(early_stopping=True, validation_fraction=0.9).fit([[1.0], [2.0]], y)
+    with pytest.raises(ValueError, match="early_stopping holds out 1 of 1 rows"):
+        DCNRegressor(early_stopping=True).fit([[1.0]], [1.0])

@@ -1,6 +1,7 @@
 """partial_fit: a stream in pieces is learned as in one pass, and nothing known is lost."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from sklearn.metrics import log_loss
 
 import dcnfast
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.losses import Quantile
 
 SMALL = {"hidden_layer_sizes": (16,), "n_members": 1, "random_state": 0}
 BIG = 2**60  # ids that a float64 does not tell apart
@@ -408,3 +410,33 @@ def test_every_kind_goes_on(options):
     np.testing.assert_array_equal(other.predict(X), model.predict(X))
     row = model.row_predictor()
     np.testing.assert_allclose(row(dict(X.iloc[3])), model.predict(X[3:4])[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", Quantile([0.1, 0.9])])
+@pytest.mark.parametrize("again", ["partial_fit", "fit"])
+def test_a_target_that_was_constant_first_is_learned_later(loss, again):
+    """Its scale would be 0 for all time, and so would all that is learned."""
+    X, y = stream(2_000, 5)
+    y = 1000 + 30 * y
+    model = DCNRegressor(**SMALL, loss=loss, max_iter=3, warm_start=again == "fit")
+    with warnings.catch_warnings(action="ignore"):
+        getattr(model, again)(X, np.full(len(y), 5.0))
+        for _ in range(8):
+            getattr(model, again)(X, y)
+    assert model.score(X, y) > 0.5
+    assert model._target.scaler.constant.tolist() == [False]
+    scale = model._target.scaler.scale
+    assert model.partial_fit(X, 2 * y)._target.scaler.scale == scale
+
+
+def test_a_column_of_labels_may_be_missing_in_a_call():
+    X, y = stream(400, 5)
+    labels = np.column_stack([y > 0, np.full(len(y), np.nan)])
+    model = DCNClassifier(**SMALL).partial_fit(X, labels)
+    model.partial_fit(X, np.column_stack([y > 0, y < 0]))
+    assert model.predict_proba(X).shape == (400, 2)
+    with pytest.raises(ValueError, match="y has no label in column 1"):
+        DCNClassifier(**SMALL).fit(X, labels)
+    known = np.where(np.arange(400)[:, None] < 9, np.column_stack([y > 0, y < 0]), labels)
+    with pytest.raises(ValueError, match=r"y has no label in column 1, .* with a weight"):
+        DCNClassifier(**SMALL).fit(X, known, sample_weight=np.arange(400) > 8)

@@ -73,3 +73,34 @@ def test_warm_start_and_checkpoints(tmp_path):
     kept = DCNRegressor(**SMALL | kind, checkpoints=Checkpoints(tmp_path)).fit(X, y)
     kept.fit(more, y_more)
     np.testing.assert_array_equal(model.predict(more), kept.predict(more))
+
+
+def test_a_checkpoint_of_other_lists_is_refused(tmp_path):
+    X, y = rows(["a", "b", "c"])
+    weights = [[1.0] * len(items) for items in X["seen"]]
+    X = X.assign(w=weights)
+    options = SMALL | {"list_features": {"seen": Lists(weights="w")}}
+    kept = Checkpoints(tmp_path)
+    with pytest.warns(match="max_time is over"):
+        DCNRegressor(**options, checkpoints=kept, max_time=1e-9).fit(X, y)
+    first = next(i for i, items in enumerate(X["seen"]) if len(items) > 1)
+    for column, other in (("seen", ["c", "b", "a"]), ("w", [5.0, 2.0, 1.0])):
+        lists = X[column].tolist()
+        lists[first] = [x for x in other if x not in lists[first]][:1] + lists[first][1:]
+        with pytest.raises(ValueError, match="of a fit with other rows"):
+            DCNRegressor(**options, checkpoints=kept).fit(X.assign(**{column: lists}), y)
+    DCNRegressor(**options, checkpoints=kept).fit(X, y)
+
+
+def test_the_first_call_takes_list_features():
+    X, y = rows(["a", "b", "c"])
+    texts = X.assign(seen=["|".join(items) for items in X["seen"]])
+    how = {"list_features": {"seen": Lists("max", separator="|")}}
+    model = DCNRegressor(**SMALL | how).partial_fit(texts, y).partial_fit(texts, y)
+    assert model.encoder_.categories("seen") == ["a", "b", "c"]
+    lists = DCNRegressor(**SMALL, list_features={"seen": "max"})
+    lists.partial_fit(X, y).partial_fit(X, y)
+    np.testing.assert_array_equal(model.predict(texts), lists.predict(X))
+    missing = X.assign(seen=None)  # of which nothing says that they are lists
+    lists = DCNRegressor(**SMALL, list_features={"seen": "max"}).partial_fit(missing, y)
+    assert lists.partial_fit(X, y).encoder_.categories("seen") == ["a", "b", "c"]

@@ -6,6 +6,7 @@ learned is learned here; ``ColumnScales`` of the engine applies it, to tables an
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,14 @@ class Standardizer:
         self.mean = np.zeros_like(self.scale)
         self.constant = np.zeros(self.scale.shape, bool)
         return self._find_ends()
+
+    def unless_constant(self, later: Standardizer) -> Standardizer:
+        """Return a copy in which columns that were constant are as in ``later`` rows."""
+        names = ("mean", "scale", "factor", "low", "high", "lowest", "highest", "constant")
+        both = copy(self)
+        for name in names:
+            setattr(both, name, np.where(self.constant, getattr(later, name), getattr(self, name)))
+        return both
 
     def _find_ends(self) -> Standardizer:
         ends = self.transform(np.stack([self.lowest, self.highest]), np.float64)

@@ -19,6 +19,7 @@ from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
 from dcnfast.estimators.fitting import fit_network
+from dcnfast.estimators.going_on import refuse_other_columns, refuse_other_lists
 from dcnfast.estimators.label_targets import Target, uncalibrated
 from dcnfast.estimators.prediction import encode_table, predict_logits
 from dcnfast.estimators.published import reads_one_fit, view
@@ -30,6 +31,7 @@ from dcnfast.estimators.splits import Part
 from dcnfast.estimators.stored import Stored
 from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.updating import update_network
+from dcnfast.network.lists import list_rules
 from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.serving.candidates import CandidateScorer
@@ -149,14 +151,12 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         if not (self.warm_start and hasattr(self, "_model")):
             return None
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
-        now = {"columns": columns, attribute: value}
-        before = {"columns": self._columns, attribute: getattr(self, attribute)}
-        for name, got in now.items():
-            if not np.array_equal(before[name], got) if name == attribute else before[name] != got:
-                raise ValueError(
-                    f"warm_start: {name} was {before[name]!r} in the last fit, got {got!r}, want "
-                    "the same"
-                )
+        refuse_other_columns("warm_start", self._columns, columns)
+        if not np.array_equal(before := getattr(self, attribute), value):
+            raise ValueError(
+                f"warm_start: {attribute} was {before!r} in the last fit, got {value!r}, want the "
+                "same"
+            )
         return self._fitted_before()
 
     def _fitted_before(self) -> Fitted | None:
@@ -173,10 +173,12 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
     def _read_further(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Table, Array]:
         """Validate X and y of ``partial_fit``: as of ``fit`` if they are the first."""
         if hasattr(self, "_model"):
+            refuse_other_lists("partial_fit", self._columns[3], list_rules(self.list_features))
             return read_further_table(self, X, y, y_numeric=y_numeric)
         return read_training_table(
             self, X, y, categorical_features=self.categorical_features, y_numeric=y_numeric,
             datetime_features=self.datetime_features,
+            list_features=list_rules(self.list_features),
         )  # fmt: skip
 
     def _update(self, whole: Part, target: Target, shown: dict[str, Any], timing: Timing) -> None:

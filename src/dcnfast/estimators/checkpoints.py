@@ -29,16 +29,20 @@ class FolderKeeper:
     random_state : RandomState
         At the beginning of the fit. Where there is a checkpoint, it becomes that of its fit: the
         same rows are held out then, and the same first weights drawn.
+    seeded : bool
+        Whether the person gave a seed, so that a checkpoint of another one is of another fit.
 
     Raises
     ------
     OSError
         If the folder cannot be made or read.
     ValueError
-        If all checkpoints in it are damaged.
+        If all checkpoints in it are damaged, or the last one began with another seed.
     """
 
-    def __init__(self, checkpoints: Checkpoints, random_state: np.random.RandomState) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, random_state: np.random.RandomState, *, seeded: bool
+    ) -> None:
         self._options, self._folder = checkpoints, Path(checkpoints.folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in self._folder.glob(BESIDE):  # of a fit that was killed while it wrote
@@ -46,7 +50,11 @@ class FolderKeeper:
         self._fingerprints: Mapping[str, str] = {}
         self._found = self._read_last()
         if self._found is not None:
-            random_state.set_state(read_random(self._found.part("begun")))
+            before = np.random.RandomState()
+            before.set_state(read_random(self._found.part("begun")))
+            if seeded and str(before.get_state()) != str(random_state.get_state()):
+                raise self._other(["random_state"])
+            random_state.set_state(before.get_state())
         self._begun = random_tree(random_state)
         self._last_epoch, self._last_time = 0, time.monotonic()
 
@@ -63,10 +71,13 @@ class FolderKeeper:
         kept = self._found.part("fingerprints")
         other = [name for name, own in fingerprints.items() if kept.text(name) != own]
         if other:
-            raise ValueError(
-                f"checkpoints: folder {str(self._folder)!r} has a checkpoint of a fit with other "
-                f"{' and '.join(other)}, want the same table and parameters, or another folder"
-            )
+            raise self._other(other)
+
+    def _other(self, what: list[str]) -> ValueError:
+        return ValueError(
+            f"checkpoints: folder {str(self._folder)!r} has a checkpoint of a fit with other "
+            f"{' and '.join(what)}, want the same table and parameters, or another folder"
+        )
 
     def begin(self, moment: Moment) -> None:
         """Bring a training that is about to begin to the last checkpoint, if there is one."""

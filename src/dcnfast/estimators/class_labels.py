@@ -24,6 +24,7 @@ def read_classes(
     estimator: Any, table: Table, y: Array, weight: Array
 ) -> tuple[ClassTarget, Part, Array, Array]:
     """Return target and rows of one label a row, numbers of classes, and class weights."""
+    _refuse_task_weights(estimator)
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     factors = class_factors(estimator.class_weight, classes, codes, weight)
@@ -36,7 +37,18 @@ def read_classes(
 def read_labels(
     estimator: Any, table: Table, y: Array, weight: Array
 ) -> tuple[LabelsTarget, Part, None, None]:
-    """Return target and rows of several labels a row."""
+    """Return target and rows of several labels a row, of which each column has some."""
+    unknown = np.isnan(y[weight > 0]).all(axis=0)
+    if unknown.any():
+        raise ValueError(
+            f"{type(estimator).__name__}: y has no label in column {unknown.argmax()}, want at "
+            "least one in a row with a weight"
+        )
+    target, whole = _of_labels(estimator, table, y, weight)
+    return target, whole, None, None
+
+
+def _of_labels(estimator: Any, table: Table, y: Array, weight: Array) -> tuple[LabelsTarget, Part]:
     if estimator.class_weight is not None:
         raise ValueError(
             f"class_weight is {estimator.class_weight!r} and y has {y.shape[1]} columns, want "
@@ -51,7 +63,7 @@ def read_labels(
     of_labels, n_labels = loss.of_labels(y.shape[1])
     assert isinstance(of_labels, MultiLabel)
     target = LabelsTarget(of_labels, n_labels)
-    return target, Part(table, y, y, weight, weight), None, None
+    return target, Part(table, y, y, weight, weight)
 
 
 def read_further_classes(
@@ -60,6 +72,7 @@ def read_further_classes(
     """Return target and rows of one label a row."""
     if isinstance(before := getattr(estimator, "_target", None), LabelsTarget):
         raise ValueError(f"y has one column, want {before.n_outputs}, as in the first call")
+    _refuse_task_weights(estimator)
     _check_partial_fit_first_call(estimator, classes)
     check_classification_targets(y)
     _refuse_one_class(estimator, estimator.classes_)
@@ -76,10 +89,10 @@ def read_further_classes(
 def read_further_labels(
     estimator: Any, table: Table, y: Array, weight: Array, classes: Any
 ) -> tuple[LabelsTarget, Part]:
-    """Return target and rows of several labels a row, of which each is 0 or 1."""
+    """Return target and rows of several labels a row, each 0 or 1; columns may have none."""
     if classes is not None and not np.isin(classes, [0, 1]).all():
         raise ValueError(f"classes is {classes!r}, want None: several labels are 0 or 1")
-    target, whole, _, _ = read_labels(estimator, table, y, weight)
+    target, whole = _of_labels(estimator, table, y, weight)
     if (before := getattr(estimator, "_target", target)).n_outputs != target.n_outputs or not (
         isinstance(before, LabelsTarget)
     ):
@@ -92,6 +105,14 @@ def _classification_loss(estimator: Any) -> ClassificationLoss:
     loss = copy.deepcopy(kind_of(LOSSES, estimator))  # may be changed after the fit
     assert isinstance(loss, ClassificationLoss)  # as _validate_params wants it
     return loss
+
+
+def _refuse_task_weights(estimator: Any) -> None:
+    if estimator.task_weights is not None:
+        raise ValueError(
+            f"task_weights is {estimator.task_weights!r} and y has one column, want None; "
+            "class_weight has a weight for each class"
+        )
 
 
 def _refuse_one_class(estimator: Any, seen: Array) -> None:

@@ -12,7 +12,6 @@ from dcnfast.encode.growth import grown_encoder
 from dcnfast.estimators.configure import numeric_kind
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
-from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.target_statistics import rule_of
 
 
@@ -58,7 +57,7 @@ def fit_encoder(
             own = last.own(part.table, targets, estimator.n_jobs)
         return grown_encoder(last, part.table), replace(part, own=own)
     encoder = TableEncoder(
-        numeric_scaling=_scaling(estimator.numeric_scaling, numeric),
+        numeric_scaling=scaling_of(estimator, part.table.numbers.shape[1]),
         numeric_clip=bool(estimator.numeric_clip),
         min_frequency=estimator.min_frequency,
         max_categories=estimator.max_categories,
@@ -71,6 +70,8 @@ def fit_encoder(
     return encoder, replace(part, own=own)
 
 
-def _scaling(given: str | None, numeric: NumericEmbedding | None) -> str | None:
+def scaling_of(estimator: Any, n_numeric: int) -> str | None:
     """Resolve "auto": an embedding bends numbers itself, and they need no ranks for that."""
-    return "robust_smooth" if given == "auto" and numeric is not None else given
+    given: str | None = estimator.numeric_scaling
+    embeds = numeric_kind(estimator, n_numeric) is not None
+    return "robust_smooth" if given == "auto" and embeds else given

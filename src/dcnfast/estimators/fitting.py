@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from dcnfast.estimators.configure import (
 )
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
-from dcnfast.estimators.going_on import exactly, go_on, refuse_other_network
+from dcnfast.estimators.going_on import exactly, go_on, refuse_other_encoder, refuse_other_network
 from dcnfast.estimators.pretrained import check_pretrained, start_from
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
@@ -71,7 +72,8 @@ def fit_network(estimator: Any, task: Task) -> None:
     random_state = check_random_state(estimator.random_state)
     keeper = None
     if estimator.checkpoints is not None:
-        keeper = FolderKeeper(estimator.checkpoints, random_state)
+        seeded = isinstance(estimator.random_state, Integral)
+        keeper = FolderKeeper(estimator.checkpoints, random_state, seeded=seeded)
     whole, labels, given, choice = task.whole, task.labels, task.given, None
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
@@ -264,7 +266,8 @@ def prepare(
     last, table = task.last, part.table
     auto: Circumstances | NetworkConfig
     if last is not None:
-        target, auto = task.target.scaled_as(last.target, part.target), last.model.config
+        target = task.target.scaled_as(last.target, part.target, part.loss_weight)
+        auto = last.model.config
     else:
         target = task.target.fitted(part.target, part.loss_weight)
         auto = Circumstances(len(part), watched, in_fold)
@@ -281,6 +284,7 @@ def prepare(
         seen = [field.counts for field in encoder.fields]
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         return Fitted(columns, encoder, target, model, seen, None)
+    refuse_other_encoder(what, last.encoder, estimator)
     refuse_other_network(what, last.model.config, config)
     return go_on(last, encoder, target, training_of)
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import padded
-from dcnfast.estimators.fitted import Fitted
+from dcnfast.estimators.encoding import scaling_of
+from dcnfast.estimators.fitted import Columns, Fitted
 from dcnfast.estimators.label_targets import Target
 from dcnfast.network.config import NetworkConfig
+from dcnfast.table.lists import ListColumns, Rule
 from dcnfast.training.spare import Spare
 from dcnfast.training.state import Training
+
+COLUMNS = ("columns", "categorical columns", "dates", "lists")  # what Columns has
+ENCODING = (
+    "numeric_scaling", "numeric_clip", "min_frequency", "max_categories", "hash_buckets",
+    "shared_embeddings",
+)  # fmt: skip
 
 
 def refuse_other_network(what: str, before: NetworkConfig, now: NetworkConfig) -> None:
@@ -26,6 +35,82 @@ def refuse_other_network(what: str, before: NetworkConfig, now: NetworkConfig) -
     one, other = (asdict(replace(config, fields=_widths(config))) for config in (before, now))
     if changed := [f"{k} was {one[k]!r}, got {other[k]!r}" for k in other if one[k] != other[k]]:
         raise ValueError(f"{what}: {'; '.join(changed)}, want the same network")
+
+
+def refuse_other_columns(what: str, before: Columns, now: Columns) -> None:
+    """Raise ValueError unless a table has the columns of the rows before, read in the same way.
+
+    Parameters
+    ----------
+    what : str
+        Who goes on, for messages.
+    before, now : Columns
+    """
+    refuse_other_lists(what, before[3], {c.name: c.rule for c in now[3].columns})
+    for name, k in zip(COLUMNS, range(4), strict=True):
+        if before[k] != now[k]:
+            one, other = _told(before, k), _told(now, k)
+            raise ValueError(f"{what}: {name} were {one}, got {other}, want the same")
+
+
+def _told(columns: Columns, k: int) -> list[str]:
+    """Return the names that differ where part ``k`` of the columns does."""
+    names, mask, dates, lists = columns
+    categorical = [name for name, is_one in zip(names, mask, strict=True) if is_one]
+    of_dates = [name for name, _ in dates.made]
+    return (list(names), categorical, of_dates, list(lists.names))[k]
+
+
+def refuse_other_lists(what: str, before: ListColumns, now: Mapping[str, Rule]) -> None:
+    """Raise ValueError unless columns of lists are to be read and pooled as before.
+
+    Parameters
+    ----------
+    what : str
+        Who goes on, for messages.
+    before : ListColumns
+    now : dict of str to Rule
+        Of those that are named; others have a Rule's defaults.
+    """
+    known = {column.name: column.rule for column in before.columns}
+    for name in {**known, **now}:
+        one, other = known.get(name), now.get(name, Rule())
+        if one != other:
+            raise ValueError(
+                f"{what}: list_features of {name!r} was {one or 'no list'}, got {other}, want the "
+                "same"
+            )
+
+
+def refuse_other_encoder(what: str, encoder: TableEncoder, estimator: Any) -> None:
+    """Raise ValueError unless the parameters say to encode as ``encoder`` does.
+
+    Parameters
+    ----------
+    what : str
+        Who goes on, for messages.
+    encoder : TableEncoder
+        Of the rows before.
+    estimator : DCNRegressor or DCNClassifier
+        Its parameters; ``target_statistics`` are those of the first rows whatever they say.
+    """
+    scaling = scaling_of(estimator, len(encoder.numeric_names))
+    changed = []
+    for name in ENCODING:
+        before = encoder.numeric_scaling if name == "numeric_scaling" else getattr(encoder, name)
+        now = scaling if name == "numeric_scaling" else getattr(estimator, name)
+        if _plain(before) != _plain(now):
+            changed.append(f"{name} was {before!r}, got {getattr(estimator, name)!r}")
+    if changed:
+        raise ValueError(f"{what}: {'; '.join(changed)}, want the same encoding of columns")
+
+
+def _plain(given: Any) -> Any:
+    """Return a value of a parameter without the type of what holds it."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    is_list = isinstance(given, Sequence) and not isinstance(given, str)
+    return [list(group) for group in given] if is_list else given
 
 
 def _widths(config: NetworkConfig) -> tuple[tuple[str, int, int], ...]:

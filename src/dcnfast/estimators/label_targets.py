@@ -53,7 +53,7 @@ class LabelsTarget:
         """Return the target itself: labels have no scales."""
         return self
 
-    def scaled_as(self, _other: Any, _columns: Array) -> LabelsTarget:
+    def scaled_as(self, _other: Any, _columns: Array, _weight: Array) -> LabelsTarget:
         """Return the target itself."""
         return self
 

@@ -106,10 +106,14 @@ def split_for_validation(
     ValueError
         If one of the two parts would be empty.
     """
-    stratify = None
+    stratify, held_out = None, int(np.ceil(fraction * n))
+    if held_out >= n:
+        raise ValueError(
+            f"early_stopping holds out {held_out} of {n} rows with validation_fraction="
+            f"{fraction:g}, want one left to train on: more rows, or early_stopping=False"
+        )
     if labels is not None:
         counts = np.bincount(labels)
-        held_out = int(np.ceil(fraction * n))
         # stratifying needs room for every class on both sides
         if counts[counts > 0].min() >= 2 and len(counts) <= min(held_out, n - held_out):
             # is sorted, and small numbers are sorted faster

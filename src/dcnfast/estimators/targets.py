@@ -81,11 +81,17 @@ class NumericTarget:
             scaler = scaler.by_mean()
         return replace(self, scaler=scaler, bounds=bounds)
 
-    def scaled_as(self, other: Any, columns: Array) -> NumericTarget:
-        """Return the target with the scales of the last fit, and bounds for the rows of both."""
+    def scaled_as(self, other: Any, columns: Array, weight: Array) -> NumericTarget:
+        """Return the target with the scales of the last fit, and bounds for the rows of both.
+
+        What was constant so far has the scales of these rows: nothing else could be learned.
+        """
         low, high = columns.min(axis=0), columns.max(axis=0)
         bounds = np.minimum(low, other.bounds[0]), np.maximum(high, other.bounds[1])
-        return replace(self, scaler=other.scaler, bounds=bounds)
+        scaler = other.scaler
+        if scaler is not None and scaler.constant.any():
+            scaler = scaler.unless_constant(Standardizer().fit(columns, weight))
+        return replace(self, scaler=scaler, bounds=bounds)
 
     def averaged(self, columns: Array, weight: Array, seed: int) -> Targets:
         """Return what is averaged by category."""
@@ -97,6 +103,10 @@ class NumericTarget:
             columns = self.scaler.transform(columns, dtype)
             if self.loss.interval is not None and self.loss.interval[0] > 0:
                 columns = np.maximum(columns, np.finfo(dtype).tiny)  # not rounded to 0
+        if columns.size and (largest := columns.max()) > np.finfo(dtype).max:
+            raise ValueError(
+                f"y has {largest:g}, want what {np.dtype(dtype)} holds with loss={self.loss.name!r}"
+            )
         return np.ascontiguousarray(columns, dtype=dtype)
 
     def answers(self, logits: Array) -> Array:
@@ -144,7 +154,7 @@ class NumericTarget:
         constant = np.broadcast_to(loss.constant(t, weight), a.shape)
         left = np.average(loss.errors(a, t), axis=0, weights=weight)
         whole = np.average(loss.errors(constant, t), axis=0, weights=weight)
-        some = whole > 0
+        some = whole > 2 * np.finfo(np.float64).tiny  # what stands for a mean of 0
         d2 = 1 - np.divide(left, whole, where=some, out=np.where(left > 0, 1.0, 0.0))
         return float(d2.mean())
 
@@ -229,7 +239,7 @@ class ClassTarget:
         """Return the target itself: classes have no scales."""
         return self
 
-    def scaled_as(self, _other: Any, _columns: Array) -> ClassTarget:
+    def scaled_as(self, _other: Any, _columns: Array, _weight: Array) -> ClassTarget:
         """Return the target itself."""
         return self
 

@@ -78,7 +78,8 @@ def _as_given(weight: Array, dtype: npt.DTypeLike) -> Array | None:
         own = np.ascontiguousarray(weight, dtype=dtype)
     if not np.isfinite(own).all():
         raise ValueError(
-            f"sample_weight has {weight.max():g}, with class_weight, want what {own.dtype} holds"
+            f"sample_weight, times class_weight where there is one, has {weight.max():g}, want "
+            f"what {own.dtype} holds"
         )
     return own
 

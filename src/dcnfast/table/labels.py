@@ -34,7 +34,7 @@ def read_labels(name: str, y: Any, n: int) -> Floats:
     Raises
     ------
     ValueError
-        If a value is another one, a column has none, or there are not n rows.
+        If a value is another one, or there are not n rows.
     """
     given = np.asarray(y)
     check_consistent_length(np.empty(n), given)
@@ -49,9 +49,6 @@ def read_labels(name: str, y: Any, n: int) -> Floats:
             f"{name}: y has {labels[row, column]:g} in row {row} of column {column}, want 0 or 1 "
             "in each of several columns, and NaN where a label is missing"
         )
-    if missing.all(axis=0).any():
-        column = int(np.flatnonzero(missing.all(axis=0))[0])
-        raise ValueError(f"{name}: y has no label in column {column}, want at least one")
     return labels
 
 

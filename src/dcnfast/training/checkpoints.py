@@ -202,8 +202,9 @@ def fingerprints(
 
 
 def _arrays(rows: Rows) -> list[Any]:
-    weight = b"" if rows.weight is None else rows.weight
-    return [rows.ids, rows.dense, rows.target, weight]
+    of_lists = [part for items in rows.lists for part in items]
+    parts = [rows.ids, rows.dense, rows.target, rows.weight, *of_lists]
+    return [b"" if part is None else part for part in parts]
 
 
 def _digest(*parts: Any) -> str:
