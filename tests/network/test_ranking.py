@@ -218,7 +218,7 @@ def test_tables_and_batches_are_checked():
         case.model.table(*arrays, case.group[:3].copy())
     with pytest.raises(ValueError, match="group is None"):
         case.model.network.evaluate(*arrays, 1)
-    other = Model(NetworkConfig(n_dense=5))
+    other = Model(NetworkConfig(n_dense=5, dtype="float64"))
     with pytest.raises(ValueError, match="group is given and the loss ranks nothing"):
         other.table(*arrays, case.group)
     with pytest.raises(ValueError, match="made for a network with other"):
