@@ -156,10 +156,11 @@ template <class T> class PyNetwork {
 
   double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
                   const std::optional<Array<T>>& weight, std::size_t n_threads,
-                  const ListArrays<T>& arrays) const {
+                  const ListArrays<T>& arrays, const Groups& group) const {
     n_threads = check_threads("evaluate", n_threads);
     std::vector<Lists<T>> lists;
-    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight, arrays, lists);
+    const Table<T> table =
+        checks_.table("evaluate", ids, dense, target, weight, arrays, lists, group);
     const GilRelease nogil;
     const Reader reader(access_);
     return network_.evaluate(table, n_threads);

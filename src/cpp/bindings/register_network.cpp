@@ -95,7 +95,7 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
            py::arg("lists").noconvert() = py::tuple())
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
            py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"),
-           py::arg("lists").noconvert() = py::tuple())
+           py::arg("lists").noconvert() = py::tuple(), py::arg("group").noconvert() = py::none())
       .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
 }
 
@@ -103,17 +103,17 @@ template <class T> void register_table_of(py::module_& m, const char* name) {
   using Rows = PyTable<T>;
   py::class_<Rows> table(m, name);
   def_init<py::object, const Ids&, const Array<T>&, const Array<T>&, const std::optional<Array<T>>&,
-           const ListArrays<T>&>(
+           const ListArrays<T>&, const Groups&>(
       table,
       [](const py::object& network, const Ids& ids, const Array<T>& dense, const Array<T>& target,
-         const std::optional<Array<T>>& weight, const ListArrays<T>& lists) {
+         const std::optional<Array<T>>& weight, const ListArrays<T>& lists, const Groups& group) {
         const auto& of =
             held<PyNetwork<T>>("Table", network, "network", "a network of the same type");
-        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight, lists);
+        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight, lists, group);
       },
       py::arg("network"), py::arg("ids").noconvert(), py::arg("dense").noconvert(),
       py::arg("target").noconvert(), py::arg("weight").noconvert(),
-      py::arg("lists").noconvert() = py::tuple());
+      py::arg("lists").noconvert() = py::tuple(), py::arg("group").noconvert() = py::none());
   table.def("__len__", &Rows::size)
       .def_property_readonly("ids",
                              [](const py::object& self) { return self.cast<Rows&>().ids(self); })

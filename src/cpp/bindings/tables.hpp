@@ -15,6 +15,7 @@
 namespace dcn {
 
 using Ids = Array<std::int32_t>;
+using Groups = std::optional<Array<std::int64_t>>;
 
 // What a network wants of its rows.
 template <class T> class TableChecks {
@@ -29,6 +30,7 @@ template <class T> class TableChecks {
   // columns of ids, and columns of lists
   std::size_t n_fields() const noexcept { return fields_.size(); }
   std::size_t n_lists() const noexcept { return list_fields_.size(); }
+  bool ranks() const noexcept { return dcn::ranks(config_.loss); }
   bool wants_classes() const noexcept { return dcn::wants_classes(config_.loss); }
   std::size_t n_classes() const noexcept { return dcn::n_classes(config_.loss, config_.n_outputs); }
   // Whether what was checked for the other may be read by this one.
@@ -40,7 +42,8 @@ template <class T> class TableChecks {
                       other.list_fields_.end(), same_rows) &&
            config_.n_dense == other.config_.n_dense &&
            config_.numeric_bins == other.config_.numeric_bins &&
-           config_.n_outputs == other.config_.n_outputs && n_classes() == other.n_classes() &&
+           config_.n_outputs == other.config_.n_outputs && ranks() == other.ranks() &&
+           n_classes() == other.n_classes() &&
            config_.target_width() == other.config_.target_width();
   }
   // ids (F) of one row
@@ -72,11 +75,12 @@ template <class T> class TableChecks {
     return most;
   }
 
-  // and target (N,Y), weight (N)
+  // and target (N,Y), weight (N), group (N)
   Table<T> table(const char* function, const Ids& ids, const Array<T>& dense,
                  const Array<T>& target, const std::optional<Array<T>>& weight,
-                 const ListArrays<T>& arrays, std::vector<Lists<T>>& lists) const {
-    Table<T> table = shaped(function, ids, dense, target, weight);
+                 const ListArrays<T>& arrays, std::vector<Lists<T>>& lists,
+                 const Groups& group = {}) const {
+    Table<T> table = shaped(function, ids, dense, target, weight, group);
     lists = this->lists(function, arrays, dense.shape(0));
     check_ids(function, table.ids, table.size);
     check_items(function, lists, arrays, table.size);
@@ -96,7 +100,8 @@ template <class T> class TableChecks {
     return {ids.data(), dense.data(), nullptr, nullptr, static_cast<std::size_t>(dense.shape(0))};
   }
   Table<T> shaped(const char* function, const Ids& ids, const Array<T>& dense,
-                  const Array<T>& target, const std::optional<Array<T>>& weight) const {
+                  const Array<T>& target, const std::optional<Array<T>>& weight,
+                  const Groups& group = {}) const {
     Table<T> table = shaped(function, ids, dense);
     check_shape(function, "target", target,
                 {{"N", dense.shape(0)},
@@ -105,6 +110,14 @@ template <class T> class TableChecks {
     if (weight.has_value()) {
       check_shape(function, "weight", *weight, {{"N", dense.shape(0)}});
       table.weight = weight->data();
+    }
+    if (group.has_value() != ranks())
+      throw py::value_error(std::string(function) +
+                            (ranks() ? ": group is None and the loss ranks, want that of each row"
+                                     : ": group is given and the loss ranks nothing, want None"));
+    if (group.has_value()) {
+      check_shape(function, "group", *group, {{"N", dense.shape(0)}});
+      table.group = group->data();
     }
     return table;
   }
@@ -140,10 +153,11 @@ template <class T> class TableChecks {
 template <class T> class PyTable {
  public:
   PyTable(const TableChecks<T>& checks, const Ids& ids, const Array<T>& dense,
-          const Array<T>& target, const std::optional<Array<T>>& weight, const ListArrays<T>& lists)
-      : checks_(checks), table_(checks.shaped("Table", ids, dense, target, weight)), ids_(ids),
-        dense_(dense), target_(target), weight_(weight), list_arrays_(lists),
-        lists_(checks.lists("Table", lists, dense.shape(0))) {
+          const Array<T>& target, const std::optional<Array<T>>& weight, const ListArrays<T>& lists,
+          const Groups& group)
+      : checks_(checks), table_(checks.shaped("Table", ids, dense, target, weight, group)),
+        ids_(ids), dense_(dense), target_(target), weight_(weight), group_(group),
+        list_arrays_(lists), lists_(checks.lists("Table", lists, dense.shape(0))) {
     for (std::size_t i = 0; i < lists.size(); ++i) {
       auto& [offsets, items, weights] = list_arrays_[i];
       offsets = copy_of(offsets);
@@ -203,6 +217,7 @@ template <class T> class PyTable {
   Ids ids_;
   Array<T> dense_, target_;
   std::optional<Array<T>> weight_;
+  Groups group_;
   ListArrays<T> list_arrays_;
   std::vector<Lists<T>> lists_;
   std::size_t longest_ = 0;

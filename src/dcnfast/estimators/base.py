@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,8 +18,9 @@ from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
 from dcnfast.estimators.fitting import fit_network
 from dcnfast.estimators.going_on import refuse_other_columns, refuse_other_lists
-from dcnfast.estimators.label_targets import Target, uncalibrated
+from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.prediction import encode_table, predict_logits
+from dcnfast.estimators.pruning import pruned_attributes
 from dcnfast.estimators.published import reads_one_fit, view
 from dcnfast.estimators.saved import (
     attributes_of,
@@ -32,7 +31,6 @@ from dcnfast.estimators.stored import Stored
 from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.updating import update_network
 from dcnfast.network.lists import list_rules
-from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.serving.candidates import CandidateScorer
 from dcnfast.serving.row_predictor import RowPredictor
@@ -146,12 +144,16 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         except (ValueError, TypeError) as error:  # which speaks of X, y and sample_weight
             raise type(error)(f"Of the rows in X_val: {error}") from error
 
-    def _last_fit(self, table: Table, attribute: str, value: Any) -> Fitted | None:
+    def _last_fit(
+        self, table: Table, attribute: str | None = None, value: Any = None
+    ) -> Fitted | None:
         """Return what this fit goes on from, if it does; the columns must be the same."""
         if not (self.warm_start and hasattr(self, "_model")):
             return None
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         refuse_other_columns("warm_start", self._columns, columns)
+        if attribute is None:
+            return self._fitted_before()
         if not np.array_equal(before := getattr(self, attribute), value):
             raise ValueError(
                 f"warm_start: {attribute} was {before!r} in the last fit, got {value!r}, want the "
@@ -341,26 +343,16 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         ValueError
             If the network has one member, or ``n_members`` is no integer from 1 to those it has.
         """
+        numeric = is_regressor(self)
+        return self._pruned(X, y, sample_weight, n_members, y_numeric=numeric)
+
+    def _pruned(
+        self, X: Any, y: Any, weight: Any, n_members: Any, *, y_numeric: bool, group: Any = None
+    ) -> Self:
+        """Keep the best members; one assignment: others see the model of before or the new one."""
         fit: Any = view(self)
-        check_is_fitted(fit)
-        E = fit._model.config.n_members
-        if E == 1:
-            raise ValueError("prune_members: the network has one member, want n_members above 1")
-        whole = isinstance(n_members, Integral) and not isinstance(n_members, bool)
-        if n_members is not None and not (whole and 1 <= n_members <= E):
-            raise ValueError(f"n_members is {n_members!r}, want an integer from 1 to {E}, or None")
-        table, y = read_validation_table(fit, X, y, y_numeric=is_regressor(fit))
-        scaled = fit._target.scaled(fit._target.judged("y", y), np.float64)
-        weight = fit._check_weight(sample_weight, table)
-        encoded = fit.encoder_.transform(table, fit._model.config.dtype, fit.n_jobs)
-        logits = predict_logits(fit, encoded, of_members=True)
-        chosen = choose_members(fit._target.loss, logits, scaled, weight, n_members)
-        model = keep_members(fit._model, chosen)
-        target = uncalibrated(fit._target)  # whose layer was for other logits
-        pruned = attributes_of(
-            replace(fit._fitted_before(), model=model, target=target, training=None)
-        )
-        self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
+        pruned = pruned_attributes(fit, X, y, weight, n_members, y_numeric=y_numeric, group=group)
+        self.__dict__ = vars(fit) | pruned
         return self
 
     def _logits(self, X: Any) -> Array:

@@ -67,8 +67,10 @@ class Fitted:
         dtype = self.model.config.dtype
         encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
         target = self.target.scaled(part.target, dtype)
-        weight = weight_of(part.loss_weight, dtype)
-        return Rows(self.model, encoded.ids, encoded.dense, target, weight, encoded.lists)
+        weight = weight_of(part.loss_weight, dtype, part.group)
+        return Rows(
+            self.model, encoded.ids, encoded.dense, target, weight, encoded.lists, part.group
+        )
 
 
 @dataclass(frozen=True)

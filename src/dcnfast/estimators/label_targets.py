@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.estimators.isotonic import IsotonicLayer
+from dcnfast.estimators.ranking_target import RankingTarget
 from dcnfast.estimators.targets import ClassTarget, NumericTarget, flushed, refuse_calibration
 from dcnfast.network.losses import MultiLabel
 from dcnfast.serving.answers import Answer
@@ -106,9 +107,11 @@ class LabelsTarget:
         return self.probabilities(self.decision(np.array(logits, np.float64)))
 
 
-Target = NumericTarget | ClassTarget | LabelsTarget
+Target = NumericTarget | ClassTarget | LabelsTarget | RankingTarget
 
 
 def uncalibrated(target: Any) -> Any:
     """Return a target whose answers are those of the network alone."""
-    return target if isinstance(target, NumericTarget) else replace(target, calibration=())
+    if isinstance(target, NumericTarget | RankingTarget):
+        return target
+    return replace(target, calibration=())

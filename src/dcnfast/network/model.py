@@ -158,6 +158,7 @@ class Model:
         target: Array,
         weight: Array | None,
         lists: Lists = (),
+        group: npt.NDArray[np.int64] | None = None,
     ) -> _core.TableF32 | _core.TableF64:
         """Return rows to train on or to evaluate, which are checked here and not again.
 
@@ -170,10 +171,13 @@ class Model:
         lists : sequence of (offsets, ids, weights), default=()
             Of the fields that are lists: offsets (N + 1), ids and weights of the items, which may
             be None where all are 1.
+        group : ndarray of shape (N,) or None, default=None
+            Of losses that rank: rows of one group that stand together are a list.
         """
+        given = ids, dense, target, weight, lists, group
         if isinstance(self.network, _core.NetworkF64):
-            return _core.TableF64(self.network, ids, dense, target, weight, lists)
-        return _core.TableF32(self.network, ids, dense, target, weight, lists)
+            return _core.TableF64(self.network, *given)
+        return _core.TableF32(self.network, *given)
 
     def evaluate(self, table: Any, n_threads: int) -> float:
         """Return the weighted mean loss over the rows of a :meth:`table`, without the penalty."""

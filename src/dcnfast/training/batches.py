@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dcnfast.encode.encoded import Encoded, Items
 from dcnfast.network.model import Model
+from dcnfast.training.lists import mean_one_of_lists
 
 Array = npt.NDArray[Any]
 
@@ -29,13 +30,16 @@ class Rows:
         batch.
     lists : tuple of Items, default=()
         Of the fields that are lists; what they name is copied as well.
+    group : ndarray of shape (N,), int64, or None, default=None
+        Of losses that rank: rows of a group stand together, and are a list. Each weighs the mean of
+        its rows' weights, and N over the lists in the mean.
 
     Attributes
     ----------
     table : compiled table
     ids, target : ndarray
         Read-only views of what ``table`` reads.
-    dense, weight : ndarray
+    dense, weight, group : ndarray
     """
 
     def __init__(
@@ -46,11 +50,12 @@ class Rows:
         target: Array,
         weight: Array | None,
         lists: tuple[Items, ...] = (),
+        group: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        self.table: Any = model.table(ids, dense, target, weight, lists)
+        self.table: Any = model.table(ids, dense, target, weight, lists, group)
         self.ids, self.dense, self.lists = self.table.ids, dense, lists
         self.target: Array = self.table.target
-        self.weight = weight
+        self.weight, self.group = weight, group
 
     @property
     def encoded(self) -> Encoded:
@@ -61,8 +66,10 @@ class Rows:
         return len(self.table)
 
 
-def mean_one(weight: Array, dtype: npt.DTypeLike) -> Array | None:
-    """Scale weights to mean 1; equal weights need no array at all."""
+def mean_one(weight: Array, dtype: npt.DTypeLike, group: Array | None = None) -> Array | None:
+    """Scale weights to mean 1, that of lists to 1 a list; equal weights of rows need no array."""
+    if group is not None:
+        return mean_one_of_lists(weight, group, dtype)
     if (weight == weight[0]).all():
         return None
     weight = weight / weight.max()

@@ -203,7 +203,7 @@ def fingerprints(
 
 def _arrays(rows: Rows) -> list[Any]:
     of_lists = [part for items in rows.lists for part in items]
-    parts = [rows.ids, rows.dense, rows.target, rows.weight, *of_lists]
+    parts = [rows.ids, rows.dense, rows.target, rows.weight, rows.group, *of_lists]
     return [b"" if part is None else part for part in parts]
 
 
