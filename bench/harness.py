@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 SUBJECT = "dcnfast"
 # packages whose absence skips a rival
-OPTIONAL = {"torch", "polars", "onnx", "onnxruntime", "catboost"}
+OPTIONAL = {"torch", "polars", "onnx", "onnxruntime", "catboost", "lightgbm"}
 ROUNDS = (3, 30)  # least and most
 CASE_SECONDS = 6.0  # after which no round is added beyond the least
 ROUND_SECONDS = 0.02  # a rival's part of a round, at least: its own caches are warm again by then

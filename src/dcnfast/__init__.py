@@ -15,10 +15,11 @@ from dcnfast import (
 )
 from dcnfast._core import version as __version__
 from dcnfast.cpu import show_config
-from dcnfast.estimators import DCNClassifier, DCNRegressor, load
+from dcnfast.estimators import DCNClassifier, DCNRanker, DCNRegressor, load
 
 __all__ = [
     "DCNClassifier",
+    "DCNRanker",
     "DCNRegressor",
     "__version__",
     "checkpoints",

@@ -248,6 +248,8 @@ class _Table(Generic[_T]):
         dense: npt.NDArray[_T],
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
+        # (N) of losses that rank, else None
+        group: npt.NDArray[np.int64] | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     # read-only views of what it reads
@@ -318,6 +320,7 @@ class _Network(Generic[_T]):
         target: npt.NDArray[_T],
         weight: npt.NDArray[_T] | None,
         n_threads: int,
+        group: npt.NDArray[np.int64] | None = None,
     ) -> float: ...
     def evaluate_table(self, table: _Table[_T], n_threads: int) -> float: ...
 
@@ -362,7 +365,12 @@ class _TrainingState(Generic[_T]):
     def prior(self) -> tuple[npt.NDArray[_T], npt.NDArray[_T]] | None: ...
     # of each batch the squares of the gradients of its rows' loss, all over n, flat
     def fisher(
-        self, table: _Table[_T], order: npt.NDArray[np.int64], batch_size: int, n_threads: int
+        self,
+        table: _Table[_T],
+        order: npt.NDArray[np.int64],
+        batch_size: int,
+        n_threads: int,
+        starts: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[_T]: ...
     # when the products of a field's rows with the first layers are shared by equal ids: that often
     # each row occurs, so wide they are, so many multiply-adds are saved in a batch
@@ -396,6 +404,9 @@ class _TrainingState(Generic[_T]):
         rates: npt.NDArray[np.float64] | None = None,
         decays: npt.NDArray[np.float64] | None = None,
         dropouts: npt.NDArray[np.float64] | None = None,
+        # (n_batches + 1) where each batch begins in the order, from 0 to its end; None cuts it into
+        # batches of batch_size
+        starts: npt.NDArray[np.int64] | None = None,
     ) -> tuple[float, int, bool]: ...
 
 class TrainingStateF32(_TrainingState[np.float32]): ...

@@ -92,7 +92,7 @@ template <class T> struct Sound {
 
   dcn::EpochResult epoch(Trained<T>& trained) const {
     return trained.training.train_epoch(
-        data.table(), data.order.data(), kRows, 70, {.learning_rate = 0.03}, {}, 7, n_threads,
+        data.table(), data.order.data(), {kRows, 70}, {.learning_rate = 0.03}, {}, 7, n_threads,
         [](void*) { return false; }, nullptr);
   }
   // predicts finite numbers from the averages, and trains on

@@ -65,6 +65,7 @@ std::vector<double> constants_of(const auto& kind, std::size_t C) {
 template <class T> void every_loss(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t C) {
   using M = Watched<T>;
   for (const dcn::LossKernels<T>& kind : k.losses) {
+    if (kind.list != nullptr) continue;  // see every_list
     const std::vector<double> constants = constants_of(kind, C);
     const std::vector<T> own(constants.begin(), constants.end());
     const dcn::LossOptions<T> options{T(0), own.data(), own.size()};
@@ -86,7 +87,37 @@ template <class T> void every_loss(const dcn::KernelTable<T>& k, std::size_t row
   }
 }
 
+// Of lists: slopes that add up to 0, and nothing written behind the last whole vector.
+template <class T> void every_list(const dcn::KernelTable<T>& k, std::size_t n) {
+  using M = Watched<T>;
+  const std::size_t width = dcn::padded<T>(n);
+  for (const dcn::LossKernels<T>& kind : k.losses) {
+    if (kind.list == nullptr) continue;
+    CHECK(kind.forward == nullptr && kind.backward == nullptr && kind.rule != nullptr);
+    const double many[] = {1, 1, 1};
+    CHECK(!kind.takes(many, 3, 1));
+    M slopes(1, width, M::dense), scores(1, width, M::dense, 1), gains(1, width, M::dense),
+        discounts(1, width, M::dense);
+    for (std::size_t i = 0; i < n; ++i) {
+      gains.at(0, i) = static_cast<T>(i % 3);
+      discounts.at(0, i) = T(1) / static_cast<T>(i + 2);
+    }
+    const double loss = kind.list(slopes.data(), scores.data(), gains.data(), discounts.data(), n);
+    CHECK(std::isfinite(loss) && (loss > 0) == (n > 1));
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(slopes.at(0, i));
+    CHECK_NEAR(sum, 0, tolerance<T>(n) * 4);
+    for (M* m : {&slopes, &scores, &gains, &discounts}) CHECK(m->intact());
+  }
+}
+
 }  // namespace
+
+TEST(kernels_losses_of_lists_stay_within_their_arrays) {
+  on_each_isa([](const auto& k) {
+    for (const std::size_t n : {1, 2, 7, 8, 9, 15, 16, 17, 100}) every_list(k, n);
+  });
+}
 
 TEST(kernels_losses_agree_with_a_naive_loop) {
   on_each_isa([](const auto& k) {

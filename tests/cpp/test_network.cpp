@@ -27,7 +27,7 @@ template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_
   for (int epoch = 0; epoch < 12; ++epoch)
     result.losses.push_back(training
                                 .train_epoch(
-                                    table, data.order.data(), kRows, 128, {.learning_rate = 0.03},
+                                    table, data.order.data(), {kRows, 128}, {.learning_rate = 0.03},
                                     {}, 7, n_threads, [](void*) { return false; }, nullptr)
                                 .loss);
   result.losses.push_back(
@@ -96,7 +96,7 @@ TEST(network_keeps_what_is_known_of_its_weights) {
   }
   network.set_parameters(start.data());
   (void)training.train_epoch(
-      data.table(), data.order.data(), kRows, 70, {}, {}, 1, 2, [](void*) { return false; },
+      data.table(), data.order.data(), {kRows, 70}, {}, {}, 1, 2, [](void*) { return false; },
       nullptr);
   const float* w = network.parameters() + W.offset;
   bool moved = false;
@@ -119,7 +119,7 @@ TEST(network_interrupted_between_batches) {
   const Data<float> data(config, draw);
   int calls = 0;
   const dcn::EpochResult result = training.train_epoch(
-      data.table(), data.order.data(), kRows, 70, {}, {}, 1, 2,
+      data.table(), data.order.data(), {kRows, 70}, {}, {}, 1, 2,
       [](void* n) { return ++*static_cast<int*>(n) == 3; }, &calls);
   CHECK(result.stop == dcn::Stop::interrupted);
   CHECK(result.n_batches == 2 && training.step() == 2);
@@ -146,8 +146,8 @@ TEST(network_trains_batches_of_unequal_size) {
     for (int epoch = 0; epoch < 2; ++epoch)
       losses.push_back(training
                            .train_epoch(
-                               {nullptr, dense.data(), target.data(), nullptr, n}, order.data(), n,
-                               batch, {.learning_rate = 0.03}, {}, 7, n_threads,
+                               {nullptr, dense.data(), target.data(), nullptr, n}, order.data(),
+                               {n, batch}, {.learning_rate = 0.03}, {}, 7, n_threads,
                                [](void*) { return false; }, nullptr)
                            .loss);
   }

@@ -8,10 +8,10 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from dcnfast import DCNClassifier, DCNRegressor, ops
+from dcnfast import DCNClassifier, DCNRanker, DCNRegressor, ops
 from dcnfast.estimators.constraints import CONSTRAINTS
 
-CLASSES = [DCNRegressor, DCNClassifier]
+CLASSES = [DCNRegressor, DCNClassifier, DCNRanker]
 
 
 def described(cls, section):
@@ -49,7 +49,7 @@ def test_choices_are_those_that_are_taken(cls):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_attributes_are_those_of_a_fitted_estimator(cls, frame):
-    y = frame.y if cls is DCNRegressor else frame.binary
+    y = frame.binary if cls is DCNClassifier else frame.y
     model = cls(max_iter=1).fit(frame.X, y)
     has = {name for name in dir(model) if re.fullmatch(r"[a-z]\w*[a-z]_(in_)?", name)}
     assert has == set(described(cls, "Attributes"))

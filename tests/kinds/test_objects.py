@@ -13,9 +13,19 @@ import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
 from dcnfast.crosses import LowRank, Matrix, Mixture, Vector
-from dcnfast.losses import Focal, Huber, LogLoss, MultiLabel, Quantile, Softmax, Tweedie
+from dcnfast.losses import (
+    Focal,
+    Huber,
+    Lambda,
+    Listwise,
+    LogLoss,
+    MultiLabel,
+    Quantile,
+    Softmax,
+    Tweedie,
+)
 from dcnfast.network.crosses import CROSSES
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import LOSSES, RANKING_LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
 from dcnfast.numeric_embeddings import Periodic, PeriodicRelu, Piecewise
 from dcnfast.optimizers import SGD, Adagrad, Adam, AdamW, RowwiseAdagrad
@@ -46,6 +56,8 @@ OBJECTS = [
     Tweedie(power=1.9),
     Focal(gamma=0.5, alpha=0.25),
     MultiLabel(task_weights=[1.0, 0.25]),
+    Lambda(k=5, gain="exponential"),
+    Listwise(gain="exponential"),
     FlatCosine(flat=0.25, final=0.1, warmup=0.05),
     Exponential(final=0.5),
     Piecewise(width=4, max_bins=9, max_distinct=0),
@@ -59,7 +71,7 @@ BASES = {"Cross", "Loss", "NumericEmbedding", "Optimizer", "Schedule"}
 
 @pytest.mark.parametrize(
     "family",
-    [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES],
+    [CROSSES, LOSSES, RANKING_LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES],
     ids=lambda f: f.parameter,
 )
 def test_modules_have_every_kind(family):
@@ -68,7 +80,9 @@ def test_modules_have_every_kind(family):
         "learning_rate": dcnfast.schedules, "numeric_embedding": dcnfast.numeric_embeddings,
     }  # fmt: skip
     public = module[family.parameter]
-    assert set(public.__all__) - BASES == {kind.__name__ for kind in family.values()}
+    families = (LOSSES, RANKING_LOSSES) if public is dcnfast.losses else (family,)
+    kinds = {kind.__name__ for of in families for kind in of.values()}
+    assert set(public.__all__) - BASES == kinds
     assert all(getattr(public, kind.__name__) is kind for kind in family.values())
 
 
@@ -198,13 +212,15 @@ BAD = {
         [{"bias": -0.1}, {"bias": np.nan}, {"bias": np.inf}, {"biases": 1.0}, {1: 1.0}],
         ["x", 3, ["bias"], {"bias": "x"}, {"bias": None}, {"bias": True}],
     ),
+    "k": (Lambda, [0, -1], [1.5, "x", True]),
+    "gain": (Lambda, ["square"], [None, 2]),
     "weight_decay": (AdamW, [-0.1, np.nan, np.inf], [None, "x"]),
     "weight_decay_schedule": (AdamW, ["linear", "plateau", Plateau()], [None, 3, Adam(), Cosine]),
 }
 
 
 def test_every_option_is_tried():
-    families = [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES]
+    families = [CROSSES, LOSSES, RANKING_LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES]
     kinds = [kind for family in families for kind in family.values()]
     assert set(BAD) == {name for kind in kinds for name in kind.options}
 

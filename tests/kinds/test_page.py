@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dcnfast.network.crosses import CROSSES
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import LOSSES, RANKING_LOSSES
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import SCHEDULES
@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "kinds.md").read_text()
 
 @pytest.mark.parametrize(
     "family",
-    [CROSSES, LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES],
+    [CROSSES, LOSSES, RANKING_LOSSES, NUMERIC_EMBEDDINGS, OPTIMIZERS, SCHEDULES],
     ids=lambda f: f.parameter,
 )
 def test_the_page_names_every_kind(family):

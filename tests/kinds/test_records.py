@@ -17,6 +17,7 @@ from dcnfast.network.crosses import CROSSES, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.losses import (
     LOSSES,
+    RANKING_LOSSES,
     ClassificationLossName,
     Focal,
     Huber,
@@ -24,6 +25,7 @@ from dcnfast.network.losses import (
     MultiLabel,
     Ordinal,
     Quantile,
+    RankingLossName,
     RegressionLossName,
     Softmax,
     Tweedie,
@@ -65,6 +67,7 @@ def test_type_checkers_know_the_names_of_the_records():
     assert set(get_args(Initializer)) == set(INITIALIZERS)
     assert set(get_args(NumericScaling)) | {None} == set(SCALINGS)
     assert set(get_args(RegressionLossName)) == {n for n, loss in LOSSES.items() if loss.regresses}
+    assert set(get_args(RankingLossName)) == set(RANKING_LOSSES)
     assert set(get_args(ClassificationLossName)) == {n for n, l in LOSSES.items() if l.classifies}
 
 

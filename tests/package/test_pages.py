@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import pages
-from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast import DCNClassifier, DCNRanker, DCNRegressor
 
 ROOT = pages.README.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -102,7 +102,7 @@ def test_every_parameter_is_listed_with_its_default():
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text, flags=re.MULTILINE)
     defaults = {
         name: parameter
-        for c in (DCNRegressor, DCNClassifier)
+        for c in (DCNRegressor, DCNClassifier, DCNRanker)
         for name, parameter in inspect.signature(c).parameters.items()
     }
     assert sorted(name for name, _ in rows) == sorted(defaults)
@@ -110,7 +110,7 @@ def test_every_parameter_is_listed_with_its_default():
         if name == "loss":  # has another one in each estimator
             losses = [
                 inspect.signature(c).parameters["loss"].default
-                for c in (DCNRegressor, DCNClassifier)
+                for c in (DCNRegressor, DCNClassifier, DCNRanker)
             ]
             assert default == " or ".join(f'"{loss}"' for loss in losses)
         else:

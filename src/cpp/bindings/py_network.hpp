@@ -129,9 +129,10 @@ template <class T> class PyNetwork {
   }
 
   double evaluate(const Ids& ids, const Array<T>& dense, const Array<T>& target,
-                  const std::optional<Array<T>>& weight, std::size_t n_threads) const {
+                  const std::optional<Array<T>>& weight, std::size_t n_threads,
+                  const Groups& group) const {
     n_threads = check_threads("evaluate", n_threads);
-    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight);
+    const Table<T> table = checks_.table("evaluate", ids, dense, target, weight, group);
     const GilRelease nogil;
     const Reader reader(access_);
     return network_.evaluate(table, n_threads);

@@ -39,6 +39,7 @@ template <class T> class PyTraining {
  public:
   using Reader = Access::Reader;
   using Writer = Access::Writer;
+  using Starts = std::optional<Array<std::int64_t>>;
 
   explicit PyTraining(py::object network)
       : owner_(std::move(network)), network_(held<PyNetwork<T>>("TrainingState", owner_, "network",
@@ -129,15 +130,14 @@ template <class T> class PyTraining {
   }
 
   Array<T> fisher(const PyTable<T>& of_rows, const Array<std::int64_t>& order,
-                  std::size_t batch_size, std::size_t n_threads) {
+                  std::size_t batch_size, std::size_t n_threads, const Starts& starts) {
     const char* name = "fisher";
     n_threads = check_threads(name, n_threads);
     const Table<T>& table = of_rows.of(name, checks());
     check_rows(name, order, table.size);
     const auto n = static_cast<std::size_t>(order.shape(0));
     if (n == 0) throw py::value_error("fisher: order is empty, want at least 1 row");
-    if (batch_size == 0) throw py::value_error("fisher: batch_size is 0, want at least 1");
-    check_batch(name, std::min(n, batch_size), checks().n_fields());
+    const Batches batches = check_batches(name, n, batch_size, starts);
     Array<T> out = empty<T>({static_cast<py::ssize_t>(layout().size())});
     const std::int64_t* rows = order.data();
     T* to = out.mutable_data();
@@ -147,7 +147,7 @@ template <class T> class PyTraining {
       const Writer writer(network_.access());
       std::fill_n(to, layout().size(), T(0));
       SignalCheck check{nogil};
-      state_->fisher(to, table, rows, n, batch_size, n_threads, &SignalCheck::interrupted, &check);
+      state_->fisher(to, table, rows, batches, n_threads, &SignalCheck::interrupted, &check);
       raised = check.raised;
     }
     if (raised) throw py::error_already_set();
@@ -174,17 +174,16 @@ template <class T> class PyTraining {
                         std::uint64_t seed, std::size_t n_threads,
                         const std::optional<Array<double>>& rates,
                         const std::optional<Array<double>>& decays,
-                        const std::optional<Array<double>>& dropouts) {
+                        const std::optional<Array<double>>& dropouts, const Starts& starts) {
     const char* name = "train_epoch";
     n_threads = check_threads(name, n_threads);
     const Table<T>& table = of_rows.of(name, checks());
     check_rows(name, order, table.size);
-    if (batch_size == 0) throw py::value_error("train_epoch: batch_size is 0, want at least 1");
     const std::int64_t* rows = order.data();
     const auto n = static_cast<std::size_t>(order.shape(0));
-    check_batch(name, std::min(n, batch_size), checks().n_fields());
+    const Batches batches = check_batches(name, n, batch_size, starts);
     constexpr double most = std::numeric_limits<double>::max();
-    const std::size_t n_batches = ceil_div(n, batch_size);
+    const std::size_t n_batches = batches.count();
     const BatchFactors factors{check_factors("rates", "a rate", rates, n_batches, most),
                                check_factors("decays", "a decay", decays, n_batches, most),
                                check_factors("dropouts", "a dropout", dropouts, n_batches, 1)};
@@ -193,9 +192,9 @@ template <class T> class PyTraining {
     {
       GilRelease nogil;
       const Writer writer(network_.access());
-      check_steps(name, state_->step(), n / batch_size + 1);
+      check_steps(name, state_->step(), std::max(n_batches, n / batch_size + 1));
       SignalCheck check{nogil};
-      result = state_->train_epoch(table, rows, n, batch_size, optimizer, factors, seed, n_threads,
+      result = state_->train_epoch(table, rows, batches, optimizer, factors, seed, n_threads,
                                    &SignalCheck::interrupted, &check);
       raised = check.raised;
     }
@@ -234,6 +233,29 @@ template <class T> class PyTraining {
     return without_gil([this] { return std::make_unique<TrainingState<T>>(network_.network()); });
   }
 
+  // of an order of n rows: of that size, or where they are said to begin
+  Batches check_batches(const char* function, std::size_t n, std::size_t size,
+                        const Starts& starts) const {
+    if (size == 0)
+      throw py::value_error(std::string(function) + ": batch_size is 0, want at least 1");
+    Batches batches{n, size};
+    std::size_t most = std::min(n, size);
+    if (starts.has_value()) {
+      check_shape(function, "starts", *starts, {{"n_batches + 1"}});
+      const std::int64_t* at = starts->data();
+      const py::ssize_t count = starts->shape(0) - 1;
+      bool rise = count >= 0 && at[0] == 0 && at[count] == static_cast<std::int64_t>(n);
+      for (py::ssize_t i = 0; rise && i < count; ++i) rise = at[i] < at[i + 1];
+      if (!rise)
+        throw py::value_error(std::string(function) + ": starts do not rise from 0 to " +
+                              std::to_string(n) + ", the rows of the order");
+      batches.starts = at, batches.given = static_cast<std::size_t>(count);
+      most = 0;
+      for (std::size_t i = 0; i < batches.count(); ++i) most = std::max(most, batches.rows(i));
+    }
+    check_batch(function, most, checks().n_fields());
+    return batches;
+  }
   // of each batch; null where none are given
   static const double* check_factors(const char* argument, const char* one,
                                      const std::optional<Array<double>>& given,

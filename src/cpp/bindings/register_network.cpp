@@ -86,24 +86,26 @@ template <class T> void register_network_of(py::module_& m, const char* name) {
       .def("predict_candidates", &Net::predict_candidates, py::arg("ids").noconvert(),
            py::arg("dense").noconvert(), py::arg("context").noconvert(), py::arg("n_threads"))
       .def("evaluate", &Net::evaluate, py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"))
+           py::arg("target").noconvert(), py::arg("weight").noconvert(), py::arg("n_threads"),
+           py::arg("group").noconvert() = py::none())
       .def("evaluate_table", &Net::evaluate_table, py::arg("table"), py::arg("n_threads"));
 }
 
 template <class T> void register_table_of(py::module_& m, const char* name) {
   using Rows = PyTable<T>;
   py::class_<Rows> table(m, name);
-  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&,
-           const std::optional<Array<T>>&>(
+  def_init<py::object, const Ids&, const Array<T>&, const Array<T>&, const std::optional<Array<T>>&,
+           const Groups&>(
       table,
       [](const py::object& network, const Ids& ids, const Array<T>& dense, const Array<T>& target,
-         const std::optional<Array<T>>& weight) {
+         const std::optional<Array<T>>& weight, const Groups& group) {
         const auto& of =
             held<PyNetwork<T>>("Table", network, "network", "a network of the same type");
-        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight);
+        return std::make_unique<Rows>(of.checks(), ids, dense, target, weight, group);
       },
       py::arg("network"), py::arg("ids").noconvert(), py::arg("dense").noconvert(),
-      py::arg("target").noconvert(), py::arg("weight").noconvert());
+      py::arg("target").noconvert(), py::arg("weight").noconvert(),
+      py::arg("group").noconvert() = py::none());
   table.def("__len__", &Rows::size)
       .def_property_readonly("ids",
                              [](const py::object& self) { return self.cast<Rows&>().ids(self); })

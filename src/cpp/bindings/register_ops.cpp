@@ -25,6 +25,8 @@ template <class T> void register_loss(py::module_& m) {
                    const std::vector<double>& constants) {
     const Loss loss = loss_named(kind);
     const char* name = compiled_kernels<T>().losses[loss].function;
+    if (ranks(loss))
+      throw py::value_error(std::string(name) + ": the loss is of lists of rows, want one of rows");
     const bool classes = wants_classes(loss);
     check_shape(name, "logits", logits, {{"B"}, {"C"}});
     const auto B = static_cast<std::size_t>(logits.shape(0));

@@ -68,13 +68,14 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
            py::arg("fisher").noconvert())
       .def_property_readonly("prior", &Training::prior)
       .def("fisher", &Training::fisher, py::arg("table"), py::arg("order").noconvert(),
-           py::arg("batch_size"), py::arg("n_threads"))
+           py::arg("batch_size"), py::arg("n_threads"), py::arg("starts").noconvert() = py::none())
       .def("compute_gradients", &Training::compute_gradients, py::arg("table"),
            py::arg("rows").noconvert(), py::arg("seed"), py::arg("n_threads"))
       .def("train_epoch", &Training::train_epoch, py::arg("table"), py::arg("order").noconvert(),
            py::arg("batch_size"), py::arg("optimizer"), py::arg("seed"), py::arg("n_threads"),
            py::arg("rates").noconvert() = py::none(), py::arg("decays").noconvert() = py::none(),
-           py::arg("dropouts").noconvert() = py::none());
+           py::arg("dropouts").noconvert() = py::none(),
+           py::arg("starts").noconvert() = py::none());
 }
 
 Role role_named(const std::string& name) {

@@ -14,6 +14,7 @@
 namespace dcn {
 
 using Ids = Array<std::int32_t>;
+using Groups = std::optional<Array<std::int64_t>>;
 
 // What a network wants of its rows.
 template <class T> class TableChecks {
@@ -23,6 +24,7 @@ template <class T> class TableChecks {
   }
 
   std::size_t n_fields() const noexcept { return fields_.size(); }
+  bool ranks() const noexcept { return dcn::ranks(config_.loss); }
   bool wants_classes() const noexcept { return dcn::wants_classes(config_.loss); }
   std::size_t n_classes() const noexcept { return dcn::n_classes(config_.loss, config_.n_outputs); }
   // Whether what was checked for the other may be read by this one.
@@ -32,7 +34,8 @@ template <class T> class TableChecks {
                       same_rows) &&
            config_.n_dense == other.config_.n_dense &&
            config_.numeric_bins == other.config_.numeric_bins &&
-           config_.n_outputs == other.config_.n_outputs && n_classes() == other.n_classes() &&
+           config_.n_outputs == other.config_.n_outputs && ranks() == other.ranks() &&
+           n_classes() == other.n_classes() &&
            config_.target_width() == other.config_.target_width();
   }
   // ids (F) of one row
@@ -45,10 +48,11 @@ template <class T> class TableChecks {
     return table;
   }
 
-  // and target (N,Y), weight (N)
+  // and target (N,Y), weight (N), group (N)
   Table<T> table(const char* function, const Ids& ids, const Array<T>& dense,
-                 const Array<T>& target, const std::optional<Array<T>>& weight) const {
-    const Table<T> table = shaped(function, ids, dense, target, weight);
+                 const Array<T>& target, const std::optional<Array<T>>& weight,
+                 const Groups& group = {}) const {
+    const Table<T> table = shaped(function, ids, dense, target, weight, group);
     check_ids(function, table.ids, table.size);
     check_classes(function, table.target, table.size);
     return table;
@@ -65,7 +69,8 @@ template <class T> class TableChecks {
     return {ids.data(), dense.data(), nullptr, nullptr, static_cast<std::size_t>(dense.shape(0))};
   }
   Table<T> shaped(const char* function, const Ids& ids, const Array<T>& dense,
-                  const Array<T>& target, const std::optional<Array<T>>& weight) const {
+                  const Array<T>& target, const std::optional<Array<T>>& weight,
+                  const Groups& group = {}) const {
     Table<T> table = shaped(function, ids, dense);
     check_shape(function, "target", target,
                 {{"N", dense.shape(0)},
@@ -74,6 +79,14 @@ template <class T> class TableChecks {
     if (weight.has_value()) {
       check_shape(function, "weight", *weight, {{"N", dense.shape(0)}});
       table.weight = weight->data();
+    }
+    if (group.has_value() != ranks())
+      throw py::value_error(std::string(function) +
+                            (ranks() ? ": group is None and the loss ranks, want that of each row"
+                                     : ": group is given and the loss ranks nothing, want None"));
+    if (group.has_value()) {
+      check_shape(function, "group", *group, {{"N", dense.shape(0)}});
+      table.group = group->data();
     }
     return table;
   }
@@ -109,9 +122,9 @@ template <class T> class TableChecks {
 template <class T> class PyTable {
  public:
   PyTable(const TableChecks<T>& checks, const Ids& ids, const Array<T>& dense,
-          const Array<T>& target, const std::optional<Array<T>>& weight)
-      : checks_(checks), table_(checks.shaped("Table", ids, dense, target, weight)), ids_(ids),
-        dense_(dense), target_(target), weight_(weight) {
+          const Array<T>& target, const std::optional<Array<T>>& weight, const Groups& group)
+      : checks_(checks), table_(checks.shaped("Table", ids, dense, target, weight, group)),
+        ids_(ids), dense_(dense), target_(target), weight_(weight), group_(group) {
     ids_ = empty<std::int32_t>({ids.shape(0), ids.shape(1)});
     std::int32_t* to = ids_.mutable_data();
     const bool classes = checks.wants_classes();
@@ -154,6 +167,7 @@ template <class T> class PyTable {
   Ids ids_;
   Array<T> dense_, target_;
   std::optional<Array<T>> weight_;
+  Groups group_;
 };
 
 // rows (n) of a table of N

@@ -108,6 +108,14 @@ template <class T> struct LossOptions {
   std::size_t n = 0;
 };
 
+// How a loss that ranks sees a list, by its constants.
+struct ListRule {
+  bool exponential = false;  // a row is worth 2^target - 1, not its target
+  bool relative = false;     // what rows are worth is in any unit: they have the largest as theirs
+  bool discounts = false;    // whether ranks by score count
+  std::size_t k = 0;         // so many from the top; 0 is all
+};
+
 template <class T> struct LossKernels {
   const char* name;
   const char* function;   // what dcnfast.ops calls it
@@ -126,6 +134,11 @@ template <class T> struct LossKernels {
   // logits (E,T,C) of members -> out (T,C), the logits of the mean of what they predict
   void (*combine)(T* out, const T* logits, std::size_t Trows, std::size_t E, std::size_t C,
                   LossOptions<T> options);
+  // Of a loss that ranks; else null, and of one that does `forward` and `backward` are. The mean
+  // loss of a list of n rows -> slopes (n); scores, gains and, where the rule has them, discounts
+  // of the ranks (n). All have room for whole vectors, with finite numbers in it.
+  double (*list)(T* slopes, const T* scores, const T* gains, const T* discounts, std::size_t n);
+  ListRule (*rule)(const T* constants, std::size_t n);
 };
 
 template <class T> struct KernelTable {

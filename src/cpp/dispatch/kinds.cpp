@@ -45,6 +45,8 @@ bool keeps_z(Activation activation) noexcept {
 
 bool wants_classes(Loss loss) noexcept { return compiled_kernels<float>().losses[loss].classes; }
 
+bool ranks(Loss loss) noexcept { return compiled_kernels<float>().losses[loss].list != nullptr; }
+
 // What is called, and not only read, is of an instruction set that the CPU has.
 static const LossKernels<float>& callable(Loss loss) noexcept {
   return table_of<float>(active_isa()).losses[loss];

@@ -18,6 +18,8 @@ Gating gating_named(const std::string& name);
 bool keeps_z(Activation activation) noexcept;
 // The target is a class number a row.
 bool wants_classes(Loss loss) noexcept;
+// Rows are compared with others of their group.
+bool ranks(Loss loss) noexcept;
 // Of a loss of C outputs: 0 where the target is numbers; the columns of the target.
 std::size_t n_classes(Loss loss, std::size_t C) noexcept;
 std::size_t target_width(Loss loss, std::size_t C, std::size_t n_constants) noexcept;

@@ -221,7 +221,7 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
                           const TileRows& rows, const DropoutAt& dropout, T scale) const {
   const std::size_t C = config_.n_outputs, E = config_.n_members, n = rows.count * E;
   Stopwatch watch(ws.seconds);
-  for (std::size_t e = 0, at = 0; e < E; ++e, at += rows.count * ld<T>(C))
+  for (std::size_t e = 0, at = 0; e < E && !ranks(); ++e, at += rows.count * ld<T>(C))
     k.losses[config_.loss].backward(ws.dlogits + at, ws.logits + at, table.target, table.weight,
                                     rows.numbers, rows.count, C, scale / static_cast<T>(E),
                                     loss_options(config_.label_smoothing));
@@ -291,9 +291,12 @@ void Network<T>::each_forward(const Tiling& cut, std::size_t n_threads, F&& f) c
 }
 
 template <class T> Table<T> Network<T>::from_row(const Table<T>& table, std::size_t first) const {
-  return {table.ids + first * config_.fields.size(), table.dense + first * config_.dense_columns(),
+  return {table.ids + first * config_.fields.size(),
+          table.dense + first * config_.dense_columns(),
           table.target == nullptr ? nullptr : table.target + first * config_.target_width(),
-          table.weight == nullptr ? nullptr : table.weight + first, table.size - first};
+          table.weight == nullptr ? nullptr : table.weight + first,
+          table.size - first,
+          table.group == nullptr ? nullptr : table.group + first};
 }
 
 template <class T>
@@ -338,7 +341,22 @@ void Network<T>::predict_row(T* logits, Workspace<T>& workspace, const std::int3
   k.unstack(logits, workspace.answer(), ld<T>(config_.n_outputs), 1, config_.n_outputs);
 }
 
+template <class T>
+double Network<T>::evaluate_lists(const Table<T>& table, std::size_t n_threads) const {
+  Buffer<T> logits(table.size);
+  Lists<T> lists;
+  lists.find(table.group, nullptr, table.size, n_threads);
+  predict(logits.data(), table, n_threads);
+  const T* scores = logits.data();
+  const double sum = lists.losses(
+      ranking(kernels(), table), nullptr, 1, n_threads,
+      [scores](std::size_t, std::size_t i) { return scores[i]; },
+      [](std::size_t, std::size_t, T) {});
+  return sum / lists.weights(table.weight, nullptr);
+}
+
 template <class T> double Network<T>::evaluate(const Table<T>& table, std::size_t n_threads) const {
+  if (ranks()) return evaluate_lists(table, n_threads);
   const Tiling cut = tiling(table.size).by_tile();
   std::vector<double> losses(cut.tiles, 0.0), weights(cut.tiles, 0.0);
   each_forward(cut, n_threads, [&](const KernelTable<T>& k, Workspace<T>& ws, const Tile& tile) {

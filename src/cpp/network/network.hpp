@@ -11,6 +11,7 @@
 #include "base/denormals.hpp"
 #include "network/embedding.hpp"
 #include "network/head.hpp"
+#include "network/lists.hpp"
 #include "network/members.hpp"
 #include "network/numeric/numeric.hpp"
 #include "base/stopwatch.hpp"
@@ -50,6 +51,7 @@ template <class T> struct Table {
   const T* target = nullptr;  // (N,Y), of losses of classes (N) with their numbers; null if unknown
   const T* weight = nullptr;  // (N) or null
   std::size_t size = 0;       // N
+  const std::int64_t* group = nullptr;  // (N) of losses that rank, else null
 };
 
 // Rows of one tile: count numbers of rows of the table (null: the first), at first in the batch.
@@ -95,7 +97,7 @@ template <class T> class Network {
   Workspace<T> row_workspace() const { return make_workspace(1, false); }
   void predict_row(T* logits, Workspace<T>& workspace, const std::int32_t* ids,
                    const T* dense) const;
-  // Weighted mean loss over the table, without the penalty.
+  // Weighted mean loss over the table, or its lists, without the penalty.
   double evaluate(const Table<T>& table, std::size_t n_threads) const;
   // of everything but the tables, whose gradients take no shards
   std::size_t dense_size() const noexcept { return dense_size_; }
@@ -121,6 +123,14 @@ template <class T> class Network {
   Table<T> from_row(const Table<T>& table, std::size_t first) const;
   void forward(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
                const TileRows& rows, const DropoutAt& dropout) const;
+  // Whether the loss is of lists of rows: `Lists` computes it, between all tiles' forward and
+  // backward, and puts the gradients of the logits in the tiles' dlogits.
+  bool ranks() const noexcept { return dcn::ranks(config_.loss); }
+  Ranking<T> ranking(const KernelTable<T>& k, const Table<T>& table) const noexcept {
+    const LossKernels<T>& loss = k.losses[config_.loss];
+    return {loss, loss.rule(loss_constants_.data(), loss_constants_.size()), table.target,
+            table.weight};
+  }
   // of smoothed targets, unlike evaluate
   double loss(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
               const TileRows& rows) const;
@@ -160,6 +170,7 @@ template <class T> class Network {
   void stack_backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradients,
                       const TableGradients<T>& tables, const Table<T>& table,
                       const TileRows& rows) const;
+  double evaluate_lists(const Table<T>& table, std::size_t n_threads) const;
   LossOptions<T> loss_options(double smoothing) const noexcept {
     return {static_cast<T>(smoothing), loss_constants_.data(), loss_constants_.size()};
   }

@@ -44,11 +44,25 @@ template <class T> void TrainingState<T>::reserve(const Tiling& cut, std::size_t
   shard_losses_.resize(std::max(shard_losses_.size(), cut.shards));
   tables_.reserve(cut.batch);
   // a smaller batch may have fewer shards of larger tiles: keep the most of both
-  const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, cut.shards));
-  if (slot_rows_ < cut.rows) slots_.clear();
+  const std::size_t tasks = network_.ranks() ? cut.tiles : cut.shards;
+  const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, tasks));
+  if (slot_rows_ < cut.rows) {
+    slots_.clear();
+    tiles_.clear();
+  }
   slot_rows_ = std::max(slot_rows_, cut.rows);
   while (slots_.size() < wanted_slots) slots_.push_back(network_.make_workspace(slot_rows_, true));
+  while (network_.ranks() && tiles_.size() < cut.tiles)
+    tiles_.push_back(network_.make_workspace(slot_rows_, true));
   if (timed_) seconds_.resize(std::max(seconds_.size(), slots_.size()));
+}
+
+template <class T> void TrainingState<T>::reserve(const Batches& batches, std::size_t n_threads) {
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < batches.count(); ++i) {
+    if (batches.rows(i) != last) reserve(network_.tiling(batches.rows(i)), n_threads);
+    last = batches.rows(i);
+  }
 }
 
 template <class T> void TrainingState<T>::start_timing() {
@@ -79,14 +93,27 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
                                     const std::int64_t* rows, std::size_t n, std::uint64_t seed,
                                     double dropout_share, std::size_t n_threads) {
   const Tiling cut = network_.tiling(n);
-  const std::size_t stride = padded<T>(dense_size_);
-  const T scale = T(1) / static_cast<T>(n);
+  const StepDropout dropout{seed, dropout_share};
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   if (!tables_.empty()) shared_.choose(tables_.batch_fields(), n);
   shared_.forward(k, n_threads);
   watch.lap(Stage::embed);
   for (std::size_t slot = 0; slot < slots_.size(); ++slot)
     slots_[slot].seconds = timed_ ? &seconds_[slot] : nullptr;
+  const double sum = network_.ranks() ? accumulate_lists(k, table, rows, cut, dropout, n_threads)
+                                      : accumulate_tiles(k, table, rows, cut, dropout, n_threads);
+  watch.restart();
+  shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
+  watch.lap(Stage::embed_backward);
+  return sum;
+}
+
+template <class T>
+double TrainingState<T>::accumulate_tiles(const KernelTable<T>& k, const Table<T>& table,
+                                          const std::int64_t* rows, const Tiling& cut,
+                                          const StepDropout& of_step, std::size_t n_threads) {
+  const std::size_t stride = padded<T>(dense_size_);
+  const T scale = T(1) / static_cast<T>(cut.batch);
   each_tile(cut, n_threads, slots_, [&](const Tile& tile, Workspace<T>& ws) {
     T* gradients = shard_gradients_.data() + tile.shard * stride;
     double& sum = shard_losses_[tile.shard];
@@ -97,16 +124,13 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
     }
     const TileRows part{rows + tile.first, tile.first, tile.rows};
     share(ws, tile.first);
-    const DropoutAt dropout{true, seed, step_ + 1, tile.first, tile.rows, dropout_share};
+    const DropoutAt dropout{true, of_step.seed, step_ + 1, tile.first, tile.rows, of_step.share};
     network_.forward(k, ws, table, part, dropout);
     sum += network_.loss(k, ws, table, part);
     const TableGradients<T> of_tables{tables_.dx(tile.first), tables_.dlogits(tile.first)};
     network_.backward(k, ws, gradients, of_tables, table, part, dropout, scale);
     if (tile.ends_shard) network_.end_shard(k, ws, gradients);
   });
-  watch.restart();
-  shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
-  watch.lap(Stage::embed_backward);
   double sum = 0;
   for (std::size_t shard = 0; shard < cut.shards; ++shard) sum += shard_losses_[shard];
   return sum;
@@ -243,31 +267,29 @@ double TrainingState<T>::compute_gradients(const Table<T>& table, const std::int
 
 template <class T>
 EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int64_t* order,
-                                          std::size_t n, std::size_t batch_size,
-                                          const OptimizerOptions& options,
+                                          const Batches& batches, const OptimizerOptions& options,
                                           const BatchFactors& factors, std::uint64_t seed,
                                           std::size_t n_threads, bool (*interrupted)(void*),
                                           void* context) {
   const FlushDenormals flush;
   const KernelTable<T>& k = network_.kernels();
-  reserve(network_.tiling(std::min(n, batch_size)), n_threads);
-  if (n % batch_size != 0) reserve(network_.tiling(n % batch_size), n_threads);
+  reserve(batches, n_threads);
   for (Steps* steps : {&steps_.embedding, &steps_.linear})
-    steps->begin(ceil_div(n, batch_size));  // what moves parameters must not throw
+    steps->begin(batches.count());  // what moves parameters must not throw
   epoch_start_ = step_;
   rising_ = factors.rate != nullptr &&
-            !std::is_sorted(factors.rate, factors.rate + ceil_div(n, batch_size), std::greater<>());
+            !std::is_sorted(factors.rate, factors.rate + batches.count(), std::greater<>());
   const auto in_batch = [](const double* of, std::size_t i) { return of != nullptr ? of[i] : 1; };
   const AtParameters scope(*this, &options, n_threads);
   double total = 0;
   std::size_t seen = 0, n_batches = 0;
   Stop stop = Stop::finished;
-  for (std::size_t first = 0; first < n; first += batch_size) {
+  while (n_batches < batches.count()) {
     if (interrupted(context)) {
       stop = Stop::interrupted;
       break;
     }
-    const std::size_t count = std::min(batch_size, n - first);
+    const std::size_t first = batches.first(n_batches), count = batches.rows(n_batches);
     Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
     tables_.touch(table.ids, order + first, count, n_threads);
     watch.lap(Stage::sort_ids);

@@ -28,6 +28,20 @@ struct BatchFactors {
   const double* dropout = nullptr;  // the rates of dropout, at most 1
 };
 
+// How an order of n rows is cut into batches: of `size` rows each, or at `starts` (count + 1), from
+// 0 to n, where they are given.
+struct Batches {
+  std::size_t n, size;
+  const std::int64_t* starts = nullptr;
+  std::size_t given = 0;
+
+  std::size_t count() const noexcept { return starts != nullptr ? given : ceil_div(n, size); }
+  std::size_t first(std::size_t i) const noexcept {
+    return starts != nullptr ? static_cast<std::size_t>(starts[i]) : std::min(n, i * size);
+  }
+  std::size_t rows(std::size_t i) const noexcept { return first(i + 1) - first(i); }
+};
+
 // Some rows of a field's table.
 struct RowNumbers {
   const std::int32_t* rows;
@@ -50,12 +64,12 @@ template <class T> class TrainingState {
   // network's parameters; returns that loss. rows (n)
   double compute_gradients(const Table<T>& table, const std::int64_t* rows, std::size_t n,
                            std::uint64_t seed, std::size_t n_threads);
-  // One pass over `order` (n) in batches. A batch whose loss is not finite is not applied and ends
-  // the pass; so does interrupted(context), asked between batches. The seed is dropout's.
-  EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, std::size_t n,
-                          std::size_t batch_size, const OptimizerOptions& options,
-                          const BatchFactors& factors, std::uint64_t seed, std::size_t n_threads,
-                          bool (*interrupted)(void*), void* context);
+  // One pass over an order of rows in batches. A batch whose loss is not finite is not applied and
+  // ends the pass; so does interrupted(context), asked between batches. The seed is dropout's.
+  EpochResult train_epoch(const Table<T>& table, const std::int64_t* order, const Batches& batches,
+                          const OptimizerOptions& options, const BatchFactors& factors,
+                          std::uint64_t seed, std::size_t n_threads, bool (*interrupted)(void*),
+                          void* context);
 
   // ---- for a model that lives, in updating.cpp
   // Whether the other's network is this one, but for how many rows fields have.
@@ -70,11 +84,10 @@ template <class T> class TrainingState {
   // What parameters are held at and how much, each as flat as they are.
   void set_prior(const T* anchor, const T* fisher);
   const Prior<T>* prior() const noexcept { return prior_.get(); }
-  // Adds to out, as flat as the parameters: of each batch of `order` (n) the squares of the
+  // Adds to out, as flat as the parameters: of each batch of an order of n rows the squares of the
   // gradients of its rows' loss, all over n. Without dropout. False if interrupted(context) was.
-  bool fisher(T* out, const Table<T>& table, const std::int64_t* order, std::size_t n,
-              std::size_t batch_size, std::size_t n_threads, bool (*interrupted)(void*),
-              void* context);
+  bool fisher(T* out, const Table<T>& table, const std::int64_t* order, const Batches& batches,
+              std::size_t n_threads, bool (*interrupted)(void*), void* context);
 
   void set_sharing(const Sharing& sharing) noexcept { shared_.set_sharing(sharing); }
   std::size_t shared_fields() const noexcept { return shared_.fields(); }  // of the last batch
@@ -119,6 +132,16 @@ template <class T> class TrainingState {
   // in tables_. Returns the loss sum.
   double accumulate(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
                     std::size_t n, std::uint64_t seed, double dropout_share, std::size_t n_threads);
+  struct StepDropout {
+    std::uint64_t seed;
+    double share;
+  };
+  // What it does with the tiles: each forward and back; or where the loss ranks, all forward, then
+  // the loss of the lists, then all back.
+  double accumulate_tiles(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
+                          const Tiling& cut, const StepDropout& of_step, std::size_t n_threads);
+  double accumulate_lists(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
+                          const Tiling& cut, const StepDropout& of_step, std::size_t n_threads);
   // Adds up the shards and moves the parameters; returns the penalty before the move.
   double update(const KernelTable<T>& k, std::size_t n, const OptimizerOptions& options,
                 std::size_t n_threads);
@@ -133,6 +156,7 @@ template <class T> class TrainingState {
   OfTables<RowHistory> history(const OptimizerOptions& options) const noexcept;
   TableState<T> table_state() noexcept;
   void reserve(const Tiling& tiling, std::size_t n_threads);
+  void reserve(const Batches& batches, std::size_t n_threads);
   // f(where here, where there, how many) for what take_over copies
   template <class F>
   void each_piece(const TrainingState& from, const std::vector<RowNumbers>& rows, F&& f) const;
@@ -167,6 +191,8 @@ template <class T> class TrainingState {
   Buffer<T> shard_gradients_;  // (shards, stride)
   std::vector<double> shard_losses_, penalties_;
   std::vector<Workspace<T>> slots_;  // one a thread
+  std::vector<Workspace<T>> tiles_;  // one a tile of a batch, of losses that rank
+  Lists<T> lists_;                   // of the batch
   std::size_t slot_rows_ = 0;
   bool timed_ = false;
   std::vector<StageSeconds> seconds_;  // one a thread, the first also of what no tile does

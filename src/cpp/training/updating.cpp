@@ -126,22 +126,21 @@ template <class T> void TrainingState<T>::set_prior(const T* anchor, const T* fi
 // the empirical Fisher information; of larger ones an estimate of it.
 template <class T>
 bool TrainingState<T>::fisher(T* out, const Table<T>& table, const std::int64_t* order,
-                              std::size_t n, std::size_t batch_size, std::size_t n_threads,
+                              const Batches& batches, std::size_t n_threads,
                               bool (*interrupted)(void*), void* context) {
   const FlushDenormals flush;
   const KernelTable<T>& k = network_.kernels();
-  reserve(network_.tiling(std::min(n, batch_size)), n_threads);
-  if (n % batch_size != 0) reserve(network_.tiling(n % batch_size), n_threads);
+  reserve(batches, n_threads);
   const AtParameters scope(*this);
-  for (std::size_t first = 0; first < n; first += batch_size) {
+  for (std::size_t i = 0; i < batches.count(); ++i) {
     if (interrupted(context)) return false;
-    const std::size_t count = std::min(batch_size, n - first);
+    const std::size_t first = batches.first(i), count = batches.rows(i);
     tables_.touch(table.ids, order + first, count, n_threads);
     accumulate(k, table, order + first, count, 0, 0, n_threads);
     k.reduce_shards(gradients_.data(), shard_gradients_.data(), padded<T>(dense_size_),
                     network_.tiling(count).shards, dense_size_);
     const double rows = static_cast<double>(count);  // gradients are of their mean loss
-    const T factor = static_cast<T>(rows * rows / static_cast<double>(n));
+    const T factor = static_cast<T>(rows * rows / static_cast<double>(batches.n));
     add_squares(out, gradients_.data(), dense_size_, factor);
     tables_.add_squares(k, shared_, out, factor, n_threads);
   }
@@ -154,8 +153,8 @@ bool TrainingState<T>::fisher(T* out, const Table<T>& table, const std::int64_t*
   template void TrainingState<T>::begin_rows(std::size_t, std::size_t, std::size_t);               \
   template void TrainingState<T>::settle(std::size_t, const std::int64_t*, std::size_t);           \
   template void TrainingState<T>::set_prior(const T*, const T*);                                   \
-  template bool TrainingState<T>::fisher(T*, const Table<T>&, const std::int64_t*, std::size_t,    \
-                                         std::size_t, std::size_t, bool (*)(void*), void*);
+  template bool TrainingState<T>::fisher(T*, const Table<T>&, const std::int64_t*, const Batches&, \
+                                         std::size_t, bool (*)(void*), void*);
 DCN_INSTANTIATE(float)
 DCN_INSTANTIATE(double)
 

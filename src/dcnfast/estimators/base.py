@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +20,7 @@ from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
 from dcnfast.estimators.fitting import fit_network
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.prediction import encode_table, predict_logits
+from dcnfast.estimators.pruning import pruned_attributes
 from dcnfast.estimators.published import private_copy, reads_one_fit, view
 from dcnfast.estimators.saved import (
     FITTED,
@@ -35,7 +34,6 @@ from dcnfast.estimators.saved_parameters import parameters_state
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.takes_kinds import TakesKinds
 from dcnfast.estimators.updating import update_network
-from dcnfast.network.members import choose_members, keep_members
 from dcnfast.network.model import Model
 from dcnfast.network.saved import offsets_of, tables_of
 from dcnfast.plain import interned, separate
@@ -207,13 +205,17 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         except (ValueError, TypeError) as error:  # which speaks of X, y and sample_weight
             raise type(error)(f"Of the rows in X_val: {error}") from error
 
-    def _last_fit(self, table: Table, attribute: str, value: Any) -> Fitted | None:
+    def _last_fit(
+        self, table: Table, attribute: str | None = None, value: Any = None
+    ) -> Fitted | None:
         """Return what this fit goes on from, if it does; the columns must be the same."""
         if not (self.warm_start and hasattr(self, "_model")):
             return None
         columns = table.names, table.is_categorical.tolist(), table.dates
-        now = {"columns": columns, attribute: value}
-        before = {"columns": self._columns, attribute: getattr(self, attribute)}
+        now: dict[str, Any] = {"columns": columns}
+        before: dict[str, Any] = {"columns": self._columns}
+        if attribute is not None:
+            now[attribute], before[attribute] = value, getattr(self, attribute)
         for name, got in now.items():
             if not np.array_equal(before[name], got) if name == attribute else before[name] != got:
                 raise ValueError(
@@ -400,23 +402,16 @@ class BaseDCN(TakesKinds, Exports, CallbackSupportMixin, BaseEstimator):  # type
         ValueError
             If the network has one member, or ``n_members`` is no integer from 1 to those it has.
         """
+        numeric = is_regressor(self)
+        return self._pruned(X, y, sample_weight, n_members, y_numeric=numeric)
+
+    def _pruned(
+        self, X: Any, y: Any, weight: Any, n_members: Any, *, y_numeric: bool, group: Any = None
+    ) -> Self:
+        """Keep the best members; one assignment: others see the model of before or the new one."""
         fit: Any = view(self)
-        check_is_fitted(fit)
-        E = fit._model.config.n_members
-        if E == 1:
-            raise ValueError("prune_members: the network has one member, want n_members above 1")
-        whole = isinstance(n_members, Integral) and not isinstance(n_members, bool)
-        if n_members is not None and not (whole and 1 <= n_members <= E):
-            raise ValueError(f"n_members is {n_members!r}, want an integer from 1 to {E}, or None")
-        table, y = read_validation_table(fit, X, y, y_numeric=is_regressor(fit))
-        target = fit._target.scaled(fit._target.judged("y", y), np.float64)
-        weight = fit._check_weight(sample_weight, table)
-        encoded = fit.encoder_.transform(table, fit._model.config.dtype, fit.n_jobs)
-        logits = predict_logits(fit, encoded, of_members=True)
-        chosen = choose_members(fit._target.loss, logits, target, weight, n_members)
-        model = keep_members(fit._model, chosen)
-        pruned = attributes_of(replace(fit._fitted_before(), model=model, training=None))
-        self.__dict__ = vars(fit) | pruned  # one assignment: others see the one or the other
+        pruned = pruned_attributes(fit, X, y, weight, n_members, y_numeric=y_numeric, group=group)
+        self.__dict__ = vars(fit) | pruned
         return self
 
     def _logits(self, X: Any) -> Array:

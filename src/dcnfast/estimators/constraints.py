@@ -1,4 +1,4 @@
-"""What the parameters of both estimators may be."""
+"""What the parameters of the estimators may be."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.config import Deterministic, DType, EmbeddingPenalty, SparseAdam, Structure
 from dcnfast.network.crosses import CROSSES, Cross
 from dcnfast.network.initializers import INITIALIZERS
-from dcnfast.network.losses import LOSSES
+from dcnfast.network.losses import LOSSES, RANKING_LOSSES, Loss
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer
@@ -94,9 +94,10 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-LOSSES_OF = {
+LOSSES_OF: dict[str, list[type[Loss]]] = {
     "DCNRegressor": [loss for loss in LOSSES.values() if loss.regresses],
     "DCNClassifier": [loss for loss in LOSSES.values() if loss.classifies],
+    "DCNRanker": list(RANKING_LOSSES.values()),
 }
 
 

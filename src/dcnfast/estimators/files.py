@@ -8,6 +8,7 @@ from typing import Any
 from dcnfast import _core
 from dcnfast.estimators.base import BaseDCN
 from dcnfast.estimators.classifier import DCNClassifier
+from dcnfast.estimators.ranker import DCNRanker
 from dcnfast.estimators.regressor import DCNRegressor
 from dcnfast.estimators.saved import read_fitted
 from dcnfast.estimators.saved_parameters import read_parameters
@@ -15,7 +16,7 @@ from dcnfast.plain import join
 from dcnfast.serving.model_file import Contents, read_model_file
 
 ESTIMATORS: dict[str, type[BaseDCN]] = {
-    kind.__name__: kind for kind in (DCNClassifier, DCNRegressor)
+    kind.__name__: kind for kind in (DCNClassifier, DCNRanker, DCNRegressor)
 }
 
 
@@ -36,7 +37,7 @@ def load(path: str | os.PathLike[str], *, verify: bool = True) -> Any:
 
     Returns
     -------
-    model : DCNRegressor or DCNClassifier
+    model : DCNRegressor, DCNClassifier or DCNRanker
         Predicts the same bits as the one that was saved.
 
     Raises

@@ -64,8 +64,9 @@ class Fitted:
         dtype = self.model.config.dtype
         encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
         target = self.target.scaled(part.target, dtype)
-        weight = weight_of(part.loss_weight, dtype)
-        return Rows(self.model, encoded.ids, encoded.dense, target, weight)
+        group = part.group
+        weight = weight_of(part.loss_weight, dtype, group)
+        return Rows(self.model, encoded.ids, encoded.dense, target, weight, group)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from dcnfast.estimators.splits import (
     assign_folds,
     rows_to_watch,
     split_for_validation,
+    split_groups_for_validation,
 )
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
@@ -74,17 +75,25 @@ def fit_network(estimator: Any, task: Task) -> None:
     whole, labels, given, choice = task.whole, task.labels, task.given, None
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
-    how, held = rows_to_watch(estimator, len(whole), given is not None), given
+    how, held = rows_to_watch(estimator, whole, given is not None), given
     if how == "folds":
         with task.timing.measure("validate"):
             choice = _cross_validate(estimator, whole, labels, task, random_state)
     if how == "part" or (how == "folds" and choice is None):
-        rows, held_rows = split_for_validation(
-            len(whole), estimator.validation_fraction, random_state, labels
-        )
+        rows, held_rows = _split(estimator, whole, labels, random_state)
         whole, held = whole.take(rows), whole.take(held_rows)
     shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
+    shrinks &= whole.group is None  # scores have no best constant
     _Run(estimator, task, random_state, choice, keeper).train(whole, held, shrinks)
+
+
+def _split(
+    estimator: Any, whole: Part, labels: Array | None, random_state: np.random.RandomState
+) -> tuple[Array, Array]:
+    fraction = estimator.validation_fraction
+    if whole.group is not None:
+        return split_groups_for_validation(whole.group, fraction, random_state)
+    return split_for_validation(len(whole), fraction, random_state, labels)
 
 
 class _Run:
@@ -142,7 +151,7 @@ class _Run:
             return HeldOut(rows, settled, shrinks=shrinks)
         encoded = Encoded(rows.ids, rows.dense)
         weight = None if rows.weight is None else part.loss_weight
-        score = scorer_of_rows(self.estimator, settled.model, encoded, part.y, weight)
+        score = scorer_of_rows(self.estimator, settled.model, encoded, part.y, weight, part.group)
         return HeldOut(rows, settled, score)
 
     def _run_epochs(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from dcnfast.encode.grouped_rows import Targets
+from dcnfast.estimators.ranking_target import RankingTarget
 from dcnfast.estimators.targets import ClassTarget, NumericTarget, flushed
 from dcnfast.network.losses import MultiLabel
 from dcnfast.serving.answers import Answer
@@ -98,4 +99,4 @@ class LabelsTarget:
         return self.probabilities(np.array(logits, np.float64))
 
 
-Target = NumericTarget | ClassTarget | LabelsTarget
+Target = NumericTarget | ClassTarget | LabelsTarget | RankingTarget

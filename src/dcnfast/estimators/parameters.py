@@ -13,8 +13,8 @@ from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.kinds import Family
-from dcnfast.network.loss import ClassificationLoss, RegressionLoss
-from dcnfast.network.losses import ClassificationLossName, RegressionLossName
+from dcnfast.network.loss import ClassificationLoss, RankingLoss, RegressionLoss
+from dcnfast.network.losses import ClassificationLossName, RankingLossName, RegressionLossName
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
@@ -40,6 +40,7 @@ NumericScaling = Literal["auto", "standard", "quantile", "log", "robust_smooth"]
 CrossChoice = CrossName | Cross
 RegressionLossChoice = RegressionLossName | RegressionLoss
 ClassificationLossChoice = ClassificationLossName | ClassificationLoss
+RankingLossChoice = RankingLossName | RankingLoss
 OptimizerChoice = OptimizerName | Optimizer
 ScheduleChoice = ScheduleName | Schedule
 PlannedScheduleChoice = PlannedScheduleName | Schedule
@@ -228,6 +229,14 @@ verbose : int, default=0
 """
 
 
+ABOUT = {"DCNClassifier": "about_classes"}  # what a loss says of itself
+EXAMPLES = {
+    "DCNRegressor": "Quantile([.1, .5, .9])``, has options of its own. See docs/losses.md.",
+    "DCNClassifier": "Focal(gamma=1)``, has options of its own. See docs/losses.md.",
+    "DCNRanker": "Lambda(k=10)``, has options of its own. See docs/ranking.md.",
+}  # of loss as an object
+
+
 def _listed(names: Iterable[str | None]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in names if name is not None) + "}"
 
@@ -268,10 +277,9 @@ def _texts(estimator: str) -> dict[str, str]:
         "``numeric_embeddings.Piecewise(width=16)``, has options.",
         "loss": _listed(loss.name for loss in losses),
         "default_loss": losses[0].name,
-        "about_losses": _told(losses, "about_classes" if losses[0].classifies else "summary")
+        "about_losses": _told(losses, ABOUT.get(estimator, "summary"))
         + " An object of :mod:`dcnfast.losses`, as ``losses."
-        + ("Focal(gamma=1)" if losses[0].classifies else "Quantile([.1, .5, .9])")
-        + "``, has options of its own. See docs/losses.md.",
+        + EXAMPLES[estimator],
         "schedule": _listed(SCHEDULES),
         "planned": _listed(DROPOUT_SCHEDULES),
         "about_schedules": "How the learning rate goes over the steps of ``max_iter`` epochs. "

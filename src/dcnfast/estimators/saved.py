@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 
 from dcnfast.encode.saved import encoder_state, read_encoder
 from dcnfast.encode.saved_values import counts_state, read_counts
 from dcnfast.estimators.fitted import Fitted
+from dcnfast.estimators.label_targets import LabelsTarget
+from dcnfast.estimators.ranking_target import RankingTarget
 from dcnfast.estimators.saved_targets import read_target, target_state
-from dcnfast.estimators.targets import NumericTarget
+from dcnfast.estimators.targets import ClassTarget, NumericTarget
 from dcnfast.network.model import Model
 from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, tensors_of
 from dcnfast.plain import State, Tree, join, separate
@@ -199,7 +201,7 @@ def read_fitted(
     }
     if isinstance(target, NumericTarget):
         found["n_outputs_"] = target.n_targets
-    else:
+    elif not isinstance(target, RankingTarget):
         found["classes_"] = target.classes
     return found | attributes_of(fitted) | shown
 
@@ -261,7 +263,12 @@ def _check_fit(state: State, fitted: Fitted, kind: type) -> None:
         raise state.refuse("a network of the encoder's numbers")
     if (config.loss_kind, config.n_outputs) != (target.loss, target.n_outputs):
         raise state.refuse("a network of the target's loss and outputs")
-    if issubclass(kind, ClassifierMixin) is isinstance(target, NumericTarget):
+    wanted: tuple[type, ...] = (RankingTarget,)
+    if issubclass(kind, ClassifierMixin):
+        wanted = (ClassTarget, LabelsTarget)
+    elif issubclass(kind, RegressorMixin):
+        wanted = (NumericTarget,)
+    if not isinstance(target, wanted):
         raise state.refuse(f"a target of {kind.__name__}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dcnfast.estimators.takes_kinds import FAMILIES
 from dcnfast.network.kinds import Kind
+from dcnfast.network.losses import LOSSES, RANKING_LOSSES
 from dcnfast.plain import short
 
 FLOATS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
@@ -105,7 +106,9 @@ def _read_array(items: Any, dtype: str, name: str) -> Any:
 
 def _read_kind(kind: str, options: dict[str, Any], name: str) -> Kind:
     """Return an object of a kind, its options checked; they may be kinds of their own."""
-    families = [FAMILIES[name]] if name in FAMILIES else FAMILIES.values()
+    families = [FAMILIES[name]] if name in FAMILIES else list(FAMILIES.values())
+    if name == LOSSES.parameter:  # of rows, or of lists
+        families.append(RANKING_LOSSES)
     known = {cls.__name__: cls for family in families for cls in family.values()}
     if kind not in known:
         raise ValueError(f"the file's {name} is a {kind!r}, want one of {list(known)!r}")

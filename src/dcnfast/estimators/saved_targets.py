@@ -7,9 +7,10 @@ import numpy as np
 from dcnfast.encode.saved import read_standardizer, standardizer_state
 from dcnfast.encode.saved_values import read_values, values_state
 from dcnfast.estimators.label_targets import LabelsTarget, Target
+from dcnfast.estimators.ranking_target import RankingTarget
 from dcnfast.estimators.targets import Array, ClassTarget, NumericTarget
-from dcnfast.network.loss import ClassificationLoss, Loss, RegressionLoss
-from dcnfast.network.losses import LOSSES, MultiLabel, loss_of
+from dcnfast.network.loss import ClassificationLoss, Loss, RankingLoss, RegressionLoss
+from dcnfast.network.losses import LOSSES, RANKING_LOSSES, MultiLabel, loss_of
 from dcnfast.plain import State, Tree
 
 LABELS = tuple(np.dtype(code).name for code in "?bhilqBHILQefd")
@@ -20,7 +21,7 @@ def target_state(target: Target) -> Tree:
     tree: Tree = {"loss": target.loss.name, "n_outputs": target.n_outputs}
     if constants := target.loss.constants():
         tree["loss_constants"] = list(constants)
-    if isinstance(target, LabelsTarget):
+    if isinstance(target, LabelsTarget | RankingTarget):
         return tree
     if isinstance(target, ClassTarget):
         labels = target.classes
@@ -44,6 +45,10 @@ def read_target(state: State) -> Target:
         if not isinstance(loss, ClassificationLoss) or loss.of_classes(len(classes)) != (loss, C):
             raise state.refuse(f"outputs for {len(classes)} classes, not {C}")
         target = ClassTarget(classes, loss, C)
+    elif isinstance(loss, RankingLoss):
+        target = RankingTarget(loss)
+        if C != 1:
+            raise state.refuse(f"one output with {loss.name!r}, not {C}")
     elif isinstance(loss, MultiLabel):
         target = LabelsTarget(*loss.of_labels(C))
     else:
@@ -72,7 +77,7 @@ def read_target(state: State) -> Target:
 
 
 def _read_loss(state: State) -> Loss:
-    name = state.text("loss", tuple(LOSSES))
+    name = state.text("loss", (*LOSSES, *RANKING_LOSSES))
     constants = state.numbers("loss_constants") if state.names("loss_constants") else []
     try:
         return loss_of(name, constants)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
+from sklearn import config_context
 from sklearn.metrics import check_scoring
 
 from dcnfast.encode.encoded import Encoded
@@ -17,7 +18,12 @@ Array = npt.NDArray[Any]
 
 
 def scorer_of_rows(
-    estimator: Any, model: Model, rows: Encoded, y: Array, weight: Array | None
+    estimator: Any,
+    model: Model,
+    rows: Encoded,
+    y: Array,
+    weight: Array | None,
+    group: Array | None = None,
 ) -> Callable[[], Any]:
     """Return a function that scores a model, as it is then, on rows that are encoded already.
 
@@ -30,21 +36,37 @@ def scorer_of_rows(
     y : ndarray of shape (n,) or (n, C)
     weight : ndarray of shape (n,) or None
         Given to scorers that take one.
+    group : ndarray of shape (n,) or None, default=None
+        Given to scorers that take one, and to those of scikit-learn whose metric does.
     """
     judged = private_copy(estimator)
     judged._model = model
     scorer = check_scoring(judged, estimator.scoring)
     weighted = weight is not None and takes_weight(scorer)
     more = {"sample_weight": weight} if weighted else {}
-    return lambda: scorer(judged, rows, y, **more)
+    if group is None:
+        return lambda: scorer(judged, rows, y, **more)
+    of_metric = hasattr(scorer, "_score_func")
+    if _takes(scorer._score_func if of_metric else scorer, "group"):
+        more["group"] = group
+
+    def judge() -> Any:
+        with config_context(enable_metadata_routing=of_metric):  # or it refuses a group
+            return scorer(judged, rows, y, **more)
+
+    return judge
 
 
 def takes_weight(scorer: Callable[..., Any]) -> bool:
     """Return whether a scorer, or a function of estimator, X and y, takes sample_weight."""
     if hasattr(scorer, "_accept_sample_weight"):  # whatever its metric takes
         return bool(scorer._accept_sample_weight())
+    return _takes(scorer, "sample_weight")
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
     try:
-        parameters = inspect.signature(scorer).parameters.values()
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # compiled functions need not say what they take
         return False
-    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -10,12 +10,14 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from dcnfast.table.schema import Table
+from dcnfast.training.lists import lists_of
 
 Array = npt.NDArray[Any]
 
 FOLDS = 5
 FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to overfit
 FOLDED = 2_000  # rows; a part of more is enough to judge by
+FEWEST_GROUPS = 10  # where groups are held out whole; fewer say little of others
 MANY = 10_000  # rows; of more, a warm start can hold out a part as well
 
 
@@ -35,6 +37,8 @@ class Part:
         Of the rows in the scales of columns.
     own : ndarray or None
         Statistics of categories, where they leave out the rows' own targets.
+    group : ndarray of shape (n,), int64, or None
+        Of each row, where the loss ranks; rows of a group stand together.
     """
 
     table: Table
@@ -43,6 +47,7 @@ class Part:
     loss_weight: Array
     column_weight: Array
     own: Array | None = None
+    group: Array | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -54,16 +59,22 @@ class Part:
         part = Part(self.table.take(rows), *(
             a[rows] for a in (self.y, self.target, self.loss_weight, self.column_weight)
         ))  # fmt: skip
-        return part if self.own is None else replace(part, own=self.own[rows])
+        more: dict[str, Any] = {"own": self.own, "group": self.group}
+        return replace(part, **{k: v[rows] for k, v in more.items() if v is not None})
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are, whose rows are held out together; of single rows as many."""
+        return len(self) if self.group is None else len(lists_of(self.group).firsts)
 
 
-def rows_to_watch(estimator: Any, n: int, given: bool) -> str:
+def rows_to_watch(estimator: Any, part: Part, given: bool) -> str:
     """Resolve ``early_stopping``: which rows say when to stop.
 
     Parameters
     ----------
     estimator : DCNRegressor or DCNClassifier
-    n : int
+    part : Part
         Rows to train on.
     given : bool
         Whether ``fit`` got rows to watch.
@@ -73,14 +84,19 @@ def rows_to_watch(estimator: Any, n: int, given: bool) -> str:
     which : {"given", "part", "folds", "none"}
         Part of the rows, each of some folds in turn, or none at all.
     """
+    n = len(part)
     if given:
         return "given"
     if estimator.early_stopping != "auto":
         return "part" if estimator.early_stopping else "none"
+    if part.group is not None and part.n_groups < FEWEST_GROUPS:
+        return "none"
     if estimator.warm_start:  # its rows may have been trained on; only many are worth it
         return "part" if n > MANY else "none"
     if n < FEWEST:
         return "none"
+    if part.group is not None:
+        return "part"
     return "folds" if n < FOLDED and estimator.scoring is None else "part"
 
 
@@ -119,6 +135,29 @@ def split_for_validation(
     )
     watched = np.zeros(n, bool)
     watched[held] = True
+    return np.flatnonzero(~watched), np.flatnonzero(watched)
+
+
+def split_groups_for_validation(
+    group: Array, fraction: float, random_state: np.random.RandomState
+) -> tuple[Array, Array]:
+    """Return the row numbers to train on and those held out: whole groups.
+
+    Raises
+    ------
+    ValueError
+        If there is one group only.
+    """
+    lists = lists_of(group)
+    n = len(lists.firsts)
+    if n < 2:
+        raise ValueError(
+            "early_stopping=True holds out whole groups and group has 1, want 2 at least, or X_val"
+        )
+    held_out = min(n - 1, int(np.ceil(fraction * n)))
+    held = np.zeros(n, bool)
+    held[random_state.permutation(n)[:held_out]] = True
+    watched = np.repeat(held, lists.sizes)
     return np.flatnonzero(~watched), np.flatnonzero(watched)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family
@@ -31,6 +31,8 @@ FAMILIES: dict[str, Family[Any]] = {
 class TakesKinds:
     """Parameters that are the name of a kind, or an object with options of its own."""
 
+    _families: ClassVar[dict[str, Family[Any]]] = FAMILIES
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters, also those of objects: ``cross__rank=8`` where ``cross`` is one.
 
@@ -42,8 +44,8 @@ class TakesKinds:
         for name in params:
             parameter, nested, option = name.partition("__")
             given = params.get(parameter, getattr(self, parameter, None))
-            if nested and isinstance(given, str | None) and parameter in FAMILIES:
-                family = FAMILIES[parameter]
+            if nested and isinstance(given, str | None) and parameter in self._families:
+                family = self._families[parameter]
                 kind = family.get(given or "auto", family.first)
                 wanted = kind.__name__
                 what = "None" if given is None else f"the name {given!r}"
@@ -56,7 +58,7 @@ class TakesKinds:
 
     def _validate_params(self) -> None:
         super()._validate_params()  # type: ignore[misc]
-        for name, family in FAMILIES.items():
+        for name, family in self._families.items():
             given = getattr(self, name)  # None and "auto": which constraints above allow or not
             if given is not None and (given in family or given != "auto"):
                 family.resolve(given, vars(self))

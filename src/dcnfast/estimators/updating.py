@@ -20,6 +20,7 @@ from dcnfast.estimators.going_on import with_room
 from dcnfast.estimators.splits import Part
 from dcnfast.network.memory import check_memory
 from dcnfast.training.batches import Rows
+from dcnfast.training.lists import weights_of_lists
 from dcnfast.training.schedules import Constant
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
 from dcnfast.training.spare import Spare, moves_named_rows_alone
@@ -70,9 +71,11 @@ def _begin(
     return replace(fitted, training=fitted.training or Training(fitted.model)), part
 
 
-def _as_given(weight: Array, dtype: npt.DTypeLike) -> Array | None:
+def _as_given(weight: Array, dtype: npt.DTypeLike, group: Array | None = None) -> Array | None:
     """Return weights of rows, which mean the same in each call; ones need no array at all."""
-    if (weight == 1).all():
+    if group is not None:
+        weight = weights_of_lists(weight, group)
+    elif (weight == 1).all():
         return None
     with np.errstate(over="ignore"):
         own = np.ascontiguousarray(weight, dtype=dtype)

@@ -18,6 +18,8 @@ from dcnfast.network.kinds import Kind
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
+LONGEST_LIST = 1024  # as in lists.hpp: pairs grow with the square of the rows
+
 
 class Loss(Kind):
     """Base class of the losses.
@@ -28,8 +30,9 @@ class Loss(Kind):
         Its function in :mod:`dcnfast.reference` and :mod:`dcnfast.ops`.
     about_classes : str
         What the documentation of a classifier says in place of the summary.
-    regresses, classifies : bool
-        Whether DCNRegressor and DCNClassifier offer it.
+    regresses, classifies, ranks : bool
+        Whether DCNRegressor, DCNClassifier and DCNRanker offer it. One that ranks is of lists, the
+        rows of a group; all others are of rows.
     interval : tuple of float or None
         The least and the largest target of a regression; None takes every number.
     targets : str
@@ -51,6 +54,7 @@ class Loss(Kind):
     about_classes: ClassVar[str] = ""
     regresses: ClassVar[bool] = False
     classifies: ClassVar[bool] = False
+    ranks: ClassVar[bool] = False
     interval: ClassVar[tuple[float, float] | None] = None
     targets: ClassVar[str] = "numbers"
     standardises: ClassVar[bool] = False
@@ -131,6 +135,50 @@ class ClassificationLoss(Loss):
     def class_logits(self, logits: Floats) -> Floats:
         """Return a logit for each class, for softmax, of logits (n, C) of three classes or more."""
         return logits
+
+
+class RankingLoss(Loss):
+    """Base class of the losses that DCNRanker offers: of lists of rows, which it compares."""
+
+    ranks = True
+
+    @abstractmethod
+    def of_list(self, scores: Floats, relevance: Floats) -> float:
+        """Return the loss of a list of rows (n)."""
+
+    def deviance(self, logits: Floats, target: Array) -> Floats:
+        """Return the loss of all rows as one list, for each of them (n, 1)."""
+        loss = self.mean_of_lists(logits, target, None, np.zeros(len(logits), np.int64))
+        return np.full((len(logits), 1), loss)
+
+    def best_constant(self, target: Array, weight: Floats, n_outputs: int) -> Floats:
+        """Return 0 (C): all constants rank alike."""
+        del target, weight
+        return np.zeros(n_outputs)
+
+    def mean_of_lists(
+        self, logits: Floats, target: Array, weight: Array | None, group: Array
+    ) -> float:
+        """Return the mean loss of lists, each times the mean weight of its rows.
+
+        Parameters
+        ----------
+        logits, target : ndarray of shape (n, 1)
+        weight : ndarray of shape (n,) or None
+        group : ndarray of shape (n,)
+            Of each row. Lists of more than ``LONGEST_LIST`` rows are compared in parts.
+        """
+        w = np.ones(len(logits)) if weight is None else np.asarray(weight, np.float64)
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order])) + 1
+        losses, weights = list[float](), list[float]()
+        for rows in np.split(order, starts):
+            n_parts = -(-len(rows) // LONGEST_LIST)
+            for part in (rows[first::n_parts] for first in range(n_parts)):
+                scores, relevance = logits[part, 0], target[part, 0]
+                losses.append(self.of_list(scores.astype(np.float64), relevance.astype(np.float64)))
+                weights.append(float(w[part].mean()))
+        return float(np.average(losses, weights=weights))
 
 
 def log_of_mean(logarithms: Floats) -> Floats:

@@ -24,6 +24,7 @@ def choose_members(
     target: Array,
     weight: Array | None,
     most: int | None,
+    group: Array | None = None,
 ) -> list[int]:
     """Return members whose mean predicts rows well, the best one first.
 
@@ -34,16 +35,17 @@ def choose_members(
     loss : str or Loss
     logits : ndarray of shape (n, E, C)
         Of rows that training has not seen.
-    target, weight : see :func:`dcnfast.network.losses.mean_loss`
+    target, weight, group : see :func:`dcnfast.network.losses.mean_loss`
     most : int or None
         How many are taken; None takes as many as have the least loss.
     """
     each = np.moveaxis(logits.astype(np.float64), 1, 0)
-    E, kind = len(each), LOSSES.resolve(loss, {})
+    E, kind = len(each), loss if isinstance(loss, Loss) else LOSSES.resolve(loss, {})
     chosen, losses = list[int](), list[float]()
     for _ in range(E if most is None else min(most, E)):
         left = [e for e in range(E) if e not in chosen]
-        of_all = [mean_loss(kind, kind.combine(each[[*chosen, e]]), target, weight) for e in left]
+        means = (kind.combine(each[[*chosen, e]]) for e in left)
+        of_all = [mean_loss(kind, mean, target, weight, group) for mean in means]
         best = int(np.argmin(of_all))
         chosen.append(left[best])
         losses.append(of_all[best])

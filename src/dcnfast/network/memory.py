@@ -136,7 +136,7 @@ def count_bytes(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1) 
     last = 4 * rows * (2 if config.wide else 1)
     return (
         counter.size * (counter.parameters(batch_size) + counter.batch(batch_size))
-        + n_threads * counter.workspace()
+        + (n_threads + counter.kept_tiles(batch_size)) * counter.workspace()
         + last
         + ID_BYTES * batch_size * len(config.fields) * (2 if config.wide else 1)
         + CROSS_LAYER_BYTES * config.cross_layers
@@ -223,6 +223,12 @@ class _Counter:
         scales = self.E * self.padded(self.D) if self.scaled else 0
         rows = max(TILE_ROWS, ROW_STEP * self.E)  # of all members together
         return max(TILE_BYTES, self.size * (rows * row + no_bias + blocks + scales))
+
+    def kept_tiles(self, batch_size: int) -> int:
+        """Count the tiles whose activations are kept for the backward of a whole batch."""
+        if not self.config.loss_kind.ranks:
+            return 0
+        return -(-batch_size * self.E // (TILE_ROWS // 2))
 
     def batch(self, batch_size: int) -> int:
         """Count what a batch leaves for the tables, and the products that equal ids share."""

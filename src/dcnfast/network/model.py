@@ -144,7 +144,12 @@ class Model:
         return np.asarray(self.network.predict_candidates(ids, dense, context, n_threads))
 
     def table(
-        self, ids: Array, dense: Array, target: Array, weight: Array | None
+        self,
+        ids: Array,
+        dense: Array,
+        target: Array,
+        weight: Array | None,
+        group: npt.NDArray[np.int64] | None = None,
     ) -> _core.TableF32 | _core.TableF64:
         """Return rows to train on or to evaluate, which are checked here and not again.
 
@@ -154,10 +159,12 @@ class Model:
         dense : ndarray of shape (N, M)
         target : ndarray of shape (N, C), for softmax (N, 1) with class numbers
         weight : ndarray of shape (N,) or None
+        group : ndarray of shape (N,) or None, default=None
+            Of losses that rank: rows of one group that stand together are a list.
         """
         if isinstance(self.network, _core.NetworkF64):
-            return _core.TableF64(self.network, ids, dense, target, weight)
-        return _core.TableF32(self.network, ids, dense, target, weight)
+            return _core.TableF64(self.network, ids, dense, target, weight, group)
+        return _core.TableF32(self.network, ids, dense, target, weight, group)
 
     def evaluate(self, table: Any, n_threads: int) -> float:
         """Return the weighted mean loss over the rows of a :meth:`table`, without the penalty."""

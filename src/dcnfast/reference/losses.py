@@ -15,6 +15,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from dcnfast.network.losses import LOSSES as _RECORDS
 from dcnfast.network.losses import Loss
+from dcnfast.reference.ranking import LOSSES as _RANKING
 
 Array = npt.NDArray[np.float64]
 
@@ -184,10 +185,18 @@ LOSSES = {name: globals()[loss.reference] for name, loss in _RECORDS.items()}
 
 
 def training_loss(
-    kind: Loss, logits: Array, target: Array, weight: Array | None, smoothing: float
+    kind: Loss,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    smoothing: float,
+    group: npt.NDArray[Any] | None = None,
 ) -> tuple[float, Array]:
-    """Return a loss with its options, of smoothed targets where it has any."""
+    """Return a loss with its options, of smoothed targets where it has any, or of lists."""
     options: dict[str, Any] = kind.get_params(deep=False)
+    if kind.ranks:
+        assert group is not None
+        return _RANKING[kind.name](logits, target, weight, group, **options)
     options |= {"smoothing": smoothing} if kind.smooths else {}
     loss: tuple[float, Array] = LOSSES[kind.name](logits, target, weight, **options)
     return loss

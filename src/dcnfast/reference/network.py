@@ -210,6 +210,7 @@ class ReferenceNetwork:
         target: Array,
         weight: Array | None = None,
         *,
+        group: Ids | None = None,
         seed: int = 0,
         step: int | None = None,
     ) -> tuple[float, dict[str, Array]]:
@@ -222,7 +223,7 @@ class ReferenceNetwork:
             own = self.inputs.of_member(p, e)
             state = self._member(own, x * r, e, (ids, dense), seed, step)
             loss, dlogits = training_loss(
-                c.loss_kind, state["logits"], target, weight, c.label_smoothing
+                c.loss_kind, state["logits"], target, weight, c.label_smoothing, group
             )
             total += loss / E
             dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
@@ -321,6 +322,7 @@ class ReferenceNetwork:
         target: Array,
         weight: Array | None = None,
         *,
+        group: Ids | None = None,
         seed: int = 0,
         kind: str = "adam",
         learning_rate: float = 1e-3,
@@ -339,7 +341,7 @@ class ReferenceNetwork:
         p, m, v = state.parameters, state.first_moments, state.second_moments
         state.step += 1
         objective, g = self.loss_and_gradients(
-            p, ids, dense, target, weight, seed=seed, step=state.step
+            p, ids, dense, target, weight, group=group, seed=seed, step=state.step
         )
         g = clip_gradients(g, gradient_clip)
         if state.prior is not None and prior_strength:

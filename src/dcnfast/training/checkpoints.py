@@ -203,7 +203,8 @@ def fingerprints(
 
 def _arrays(rows: Rows) -> list[Any]:
     weight = b"" if rows.weight is None else rows.weight
-    return [rows.ids, rows.dense, rows.target, weight]
+    group = [] if rows.group is None else [rows.group]
+    return [rows.ids, rows.dense, rows.target, weight, *group]
 
 
 def _digest(*parts: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.training.batches import Rows
+from dcnfast.training.lists import batches_of_lists
 from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
@@ -33,8 +34,11 @@ def remember(training: Training, rows: Rows, n_threads: int) -> None:
     n_threads : int
     """
     state, n = training.state, len(rows)
-    order = np.random.default_rng(0).permutation(n)  # rows may come sorted by their targets
-    found: Array = state.fisher(rows.table, order, min(n, ROWS_OF_A_BATCH), n_threads)
+    order, starts = np.random.default_rng(0).permutation(n), None  # they may come sorted
+    if rows.group is not None:  # whole lists
+        draws = np.random.RandomState(0)
+        order, starts = batches_of_lists(rows.group, min(n, ROWS_OF_A_BATCH), draws)
+    found: Array = state.fisher(rows.table, order, min(n, ROWS_OF_A_BATCH), n_threads, starts)
     before, known = state.prior, training.prior_rows
     if before is not None:
         found = (found * n + before[1] * known) / (n + known)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.network.loss import LONGEST_LIST
 from dcnfast.network.memory import check_memory
 from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import Keeper, Moment
 from dcnfast.training.early_stopping import HeldOut, Next, Watch
+from dcnfast.training.lists import batches_of_lists, lists_of
 from dcnfast.training.settings import INTERRUPTED, OUT_OF_TIME, History, Notice, Settings
 from dcnfast.training.state import Training
 
@@ -63,7 +65,7 @@ def train(
         If training would not fit into memory.
     """
     model = training.model
-    check_memory(model.config, settings.batch_size, settings.n_threads)
+    check_memory(model.config, _largest_batch(rows, settings), settings.n_threads)
     watch = Watch(settings, training)
     moment = Moment(training, watch, random_state, history)
     if keeper is not None:
@@ -78,7 +80,7 @@ def train(
                 watch.go_back()
                 history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
                 break
-            rate = _last_rate(settings, epoch, len(rows), watch.cuts)
+            rate = _last_rate(settings, epoch, rows, watch.cuts)
             watched = _note(loss, held_out, settings, history)
             history.rates.append(rate)
             history.seconds.append(time.perf_counter() - start)
@@ -136,8 +138,13 @@ def run_epoch(
     """
     n = len(rows)
     batch_size = min(settings.batch_size, n)
-    order = random_state.permutation(n) if settings.shuffle else np.arange(n)
-    steps = _steps(settings, epoch, n)
+    starts = None
+    if rows.group is not None:
+        draws = random_state if settings.shuffle else None
+        order, starts = batches_of_lists(rows.group, batch_size, draws)
+    else:
+        order = random_state.permutation(n) if settings.shuffle else np.arange(n)
+    steps = _steps(settings, epoch, rows)
     loss, _, finished = training.state.train_epoch(
         rows.table,
         order.astype(np.int64, copy=False),
@@ -148,6 +155,7 @@ def run_epoch(
         settings.schedule.factors(*steps, cuts),
         settings.decay_schedule.factors(*steps),
         settings.dropout_schedule.factors(*steps),
+        starts,
     )
     return loss, bool(finished and np.isfinite(loss) and training.model.is_finite())
 
@@ -161,15 +169,25 @@ def _divergence(epoch: int, settings: Settings) -> Notice:
     )
 
 
-def _steps(settings: Settings, epoch: int, n: int) -> tuple[int, int, int]:
-    """Return the first step of an epoch over n rows, its steps, and those of all epochs."""
-    n_batches = -(-n // min(settings.batch_size, n))
+def _largest_batch(rows: Rows, settings: Settings) -> int:
+    """Return how many rows a batch may have: whole lists may be more than was asked for."""
+    if rows.group is None:
+        return settings.batch_size
+    return settings.batch_size + min(LONGEST_LIST, int(lists_of(rows.group).sizes.max()))
+
+
+def _steps(settings: Settings, epoch: int, rows: Rows) -> tuple[int, int, int]:
+    """Return the first step of an epoch over rows, its steps, and those of all epochs."""
+    batch_size = min(settings.batch_size, len(rows))
+    n_batches = -(-len(rows) // batch_size)
+    if rows.group is not None:
+        n_batches = lists_of(rows.group).n_batches(batch_size)
     return epoch * n_batches, n_batches, settings.planned_epochs * n_batches
 
 
-def _last_rate(settings: Settings, epoch: int, n: int, cuts: int) -> float:
-    """Return the learning rate of the last step of an epoch over n rows."""
-    first, n_batches, total = _steps(settings, epoch, n)
+def _last_rate(settings: Settings, epoch: int, rows: Rows, cuts: int) -> float:
+    """Return the learning rate of the last step of an epoch over rows."""
+    first, n_batches, total = _steps(settings, epoch, rows)
     factors = settings.schedule.factors(first + n_batches - 1, 1, total, cuts)
     return settings.step.learning_rate * (1.0 if factors is None else float(factors[-1]))
 

@@ -14,9 +14,14 @@
 #include "kernels/losses/focal.inl"
 #include "kernels/losses/ordinal.inl"
 #include "kernels/losses/multi_label.inl"
+#include "kernels/losses/lists.inl"
+#include "kernels/losses/pairwise.inl"
+#include "kernels/losses/listwise.inl"
+#include "kernels/losses/lambda.inl"
 
 using Losses = KindList<SquaredError, LogLoss, Softmax, Poisson, AbsoluteError, Huber, Quantile,
-                        Gamma, Tweedie, Focal, Ordinal, MultiLabel>;
+                        Gamma, Tweedie, Focal, Ordinal, MultiLabel, Pairwise, Listwise,
+                        Lambda>;
 
 template <class T, class List> struct LossTable;
 template <class T, class... Kind> struct LossTable<T, KindList<Kind...>> {
@@ -29,5 +34,7 @@ template <class T, class... Kind> struct LossTable<T, KindList<Kind...>> {
                                                 .target_width = Kind::target_width,
                                                 .forward = Kind::template forward<T>,
                                                 .backward = Kind::template backward<T>,
-                                                .combine = Kind::template combine<T>}...};
+                                                .combine = Kind::template combine<T>,
+                                                .list = Kind::template list<T>,
+                                                .rule = Kind::template rule<T>}...};
 };

@@ -96,15 +96,21 @@ template <class T> DCN_INLINE Vec<T> where_equal(Vec<T> a, T b, Vec<T> yes, Vec<
   return where_greater(a, below, where_greater(above, a, yes, no), no);
 }
 
+// What only losses that rank have.
+struct LossOfRows {
+  template <class T> static constexpr decltype(LossKernels<T>::list) list = nullptr;
+  template <class T> static constexpr decltype(LossKernels<T>::rule) rule = nullptr;
+};
+
 // What most kinds have: a number as target for each logit, and no constants.
-struct LossOfNumbers {
+struct LossOfNumbers : LossOfRows {
   static constexpr bool classes = false;
   static constexpr const char* constants = "none";
   static bool takes(const double*, std::size_t n, std::size_t) { return n == 0; }
   static std::size_t n_classes(std::size_t) { return 0; }
   static std::size_t target_width(std::size_t C, std::size_t) { return C; }
 };
-struct LossOfClasses {
+struct LossOfClasses : LossOfRows {
   static constexpr bool classes = true;
   static constexpr const char* constants = "none";
   static bool takes(const double*, std::size_t n, std::size_t) { return n == 0; }
