@@ -114,8 +114,8 @@ def test_auc_of_clicks():
     n = 40_000
     user, item, hour = rng.integers(0, 2000, n), rng.integers(0, 500, n), rng.integers(0, 24, n)
     price = rng.lognormal(size=n)
-    taste, appeal = rng.normal(size=(2000, 3)), rng.normal(size=(500, 3))
-    logits = (taste[user] * appeal[item]).sum(axis=1) + np.cos(hour / 4) - 0.5 * price
+    active, appeal = rng.normal(size=2000), rng.normal(size=500)
+    logits = active[user] + 2 * appeal[item] + np.cos(hour / 4) - 0.5 * price
     X = pd.DataFrame({"user": user, "item": item, "hour": hour, "price": price})
     X = X.astype(dict.fromkeys(["user", "item", "hour"], "category"))
     y = rng.random(n) < 1 / (1 + np.exp(-logits))
@@ -135,7 +135,7 @@ def table(read):
 
 def test_auc_of_adult():
     X, y, X_test, y_test = table(data.read_adult)
-    model = DCNClassifier(random_state=0).fit(X[:4000], y[:4000])
+    model = DCNClassifier(random_state=0, max_iter=10).fit(X[:4000], y[:4000])
     assert check_auc(model, X_test, y_test) > 0.9
 
 
