@@ -255,6 +255,13 @@ def test_bad_requests(clicks):
         scorer(["ann", 30], items[["item", "price", "kind"]])
     with pytest.raises(ValueError, match="infinity"):
         scorer(["ann", 30], items.assign(price=np.inf))
+    for rows, text in (
+        (items[["price"]], r"Of the candidates: The feature names should match"),
+        (items.iloc[:0], r"Of the candidates: Found array with 0 sample.s. .* by Candidates"),
+        (items.assign(kind=3), "Of the candidates: X: column 'kind' has numbers"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=text):
+            scorer(["ann", 30], rows)
     with pytest.raises(ValueError, match="read by another scorer"):
         scorer(
             ["ann", 30],

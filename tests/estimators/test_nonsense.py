@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dcnfast import DCNClassifier, crosses, losses, optimizers, schedules
+from dcnfast.checkpoints import Checkpoints
 from dcnfast.numeric_embeddings import Piecewise
 from dcnfast.target_statistics import TargetStatistics
 
@@ -149,8 +150,8 @@ NONSENSE = {
     "n_iter_no_change": [0, -1, 1.5, None],
     "tol": [-1e-9, np.nan, np.inf, "x"],
     "warm_start": ["x", None, 3],
-    "max_time": [0, -1.0, np.nan, "x"],
-    "checkpoints": ["folder", 3, True],
+    "max_time": [0, -1, np.nan, np.inf, "x"],
+    "checkpoints": ["x", 3, True, Checkpoints, Checkpoints(3), Checkpoints("x", epochs=0)],
     "prior_strength": [-0.1, np.nan, np.inf, "x", None],
     "dtype": ["float16", None, np.float32, "int32"],
     "deterministic": ["no", None, True],

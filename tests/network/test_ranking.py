@@ -48,7 +48,9 @@ class Case:
         self.dense = draw_dense(config, n, random).astype(dtype)
         self.target = random.randint(4, size=(n, 1)).astype(dtype)
         self.weight = random.uniform(0.2, 2, n).astype(dtype) if weighted else None
-        self.table = self.model.table(self.ids, self.dense, self.target, self.weight, (), self.group)
+        self.table = self.model.table(
+            self.ids, self.dense, self.target, self.weight, (), self.group
+        )
         self.reference = ReferenceNetwork(config)
 
     def batch(self, rows=slice(None)):

@@ -235,6 +235,25 @@ def test_every_option_of_a_network_is_written_or_of_training():
     known = model.WRITTEN | model.OF_TRAINING
     assert known <= {field.name for field in fields(NetworkConfig)}
     assert not model.WRITTEN & model.OF_TRAINING
+    refused = {field.name for field in fields(NetworkConfig)} - known
+    assert refused == {"poolings", "table_of"}, "written as C, of training, or refused by a column"
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_columns_that_are_not_written_are_named(shared, tmp_path):
+    X = pd.DataFrame({"word": ["a", "b"] * 20, "other": ["b", "c"] * 20, "items": [["a"], []] * 20})
+    options = {"shared_embeddings": [("word", "other")]} if shared else {}
+    X = X.drop(columns="items") if shared else X
+    named = r"\['word', 'other'\] share embeddings" if shared else r"\['items'\] hold lists"
+    estimator = fit(X, categorical_features=["word", "other"], **options)
+    refuse(estimator, tmp_path, TypeError, f"the columns {named}, which is not written as C")
+
+
+@compiles
+def test_frozen_embeddings_are_written(tmp_path):
+    X = pd.DataFrame({"word": ["a", "b"] * 20, "number": np.arange(40.0)})
+    frozen = fit(X, categorical_features=["word"], frozen_embeddings=["word"])
+    check(frozen, X, tmp_path)
 
 
 def test_a_category_that_c_cannot_hold_names_its_column(tmp_path):
@@ -257,6 +276,10 @@ def test_arguments(fitted, tmp_path):
     refuse(plain, tmp_path, TypeError, "name is 3", name=3)
     refuse(plain, tmp_path, ValueError, "tables is 'mapped', want one of", tables="mapped")
     refuse(plain, tmp_path, ValueError, "source is .* as path is", source=tmp_path / "model")
+    with pytest.raises(TypeError, match="path is 3, want a path"):
+        plain.to_c(3)
+    with pytest.raises(ValueError, match="path is '', want the name of a file"):
+        plain.to_c("")
     with pytest.raises(NotFittedError):
         DCNRegressor().to_c(tmp_path / "model")
     with pytest.raises(FileNotFoundError):

@@ -150,6 +150,9 @@ class Exports:
 
 def _paths(path: FilePath, source: FilePath | None) -> tuple[Path, Path]:
     """Return where the header and the source go."""
+    for what, given in (("path", path), ("source", source)):
+        if given is not None and not Path(_file_path(what, given)).name:
+            raise ValueError(f"{what} is {os.fspath(given)!r}, want the name of a file")
     header = Path(os.fspath(path))
     if source is not None:
         body = Path(os.fspath(source))
@@ -158,6 +161,13 @@ def _paths(path: FilePath, source: FilePath | None) -> tuple[Path, Path]:
         return header, body
     stem = _stem(header)
     return header.with_name(f"{stem}.h"), header.with_name(f"{stem}.c")
+
+
+def _file_path(what: str, given: FilePath) -> str:
+    try:
+        return os.fspath(given)
+    except TypeError:
+        raise TypeError(f"{what} is {given!r}, want a path") from None
 
 
 def _stem(path: Path) -> str:

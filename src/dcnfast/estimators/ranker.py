@@ -16,6 +16,7 @@ from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.parameters import (
     CrossChoice,
     Initializer,
+    ListChoice,
     NumericChoice,
     NumericScaling,
     OptimizerChoice,
@@ -39,6 +40,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
+from dcnfast.network.lists import list_rules
 from dcnfast.network.losses import RANKING_LOSSES
 from dcnfast.table.schema import Table, read_training_table
 from dcnfast.training.checkpoints import Checkpoints
@@ -112,7 +114,11 @@ class DCNRanker(BaseDCN):
         deep_initializer: Initializer = "glorot_uniform",
         categorical_features: npt.ArrayLike | None = "from_dtype",
         datetime_features: bool | Sequence[str] | None = None,
+        list_features: ListChoice = None,
         embedding_dim: int | Literal["auto"] | Mapping[str, int] = "auto",
+        shared_embeddings: Sequence[Sequence[str]] | None = None,
+        pretrained_embeddings: Mapping[str, Any] | None = None,
+        frozen_embeddings: Sequence[str] | None = None,
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
@@ -202,6 +208,7 @@ class DCNRanker(BaseDCN):
             table, y = read_training_table(
                 self, X, y, categorical_features=self.categorical_features, y_numeric=True,
                 datetime_features=self.datetime_features,
+                list_features=list_rules(self.list_features),
             )  # fmt: skip
         weight = self._check_weight(sample_weight, table)
         target = self._ranking_target()

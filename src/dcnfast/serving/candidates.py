@@ -22,7 +22,7 @@ from dcnfast.serving.row_predictor import (
 )
 from dcnfast.table.dates import Dates
 from dcnfast.table.lists import ListColumns
-from dcnfast.table.part import PartOfTable
+from dcnfast.table.part import Candidates
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -112,7 +112,7 @@ class CandidateScorer:
         given = dates.given(names, lists.taken)
         context = _places(context_columns, given)
         rest = [place for place in range(len(given)) if place not in context]
-        self._candidates = PartOfTable(names, mask, dates, lists, rest, named=named, n_jobs=n_jobs)
+        self._candidates = Candidates(names, mask, dates, lists, rest, named=named, n_jobs=n_jobs)
         self._row = RowPredictor(encoder, model, columns, target, missing_columns="allow")
         self._places, self._width = context, len(given)
         self.context_columns_ = [given[place] for place in context]
@@ -151,8 +151,11 @@ class CandidateScorer:
             ``scorer(context, catalog)`` scores all of it, ``scorer(context, catalog.take(rows))``
             some.
         """
-        table = self._candidates.of_frame(candidates)
-        encoded = self._encoder.transform(table, self._model.config.dtype, self._n_jobs)
+        try:
+            table = self._candidates.of_frame(candidates)
+            encoded = self._encoder.transform(table, self._model.config.dtype, self._n_jobs)
+        except (ValueError, TypeError) as error:  # which speaks of X
+            raise type(error)(f"Of the candidates: {error}") from error
         return Catalog(encoded, np.asarray(table.numbers), self._candidates)
 
     def __call__(self, context: Mapping[str, Any] | Sequence[Any], candidates: Any) -> Array:

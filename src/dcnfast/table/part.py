@@ -19,7 +19,7 @@ from dcnfast.table.schema import Table, read_table
 Numbers = npt.NDArray[np.float64]
 
 
-class PartOfTable(BaseEstimator):  # type: ignore[misc]
+class Candidates(BaseEstimator):  # type: ignore[misc]
     """Reads tables of some columns as tables of all, in which the others are missing.
 
     It stands where an estimator stands when a table is checked: it has the attributes that say

@@ -88,6 +88,7 @@ def c_source(
         If something of the model cannot be written as C.
     """
     config, answer = model.config, target.described()
+    _refuse_columns(encoder)
     _check(config, name)
     if file is not None and not tables_of(model):
         raise ValueError('to_c: tables is "file" and the model has no tables, want "inline"')
@@ -104,6 +105,16 @@ def c_source(
     write_answer(source, config, answer)
     source.write(_predict(source, config, file))
     return CText(_header(name, config, inputs, answer, file), source.text)
+
+
+def _refuse_columns(encoder: TableEncoder) -> None:
+    names = [field.name for field in encoder.fields]
+    shared = [
+        names[f] for f, owner in enumerate(encoder.table_of) if encoder.table_of.count(owner) > 1
+    ]
+    for columns, what in ((list(encoder.poolings), "hold lists"), (shared, "share embeddings")):
+        if columns:
+            raise TypeError(f"to_c: the columns {columns!r} {what}, which is not written as C")
 
 
 def _check(config: NetworkConfig, name: str) -> None:
