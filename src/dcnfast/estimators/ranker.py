@@ -182,9 +182,8 @@ class DCNRanker(BaseDCN):
             The group of each row, such as the query or the user; rows of a group need not stand
             together. None is one group. Groups of one row, or whose rows are all as relevant, say
             nothing. Early stopping holds out whole groups.
-        X_val, y_val, sample_weight_val, group_val
-            As X, y, sample_weight and group: rows for early stopping to watch, in place of a part
-            of X.
+        X_val, y_val, sample_weight_val, group_val : as X, y and the others, default=None
+            Rows for early stopping to watch, in place of a part of X.
 
         Returns
         -------
