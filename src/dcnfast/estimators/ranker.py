@@ -221,10 +221,12 @@ class DCNRanker(BaseDCN):
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Columns as in the first call.
-        y, group : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,)
             As in ``fit``.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero; taken as they are, so that they mean the same in each call.
+        group : array-like of shape (n_samples,), default=None
+            As in ``fit``.
 
         Returns
         -------
