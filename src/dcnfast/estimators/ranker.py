@@ -188,9 +188,8 @@ class DCNRanker(BaseDCN):
             The group of each row, such as the query or the user; rows of a group need not stand
             together. None is one group. Groups of one row, or whose rows are all as relevant, say
             nothing. Early stopping holds out whole groups.
-        X_val, y_val, sample_weight_val, group_val
-            As X, y, sample_weight and group: rows for early stopping to watch, in place of a part
-            of X.
+        X_val, y_val, sample_weight_val, group_val : as X, y and the others, default=None
+            Rows for early stopping to watch, in place of a part of X.
 
         Returns
         -------
@@ -229,10 +228,12 @@ class DCNRanker(BaseDCN):
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Columns as in the first call.
-        y, group : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,)
             As in ``fit``.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero; taken as they are, so that they mean the same in each call.
+        group : array-like of shape (n_samples,), default=None
+            As in ``fit``.
 
         Returns
         -------

@@ -19,6 +19,7 @@ import numpy as np
 from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.branches import topology
 from dcnfast.network.crosses import CROSSES
+from dcnfast.network.losses import RANKING_LOSSES
 
 if TYPE_CHECKING:
     from dcnfast.network.config import NetworkConfig
@@ -226,7 +227,7 @@ class _Counter:
 
     def kept_tiles(self, batch_size: int) -> int:
         """Count the tiles whose activations are kept for the backward of a whole batch."""
-        if not self.config.loss_kind.ranks:
+        if self.config.loss not in RANKING_LOSSES:
             return 0
         return -(-batch_size * self.E // (TILE_ROWS // 2))
 

@@ -138,10 +138,10 @@ def run_epoch(
     """
     n = len(rows)
     batch_size = min(settings.batch_size, n)
-    starts = None
+    starts = list[Array]()
     if rows.group is not None:
         draws = random_state if settings.shuffle else None
-        order, starts = batches_of_lists(rows.group, batch_size, draws)
+        order, *starts = batches_of_lists(rows.group, batch_size, draws)
     else:
         order = random_state.permutation(n) if settings.shuffle else np.arange(n)
     steps = _steps(settings, epoch, rows)
@@ -155,7 +155,7 @@ def run_epoch(
         settings.schedule.factors(*steps, cuts),
         settings.decay_schedule.factors(*steps),
         settings.dropout_schedule.factors(*steps),
-        starts,
+        *starts,
     )
     return loss, bool(finished and np.isfinite(loss) and training.model.is_finite())
 
