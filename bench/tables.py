@@ -98,6 +98,7 @@ SHORT = (
 )  # fmt: skip
 RIVALS = {
     "catboost": "CatBoost",
+    "lightgbm": "LightGBM",
     "numpy_layers": "NumPy",
     "onnxruntime": "ONNX Runtime",
     "polars_rank": "polars",

@@ -57,7 +57,8 @@ def _told(columns: Columns, k: int) -> list[str]:
     """Return the names that differ where part ``k`` of the columns does."""
     names, mask, dates, lists = columns
     categorical = [name for name, is_one in zip(names, mask, strict=True) if is_one]
-    of_dates = [name for name, _ in dates.made]
+    zones = {column.name: column.zone for column in dates.columns}
+    of_dates = [f"{name} ({', '.join(dates.parts)}; {zone})" for name, zone in zones.items()]
     return (list(names), categorical, of_dates, list(lists.names))[k]
 
 

@@ -1,4 +1,4 @@
-"""W13: whole fits of rankers, beside LightGBM's and beside a regression of the same rows.
+"""W14: whole fits of rankers, beside LightGBM's and beside a regression of the same rows.
 
 Relevance is drawn from known utilities, so that the answer, 1 less the NDCG of other groups, has a
 reference: that of the utilities without the noise.
@@ -17,7 +17,7 @@ from dcnfast.cpu import effective_threads
 from dcnfast.metrics import ndcg
 
 TITLE = (
-    "W13: fit of DCNRanker and of LGBMRanker at their defaults, groups of 5 to 40 rows, 8 columns "
+    "W14: fit of DCNRanker and of LGBMRanker at their defaults, groups of 5 to 40 rows, 8 columns "
     "of numbers and 2 of categories; the loss is 1 less the NDCG of 1,000 other groups"
 )
 NUMBERS, LEVELS, TESTED = 8, 15, 1_000
