@@ -107,7 +107,7 @@ def height(X):
 
 # the last are the words that scikit-learn's check_complex_data wants of every estimator
 CLEAR = re.compile(
-    r"X: column '\w+' (has|is)|X has columns|X contains infinity|Expected 2D array|feature names"
+    r"X: column '\w+' (has|is)|X has (columns|lists|dates)|X contains infinity|Expected 2D array|feature names"
     r"|categorical_features|setting an array element with a sequence|Complex data not supported"
 )
 
@@ -127,7 +127,7 @@ def try_table(reader, X, chosen, options, others, dtype):
         return
     trained = model.encode(X, dtype)
     check(trained, model.encoder, height(X))
-    for field, ids in zip(model.encoder.fields, trained.ids.T, strict=True):
+    for field, ids in zip(model.encoder.fields, trained.by_field(), strict=True):
         np.testing.assert_array_equal(np.bincount(ids, minlength=field.size), field.counts)
     before = pickle.dumps(model.encoder)
     for other in others:

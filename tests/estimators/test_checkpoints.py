@@ -306,7 +306,7 @@ model.set_params(checkpoints=None).save(sys.argv[2])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
-@pytest.mark.parametrize("kills", [4, pytest.param(1000, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("kills", [2, pytest.param(1000, marks=pytest.mark.campaign)])
 def test_killed_at_any_moment(kills, tmp_path):
     """Each fit is killed until it gets through, and then has the bits of one that never was."""
     seed = 20 if kills < 10 else random.randrange(2**32)

@@ -280,7 +280,7 @@ def test_warm_start_wants_the_same_parts_and_zones():
     before = fitted.predict(frame("pandas", when, x, ROME))
     with pytest.raises(ValueError, match=r"warm_start: dates were .*Rome\)'\], got .*UTC"):
         fitted.fit(frame("pandas", when, x, ZoneInfo("UTC")), x)
-    with pytest.raises(ValueError, match="warm_start: columns were .* want the same"):
+    with pytest.raises(ValueError, match=r"warm_start: columns were .* want the same"):
         fitted.set_params(datetime_features=["hour"]).fit(frame("pandas", when, x, ROME), x)
     assert np.array_equal(fitted.predict(frame("pandas", when, x, ROME)), before)
 

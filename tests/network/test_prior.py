@@ -132,6 +132,8 @@ def test_rows_of_before_count_as_many_as_they_are(make_case):
 class _Rows:
     """As training.batches.Rows, of a case."""
 
+    group = None
+
     def __init__(self, case):
         self.table = case.table
 
