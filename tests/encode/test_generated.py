@@ -107,8 +107,9 @@ def height(X):
 
 # the last are the words that scikit-learn's check_complex_data wants of every estimator
 CLEAR = re.compile(
-    r"X: column '\w+' (has|is)|X has (columns|lists|dates)|X contains infinity|Expected 2D array|feature names"
-    r"|categorical_features|setting an array element with a sequence|Complex data not supported"
+    r"X: column '\w+' (has|is)|X has (columns|lists|dates)|X contains infinity|Expected 2D array"
+    r"|feature names|categorical_features|setting an array element with a sequence"
+    r"|Complex data not supported"
 )
 
 

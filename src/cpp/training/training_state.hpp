@@ -192,7 +192,7 @@ template <class T> class TrainingState {
   std::vector<double> shard_losses_, penalties_;
   std::vector<Workspace<T>> slots_;  // one a thread
   std::vector<Workspace<T>> tiles_;  // one a tile of a batch, of losses that rank
-  RankedLists<T> lists_;                   // of the batch
+  RankedLists<T> lists_;             // of the batch
   std::size_t slot_rows_ = 0;
   bool timed_ = false;
   std::vector<StageSeconds> seconds_;  // one a thread, the first also of what no tile does
