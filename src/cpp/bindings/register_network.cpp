@@ -3,6 +3,7 @@
 #include <set>
 #include <tuple>
 
+#include "bindings/field_arguments.hpp"
 #include "bindings/init.hpp"
 #include "bindings/py_network.hpp"
 #include "network/cross/matrix.hpp"
@@ -258,23 +259,6 @@ void check_config(const NetworkConfig& c) {
                                         {"alpha_deep", c.alpha_deep}})
     check_number(name, argument, alpha, alpha >= 0 && std::isfinite(alpha),
                  "a finite number, not negative");
-}
-
-// Each field has rows of its own, or those of a field before it that has the same shape.
-void check_table_of(const NetworkConfig& c) {
-  const std::size_t F = c.fields.size();
-  if (!c.table_of.empty() && c.table_of.size() != F)
-    throw py::value_error("table_of has " + std::to_string(c.table_of.size()) + " numbers, want " +
-                          std::to_string(F) + ", as many as fields");
-  for (std::size_t f = 0; f < F; ++f) {
-    const std::size_t owner = c.table_owner(f);
-    const FieldConfig& field = c.fields[f];
-    if (owner > f || !c.owns_table(owner) || c.fields[owner].rows != field.rows ||
-        c.fields[owner].width != field.width)
-      throw py::value_error("table_of is " + std::to_string(owner) + " for field '" + field.name +
-                            "', want its own number, or that of a field before it with as many "
-                            "rows and columns, which has rows of its own");
-  }
 }
 
 NetworkConfig make_config(

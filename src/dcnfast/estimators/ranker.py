@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.base import BaseDCN, shown
 from dcnfast.estimators.configure import kind_of
@@ -27,10 +27,10 @@ from dcnfast.estimators.parameters import (
     add_parameters_to_doc,
 )
 from dcnfast.estimators.published import published_whole, reads_one_fit
+from dcnfast.estimators.ranked_rows import part_of_groups
 from dcnfast.estimators.ranking_target import RankingTarget
 from dcnfast.estimators.splits import Part
 from dcnfast.estimators.takes_kinds import FAMILIES
-from dcnfast.metrics.arguments import read_groups
 from dcnfast.metrics.ranking import ndcg
 from dcnfast.network.config import (
     Activation,
@@ -42,7 +42,7 @@ from dcnfast.network.config import (
 )
 from dcnfast.network.lists import list_rules
 from dcnfast.network.losses import RANKING_LOSSES
-from dcnfast.table.schema import Table, read_training_table
+from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -211,9 +211,9 @@ class DCNRanker(BaseDCN):
             )  # fmt: skip
         weight = self._check_weight(sample_weight, table)
         target = self._ranking_target()
-        whole = _part("y", table, y, weight, group, target)
+        whole = part_of_groups("y", table, y, weight, group, target)
         last = self._last_fit(table)
-        given = self._given_part(X_val, y_val, sample_weight_val, group_val, target)
+        given = self._givenpart_of_groups(X_val, y_val, sample_weight_val, group_val, target)
         self._learn(whole, given, None, target, last, shown(X, y, sample_weight, weight), timing)
         return self
 
@@ -250,7 +250,7 @@ class DCNRanker(BaseDCN):
             table, y = self._read_further(X, y, y_numeric=True)
         weight = self._weight_as_given(sample_weight, table)
         target = self._ranking_target()
-        whole = _part("y", table, y, weight, group, target, must_differ=False)
+        whole = part_of_groups("y", table, y, weight, group, target, must_differ=False)
         self._update(whole, target, shown(X, y, sample_weight, weight), timing)
         return self
 
@@ -258,7 +258,7 @@ class DCNRanker(BaseDCN):
         """Return what is learned."""
         return RankingTarget(copy.deepcopy(kind_of(RANKING_LOSSES, self)))  # may be changed later
 
-    def _given_part(
+    def _givenpart_of_groups(
         self, X_val: Any, y_val: Any, weight_val: Any, group_val: Any, target: RankingTarget
     ) -> Part | None:
         """Return the rows to watch that ``fit`` was given."""
@@ -269,7 +269,7 @@ class DCNRanker(BaseDCN):
             return None
         table, y, weight = validation
         try:
-            part = _part("y_val", table, y, weight, group_val, target)
+            part = part_of_groups("y_val", table, y, weight, group_val, target)
         except (ValueError, TypeError) as error:  # which speaks of group
             raise type(error)(f"Of the rows in X_val: {error}") from error
         return part.take(np.flatnonzero(part.loss_weight))
@@ -375,39 +375,3 @@ class DCNRanker(BaseDCN):
         self : DCNRanker
         """
         return self._pruned(X, y, sample_weight, n_members, y_numeric=True, group=group)
-
-
-def _part(
-    name: str,
-    table: Table,
-    y: Array,
-    weight: Array,
-    group: Any,
-    target: RankingTarget,
-    *,
-    must_differ: bool = True,
-) -> Part:
-    """Return checked rows, those of a group together; the name of y is for messages."""
-    if y.ndim > 1:
-        y = column_or_1d(y, warn=True)
-    columns, codes = target.judged(name, y), read_groups(group, len(y)).codes
-    if (np.diff(codes) < 0).any():
-        order = np.argsort(codes, kind="stable")
-        table, y, columns = table.take(order), y[order], columns[order]
-        weight, codes = weight[order], codes[order]
-    if must_differ:
-        present = weight > 0
-        _check_differ(name, columns[present, 0], codes[present])
-    return Part(table, y, columns, weight, weight, group=codes)
-
-
-def _check_differ(name: str, y: Array, codes: Array) -> None:
-    """Raise ValueError unless some group has rows that differ."""
-    if len(y) < 2:
-        raise ValueError(f"n_samples = {len(y)}, want two rows of a group at least, to compare")
-    if not ((np.diff(y) != 0) & (np.diff(codes) == 0)).any():
-        n = len(np.unique(codes))
-        raise ValueError(
-            f"{name} is the same for all rows of each of {n} groups, want one at least in which "
-            "some rows are more relevant than others"
-        )

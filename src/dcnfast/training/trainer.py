@@ -72,20 +72,9 @@ def train(
         keeper.begin(moment)
     try:
         for epoch in range(watch.epochs, settings.max_iter):
-            start = time.perf_counter()
-            with history.timing.measure("train"):
-                loss, sound = run_epoch(training, rows, settings, random_state, epoch, watch.cuts)
-            history.timing.rows += len(rows)
-            if not sound:
-                watch.go_back()
-                history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
+            watched = _one_epoch(moment, rows, held_out, settings)
+            if watched is None:
                 break
-            rate = _last_rate(settings, epoch, rows, watch.cuts)
-            watched = _note(loss, held_out, settings, history)
-            history.rates.append(rate)
-            history.seconds.append(time.perf_counter() - start)
-            if settings.verbose:
-                _print_epoch(epoch, len(rows), settings, history)
             then = watch.note(watched)
             if on_epoch(epoch) or then is Next.END:
                 break
@@ -103,6 +92,29 @@ def train(
     if held_out is not None:
         model.restore(watch.kept)
     return watch.kept
+
+
+def _one_epoch(
+    moment: Moment, rows: Rows, held_out: HeldOut | None, settings: Settings
+) -> float | None:
+    """Run the next epoch and take note of it; return the loss to watch, None if it diverged."""
+    watch, history = moment.watch, moment.history
+    epoch, start = watch.epochs, time.perf_counter()
+    with history.timing.measure("train"):
+        loss, sound = run_epoch(
+            moment.training, rows, settings, moment.random_state, epoch, watch.cuts
+        )
+    history.timing.rows += len(rows)
+    if not sound:
+        watch.go_back()
+        history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
+        return None
+    watched = _note(loss, held_out, settings, history)
+    history.rates.append(_last_rate(settings, epoch, rows, watch.cuts))
+    history.seconds.append(time.perf_counter() - start)
+    if settings.verbose:
+        _print_epoch(epoch, len(rows), settings, history)
+    return watched
 
 
 def _is_late(settings: Settings, history: History) -> bool:
