@@ -92,11 +92,12 @@ CHOSEN = st.sampled_from(["from_dtype", "from_dtype", None]) | st.lists(st.integ
 
 
 def check(encoded, encoder, n):
-    sizes = np.array([field.size for field in encoder.fields], np.int64)
-    assert encoded.ids.shape == (n, len(sizes))
+    n_single = len(encoder.fields) - len(encoder.poolings)
+    assert encoded.ids.shape == (n, n_single)
+    assert [len(items.offsets) for items in encoded.lists] == [n + 1] * len(encoder.poolings)
     assert encoded.dense.shape == (n, encoder.n_dense)
-    assert (encoded.ids >= 0).all()
-    assert (encoded.ids < sizes).all()
+    for field, ids in zip(encoder.fields, encoded.by_field(), strict=True):
+        assert ((ids >= 0) & (ids < field.size)).all()
     assert np.isfinite(encoded.dense).all()
     assert np.isfinite(encoder.clip(encoded.dense)).all()
 
