@@ -4,7 +4,6 @@ import copy
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import (
@@ -333,118 +332,6 @@ def test_classes_of_noise(loss, n):
     assert log_loss(y[n:], model.predict_proba(X[n:]), labels=[0, 1, 2]) < 1.1 * np.log(3) + 8 / n
 
 
-# ---- several labels
-
-
-@pytest.fixture(scope="module")
-def labels(data):
-    X, y = data
-    rng = np.random.default_rng(4)
-    click = y["truth"] + rng.logistic(0, 0.3, 1500) > 0
-    bought = np.where(click, X[:, 3] + rng.logistic(0, 0.3, 1500) > 0, np.nan)
-    return X, np.column_stack([click, bought])
-
-
-def several(labels, **options):
-    X, y = labels
-    return DCNClassifier(**FAST | options).fit(X[:1000], y[:1000])
-
-
-def test_several_labels(labels, tmp_path):
-    X, y = labels[0][1000:], labels[1][1000:]
-    model = several(labels)
-    p, predicted = model.predict_proba(X), model.predict(X)
-    assert p.shape == predicted.shape == model.decision_function(X).shape == (500, 2)
-    np.testing.assert_array_equal(predicted, p > 0.5)
-    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), p, rtol=1e-12)
-    np.testing.assert_array_equal(model.classes_, [0, 1])
-    assert (predicted[:, 0] == y[:, 0]).mean() > 0.8
-    known = ~np.isnan(y[:, 1])
-    assert (predicted[known, 1] == y[known, 1]).mean() > 0.8
-    assert ((X[:, 3] > 0) == predicted[:, 1]).mean() > 0.85  # also where nobody clicked
-    same_when_saved(model, X, tmp_path, "predict_proba")
-    assert model.prune_members(X, y, n_members=1).predict_proba(X).shape == (500, 2)
-    clicks = y[:, [0, 0]]
-    assert model.score(X, clicks) == np.mean((model.predict(X) == clicks).all(axis=1))
-
-
-def test_a_missing_label_counts_for_nothing(labels):
-    """Its row trains the other label alone, whatever holds it."""
-    X, y = labels
-    frame = pd.DataFrame({"click": y[:, 0] == 1, "bought": pd.array(y[:, 1]).astype("Int64")})
-    objects = np.where(np.isnan(y), None, y.astype(object))
-    want = several(labels).predict_proba(X)
-    for other in (frame, objects, frame.astype(object)):
-        np.testing.assert_array_equal(several((X, other)).predict_proba(X), want)
-    few = {"early_stopping": False, "target_statistics": None}
-    alone = np.column_stack([y[:, 0], np.where(np.arange(1500) < 2, [0.0, 1.0] * 750, np.nan)])
-    constant = several((X, alone), **few).predict_proba(X)
-    assert np.isfinite(constant).all()
-
-
-def test_task_weights(labels):
-    X, y = labels
-    kinds = [
-        {"task_weights": [1, 0.25]},
-        {"loss": losses.MultiLabel(task_weights=(1, 0.25))},
-        {"loss": "multi_label", "task_weights": np.array([1, 0.25])},
-    ]
-    answers = [several(labels, **kind).predict_proba(X) for kind in kinds]
-    for other in answers[1:]:
-        np.testing.assert_array_equal(answers[0], other)
-    assert not np.array_equal(answers[0], several(labels).predict_proba(X))
-    first = several(labels, task_weights=[1, 0]).predict_proba(X)
-    y_other = np.column_stack([y[:, 0], 1 - y[:, 1]])
-    other = several((X, y_other), task_weights=[1, 0]).predict_proba(X)
-    np.testing.assert_array_equal(first[:, 0], other[:, 0])
-
-
-def test_several_labels_with_categories_and_statistics(labels):
-    X, y = labels
-    frame = pd.DataFrame(X[:, :3]).assign(user=[f"u{i % 150}" for i in range(1500)])
-    frame.columns = frame.columns.astype(str)
-    model = several((frame, y), target_statistics="auto", early_stopping=True)
-    assert np.isfinite(model.predict_proba(frame)).all()
-    watched = DCNClassifier(**FAST).fit(
-        frame[:1000], y[:1000], X_val=frame[1000:], y_val=y[1000:], sample_weight=np.ones(1000)
-    )
-    assert len(watched.validation_scores_) == watched.n_iter_
-
-
-BAD_LABELS = [
-    ({}, lambda y: 2 * y, "y has 2 in row .* of column .*, want 0 or 1 in each of several columns"),
-    ({}, lambda y: y * [1, np.nan], "y has no label in column 1, want at least one"),
-    ({}, lambda y: y.astype(str), "y has '.*' in row 0 of column 0, want 0 or 1"),
-    ({}, lambda y: y[:-1], "inconsistent numbers of samples"),
-    ({"loss": "softmax"}, lambda y: y, r"loss is Softmax\(\) and y has 2 columns"),
-    ({"loss": "ordinal"}, lambda y: y, r"loss is Ordinal\(\) and y has 2 columns"),
-    ({"loss": "multi_label"}, lambda y: y[:, 0], r"loss is MultiLabel\(\) and y has one column"),
-    ({"class_weight": "balanced"}, lambda y: y, "class_weight is 'balanced' and y has 2 columns"),
-    ({"task_weights": [1]}, lambda y: y, "task_weights has 1 numbers, want 2"),
-    ({"task_weights": [-1, 1]}, lambda y: y, "task_weights of MultiLabel is .*, want finite"),
-    ({"task_weights": [0, 0]}, lambda y: y, "task_weights of MultiLabel is .*, want finite"),
-    ({"task_weights": [1, 1], "loss": losses.MultiLabel()}, lambda y: y, "is .* beside loss=Multi"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("options", "change", "text"), BAD_LABELS)
-def test_labels_that_are_refused(options, change, text, labels):
-    X, y = labels
-    with pytest.raises(ValueError, match=text):
-        DCNClassifier(**options).fit(X, change(y))
-
-
-def test_labels_of_other_shapes_to_watch(labels):
-    X, y = labels
-    with pytest.raises(ValueError, match="y_val has 2 columns, want one, as y"):
-        DCNClassifier().fit(X, y[:, 0], X_val=X, y_val=y)
-    with pytest.raises(ValueError, match="y_val has 1 columns, want 2, as many labels as y"):
-        DCNClassifier().fit(X, y, X_val=X, y_val=y[:, 0])
-    model = several(labels, max_iter=1)
-    with pytest.raises(ValueError, match="y has 3 columns, want 2"):
-        model.prune_members(X, y[:, [0, 1, 0]])
-
-
 def test_more_than_float32_holds():
     X, y = np.random.default_rng(0).normal(size=(50, 2)), np.full(50, 1e39)
     small = {"max_iter": 1, "n_members": 1, "early_stopping": False, "hidden_layer_sizes": ()}
@@ -456,14 +343,6 @@ def test_counts_of_zero_alone_have_no_deviance_to_explain():
     X, y = np.random.default_rng(0).normal(size=(50, 2)), np.zeros(50)
     small = {"max_iter": 1, "n_members": 1, "early_stopping": False, "hidden_layer_sizes": ()}
     assert DCNRegressor(loss="poisson", **small).fit(X, y).score(X, y) == 0
-
-
-@pytest.mark.parametrize("how", ["fit", "partial_fit"])
-def test_task_weights_are_for_several_columns(how):
-    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50) % 2
-    known = {"classes": [0, 1]} if how == "partial_fit" else {}
-    with pytest.raises(ValueError, match=r"task_weights is .1, 2. and y has one column, want None"):
-        getattr(DCNClassifier(task_weights=[1, 2]), how)(X, y, **known)
 
 
 @pytest.mark.parametrize("estimator", [DCNRegressor, DCNClassifier])

@@ -72,7 +72,7 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         held-out rows are judged by their true labels. "focal" and "ordinal" ignore it.
     task_weights : sequence of float or None, default=None
         What the loss of each label is multiplied by where y has several columns, one for each;
-        None is 1. With one column it is ignored.
+        None is 1. With one column it is an error.
 
     Attributes
     ----------
