@@ -6,7 +6,7 @@ import os
 import secrets
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,11 +15,10 @@ from dcnfast.estimators.fitted import Columns
 from dcnfast.estimators.published import reads_one_fit
 from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.model import Model
-from dcnfast.serving.c_source.literals import identifier
-from dcnfast.serving.c_source.model import c_source
-from dcnfast.serving.c_source.tables import TablesFile
-from dcnfast.serving.onnx import OnnxFile, write_onnx
 from dcnfast.serving.whole_file import replace_file
+
+if TYPE_CHECKING:
+    from dcnfast.serving.onnx import OnnxFile
 
 FilePath = str | os.PathLike[str]
 TABLES = ("inline", "file")
@@ -75,6 +74,11 @@ class Exports:
             If an argument is not as described, or the model has something that is not written as C;
             nothing is written then.
         """
+        # writers are needed by few programs, and by none when it starts
+        from dcnfast.serving.c_source.literals import identifier
+        from dcnfast.serving.c_source.model import c_source
+        from dcnfast.serving.c_source.tables import TablesFile
+
         check_is_fitted(self)
         if not isinstance(tables, str) or tables not in TABLES:
             raise ValueError(f"tables is {tables!r}, want one of {TABLES!r}")
@@ -140,6 +144,8 @@ class Exports:
             If the model has something that ONNX cannot say, such as strings in a column with
             ``hash_buckets``: the message names the column. Nothing is written then.
         """
+        from dcnfast.serving.onnx import write_onnx
+
         check_is_fitted(self)
         if not isinstance(missing_text, str):
             raise TypeError(f"missing_text is {missing_text!r}, want a string")
