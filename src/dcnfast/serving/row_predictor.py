@@ -243,7 +243,7 @@ class RowPredictor:
             row = column.row_of(value)
             if row is not None:
                 return row
-        values = factor_objects([value], field.name).values
+        values = factor_objects([value], field.name, of_row=True).values
         refuse_other_kinds(column, values, f"row: {field.name!r}")
         row = int(column.rows(values)[0])
         if row != MISSING and not field.counts[row]:
