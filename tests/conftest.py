@@ -13,6 +13,7 @@ from dcnfast.testing import (
     central_difference,
     force_isa,
 )
+from tests.fresh import Fresh
 
 FORCED = os.environ.get("DCNFAST_ISA")
 
@@ -134,6 +135,14 @@ def isa(request):
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def fresh():
+    """fresh(code, **environment): run it in an interpreter that has not imported dcnfast."""
+    interpreters = Fresh()
+    yield interpreters
+    interpreters.close()
 
 
 @pytest.fixture
