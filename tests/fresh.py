@@ -1,4 +1,4 @@
-"""Interpreters that have not imported dcnfast, each ready in a moment: all that it imports is there.
+"""Interpreters that have not imported dcnfast, ready at once: all that it imports is there.
 
 A new interpreter takes a second to import scikit-learn and what belongs to it. So one is started
 that does it once, and each piece of code runs in a child of its own, which ends as any interpreter

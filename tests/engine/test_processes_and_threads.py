@@ -35,7 +35,7 @@ for _ in range(int(sys.argv[1])):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("times", [20, pytest.param(200, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("times", [5, pytest.param(200, marks=pytest.mark.campaign)])
 def test_fork_after_use(times):
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKING, str(times)],
