@@ -171,7 +171,7 @@ double count_parameters(const NetworkConfig& c) {
   const double D = number(c.width()), C = number(c.n_outputs);
   double tables = 0, deep = 0, head = 1 + D;
   for (std::size_t f = 0; f < c.fields.size(); ++f)
-    if (c.owns_table(f)) tables += number(c.fields[f].rows) * (number(c.fields[f].width) + C);
+    if (c.owns_table(f)) tables += number(c.fields[f].rows) * (number(c.fields[f].width) + C + 1);
   for (const Branch& branch : topology_of(c).branches) {
     double inputs = D;
     for (const std::size_t O : branch.hidden) {
@@ -276,7 +276,7 @@ NetworkConfig make_config(
     const std::string& loss, std::vector<double> loss_constants, double label_smoothing,
     double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
-    const std::string& deterministic) {
+    const std::string& deterministic, bool collision_weights) {
   NetworkConfig c;
   std::size_t total = 0, columns = 0;
   for (const auto& [name, rows, width] : fields) {
@@ -305,6 +305,7 @@ NetworkConfig make_config(
     if (f >= fields.size() || !c.owns_table(f))
       throw py::value_error("frozen has " + std::to_string(f) +
                             ", want numbers of fields with rows of their own");
+  c.collision_weights = collision_weights;
   c.n_dense = n_dense;
   c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
@@ -377,7 +378,7 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
       py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
       py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
-      py::arg("deterministic"));
+      py::arg("deterministic"), py::arg("collision_weights") = false);
 }
 
 }  // namespace
