@@ -33,6 +33,7 @@ OPTIONS = {
     "numeric_embedding": ["piecewise", "periodic", "periodic_relu"],
     "n_members": [1, 3],
     "learned_scale": [False, True],
+    "collision_weights": [False, True],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential"],
     "gating": ["softmax", "sigmoid", "constant"],

@@ -22,6 +22,14 @@ DCN_INLINE void prefetch_items(const Field<T>& field, const Lists<T>& lists, std
     prefetch(field.rows + static_cast<std::size_t>(lists.ids[i]) * field.K);
 }
 
+// n numbers of a row of a field, from column k on
+template <class T>
+DCN_INLINE Vec<T> load_item(const Field<T>& field, std::int32_t id, std::size_t k, std::size_t n) {
+  const std::size_t row = static_cast<std::size_t>(id);
+  const Vec<T> e = load_columns(field.rows + row * field.K + k, n);
+  return field.factors == nullptr ? e : broadcast(field.factors[row]) * e;
+}
+
 // out[k] = pool of the items' numbers, a vector of columns at a time: begin() is what it starts
 // from, step(pool, item, numbers) takes one more.
 template <class T, class Begin, class Step>
@@ -45,8 +53,7 @@ DCN_INLINE void pool_lists(T* out, const Field<T>& field, const Lists<T>& lists,
       for (std::size_t i = first; i < last; ++i) {
         if (k == 0 && i + kItemsAhead < last)
           prefetch(field.rows + static_cast<std::size_t>(lists.ids[i + kItemsAhead]) * K);
-        const Vec<T> e =
-            load_columns(field.rows + static_cast<std::size_t>(lists.ids[i]) * K + k, n);
+        const Vec<T> e = load_item(field, lists.ids[i], k, n);
         pool = i == first ? begin(i, e) : step(pool, i, e);
       }
       store_columns(out + k, add ? load_columns(out + k, n) + pool : pool, n);
@@ -76,18 +83,31 @@ void lists_max_forward(T* out, const Field<T>& field, const Lists<T>& lists,
       [](Vec<T> most, std::size_t, Vec<T> e) { return max(most, e); });
 }
 
-template <class T>
-void lists_max_items(std::uint32_t* items, const T* table, const std::int32_t* ids,
-                     const std::uint32_t* begins, std::size_t Trows, std::size_t K) {
+// number(i, k): of column k of item i
+template <class Number>
+DCN_INLINE void greatest_items(std::uint32_t* items, const std::uint32_t* begins, std::size_t Trows,
+                               std::size_t K, Number&& number) {
   for (std::size_t t = 0; t < Trows; ++t, items += K) {
     for (std::uint32_t i = begins[t]; i < begins[t + 1]; ++i) {
-      const T* e = table + static_cast<std::size_t>(ids[i]) * K;
       for (std::size_t k = 0; k < K; ++k) {
         const std::uint32_t best = i == begins[t] ? i : items[k];
-        items[k] = e[k] > table[static_cast<std::size_t>(ids[best]) * K + k] ? i : best;
+        items[k] = number(i, k) > number(best, k) ? i : best;
       }
     }
   }
+}
+
+template <class T>
+void lists_max_items(std::uint32_t* items, const T* table, const T* factors,
+                     const std::int32_t* ids, const std::uint32_t* begins, std::size_t Trows,
+                     std::size_t K) {
+  const auto number = [=](std::uint32_t i, std::size_t k) {
+    return table[static_cast<std::size_t>(ids[i]) * K + k];
+  };
+  if (factors == nullptr) return greatest_items(items, begins, Trows, K, number);
+  greatest_items(items, begins, Trows, K, [=](std::uint32_t i, std::size_t k) {
+    return factors[static_cast<std::size_t>(ids[i])] * number(i, k);
+  });
 }
 
 template <class T>

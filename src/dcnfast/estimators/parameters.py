@@ -142,6 +142,10 @@ max_categories : int or None, default=None
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.
+collision_weights : bool, default=False
+    Whether each row of the tables of embeddings has a learned factor, DCN^2's collision weight: how
+    much the network makes of a row that several categories share, as they do in a hash bucket.
+    Factors begin at 1, and no penalty or decay pulls at them.
 target_statistics : None, "auto" or object, default="auto"
     Whether the mean of the target and the number of rows of each category are numeric columns as
     well, for columns of many categories, and of which pairs of columns. A row that is trained on

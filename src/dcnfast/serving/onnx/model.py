@@ -10,6 +10,7 @@ import numpy as np
 
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.network.collision import without_factors
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.serving.answers import Answers
@@ -26,7 +27,7 @@ IR_VERSION = 9  # of the release of ONNX that has these operators, 1.15
 
 WRITTEN = {
     "fields", "table_of", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales",
-    "numeric_width",
+    "numeric_width", "collision_weights",
     "numeric_frequencies", "n_members", "learned_scale", "wide", "cross", "cross_layers",
     "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden", "activation", "structure",
     "cross_experts", "gating", "shared_gate", "cross_linear", "cross_symmetric", "cross_forbidden",
@@ -98,6 +99,7 @@ def write_onnx(
     TypeError, ValueError
         If something of the model cannot be written as ONNX.
     """
+    model = without_factors(model)
     onnx, config, answer = import_onnx(), model.config, target.described()
     inputs = inputs_of(encoder, columns, missing_text)
     _check(config)
