@@ -56,6 +56,9 @@ class ReferenceNetwork:
         self.config = config
         self.topology = topology(config)
         self.inputs = Inputs(config)
+        tensors = self.tensors().items()
+        self._shapes = {name: shape for name, (_, shape) in tensors}
+        self._roles = {name: role for name, (role, _) in tensors}
 
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the role and the shape of every parameter by name, in their order."""
@@ -86,11 +89,11 @@ class ReferenceNetwork:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter by name, in their order."""
-        return {name: shape for name, (_, shape) in self.tensors().items()}
+        return self._shapes
 
     def roles(self) -> dict[str, str]:
         """Return what every parameter is for, by name: its initial values and penalty follow."""
-        return {name: role for name, (role, _) in self.tensors().items()}
+        return self._roles
 
     # ---- forward: stages 2 to 5
 
