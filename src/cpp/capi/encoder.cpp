@@ -123,7 +123,7 @@ void Encoder::insert_dates(State& dates, const std::vector<std::string>& made) {
 
 void Encoder::read_fields(State& encoder, const NetworkConfig& config) {
   const std::vector<std::string> names = encoder.texts("names");
-  if (names != field_names_ || config.fields.size() != names.size())
+  if (names != field_names_ || config.fields.size() != names.size() || !config.poolings.empty())
     encoder.refuse("an encoder of the categorical columns, " + listed(field_names_));
   const std::vector<std::size_t> buckets = read_buckets(encoder, names);
   std::vector<State> parts = encoder.parts("columns");
