@@ -164,6 +164,13 @@ template <class T> struct KernelTable {
   // embedding_forward of stored rows; none of them is read beyond its end
   void (*stored_forward)(T* x0, const StoredField* fields, const std::int32_t* ids,
                          const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t D);
+  // lists_sum_forward and lists_max_forward of stored rows
+  void (*stored_sum_forward)(T* out, const StoredField& field, const Lists<T>& lists,
+                             const std::int64_t* rows, std::size_t Trows, std::size_t stride,
+                             bool add);
+  void (*stored_max_forward)(T* out, const StoredField& field, const Lists<T>& lists,
+                             const std::int64_t* rows, std::size_t Trows, std::size_t stride,
+                             bool add);
   // the first M columns of dense (N,dense_ld) -> the columns of x0 (T,D) from `column` on, and
   // zeros in the padding
   void (*stack_forward)(T* x0, const T* dense, std::size_t dense_ld, const std::int64_t* rows,

@@ -40,6 +40,8 @@ template <class T> constexpr KernelTable<T> make_table() {
       .lists_max_items = lists_max_items<T>,
       .lists_backward = lists_backward<T>,
       .stored_forward = stored_forward<T>,
+      .stored_sum_forward = stored_sum_forward<T>,
+      .stored_max_forward = stored_max_forward<T>,
       .stack_forward = stack_forward<T>,
       .unstack = unstack<T>,
       .piecewise_prepare = piecewise_prepare<T>,

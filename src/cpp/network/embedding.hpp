@@ -55,7 +55,7 @@ template <class T> class EmbeddingPart {
   // Forward reads from these flat parameters from now on.
   void point(const T* parameters) noexcept;
   // Forward reads these from now on, one for each of tables(); the flat parameters have none. There
-  // are no lists then, and no factors.
+  // are no factors then.
   void store(const std::vector<StoredTable>& tables);
   bool stored() const noexcept { return !stored_fields_.empty(); }
   // ids (N,F) and lists, one a column of lists -> the first columns of x0 (T,D)
@@ -73,7 +73,13 @@ template <class T> class EmbeddingPart {
  private:
   void list_table(const NetworkConfig& config, std::size_t K, bool wide);
 
-  void pool(const KernelTable<T>& k, T* out, const std::vector<Field<T>>& fields,
+  // Of a field of lists, a Field or a StoredField, to its columns of out.
+  template <class F>
+  using Pool = void (*)(T* out, const F& field, const Lists<T>& lists, const std::int64_t* rows,
+                        std::size_t n, std::size_t stride, bool add);
+
+  template <class F>
+  void pool(Pool<F> sum, Pool<F> max, T* out, const std::vector<F>& fields,
             const ListColumns<T>& lists, const std::int64_t* rows, std::size_t n, std::size_t width,
             bool add) const;
 
