@@ -203,7 +203,7 @@ def test_warm_start_keeps_the_statistics(shops):
 
 def test_auto_wants_a_column_of_many_categories(shops):
     X, y = shops
-    assert DCNRegressor(target_statistics="auto", **SMALL).fit(X, y).encoder_.statistics
+    assert DCNRegressor(**SMALL).fit(X, y).encoder_.statistics
     few = X.drop(columns="shop")
     plain = DCNRegressor(**SMALL).fit(few, y)
     for table, chosen in ((few, "auto"), (few[["price"]], EVERY)):
@@ -212,6 +212,22 @@ def test_auto_wants_a_column_of_many_categories(shops):
         assert model.row_predictor()(rows_of(table)[1]) == model.predict(table[1:2])[0]
     assert model.encoder_.n_dense == plain.encoder_.n_dense
     assert DCNRegressor(target_statistics=EVERY, **SMALL).fit(few, y).encoder_.statistics
+
+
+@pytest.mark.parametrize("rows_each", [1, 2, 20, 40])
+def test_auto_wants_a_few_rows_of_each_category(rows_each):
+    """One row tells nothing of others, and of many rows an embedding learns by itself."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"id": (np.arange(100 * rows_each) // rows_each).astype(str)})
+    model = DCNRegressor(**SMALL).fit(X, rng.normal(size=len(X)))
+    assert (model.encoder_.statistics is not None) == (2 <= rows_each <= 20)
+
+
+def test_a_stream_has_statistics_only_when_asked(shops):
+    X, y = shops
+    assert DCNRegressor(**SMALL).partial_fit(X, y).encoder_.statistics is None
+    model = DCNRegressor(**SMALL | {"target_statistics": EVERY}).partial_fit(X, y)
+    assert model.encoder_.statistics is not None
 
 
 def test_names_and_sources(shops):

@@ -76,6 +76,7 @@ template <class T> struct Shared {
   const T* keep;  // (padded(D)) 1 for these columns, 0 for the others
   const T* sums;  // (T,O) the share of the others, and the bias
   T* dz;          // (T,O) where backward leaves the gradient of the product, for the others
+  std::size_t repeats = 1;  // rows of the tile, one after the other, that have a row of sums
 };
 
 // W (O,I) in the two orders in which it is multiplied, and its bias padded; made by pack_weights.

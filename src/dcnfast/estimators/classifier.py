@@ -135,7 +135,7 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         min_frequency: float | None = None,
         max_categories: int | None = None,
         hash_buckets: int | Mapping[str, int] | None = None,
-        target_statistics: StatisticsChoice = None,
+        target_statistics: StatisticsChoice = "auto",
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,
         numeric_embedding: NumericChoice = "auto",
