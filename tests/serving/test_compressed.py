@@ -144,7 +144,7 @@ def test_auc_of_adult():
 def test_auc_of_flights():
     X, y = table(data.read_hflights)
     X, X_test, y, y_test = train_test_split(X, y, train_size=20_000, random_state=0)
-    model = DCNClassifier(random_state=0, max_iter=5).fit(X, y)
+    model = DCNClassifier(random_state=0, n_members=4, max_iter=4).fit(X, y)
     assert check_auc(model, X_test[:50_000], y_test[:50_000]) > 0.6
 
 
