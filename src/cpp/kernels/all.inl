@@ -34,6 +34,7 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_vector_prepare = cross_vector_prepare<T>,
       .embedding_forward = embedding_forward<T>,
       .embedding_backward = embedding_backward<T>,
+      .collision_backward = collision_backward<T>,
       .lists_sum_forward = lists_sum_forward<T>,
       .lists_max_forward = lists_max_forward<T>,
       .lists_max_items = lists_max_items<T>,

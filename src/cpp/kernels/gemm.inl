@@ -227,16 +227,21 @@ DCN_INLINE void multiply_back(const T* dz, std::size_t dz_ld, const Packed<T>& W
 template <class T> struct Base {
   const T* first;
   std::size_t stride;
+  // 2^32 / repeats, rounded up: a product in place of a division, exact for the rows of a tile
+  std::uint64_t share = std::uint64_t{1} << 32;
 
   DCN_INLINE void prefetch_operands(std::size_t row, std::size_t column) const {
     if (stride != 0) prefetch(at(row, column));  // a bias is in L1
   }
   DCN_INLINE const T* at(std::size_t row, std::size_t column) const {
-    return first + row * stride + column;
+    return first + (row * share >> 32) * stride + column;
   }
 };
 template <class T> DCN_INLINE Base<T> base_of(const Packed<T>& W, std::size_t stride) {
-  if (W.shared != nullptr) return {W.shared->sums, stride};
+  if (W.shared != nullptr) {
+    const std::uint64_t repeats = W.shared->repeats;
+    return {W.shared->sums, stride, ((std::uint64_t{1} << 32) + repeats - 1) / repeats};
+  }
   return {W.bias, 0};
 }
 

@@ -19,16 +19,19 @@ template <class T> DCN_INLINE void store_columns(T* p, const Vec<T>& a, std::siz
 // stored_rows.inl has those that are expanded.
 template <class T> struct RowsOfField {
   const T* rows;
+  const T* factors;  // of each row, or NULL
   std::size_t K;
 
   DCN_INLINE Vec<T> load(std::int32_t id, std::size_t k, std::size_t n) const {
-    return load_columns(rows + static_cast<std::size_t>(id) * K + k, n);
+    const std::size_t row = static_cast<std::size_t>(id);
+    const Vec<T> e = load_columns(rows + row * K + k, n);
+    return factors == nullptr ? e : broadcast(factors[row]) * e;
   }
   DCN_INLINE void ask(std::int32_t id) const { prefetch(rows + static_cast<std::size_t>(id) * K); }
 };
 
 template <class T> DCN_INLINE RowsOfField<T> rows_of_field(const Field<T>& field) {
-  return {field.rows, field.K};
+  return {field.rows, field.factors, field.K};
 }
 
 template <class T, class Rows>
@@ -101,18 +104,31 @@ void lists_max_forward(T* out, const Field<T>& field, const Lists<T>& lists,
   pool_max(out + field.column, rows_of_field(field), field.K, lists, rows, Trows, stride, add);
 }
 
-template <class T>
-void lists_max_items(std::uint32_t* items, const T* table, const std::int32_t* ids,
-                     const std::uint32_t* begins, std::size_t Trows, std::size_t K) {
+// number(i, k): of column k of item i
+template <class Number>
+DCN_INLINE void greatest_items(std::uint32_t* items, const std::uint32_t* begins, std::size_t Trows,
+                               std::size_t K, Number&& number) {
   for (std::size_t t = 0; t < Trows; ++t, items += K) {
     for (std::uint32_t i = begins[t]; i < begins[t + 1]; ++i) {
-      const T* e = table + static_cast<std::size_t>(ids[i]) * K;
       for (std::size_t k = 0; k < K; ++k) {
         const std::uint32_t best = i == begins[t] ? i : items[k];
-        items[k] = e[k] > table[static_cast<std::size_t>(ids[best]) * K + k] ? i : best;
+        items[k] = number(i, k) > number(best, k) ? i : best;
       }
     }
   }
+}
+
+template <class T>
+void lists_max_items(std::uint32_t* items, const T* table, const T* factors,
+                     const std::int32_t* ids, const std::uint32_t* begins, std::size_t Trows,
+                     std::size_t K) {
+  const auto number = [=](std::uint32_t i, std::size_t k) {
+    return table[static_cast<std::size_t>(ids[i]) * K + k];
+  };
+  if (factors == nullptr) return greatest_items(items, begins, Trows, K, number);
+  greatest_items(items, begins, Trows, K, [=](std::uint32_t i, std::size_t k) {
+    return factors[static_cast<std::size_t>(ids[i])] * number(i, k);
+  });
 }
 
 template <class T>

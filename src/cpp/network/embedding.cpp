@@ -22,6 +22,7 @@ template <class T>
 void EmbeddingPart<T>::list_table(const NetworkConfig& config, std::size_t K, bool wide) {
   EmbeddingTable<T> table;
   table.wide = wide;
+  table.weighted = config.collision_weights && !wide;
   table.K = K;
   std::size_t column = 0;
   for (std::size_t f = 0; f < F_; ++f) {
@@ -44,16 +45,22 @@ template <class T> void EmbeddingPart<T>::add(Layout& layout) {
     const std::string name = table.wide ? "wide" : "embedding_" + std::to_string(table.K);
     const Role role = table.wide ? Role::linear_embedding : Role::embedding;
     table.offset = layout.add(name, {table.V, table.K}, role, kLanes<T>);
+    if (table.weighted)
+      table.factors_offset = layout.add("collision_" + std::to_string(table.K), {table.V},
+                                        Role::collision_weight, kLanes<T>);
   }
 }
 
 template <class T> void EmbeddingPart<T>::point(const T* parameters) noexcept {
   for (EmbeddingTable<T>& table : tables_) {
     table.rows = parameters + table.offset;
+    table.factors = table.weighted ? parameters + table.factors_offset : nullptr;
     std::vector<Field<T>>& to = table.wide ? wide_fields_ : fields_;
-    for (std::size_t j = 0; j < table.fields.size(); ++j)
-      to[table.fields[j].number] = {table.rows + table.fields[j].first_row * table.K, table.K,
-                                    table.columns[j]};
+    for (std::size_t j = 0; j < table.fields.size(); ++j) {
+      const std::size_t first = table.fields[j].first_row;
+      to[table.fields[j].number] = {table.rows + first * table.K, table.K, table.columns[j],
+                                    table.weighted ? table.factors + first : nullptr};
+    }
   }
 }
 

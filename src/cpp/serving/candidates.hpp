@@ -39,15 +39,13 @@ template <class T> class Candidates {
     {
       const FlushDenormals flush;
       add_up_context();
-      whole_ = repeat(cut_.rows);
-      last_ = repeat(cut_.n_rows(cut_.tiles - 1));
     }
     auto workspaces = make_workspaces(cut_, n_threads, [&] {
       return network_.make_workspace(std::min(cut_.rows, cut_.batch), false);
     });
     const std::size_t C = network_.config().n_outputs;
     each_tile(cut_, n_threads, workspaces, [&](const Tile& tile, Workspace<T>& ws) {
-      share(ws, tile.rows == cut_.rows ? whole_ : last_);
+      share(ws, tile.rows);
       network_.forward(k_, ws, network_.from_row(table_, tile.first),
                        {nullptr, tile.first, tile.rows}, {});
       network_.combine_members(k_, ws, tile.rows);
@@ -56,8 +54,6 @@ template <class T> class Candidates {
   }
 
  private:
-  using Sums = std::vector<Buffer<T>>;  // one of (rows,ld(O)) for each first layer
-
   std::size_t members() const { return network_.config().n_members; }
 
   // bias + W x0 over the columns of the context, of each member
@@ -80,23 +76,12 @@ template <class T> class Candidates {
     }
   }
 
-  // The sums of each member for every row of a tile: (E,n,ld(O)).
-  Sums repeat(std::size_t n) const {
-    Sums repeated(layers_.size());
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      if (layers_[l].packed == nullptr) continue;
-      const std::size_t stride = ld<T>(layers_[l].O);
-      repeated[l] = Buffer<T>(members() * n * stride);
-      for (std::size_t i = 0; i < members() * n; ++i)
-        std::copy_n(sums_[l].data() + i / n * stride, stride, repeated[l].data() + i * stride);
-    }
-    return repeated;
-  }
-
-  void share(Workspace<T>& ws, const Sums& sums) const {
+  // A row of the sums is every row of its member in the tile.
+  void share(Workspace<T>& ws, std::size_t rows) const {
     const auto part = [&](std::size_t l) -> const Shared<T>* {
       if (layers_[l].packed == nullptr) return nullptr;
-      ws.shared[l] = {context_.left.data(), context_.left.size(), nullptr, sums[l].data(), nullptr};
+      ws.shared[l] = {
+          context_.left.data(), context_.left.size(), nullptr, sums_[l].data(), nullptr, rows};
       return &ws.shared[l];
     };
     if (ws.cross != nullptr) ws.cross->shared = part(0);
@@ -109,8 +94,7 @@ template <class T> class Candidates {
   std::vector<FirstLayer<T>> layers_;
   Table<T> table_;
   Tiling cut_;
-  Sums sums_;          // (E,ld(O))
-  Sums whole_, last_;  // of tiles with all rows, and of the last one
+  std::vector<Buffer<T>> sums_;  // (E,ld(O)) of each first layer
 };
 
 }  // namespace dcn

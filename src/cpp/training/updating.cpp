@@ -15,17 +15,18 @@ void TrainingState<T>::each_piece(const TrainingState& from, const std::vector<R
   for (std::size_t i = 0; i < own.size(); ++i)
     for (std::size_t j = 0; j < own[i].fields.size(); ++j) {
       const FieldOfTable &to = own[i].fields[j], &of = other[i].fields[j];
-      const std::size_t K = own[i].K, at = own[i].offset + to.first_row * K,
-                        begin = other[i].offset + of.first_row * K;
-      if (rows.empty()) {
-        f(at, begin, std::min(to.rows, of.rows) * K);
-        continue;
-      }
-      const RowNumbers& named = rows[to.number];
-      for (std::size_t u = 0; u < named.count; ++u) {
-        const std::size_t row = static_cast<std::size_t>(named.rows[u]) * K;
-        f(at + row, begin + row, K);
-      }
+      const auto piece = [&](std::size_t K, std::size_t at, std::size_t begin) {
+        at += to.first_row * K;
+        begin += of.first_row * K;
+        if (rows.empty()) return f(at, begin, std::min(to.rows, of.rows) * K);
+        const RowNumbers& named = rows[to.number];
+        for (std::size_t u = 0; u < named.count; ++u) {
+          const std::size_t row = static_cast<std::size_t>(named.rows[u]) * K;
+          f(at + row, begin + row, K);
+        }
+      };
+      piece(own[i].K, own[i].offset, other[i].offset);
+      if (own[i].weighted) piece(1, own[i].factors_offset, other[i].factors_offset);
     }
 }
 
@@ -37,7 +38,7 @@ template <class T> bool TrainingState<T>::takes(const TrainingState& other) cons
     return false;
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (own[i].K != from[i].K || own[i].wide != from[i].wide ||
-        own[i].fields.size() != from[i].fields.size())
+        own[i].weighted != from[i].weighted || own[i].fields.size() != from[i].fields.size())
       return false;
     for (std::size_t j = 0; j < own[i].fields.size(); ++j)
       if (own[i].fields[j].number != from[i].fields[j].number) return false;
@@ -84,6 +85,15 @@ void TrainingState<T>::begin_rows(std::size_t field, std::size_t first, std::siz
         if (own.averages != nullptr) std::copy_n(own.averages + unseen, K, own.averages + at);
         std::fill_n(own.m + at, K, T(0));
         std::fill_n(own.v + at, K, T(0));
+        if (!table.weighted) continue;
+        // what row 0 is multiplied by already, and a factor that is 1
+        const std::size_t factor = table.factors_offset + of.first_row;
+        for (T* flat : {own.parameters, own.averages}) {
+          if (flat == nullptr) continue;
+          multiply(flat + at, K, flat[factor]);
+          flat[factor + row] = T(1);
+        }
+        own.m[factor + row] = own.v[factor + row] = T(0);
       }
     }
 }
@@ -99,18 +109,22 @@ void TrainingState<T>::settle(std::size_t field, const std::int64_t* counts, std
       for (T* flat : {own.parameters, own.averages}) {
         if (flat == nullptr) continue;
         T* rows = flat + table.offset + of.first_row * K;
+        T* factors = table.weighted ? flat + table.factors_offset + of.first_row : nullptr;
         std::vector<double> total(K);
         double seen = 0;
         for (std::size_t r = 0; r < n; ++r) {
           const double count = static_cast<double>(counts[r]);
           if (count == 0) continue;
           seen += count;
+          const double times = factors != nullptr ? count * static_cast<double>(factors[r]) : count;
           for (std::size_t k = 0; k < K; ++k)
-            total[k] += count * static_cast<double>(rows[r * K + k]);
+            total[k] += times * static_cast<double>(rows[r * K + k]);
         }
-        for (std::size_t r = 0; r < n && seen > 0; ++r)
+        for (std::size_t r = 0; r < n && seen > 0; ++r) {
           for (std::size_t k = 0; k < K && counts[r] == 0; ++k)
             rows[r * K + k] = static_cast<T>(total[k] / seen);
+          if (factors != nullptr && counts[r] == 0) factors[r] = T(1);
+        }
       }
     }
 }

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.published import private_copy, reads_one_fit
 from dcnfast.estimators.saved import trimmed
+from dcnfast.network.collision import without_factors
 from dcnfast.network.compressed import CompressedModel, compressed
 from dcnfast.network.row_codes import CODES
 
@@ -54,11 +55,12 @@ class Compresses:
                 "it was made of"
             )
         try:
-            small = compressed(model, dtype)
+            small = compressed(without_factors(model), dtype)
         except ValueError as error:
             raise ValueError(f"compress: {error}") from error
         copy = private_copy(self)
-        vars(copy).update({**attributes, "_model": small, "_training": None, "_spare": None})
+        own = {"_model": small, "_training": None, "_spare": None}
+        vars(copy).update({**attributes, **own, "n_parameters_": small.n_parameters})
         return copy
 
 

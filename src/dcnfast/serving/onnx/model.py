@@ -10,6 +10,7 @@ import numpy as np
 
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.network.collision import without_factors
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.serving.answers import Answers
@@ -31,7 +32,7 @@ WRITTEN = {
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden",
     "activation", "structure", "cross_experts", "gating", "shared_gate", "cross_linear",
     "cross_symmetric", "cross_forbidden", "parametric_activation", "layer_norm", "n_outputs",
-    "loss", "loss_constants", "dtype",
+    "loss", "loss_constants", "dtype", "collision_weights",
 }  # fmt: skip
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
@@ -99,6 +100,7 @@ def write_onnx(
     TypeError, ValueError
         If something of the model cannot be written as ONNX.
     """
+    model = without_factors(model)
     onnx, config, answer = import_onnx(), model.config, target.described()
     inputs = inputs_of(encoder, columns, missing_text)
     _check(config)
