@@ -51,12 +51,15 @@ void TrainingState<T>::take_over(const TrainingState& other, const std::vector<R
   std::shared_ptr<const Prior<T>> prior = other.prior_;
   if (prior != nullptr && !same) {
     auto grown = std::make_shared<Prior<T>>(network_.layout().size());
+    Prior<T> held(other.network_.layout().size());
+    other.get_prior(held.anchor.data(), held.fisher.data());
     each_piece(other, {}, [&](std::size_t to, std::size_t from, std::size_t n) {
-      std::copy_n(prior->anchor.data() + from, n, grown->anchor.data() + to);
-      std::copy_n(prior->fisher.data() + from, n, grown->fisher.data() + to);
+      std::copy_n(held.anchor.data() + from, n, grown->anchor.data() + to);
+      std::copy_n(held.fisher.data() + from, n, grown->fisher.data() + to);
     });
     prior = std::move(grown);
   }
+  FreeRows free_rows = same ? other.free_rows_ : FreeRows();
   const TableState<T> own = table_state();
   each_piece(other, rows, [&](std::size_t to, std::size_t from, std::size_t n) {
     std::copy_n(other.network_.parameters() + from, n, own.parameters + to);
@@ -66,26 +69,35 @@ void TrainingState<T>::take_over(const TrainingState& other, const std::vector<R
       std::copy_n(other.network_.averages() + from, n, own.averages + to);
   });
   prior_ = std::move(prior);
+  free_rows_ = std::move(free_rows);
   step_ = other.step_;
   tables_.set_step(step_);
   network_.use_what_predicts();
 }
 
-template <class T>
-void TrainingState<T>::begin_rows(std::size_t field, std::size_t first, std::size_t count) {
+template <class T> void TrainingState<T>::begin_rows(std::size_t field, const RowNumbers& rows) {
   const TableState<T> own = table_state();
-  for (const EmbeddingTable<T>& table : network_.embedding().tables())
-    for (const FieldOfTable& of : table.fields) {
+  const auto& tables = network_.embedding().tables();
+  FreeRows free_rows = free_rows_;
+  if (prior_ != nullptr) free_rows.resize(tables.size());
+  for (std::size_t i = 0; i < tables.size(); ++i)
+    for (const FieldOfTable& of : tables[i].fields) {
       if (of.number != field) continue;
-      const std::size_t K = table.K, unseen = table.offset + of.first_row * K;
-      for (std::size_t row = first; row < first + count; ++row) {
-        const std::size_t at = unseen + row * K;
+      if (prior_ != nullptr) {
+        free_rows[i].resize(tables[i].V);
+        for (std::size_t u = 0; u < rows.count; ++u)
+          free_rows[i][of.first_row + static_cast<std::size_t>(rows.rows[u])] = 1;
+      }
+      const std::size_t K = tables[i].K, unseen = tables[i].offset + of.first_row * K;
+      for (std::size_t u = 0; u < rows.count; ++u) {
+        const std::size_t at = unseen + static_cast<std::size_t>(rows.rows[u]) * K;
         std::copy_n(own.parameters + unseen, K, own.parameters + at);
         if (own.averages != nullptr) std::copy_n(own.averages + unseen, K, own.averages + at);
         std::fill_n(own.m + at, K, T(0));
         std::fill_n(own.v + at, K, T(0));
       }
     }
+  free_rows_ = std::move(free_rows);
 }
 
 template <class T>
@@ -120,6 +132,20 @@ template <class T> void TrainingState<T>::set_prior(const T* anchor, const T* fi
   copy_without_denormals(prior->anchor, anchor);
   copy_without_denormals(prior->fisher, fisher);
   prior_ = std::move(prior);
+  free_rows_.clear();
+}
+
+template <class T> void TrainingState<T>::get_prior(T* anchor, T* fisher) const {
+  std::copy_n(prior_->anchor.data(), prior_->anchor.size(), anchor);
+  std::copy_n(prior_->fisher.data(), prior_->fisher.size(), fisher);
+  for (std::size_t i = 0; i < free_rows_.size(); ++i) {
+    const EmbeddingTable<T>& table = network_.embedding().tables()[i];
+    for (std::size_t row = 0; row < free_rows_[i].size(); ++row) {
+      if (free_rows_[i][row] == 0) continue;
+      std::fill_n(anchor + table.offset + row * table.K, table.K, T(0));
+      std::fill_n(fisher + table.offset + row * table.K, table.K, T(0));
+    }
+  }
 }
 
 // Of batches of one row it is the mean over the rows of their squared gradients, the diagonal of
@@ -151,9 +177,10 @@ bool TrainingState<T>::fisher(T* out, const Table<T>& table, const std::int64_t*
 #define DCN_INSTANTIATE(T)                                                                         \
   template bool TrainingState<T>::takes(const TrainingState&) const;                               \
   template void TrainingState<T>::take_over(const TrainingState&, const std::vector<RowNumbers>&); \
-  template void TrainingState<T>::begin_rows(std::size_t, std::size_t, std::size_t);               \
+  template void TrainingState<T>::begin_rows(std::size_t, const RowNumbers&);                      \
   template void TrainingState<T>::settle(std::size_t, const std::int64_t*, std::size_t);           \
   template void TrainingState<T>::set_prior(const T*, const T*);                                   \
+  template void TrainingState<T>::get_prior(T*, T*) const;                                         \
   template bool TrainingState<T>::fisher(T*, const Table<T>&, const std::int64_t*, const Batches&, \
                                          std::size_t, bool (*)(void*), void*);
 DCN_INSTANTIATE(float)
