@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.harness import Array, Work
 from dcnfast.network.config import NetworkConfig
+from dcnfast.reference.lists import Lists, Named
 from dcnfast.reference.network import ReferenceNetwork, State
 from dcnfast.training.optimizers import OptimizerStep
 
@@ -32,6 +33,8 @@ class Training:
     turns : ndarray of shape (number of turns, steps, B), int64
         Rows of the batches.
     adam : OptimizerStep
+    lists : sequence of (offsets, ids, weights), default=()
+        Of the last fields, which are lists.
     """
 
     config: NetworkConfig
@@ -41,6 +44,7 @@ class Training:
     target: Array
     turns: Array
     adam: OptimizerStep = field(default_factory=OptimizerStep)
+    lists: Sequence[Lists] = ()
 
     def endless_turns(self) -> Iterator[Array]:
         return cycle(self.turns)
@@ -72,13 +76,17 @@ class Training:
         network, state = ReferenceNetwork(small.config), State.start(small.parameters)
         dense, target = small.dense.astype(np.float64), small.target.astype(np.float64)
         losses = [
-            network.train_step(state, small.ids[r], dense[r], target[r], **vars(self.adam))
+            network.train_step(state, small.named(r), dense[r], target[r], **vars(self.adam))
             for r in self.turns[0]
         ]
         return np.array(losses)
 
+    def named(self, rows: Array) -> Named:
+        """Return what these rows name in the table."""
+        return Named(self.ids[rows], [taken(lists, rows) for lists in self.lists])
+
     def _with_rows_of(self, turn: Array) -> Training:
-        if self.table is None:
+        if self.table is None or self.lists:
             return self
         ids, fields, kept = self.ids.copy(), [], []
         for f, (name, _, width) in enumerate(self.config.fields):
@@ -89,6 +97,15 @@ class Training:
         table = {f"embedding_{self.table.shape[1]}": np.concatenate(kept)}
         config = replace(self.config, fields=tuple(fields))
         return replace(self, config=config, ids=ids, parameters=self.parameters | table)
+
+
+def taken(lists: Lists, rows: Array) -> Lists:
+    """Return the lists of these rows."""
+    offsets, ids, weights = lists
+    lengths = np.diff(offsets)[rows]
+    ends = np.append(0, np.cumsum(lengths))
+    items = np.arange(ends[-1]) + np.repeat(offsets[:-1][rows] - ends[:-1], lengths)
+    return ends, ids[items], None if weights is None else weights[items]
 
 
 def draw_parameters(config: NetworkConfig, rng: np.random.Generator) -> dict[str, Array]:
@@ -143,7 +160,7 @@ def multiply_adds(layers: dict[str, Array]) -> int:
 
 def named_rows(training: Training, batch: Array) -> int:
     """Count the rows of the table that a batch names."""
-    return len(np.unique(training.ids[batch] + training.offsets))
+    return sum(len(np.unique(ids)) for ids in training.named(batch).by_field())
 
 
 def _table_width(training: Training) -> int:

@@ -1,7 +1,6 @@
 """What every stage's tests share: the instruction set, the dtype, and sizes chosen to hurt."""
 
 import os
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from dcnfast.testing import (
     central_difference,
     force_isa,
 )
+from tests.fresh import Fresh
 
 FORCED = os.environ.get("DCNFAST_ISA")
 
@@ -33,6 +33,7 @@ OPTIONS = {
     "numeric_embedding": ["piecewise", "periodic", "periodic_relu"],
     "n_members": [1, 3],
     "learned_scale": [False, True],
+    "collision_weights": [False, True],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential"],
     "gating": ["softmax", "sigmoid", "constant"],
@@ -99,14 +100,18 @@ def draw_options(rng):
 
 def pairwise():
     """Return networks, drawn until 100 more have no two values that have not met yet."""
-    rng, met, networks = np.random.default_rng(0), set(), []
+    rng, numbers, networks = np.random.default_rng(0), {}, []
+    met = np.eye(sum(map(len, OPTIONS.values())), dtype=bool)
     while True:
         candidates = [draw_options(rng) for _ in range(100)]
-        pairs = [set(combinations(candidate.items(), 2)) - met for candidate in candidates]
-        best = max(range(100), key=lambda i: len(pairs[i]))
-        if not pairs[best]:
+        values = np.array(
+            [[numbers.setdefault(value, len(numbers)) for value in c.items()] for c in candidates]
+        )
+        new = ~met[values[:, :, None], values[:, None, :]]
+        best = new.sum(axis=(1, 2)).argmax()
+        if not new[best].any():
             return networks
-        met |= pairs[best]
+        met[np.ix_(values[best], values[best])] = True
         networks.append(candidates[best])
 
 
@@ -134,6 +139,14 @@ def isa(request):
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def fresh():
+    """fresh(code, **environment): run it in an interpreter that has not imported dcnfast."""
+    interpreters = Fresh()
+    yield interpreters
+    interpreters.close()
 
 
 @pytest.fixture

@@ -93,6 +93,13 @@ def _hflights(folder: Folder) -> Table:
     return make_table(*read_hflights(folder), classes=True)
 
 
+def _hflights_ids(folder: Folder) -> Table:
+    """Return flights of all months, all columns as strings: ids of which each has a few rows."""
+    X, y = read_hflights(folder)
+    some = np.random.RandomState(0).permutation(len(y))[:SAMPLE]
+    return make_table(X.iloc[some], y[some], classes=True, codes=tuple(X.columns))
+
+
 def _of_scikit_learn(name: str, _folder: Folder) -> Table:
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True, as_frame=True)
     return make_table(X, y, classes=name != "diabetes")
@@ -122,6 +129,7 @@ SPECIAL: dict[str, Callable[[Folder], Table]] = {
     "adult_official": _adult,
     "california_rtdl": _california_averages,
     "hflights": _hflights,
+    "hflights_ids": _hflights_ids,
 }
 TABLES = SUITE | SPECIAL
 GROUPS = {
@@ -131,6 +139,7 @@ GROUPS = {
     "special": tuple(SPECIAL),
     "all": tuple(TABLES),
 }
+SAMPLE = 26_000  # flights of the table of ids
 ADULT_TRAIN = 32_561  # rows of the official training file
 
 

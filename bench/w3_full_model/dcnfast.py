@@ -16,7 +16,7 @@ def compiled(config, parameters):
 def prepare(data, threads):
     network, turns = compiled(data.config, data.parameters), data.endless_turns()
     state = _core.TrainingStateF32(network)
-    table = _core.TableF32(network, data.ids, data.dense, data.target, None)
+    table = _core.TableF32(network, data.ids, data.dense, data.target, None, data.lists)
 
     def run():
         turn = next(turns)

@@ -240,6 +240,7 @@ class NetworkConfig:
         ema_decay: float,
         sparse_adam: str,
         deterministic: str,
+        collision_weights: bool = ...,  # whether each row of an embedding has a learned factor
     ) -> None: ...
 
 # rows of a network of that shape, checked: ids and class numbers are copied, the other arrays are

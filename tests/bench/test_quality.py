@@ -27,7 +27,7 @@ def make_record(label, table, seed, score, **more):
 def test_suite_has_seventeen_tables_and_three_protocols():
     assert len(suite.SUITE) == 17
     assert {*suite.GROUPS["half1"], *suite.GROUPS["half2"]} == set(suite.SUITE)
-    assert set(suite.SPECIAL) == {"adult_official", "california_rtdl", "hflights"}
+    assert set(suite.SPECIAL) == {"adult_official", "california_rtdl", "hflights", "hflights_ids"}
 
 
 def test_split_is_the_protocol():

@@ -1,9 +1,5 @@
 """Which instruction set runs: chosen, forced, and never silently another."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from dcnfast import _core
@@ -13,25 +9,18 @@ from dcnfast.testing import force_isa
 SHOW = "import dcnfast.cpu; print(dcnfast.cpu.active_isa())"
 
 
-def run(isa, code=SHOW):
-    environment = {**os.environ, "DCNFAST_ISA": isa}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-
-
 @pytest.mark.parametrize("name", available_isas())
-def test_environment_forces(name):
-    assert run(name).stdout.strip() == name
+def test_environment_forces(name, fresh):
+    assert fresh(SHOW, DCNFAST_ISA=name).stdout.strip() == name
 
 
-def test_empty_environment_chooses_the_best():
-    assert run("").stdout.strip() == available_isas()[0]
+def test_empty_environment_chooses_the_best(fresh):
+    assert fresh(SHOW, DCNFAST_ISA="").stdout.strip() == available_isas()[0]
 
 
 @pytest.mark.parametrize("name", ["sse9", "AVX2", " "])
-def test_unknown_name_in_the_environment_is_an_error(name):
-    result = run(name, "import dcnfast")
+def test_unknown_name_in_the_environment_is_an_error(name, fresh):
+    result = fresh("import dcnfast", DCNFAST_ISA=name)
     assert result.returncode != 0
     assert f"DCNFAST_ISA: instruction set '{name}' is unknown to this build" in result.stderr
     assert "want one of" in result.stderr

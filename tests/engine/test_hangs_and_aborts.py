@@ -78,15 +78,24 @@ time.sleep({seconds})
 """
 
 
+def code_of_exit(work, i):
+    jobs, seconds = 1 + i % 2, 0.02 * (i % 5)
+    return START + AT_EXIT.format(work=WORK[work].format(jobs=jobs), jobs=jobs, seconds=seconds)
+
+
 @pytest.mark.parametrize("work", WORK)
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.campaign)])
-def test_interpreter_ends_while_a_daemon_thread_works(work, times):
+def test_interpreter_ends_while_a_daemon_thread_works(work, fresh):
+    for i in range(3):
+        done = fresh(code_of_exit(work, i))
+        assert (done.returncode, done.stderr) == (0, ""), i
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("work", WORK)
+def test_new_interpreters_end_while_a_daemon_thread_works(work):
     codes = Counter()
-    for i in range(times):
-        jobs = 1 + i % 2
-        code = AT_EXIT.format(work=WORK[work].format(jobs=jobs), jobs=jobs, seconds=0.02 * (i % 5))
-        done = subprocess.run(
-            [sys.executable, "-c", START + code], capture_output=True, timeout=120, check=False
-        )
+    for i in range(20):
+        command = [sys.executable, "-c", code_of_exit(work, i)]
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
         codes[done.returncode, done.stderr[-300:]] += 1
-    assert codes == {(0, b""): times}
+    assert codes == {(0, b""): 20}

@@ -251,7 +251,7 @@ def test_ranking_tutorial(recwarn):
         categorical_features=list(X.columns), embedding_dim=32, cross_layers=1,
         structure="stacked", hidden_layer_sizes=(192, 192), learning_rate_init=0.01,
         batch_size=8192, max_iter=8, early_stopping=False, tol=None, random_state=0,
-        n_members=1,
+        n_members=1, target_statistics=None,
     ).fit(X[train], y[train])  # fmt: skip
     predicted = model.predict(X[test])
     rmse = np.sqrt(mean_squared_error(y[test], predicted))

@@ -100,6 +100,7 @@ PARAMETERS = {
     "max_categories": st.sampled_from([None, 1, 2]),
     "recycle_categories": st.booleans(),
     "hash_buckets": st.sampled_from([None, 1, 3]),
+    "collision_weights": st.booleans(),
     "target_statistics": st.sampled_from(
         [
             TargetStatistics(min_categories=2, smoothing=1e-9),

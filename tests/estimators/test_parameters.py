@@ -48,6 +48,7 @@ EFFECTS = {
     "min_frequency": (10, {}),
     "max_categories": (3, {}),
     "hash_buckets": (3, {}),
+    "collision_weights": (True, {"learning_rate_init": 0.01}),
     "target_statistics": (TargetStatistics(order=1), {}),
     "numeric_scaling": ("quantile", {}),
     "numeric_embedding": ("piecewise", {}),

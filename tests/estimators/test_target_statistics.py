@@ -54,7 +54,7 @@ def test_ids_of_few_rows_are_learned_better(order, shops):
 
 
 @pytest.mark.parametrize("early_stopping", ["auto", True])
-@pytest.mark.parametrize("n", [600, 3000])
+@pytest.mark.parametrize("n", [600, pytest.param(3000, marks=pytest.mark.campaign)])
 def test_noise_is_not_learned(n, early_stopping):
     """Held-out rows are not predicted worse than by a constant, with ids of few rows each."""
     rng = np.random.default_rng(1)
@@ -132,9 +132,19 @@ def answers(model, X):
     return model.predict_proba(X) if isinstance(model, DCNClassifier) else model.predict(X)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("scaling", ["auto", "log", "robust_smooth", None])
-@pytest.mark.parametrize("task", TASKS)
+SCALINGS = ["auto", "log", "robust_smooth", None]
+
+
+def every_task():
+    """Return each task in both types, with one scaling; the other scalings are for campaigns."""
+    for i, task in enumerate(TASKS):
+        for j, dtype in enumerate(("float32", "float64")):
+            for k, scaling in enumerate(SCALINGS):
+                chosen = (i + 2 * j) % len(SCALINGS) == k
+                yield pytest.param(task, scaling, dtype, marks=[pytest.mark.campaign][chosen:])
+
+
+@pytest.mark.parametrize(("task", "scaling", "dtype"), list(every_task()))
 def test_single_rows_and_pickles_have_the_same_bits(task, scaling, dtype, shops):
     X, y = shops
     cls, make, options = TASKS[task]
@@ -193,7 +203,7 @@ def test_warm_start_keeps_the_statistics(shops):
 
 def test_auto_wants_a_column_of_many_categories(shops):
     X, y = shops
-    assert DCNRegressor(target_statistics="auto", **SMALL).fit(X, y).encoder_.statistics
+    assert DCNRegressor(**SMALL).fit(X, y).encoder_.statistics
     few = X.drop(columns="shop")
     plain = DCNRegressor(**SMALL).fit(few, y)
     for table, chosen in ((few, "auto"), (few[["price"]], EVERY)):
@@ -202,6 +212,22 @@ def test_auto_wants_a_column_of_many_categories(shops):
         assert model.row_predictor()(rows_of(table)[1]) == model.predict(table[1:2])[0]
     assert model.encoder_.n_dense == plain.encoder_.n_dense
     assert DCNRegressor(target_statistics=EVERY, **SMALL).fit(few, y).encoder_.statistics
+
+
+@pytest.mark.parametrize("rows_each", [1, 2, 20, 40])
+def test_auto_wants_a_few_rows_of_each_category(rows_each):
+    """One row tells nothing of others, and of many rows an embedding learns by itself."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"id": (np.arange(100 * rows_each) // rows_each).astype(str)})
+    model = DCNRegressor(**SMALL).fit(X, rng.normal(size=len(X)))
+    assert (model.encoder_.statistics is not None) == (2 <= rows_each <= 20)
+
+
+def test_a_stream_has_statistics_only_when_asked(shops):
+    X, y = shops
+    assert DCNRegressor(**SMALL).partial_fit(X, y).encoder_.statistics is None
+    model = DCNRegressor(**SMALL | {"target_statistics": EVERY}).partial_fit(X, y)
+    assert model.encoder_.statistics is not None
 
 
 def test_names_and_sources(shops):

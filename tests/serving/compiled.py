@@ -15,7 +15,7 @@ from dcnfast.serving.c_source.row import inputs_of
 
 COMPILER = os.environ.get("CC") or next(filter(shutil.which, ("gcc", "clang", "cc")), None)
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-SANITIZED = ["-O1", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+SANITIZED = ["-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
 
 compiles = pytest.mark.skipif(COMPILER is None, reason="there is no compiler of C")
 
@@ -114,7 +114,47 @@ def fields(inputs, row, name):
     return ", ".join(field(of, row[of.column], name) for of in inputs)
 
 
+ARRAYS = {"text": "char *const", "integer": "int64_t", "natural": "uint64_t"}
+
+
+def list_field(of, value, name):
+    """Return the initializers of a list: of a pointer, or of its weights."""
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    items = [] if missing else list(value)
+    absent = [item is None or item is pd.NA or item != item for item in items]
+    if of.kind == "value":
+        array, shown = (
+            f"{name}_value",
+            [value_of(*pair) for pair in zip(items, absent, strict=True)],
+        )
+        shown = [f"{{{name.upper()}_{kind}, {{.{m} = {text}}}}}" for kind, m, text in shown]
+    else:
+        array = ARRAYS.get(of.kind, "double")
+        shown = [plain(of.kind, *item) for item in zip(items, absent, strict=True)]
+    pointer = f"(const {array}[]){{{', '.join(shown)}}}" if items else "0"
+    found = f".{of.name} = {pointer}"
+    if of.kind == "weights":
+        return found
+    found += f", .{of.name}_count = {len(items)}, .{of.name}_missing = {int(missing)}"
+    if of.kind in ("integer", "natural"):
+        flags = ", ".join(str(int(flag)) for flag in absent)
+        flags = f"(const int[]){{{flags}}}" if any(absent) else "0"
+        found += f", .{of.name}_item_missing = {flags}"
+    return found
+
+
+def plain(kind, item, missing):
+    """Return an item of a list."""
+    if kind == "text":
+        return "0" if missing else literals.string(item)
+    if kind in ("integer", "natural"):
+        return "7" if missing else literals.integer(int(item))
+    return "NAN" if missing else literals.real(float(item))
+
+
 def field(of, value, name):
+    if of.is_list or of.kind == "weights":
+        return list_field(of, value, name)
     missing = value is None or value is pd.NaT or value is pd.NA
     missing = missing or (isinstance(value, float) and math.isnan(value))
     if of.kind in ("integer", "natural", "date"):
@@ -125,7 +165,7 @@ def field(of, value, name):
         return f".{of.name} = {number}, .{of.name}_missing = {int(missing)}"
     if of.kind in ("number", "real"):
         return f".{of.name} = {'NAN' if missing else literals.real(float(value))}"
-    if of.kind == "text":
+    if of.category == "text":
         return f".{of.name} = {0 if missing else literals.string(value)}"
     kind, member, shown = value_of(value, missing)
     return f".{of.name} = {{{name.upper()}_{kind}, {{.{member} = {shown}}}}}"

@@ -146,16 +146,6 @@ def test_tables_that_training_leaves_as_they_are(table, targets, tmp_path):
     check(frozen, X, tmp_path, missing_text=NONE)
 
 
-def test_lists_are_refused(tmp_path):
-    X = pd.DataFrame({"a": np.arange(60.0), "tags": [["x", "y"][: i % 3] for i in range(60)]})
-    refused(
-        fit(X, list_features={"tags": "mean"}),
-        tmp_path,
-        TypeError,
-        "the columns ['tags'] are lists",
-    )
-
-
 def test_categories_that_came_after_fit(table, targets, tmp_path):
     columns = ["number", "word", "id"]
     first, later = table.loc[:120, columns], table.loc[120:, columns].copy()

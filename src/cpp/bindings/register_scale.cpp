@@ -2,14 +2,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <cmath>
-#include <functional>
 #include <tuple>
 
 #include "bindings/arrays.hpp"
 #include "bindings/init.hpp"
-#include "serving/scale.hpp"
+#include "serving/scale_checks.hpp"
 
 namespace dcn {
 namespace {
@@ -17,49 +15,6 @@ namespace {
 using Doubles = Array<double>;
 using AllKnots = std::vector<std::pair<std::vector<double>, std::vector<double>>>;
 using AllBins = std::vector<std::tuple<std::vector<double>, double, double>>;
-
-void check_knots(const std::string& name, const Knots& knots) {
-  const auto& [x, z] = knots;
-  const auto finite = [](double number) { return std::isfinite(number); };
-  const bool ok = x.size() == z.size() && std::all_of(x.begin(), x.end(), finite) &&
-                  std::all_of(z.begin(), z.end(), finite) &&
-                  std::adjacent_find(x.begin(), x.end(), std::greater_equal<>()) == x.end();
-  if (!ok)
-    throw py::value_error("ColumnScales: the knots of '" + name +
-                          "' are no pairs of finite numbers, the first of each ascending");
-}
-
-void check_scale(const ColumnScale& c) {
-  check_knots(c.name, c.knots);
-  const bool ok = std::isfinite(c.factor) && std::isfinite(c.mean) && std::isfinite(c.scale) &&
-                  c.scale != 0 && std::isfinite(c.missing) && c.low <= c.high;
-  if (!ok)
-    throw py::value_error("ColumnScales: factor, mean, scale and missing of '" + c.name + "' are " +
-                          number_text(c.factor) + ", " + number_text(c.mean) + ", " +
-                          number_text(c.scale) + " and " + number_text(c.missing) + ", low is " +
-                          number_text(c.low) + " and high " + number_text(c.high) +
-                          ", want finite numbers, a scale other than 0, and low at most high");
-}
-
-bool is_finite_step(double step) { return std::isfinite(step) && std::isfinite(1 / step); }
-
-// No edges: a column without bins.
-Bins make_bins(const std::string& name, const AllBins::value_type& given, bool goes_on) {
-  const auto& [edges, unit, missing] = given;
-  Bins bins{{edges, std::vector<double>(edges.size())}, unit, missing, goes_on};
-  bool ok = edges.size() != 1 && std::isfinite(unit) && unit > 0 && std::isfinite(missing);
-  for (std::size_t t = 0; t < edges.size(); ++t) {
-    bins.places.z[t] = static_cast<double>(t);
-    ok = ok && std::isfinite(edges[t]);
-    ok = ok && (t == 0 || (edges[t] > edges[t - 1] && is_finite_step(edges[t] - edges[t - 1])));
-  }
-  if (!ok)
-    throw py::value_error(
-        "ColumnScales: the bins of '" + name +
-        "' are no two or more ascending edges, the differences of which and 1 "
-        "over them are finite, a unit above 0, and a finite place of what is missing");
-  return bins;
-}
 
 ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& knots,
                          const Doubles& low, const Doubles& high, const Doubles& factor,
@@ -101,7 +56,11 @@ ColumnScales make_scales(const std::vector<std::string>& names, const AllKnots& 
                               {}});
     ColumnScale& column = scales.columns.back();
     check_scale(column);
-    if (!bins.empty()) column.bins = make_bins(column.name, bins[at], goes_on);
+    if (!bins.empty()) {
+      const auto& [edges, unit, place] = bins[at];
+      column.bins = make_bins(edges, unit, place, goes_on);
+      check_bins(column.name, column.bins);
+    }
     if (column.has_bins()) ++scales.n_binned;
   }
   for (py::ssize_t i = 0; i < indicators.shape(0); ++i) {

@@ -4,29 +4,14 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "dispatch/compiled.hpp"
+
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <immintrin.h>
 #include <intrin.h>
 #endif
 
 namespace dcn {
-
-namespace scalar {
-extern const IsaKernels kernels;
-}
-namespace scalar_fused {
-extern const IsaKernels kernels;
-}
-#ifdef DCNFAST_HAVE_AVX2
-namespace avx2 {
-extern const IsaKernels kernels;
-}
-#endif
-#ifdef DCNFAST_HAVE_AVX512
-namespace avx512 {
-extern const IsaKernels kernels;
-}
-#endif
 
 namespace {
 
@@ -58,8 +43,8 @@ bool has_avx512() {
   return has_avx2() && os_saves(0xE6) && (static_cast<unsigned>(leaf7[1]) & want) == want;
 }
 #else
-[[maybe_unused]] bool has_avx2() { return false; }
-[[maybe_unused]] bool has_avx512() { return false; }
+bool has_avx2() { return false; }
+bool has_avx512() { return false; }
 #endif
 
 // No vector: active_isa asks for it where no allocation may fail, and threads that the end of the
@@ -69,14 +54,13 @@ struct List {
   std::size_t size = 0;
 
   explicit List(bool only_available) noexcept {
-#ifdef DCNFAST_HAVE_AVX512
-    if (!only_available || has_avx512()) isas[size++] = &avx512::kernels;
-#endif
-#ifdef DCNFAST_HAVE_AVX2
-    if (!only_available || has_avx2()) isas[size++] = &avx2::kernels;
-#endif
-    (void)only_available;
-    isas[size++] = &scalar::kernels;
+    const CompiledKernels& compiled = *dcnfast_compiled_kernels();
+    const auto add = [&](const IsaKernels* isa, bool available) {
+      if (isa != nullptr && (!only_available || available)) isas[size++] = isa;
+    };
+    add(compiled.avx512, has_avx512());
+    add(compiled.avx2, has_avx2());
+    add(compiled.scalar, true);
   }
 };
 
@@ -107,7 +91,8 @@ IsaList available_isas() noexcept {
 const IsaKernels& active_isa() noexcept { return *active().load(std::memory_order_acquire); }
 
 const IsaKernels& with_fused_fma(const IsaKernels& isa) noexcept {
-  return &isa == &scalar::kernels ? scalar_fused::kernels : isa;
+  const CompiledKernels& compiled = *dcnfast_compiled_kernels();
+  return &isa == compiled.scalar ? *compiled.scalar_fused : isa;
 }
 
 void force_isa(const std::string& name) {

@@ -170,7 +170,8 @@ class Statistics:
         seen = [len(np.unique(column)) for column in rows.ids.T]
         if max(seen, default=0) < self.rule.largest:
             return []
-        groups: list[Group] = [(j,) for j, n in enumerate(seen) if n >= self.rule.min_categories]
+        least, most = self.rule.min_categories, len(rows) / 2  # of which others tell nothing
+        groups: list[Group] = [(j,) for j, n in enumerate(seen) if least <= n <= most]
         if self.rule.order == 2 and self.rule.max_pairs:
             groups += self._choose_pairs(rows, seen, n_jobs)
         return _within_int64(groups, self.sizes)

@@ -48,6 +48,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "dropout_schedule": [StrOptions(set(DROPOUT_SCHEDULES)), Schedule],
     "layer_norm": ["boolean"],
     "learned_scale": ["boolean"],
+    "collision_weights": ["boolean"],
     "parametric_activation": ["boolean"],
     "n_members": [_POSITIVE, StrOptions({"auto"})],
     "cross_initializer": [StrOptions(set(INITIALIZERS))],

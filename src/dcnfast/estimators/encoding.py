@@ -9,10 +9,11 @@ import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import grown_encoder
+from dcnfast.encode.target_statistics import Rule
 from dcnfast.estimators.configure import numeric_kind
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
-from dcnfast.training.target_statistics import rule_of
+from dcnfast.training.target_statistics import FEW, MANY, rule_of
 
 
 class Task(Protocol):
@@ -28,7 +29,11 @@ class Task(Protocol):
 
 
 def fit_encoder(
-    estimator: Any, part: Part, task: Task, random_state: np.random.RandomState
+    estimator: Any,
+    part: Part,
+    task: Task,
+    random_state: np.random.RandomState,
+    goes_on: bool = False,
 ) -> tuple[TableEncoder, Part]:
     """Return an encoder, and the training rows with statistics that leave out their own targets.
 
@@ -40,10 +45,11 @@ def fit_encoder(
     task : Task
     random_state : RandomState
         Draws the folds of the statistics, if there are any.
+    goes_on : bool, default=False
+        Whether these are the first rows of a stream, which say little of its categories.
     """
-    last, rule = task.last_encoder, None
-    if last is None and estimator.target_statistics is not None:
-        rule = rule_of(estimator.target_statistics)
+    last = task.last_encoder
+    rule = None if last is not None else _statistics_rule(estimator, part, goes_on)
     numeric = numeric_kind(estimator, part.table.numbers.shape[1])
     bins = None if numeric is None else numeric.rule()
     has_statistics = rule is not None or (last is not None and last.statistics is not None)
@@ -69,6 +75,19 @@ def fit_encoder(
     )
     own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets)
     return encoder, replace(part, own=own)
+
+
+def _statistics_rule(estimator: Any, part: Part, goes_on: bool) -> Rule | None:
+    given = estimator.target_statistics
+    if isinstance(given, str) and (goes_on or not _has_many_rare_categories(part)):  # "auto"
+        return None
+    return None if given is None else rule_of(given)
+
+
+def _has_many_rare_categories(part: Part) -> bool:
+    least, most = max(MANY, len(part) / FEW), len(part) / 2
+    wide = [factor for factor in part.table.factors if len(factor.values) >= least]
+    return any(least <= (factor.counts()[:-1] > 0).sum() <= most for factor in wide)
 
 
 def scaling_of(estimator: Any, n_numeric: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitted import Columns
 from dcnfast.estimators.published import reads_one_fit
+from dcnfast.estimators.saved import trimmed
 from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.model import Model
 from dcnfast.serving.whole_file import replace_file
 
 if TYPE_CHECKING:
+    from dcnfast.serving.c_source.model import CText
     from dcnfast.serving.onnx import OnnxFile
 
 FilePath = str | os.PathLike[str]
@@ -77,7 +80,6 @@ class Exports:
         # writers are needed by few programs, and by none when it starts
         from dcnfast.serving.c_source.literals import identifier
         from dcnfast.serving.c_source.model import c_source
-        from dcnfast.serving.c_source.tables import TablesFile
 
         check_is_fitted(self)
         if not isinstance(tables, str) or tables not in TABLES:
@@ -89,22 +91,32 @@ class Exports:
         if not isinstance(prefix, str):
             raise TypeError(f"name is {prefix!r}, want a name of C, or None")
         write = partial(
-            c_source, self.encoder_, self._model, self._columns, self._target, name=prefix,
-            header_name=header.name,
+            c_source, self.encoder_, self._model_as_saved, self._columns, self._target,
+            name=prefix, header_name=header.name,
         )  # fmt: skip
-        if tables == "file":
-            saved = body.with_name(f"{_stem(body)}.dcn")
-            beside = body.with_name(f".dcnfast-{secrets.token_hex(8)}.tmp")
-            try:
-                self.save(beside)
-                text = write(file=TablesFile.of(beside, saved.name))
-                beside.replace(saved)
-            finally:
-                beside.unlink(missing_ok=True)
-        else:
-            text = write()
+        text = write() if tables == "inline" else self._with_tables_beside(body, write)
         replace_file(header, [text.header.encode()])
         replace_file(body, [text.source.encode()])
+
+    @property
+    def _model_as_saved(self) -> Model:
+        """The model without room for categories that there are not yet."""
+        model: Model = trimmed(vars(self))["_model"]
+        return model
+
+    def _with_tables_beside(self, body: Path, write: Callable[..., CText]) -> CText:
+        """Write the model file beside a source; return the source that reads it."""
+        from dcnfast.serving.c_source.tables import TablesFile
+
+        saved = body.with_name(f"{_stem(body)}.dcn")
+        beside = body.with_name(f".dcnfast-{secrets.token_hex(8)}.tmp")
+        try:
+            self.save(beside)
+            text = write(file=TablesFile.of(beside, saved.name))
+            beside.replace(saved)
+        finally:
+            beside.unlink(missing_ok=True)
+        return text
 
     @reads_one_fit
     def to_onnx(self, path: FilePath, *, missing_text: str = "") -> OnnxFile:
@@ -112,7 +124,8 @@ class Exports:
 
         Its operators are those of the standard: opset 20, with ai.onnx.ml 4. Each column of ``fit``
         is an input of its own, of shape (rows, 1) and by its name: numbers are doubles, categories
-        strings, int64, uint64 or doubles, as training saw them, and dates are seconds. A regressor
+        strings, int64, uint64 or doubles, as training saw them, and dates are seconds. Lists are
+        (rows, items), with how many there are as an input "<name>_count" beside. A regressor
         has the output "variable" of shape (rows, n_outputs), a classifier "label" (rows,) and
         "probabilities" (rows, n_classes), of several labels a row both (rows, n_labels). They are
         what ``predict`` and ``predict_proba`` say, but for rounding.
@@ -132,7 +145,7 @@ class Exports:
         -------
         written : OnnxFile
             Bytes of the file and of its parameters, nodes and opsets; ``inputs``, each with name,
-            kind and what is missing there, and names of ``outputs``.
+            kind, shape and what is missing there, and names of ``outputs``.
 
         Raises
         ------
@@ -150,8 +163,9 @@ class Exports:
         if not isinstance(missing_text, str):
             raise TypeError(f"missing_text is {missing_text!r}, want a string")
         return write_onnx(
-            path, self.encoder_, self._model, self._columns, self._target, missing_text=missing_text
-        )
+            path, self.encoder_, self._model_as_saved, self._columns, self._target,
+            missing_text=missing_text,
+        )  # fmt: skip
 
 
 def _paths(path: FilePath, source: FilePath | None) -> tuple[Path, Path]:

@@ -146,13 +146,18 @@ recycle_categories : bool, default=False
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.
-target_statistics : None, "auto" or object, default=None
+collision_weights : bool, default=False
+    Whether each row of the tables of embeddings has a learned factor, DCN^2's collision weight: how
+    much the network makes of a row that several categories share, as they do in a hash bucket.
+    Factors begin at 1, and no penalty or decay pulls at them.
+target_statistics : None, "auto" or object, default="auto"
     Whether the mean of the target and the number of rows of each category are numeric columns as
     well, for columns of many categories, and of which pairs of columns. A row that is trained on
     gets those of the rows in other folds, so that its own target is never in its input. An object
     of :class:`dcnfast.target_statistics.TargetStatistics` has options; "auto" is one where a column
-    has 100 categories or more, else None. They may do harm, above all where columns tell the date
-    and later rows are predicted. With ``warm_start`` they stay those of the first fit.
+    has 100 categories or more, of 2 to 20 training rows each in the mean, else None, as it is in
+    ``partial_fit``. They may do harm, above all where columns tell the date and later rows are
+    predicted. With ``warm_start`` they stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool, default=True

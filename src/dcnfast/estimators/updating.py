@@ -63,7 +63,7 @@ def _begin(
         # statistics of categories are those of the first rows, which have none of these targets
         encoder = grown_encoder(task.last.encoder, part.table)
     else:
-        encoder, part = fit_encoder(estimator, part, task, random_state)
+        encoder, part = fit_encoder(estimator, part, task, random_state, goes_on=True)
     fitted = prepare(
         estimator, part, encoder, False, task, random_state, what="partial_fit",
         training_of=partial(with_room, spare=estimator._spare),

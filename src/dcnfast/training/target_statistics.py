@@ -13,6 +13,7 @@ from dcnfast.encode.target_statistics import Rule
 from dcnfast.network.kinds import POSITIVE, Family, Kind, Option
 
 MANY = 100  # categories of a column, from which on "auto" makes statistics
+FEW = 20  # rows of its categories, up to which it does
 
 
 def _is_whole_number(given: Any) -> bool:
@@ -53,13 +54,14 @@ class TargetStatistics(Kind):
     max_pairs : int, default=30
         Most pairs. With several targets or classes, which have a mean each, so many fewer.
     min_categories : int, default=10
-        Columns of fewer categories have no statistics, and pairs of fewer than twice as many.
+        Columns of fewer categories have no statistics, and pairs of fewer than twice as many; nor
+        have columns whose categories have fewer than two rows each in the mean.
     """
 
     name = "auto"
     summary = (
-        f"Those of an object with its defaults where a column has {MANY} categories or more in "
-        "the training rows, else none."
+        f"Those of an object with its defaults where a column has {MANY} categories or more, of 2 "
+        f"to {FEW} training rows each in the mean; else none, and none in ``partial_fit``."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "order": Option("1 or 2", _is_whole_number, lambda given: given in (1, 2)),

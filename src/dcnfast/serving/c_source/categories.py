@@ -16,7 +16,7 @@ COMMON = f"""\
 enum {{ UNKNOWN = {UNKNOWN}, MISSING = {MISSING}, FIRST = {FIRST} }};"""
 
 
-def _finder(kind: str, name: str, less: str) -> str:
+def _finder(name: str, kind: str, keys: str, less: str, differs: str) -> str:
     return f"""\
 typedef struct {{
   const {kind} *keys;  /* ascending */
@@ -24,36 +24,44 @@ typedef struct {{
   size_t n;
 }} {name}s;
 
-static int32_t {name}_at(const {name}s *in, const {kind} key) {{
+static int32_t {name}_at(const {name}s *in, {keys}) {{
   size_t first = 0, left = in->n;
   while (left > 0) {{
     const size_t half = left / 2;
-    const {kind} middle = in->keys[first + half];
-    if ({less}) {{
+    if ({less.format("in->keys[first + half]")}) {{
       first += half + 1;
       left -= half + 1;
     }} else {{
       left = half;
     }}
   }}
-  if (first == in->n || {_DIFFERS[kind]}) return UNKNOWN;
+  if (first == in->n || {differs.format("in->keys[first]")}) return UNKNOWN;
   return in->rows ? in->rows[first] : FIRST + (int32_t)first;
 }}"""
 
 
-_DIFFERS = {
-    "char *const": "strcmp(in->keys[first], key) != 0",
-    "int64_t": "in->keys[first] != key",
-    "uint64_t": "in->keys[first] != key",
-    "double": "in->keys[first] != key",
-}
-# what strcmp orders by is bytes, and so code points
+def _finder_of_numbers(name: str, kind: str) -> str:
+    return _finder(name, kind, f"{kind} key", "{} < key", "{} != key")
+
+
+# what strncmp orders by is bytes, and so code points
+TEXT_ORDER = """\
+/* Below 0, 0 or above, as a text is before a key of n bytes, the key, or behind it. */
+static int text_order(const char *text, const char *key, size_t n) {
+  const int order = strncmp(text, key, n);
+  return order ? order : text[n] != 0;
+}"""
+
 FINDERS = {
-    "text": _finder("char *const", "text", "strcmp(middle, key) < 0"),
-    "integer": _finder("int64_t", "integer", "middle < key"),
-    "natural": _finder("uint64_t", "natural", "middle < key"),
-    "real": _finder("double", "real", "middle < key"),
-}
+    "text": f"{TEXT_ORDER}\n\n"
+    + _finder(
+        "text", "char *const", "const char *key, size_t n",
+        "text_order({}, key, n) < 0", "text_order({}, key, n) != 0",
+    ),
+    "integer": _finder_of_numbers("integer", "int64_t"),
+    "natural": _finder_of_numbers("natural", "uint64_t"),
+    "real": _finder_of_numbers("real", "double"),
+}  # fmt: skip
 
 BUCKETS = """\
 static uint64_t mixed(uint64_t z) {
@@ -65,7 +73,7 @@ static uint64_t mixed(uint64_t z) {
 static int32_t bucket(uint64_t hash, uint64_t n) { return (int32_t)(FIRST + hash % n); }"""
 
 BLAKE = """\
-/* BLAKE2b of RFC 7693 with a digest of 8 bytes, of a text up to its end. */
+/* BLAKE2b of RFC 7693 with a digest of 8 bytes. */
 static uint64_t rotated(uint64_t x, int by) { return (x >> by) | (x << (64 - by)); }
 
 static void blend(uint64_t *v, int a, int b, int c, int d, uint64_t x, uint64_t y) {
@@ -117,8 +125,7 @@ static void blake_block(uint64_t *h, const unsigned char *block, uint64_t end, i
   for (int i = 0; i < 8; ++i) h[i] ^= v[i] ^ v[i + 8];
 }
 
-static uint64_t text_hash(const char *text) {
-  const size_t n = strlen(text);
+static uint64_t text_hash(const char *text, size_t n) {
   size_t done = 0;
   unsigned char rest[128] = {0};
   uint64_t h[8];
@@ -159,7 +166,8 @@ typedef struct {
 static int32_t value_at(const values *in, prefix_value given) {
   const prefix_value v = simplified(given);
   if (v.kind == PREFIX_MISSING) return MISSING;
-  if (v.kind == PREFIX_TEXT) return in->takes_texts ? text_at(&in->texts, v.is.text) : -1;
+  if (v.kind == PREFIX_TEXT)
+    return in->takes_texts ? text_at(&in->texts, v.is.text, strlen(v.is.text)) : -1;
   if (!in->takes_numbers) return -1;
   if (v.kind == PREFIX_INTEGER) return integer_at(&in->integers, v.is.integer);
   if (v.kind == PREFIX_NATURAL) return natural_at(&in->naturals, v.is.natural);
@@ -173,7 +181,8 @@ static int32_t value_bucket(uint64_t n, int takes_texts, int takes_numbers,
   const prefix_value v = simplified(given);
   uint64_t bits;
   if (v.kind == PREFIX_MISSING) return MISSING;
-  if (v.kind == PREFIX_TEXT) return takes_texts ? bucket(text_hash(v.is.text), n) : -1;
+  if (v.kind == PREFIX_TEXT)
+    return takes_texts ? bucket(text_hash(v.is.text, strlen(v.is.text)), n) : -1;
   if (!takes_numbers) return -1;
   if (v.kind == PREFIX_INTEGER)
     bits = (uint64_t)v.is.integer;
@@ -185,14 +194,20 @@ static int32_t value_bucket(uint64_t n, int takes_texts, int takes_numbers,
 }"""
 
 KINDS_OF_VALUE = ("text", "integer", "natural", "real")
+KEY = "@"  # in expressions, where a category comes
 
 
 def write_finder(
-    source: Source, field: int, column: Vocabulary | Buckets, of: Given, file: TablesFile | None
+    source: Source,
+    field: int,
+    column: Vocabulary | Buckets,
+    kind: str,
+    file: TablesFile | None,
+    place: int,
 ) -> str:
-    """Write what finds the row of a field; return the expression of it.
+    """Write what finds the row of a field; return the expression of it, with ``KEY`` in it.
 
-    Of values that may be of a wrong type it is -1 then.
+    ``KEY`` stands for a category. Of values that may be of a wrong type it is -1 then.
 
     Parameters
     ----------
@@ -200,48 +215,55 @@ def write_finder(
     field : int
         Its number.
     column : Vocabulary or Buckets
-    of : Given
+    kind : str
+        Of the category that is given. Texts are a pointer and how many bytes there are.
     file : TablesFile or None
         Where large vocabularies are.
+    place : int
+        Of the column in the file.
     """
     source.use(COMMON)
+    if kind == "text" and column.kinds and "strings" not in column.kinds:
+        return "-1"
     if isinstance(column, Buckets):
-        return _bucket(source, column, of)
-    finders, stored = write_stored(source, field, column, of.kind, file)
-    pairs = _sorted(column, of.kind, stored)
-    for kind, found in pairs.items():
-        _write_keys(source, field, kind, found)
-    if of.kind != "value":
-        name, keys = f"{of.kind}s_{field}", _keys_of(field, of.kind, _rows(pairs[of.kind]))
-        source.write(f"static const {of.kind}s {name} = {keys};")
-        finder = f"{of.kind}_at(&{name}, "
+        return _bucket(source, column, kind)
+    finders, stored = write_stored(source, field, column, kind, file, place)
+    pairs = _sorted(column, kind, stored)
+    for of_kind, found in pairs.items():
+        _write_keys(source, field, of_kind, found)
+    if kind != "value":
+        name, keys = f"{kind}s_{field}", _keys_of(field, kind, _rows(pairs[kind]))
+        source.write(f"static const {kind}s {name} = {keys};")
         if not finders:
-            return found_or_missing(of, f"{finder}{of.value})")
-        _write_chain(source, field, of.kind, [*finders, f"{finder}key)"])
-        return found_or_missing(of, f"look_up_{field}({of.value})")
+            return f"{kind}_at(&{name}, {KEY})"
+        key = "key, n" if kind == "text" else "key"
+        _write_chain(source, field, kind, [*finders, f"{kind}_at(&{name}, {key})"])
+        return f"look_up_{field}({KEY})"
     source.use(with_prefix(SIMPLIFIED, source.name), with_prefix(VALUE_AT, source.name))
-    parts = ", ".join(_keys_of(field, kind, _rows(pairs[kind])) for kind in KINDS_OF_VALUE)
+    parts = ", ".join(_keys_of(field, of_kind, _rows(pairs[of_kind])) for of_kind in KINDS_OF_VALUE)
     name = f"values_{field}"
     source.write(f"static const values {name} = {{{parts}, {_takes(column)}}};")
-    return f"value_at(&{name}, {of.value})"
+    return f"value_at(&{name}, {KEY})"
 
 
-def found_or_missing(of: Given, found: str) -> str:
-    """Return the expression of a row, which is that for missing where nothing was given."""
-    missing = {"text": f"!{of.value}", "real": f"isnan({of.value})"}.get(of.kind, of.missing)
-    return f"{missing} ? MISSING : {found}"
+def row_of(of: Given, finder: str) -> str:
+    """Return the expression of the row that a finder has for what is given."""
+    key = f"{of.value}, {of.size or f'strlen({of.value})'}" if of.kind == "text" else of.value
+    found, missing = finder.replace(KEY, key), [of.missing] if of.missing else []
+    missing += {"text": [f"!{of.value}"], "real": [f"isnan({of.value})"]}.get(of.kind, [])
+    return f"{' || '.join(missing)} ? MISSING : {found}" if missing else found
 
 
-def _bucket(source: Source, column: Buckets, of: Given) -> str:
+def _bucket(source: Source, column: Buckets, kind: str) -> str:
     n = f"{column.n_buckets}U"
     source.use(BUCKETS)
-    if of.kind in ("integer", "natural"):
-        return found_or_missing(of, f"bucket(mixed((uint64_t){of.value}), {n})")
+    if kind in ("integer", "natural"):
+        return f"bucket(mixed((uint64_t){KEY}), {n})"
     source.use(BLAKE)
-    if of.kind == "text":
-        return found_or_missing(of, f"bucket(text_hash({of.value}), {n})")
+    if kind == "text":
+        return f"bucket(text_hash({KEY}), {n})"
     source.use(with_prefix(SIMPLIFIED, source.name), with_prefix(VALUE_BUCKET, source.name))
-    return f"value_bucket({n}, {_takes(column)}, {of.value})"
+    return f"value_bucket({n}, {_takes(column)}, {KEY})"
 
 
 def _takes(column: Vocabulary | Buckets) -> str:
@@ -253,11 +275,15 @@ def _takes(column: Vocabulary | Buckets) -> str:
 
 def _write_chain(source: Source, field: int, kind: str, finders: list[str]) -> None:
     """Write ``look_up_<field>(key)``: the row that the first of the finders knows."""
-    key = {"text": "const char *key", "integer": "int64_t key", "natural": "uint64_t key"}[kind]
+    keys = {
+        "text": "const char *key, size_t n",
+        "integer": "int64_t key",
+        "natural": "uint64_t key",
+    }
     first, *others = finders
     lines = [f"  int32_t row = {first};", *(f"  if (row == UNKNOWN) row = {f};" for f in others)]
     body = "\n".join(lines)
-    source.write(f"static int32_t look_up_{field}({key}) {{\n{body}\n  return row;\n}}")
+    source.write(f"static int32_t look_up_{field}({keys[kind]}) {{\n{body}\n  return row;\n}}")
 
 
 def _sorted(column: Vocabulary, kind: str, stored: Set[Any]) -> dict[str, list[tuple[Any, int]]]:
@@ -265,7 +291,7 @@ def _sorted(column: Vocabulary, kind: str, stored: Set[Any]) -> dict[str, list[t
     kinds = KINDS_OF_VALUE if kind == "value" else (kind,)
     found: dict[str, list[tuple[Any, int]]] = {each: [] for each in kinds}
     for value, row in column.known().items():
-        if value in stored:
+        if value in stored or (kind != "value" and isinstance(value, str) != (kind == "text")):
             continue
         own = _kind_of_value(value) if kind == "value" else kind
         found[own].append((float(value) if own == "real" else value, row))

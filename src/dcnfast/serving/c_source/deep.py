@@ -10,7 +10,12 @@ import numpy.typing as npt
 from dcnfast.network.branches import Branch, topology
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source.cross import write_cross
-from dcnfast.serving.c_source.embed import write_embedding, write_members
+from dcnfast.serving.c_source.embed import (
+    parameter_of,
+    rows_of_linear,
+    write_embedding,
+    write_members,
+)
 from dcnfast.serving.c_source.products import ADD_PRODUCT, NORMALIZE, SET, activated
 from dcnfast.serving.c_source.source import Source
 
@@ -18,7 +23,10 @@ Parameters = Mapping[str, npt.NDArray[Any]]
 
 
 def write_network(source: Source, config: NetworkConfig, p: Parameters) -> None:
-    """Write ``network(ids, dense, logits)``: stages 2 to 5, logits (E, C) of each member."""
+    """Write ``network(ids, dense, logits)``: stages 2 to 5, logits (E, C) of each member.
+
+    Where there are lists, what ``pool_lists`` sets comes behind ``dense``.
+    """
     parts, D, C, E = topology(config), config.width, config.n_outputs, config.n_members
     H = parts.head_width(D)
     write_embedding(source, config, p)
@@ -44,14 +52,15 @@ def write_network(source: Source, config: NetworkConfig, p: Parameters) -> None:
     lines.append(f"add_product(logits + e * {C}, head_W + e * {H * C}, head, {H}, {C});")
     if wide := _write_wide(source, config, p):
         lines.append(wide)
+    lists, given = ", lists" if config.poolings else "", parameter_of(config)
     x0 = f"x[d] * member_scales[e * {D} + d]" if scaled else "x[d]"
     body = "\n".join(f"    {line}" for line in lines)
     source.write(
         f"""\
 /* The logits of each member. */
-static void network(const int32_t *ids, const double *dense, double *logits) {{
+static void network(const int32_t *ids, const double *dense{given}, double *logits) {{
   double x[{D}], x0[{D}], xL[{D}], head[{H}];
-  embed(ids, dense, x);
+  embed(ids, dense{lists}, x);
   for (size_t e = 0; e < {E}; ++e) {{
     for (size_t d = 0; d < {D}; ++d) x0[d] = {x0};
 {body}
@@ -95,25 +104,28 @@ def _write_wide(source: Source, config: NetworkConfig, p: Parameters) -> str:
     C, lines = config.n_outputs, list[str]()
     if not config.wide or not (config.fields or config.n_dense):
         return ""
-    first = 0
-    for field, (_, rows, _) in enumerate(config.fields):
+    n_single = len(config.fields) - len(config.poolings)
+    for field, first in enumerate(rows_of_linear(config)[:n_single]):
         row = f"wide + ((size_t){first}U + (size_t)ids[{field}]) * {C}"
         lines.append(f"  for (size_t c = 0; c < {C}; ++c) logits[c] += ({row})[c];")
-        first += rows
+    if config.poolings:  # behind the columns of x
+        width = sum(width for _, _, width in config.fields[n_single:])
+        lines.append(f"  for (size_t c = 0; c < {C}; ++c) logits[c] += lists[{width} + c];")
     if config.n_dense:
         source.use(ADD_PRODUCT)
         W = source.weights("wide_W", p["wide_W"].T)
         lines.append(f"  add_product(logits, {W}, dense, {config.n_dense}, {C});")
-    body = "\n".join(lines)
+    body, given = "\n".join(lines), parameter_of(config)
     source.write(
         f"""\
-static void add_wide(const int32_t *ids, const double *dense, double *logits) {{
+static void add_wide(const int32_t *ids, const double *dense{given}, double *logits) {{
   (void)ids;
   (void)dense;
 {body}
 }}"""
     )
-    return f"add_wide(ids, dense, logits + e * {C});"
+    lists = ", lists" if config.poolings else ""
+    return f"add_wide(ids, dense{lists}, logits + e * {C});"
 
 
 def stack_of(config: NetworkConfig) -> int:
@@ -123,4 +135,5 @@ def stack_of(config: NetworkConfig) -> int:
     cross = 3 * D + 2 * config.cross_rank + config.cross_experts
     columns = 2 * config.dense_columns + len(config.fields)
     inputs = columns + (config.numeric_frequencies * 2) + config.n_members * config.n_outputs
-    return 8 * (3 * D + parts.head_width(D) + max(hidden, cross) + inputs)
+    lists = D + 2 * config.n_outputs if config.poolings else 0
+    return 8 * (3 * D + parts.head_width(D) + max(hidden, cross) + inputs + lists)

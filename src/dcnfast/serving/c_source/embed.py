@@ -22,20 +22,37 @@ FARTHEST_ANGLE = {"float32": 1e4, "float64": 1e6}  # kernels/math.inl
 def rows_of_fields(config: NetworkConfig) -> list[tuple[str, int, int]]:
     """Return table, first row and width of each field."""
     first: dict[int, int] = {}
-    found = []
-    for _, rows, width in config.fields:
+    found = list[tuple[str, int, int]]()
+    for field, owner in enumerate(config.owners):
+        _, rows, width = config.fields[field]
+        if owner < field:
+            found.append(found[owner])
+            continue
         found.append((f"embedding_{width}", first.get(width, 0), width))
         first[width] = first.get(width, 0) + rows
     return found
 
 
+def rows_of_linear(config: NetworkConfig) -> list[int]:
+    """Return the first row of each field in the table of the linear part."""
+    first, found = 0, list[int]()
+    for field, owner in enumerate(config.owners):
+        found.append(first if owner == field else found[owner])
+        first += config.fields[field][1] if owner == field else 0
+    return found
+
+
 def write_embedding(source: Source, config: NetworkConfig, p: Parameters) -> None:
-    """Write ``embed(ids, dense, x)``, behind the tables."""
+    """Write ``embed(ids, dense, x)``, behind the tables; with ``lists`` where there are any."""
     lines = []
-    for field, (table, first, width) in enumerate(rows_of_fields(config)):
+    n_single = len(config.fields) - len(config.poolings)
+    for field, (table, first, width) in enumerate(rows_of_fields(config)[:n_single]):
         source.use(SET)
         row = f"{table} + ((size_t){first}U + (size_t)ids[{field}]) * {width}"
         lines.append(f"  set(x, {row}, {width});\n  x += {width};")
+    if config.poolings:
+        width = sum(width for _, _, width in config.fields[n_single:])
+        lines.append(f"  memcpy(x, lists, {width} * sizeof *x);\n  x += {width};")
     if config.n_dense:
         lines.append(f"  memcpy(x, dense, {config.n_dense} * sizeof *x);")
     if config.numeric_bins:
@@ -50,12 +67,17 @@ def write_embedding(source: Source, config: NetworkConfig, p: Parameters) -> Non
     body = "\n".join(lines)
     source.write(
         f"""\
-static void embed(const int32_t *ids, const double *dense, double *x) {{
+static void embed(const int32_t *ids, const double *dense{parameter_of(config)}, double *x) {{
   (void)ids;
   (void)dense;
 {body}
 }}"""
     )
+
+
+def parameter_of(config: NetworkConfig) -> str:
+    """Return the parameter with what ``pool_lists`` sets, where there are lists."""
+    return ", const double *lists" if config.poolings else ""
 
 
 def write_members(source: Source, config: NetworkConfig, p: Parameters) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.scaling import NumericScaler
 from dcnfast.encode.target_statistics import Statistics
-from dcnfast.serving.c_source.categories import write_finder
+from dcnfast.serving.c_source.categories import row_of, write_finder
 from dcnfast.serving.c_source.numbers import write_scales
 from dcnfast.serving.c_source.row import Columns, Given, Input
 from dcnfast.serving.c_source.source import Source
@@ -65,9 +65,15 @@ def write_encoder(
     columns: Columns,
     dtype: str,
     file: TablesFile | None,
-) -> None:
-    """Write ``encode(row, ids, dense)``, which returns 0 or the column that it refuses."""
-    names, mask, dates, *_ = columns
+) -> list[str]:
+    """Write ``encode(row, ids, dense)``, which returns 0 or the column that it refuses.
+
+    Returns
+    -------
+    finders : list of str
+        Of the columns of lists: the expression of the row that an item has.
+    """
+    names, mask, dates, lists = columns
     n_plain = len(names) - len(dates.made)
     clocks, given = _given(inputs, columns)
     categories = [of for of, categorical in zip(given, mask, strict=True) if categorical]
@@ -76,9 +82,10 @@ def write_encoder(
     if clocks:
         source.use(CLOCK)
     place = {of.given: number for number, of in enumerate(inputs, 1)}
-    for field, (of, column) in enumerate(zip(categories, encoder.columns, strict=True)):
-        found = write_finder(source, field, column, of, file)
-        lines.append(f"  ids[{field}] = {found};")
+    kinds = [of.kind for of in categories] + [inputs[of.place].category for of in lists.columns]
+    finders = _write_finders(source, encoder, kinds, file)
+    for field, of in enumerate(categories):
+        lines.append(f"  ids[{field}] = {row_of(of, finders[field])};")
         if of.kind == "value":
             lines.append(f"  if (ids[{field}] < 0) return {place[of]};")
     for number, j in enumerate(numeric):
@@ -101,20 +108,46 @@ def write_encoder(
 /* Returns 0, or the number of a column whose value is refused. */
 static int encode(const {source.name}_row *row, int32_t *ids, double *dense) {{
   double numbers[{max(1, total)}];
+  (void)row;
   (void)ids;
 {body}
   scale_numbers(numbers, dense);
   return 0;
 }}"""
     )
+    return finders[len(categories) :]
+
+
+def _write_finders(
+    source: Source, encoder: TableEncoder, kinds: Sequence[str], file: TablesFile | None
+) -> list[str]:
+    """Write what finds the rows of each field, once for those that share them.
+
+    Parameters
+    ----------
+    source : Source
+    encoder : TableEncoder
+    kinds : sequence of str
+        Of what is given for each field.
+    file : TablesFile or None
+    """
+    owners = encoder.table_of or tuple(range(len(encoder.columns)))
+    places = {owner: place for place, owner in enumerate(dict.fromkeys(owners))}
+    written, finders = dict[tuple[int, str], str](), list[str]()
+    for field, (owner, kind) in enumerate(zip(owners, kinds, strict=True)):
+        if (owner, kind) not in written:
+            column = encoder.columns[field]
+            written[owner, kind] = write_finder(source, field, column, kind, file, places[owner])
+        finders.append(written[owner, kind])
+    return finders
 
 
 def _given(inputs: Sequence[Input], columns: Columns) -> tuple[list[tuple[str, str]], list[Given]]:
     """Return the clocks that are read, and what is given for each column behind the table.
 
-    These are the columns of the table but for dates, then what is made of dates.
+    These are the columns of the table but for dates and lists, then what is made of dates.
     """
-    dates = columns[2]
+    dates, lists = columns[2:]
     clocks, made = [], []
     for column in dates.columns:
         of, clock = inputs[column.place].given, f"clock_{column.place}"
@@ -122,7 +155,7 @@ def _given(inputs: Sequence[Input], columns: Columns) -> tuple[list[tuple[str, s
         for part in dates.parts:
             field = "day" if part == DAY_NUMBER else part
             made.append(Given("integer", f"{clock}.{field}", of.missing))
-    places = set(dates.places)
+    places = {*dates.places, *lists.taken}
     return clocks, [of.given for j, of in enumerate(inputs) if j not in places] + made
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.network.collision import without_factors
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.network.saved import tables_of
@@ -14,6 +15,7 @@ from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.answer import write_answer
 from dcnfast.serving.c_source.deep import stack_of, write_network
 from dcnfast.serving.c_source.encode import write_encoder
+from dcnfast.serving.c_source.lists import size_of, write_lists
 from dcnfast.serving.c_source.row import VALUE, Columns, Input, inputs_of, struct_of, with_prefix
 from dcnfast.serving.c_source.source import Source
 from dcnfast.serving.c_source.tables import (
@@ -28,8 +30,9 @@ from dcnfast.serving.c_source.tables import (
 MOST_STACK = 2**20  # bytes
 
 WRITTEN = {
-    "fields", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width",
-    "numeric_frequencies", "n_members", "learned_scale",
+    "fields", "poolings", "table_of", "n_dense",
+    "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width", "numeric_frequencies",
+    "n_members", "learned_scale", "collision_weights",
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
     "cross_experts", "gating", "shared_gate", "cross_linear",
     "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
@@ -41,6 +44,12 @@ OF_TRAINING = {
     "embedding_penalty", "ema_decay", "sparse_adam", "deterministic", "cross_symmetric",
     "cross_forbidden", "frozen",
 }  # fmt: skip
+
+
+ABOUT_LISTS = """
+   A list is a pointer to its items, with their number in the field with _count, and 0 in that with
+   _missing; a list in one text is split here, and has no items if the text is empty. Of weights
+   there are as many as items, finite and not negative."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,9 @@ def c_source(
     ----------
     encoder : TableEncoder
     model : Model
-    columns : tuple of (sequence of str, sequence of bool, Dates)
-        Names of all columns, which of them are categorical, and which are made of dates.
+    columns : tuple of (sequence of str, sequence of bool, Dates, ListColumns)
+        Names of all columns but those of lists, which of them are categorical, and which are made
+        of dates; and the columns of lists.
     target : Answers
     name : str
         What all public names begin with.
@@ -87,8 +97,12 @@ def c_source(
     TypeError, ValueError
         If something of the model cannot be written as C.
     """
+    if file is not None and model.config.collision_weights:
+        raise ValueError(
+            'to_c: tables is "file" and the model has collision_weights, want "inline"'
+        )
+    model = without_factors(model)
     config, answer = model.config, target.described()
-    _refuse_columns(encoder)
     _check(config, name)
     if file is not None and not tables_of(model):
         raise ValueError('to_c: tables is "file" and the model has no tables, want "inline"')
@@ -99,22 +113,13 @@ def c_source(
     if file is not None:
         source.write(MAPPED)
     parameters = model.averages
-    write_encoder(source, encoder, inputs, columns, config.dtype, file)
+    finders = write_encoder(source, encoder, inputs, columns, config.dtype, file)
     write_tables(source, model, parameters, file)
+    write_lists(source, config, columns[3], inputs, finders)
     write_network(source, config, parameters)
     write_answer(source, config, answer)
     source.write(_predict(source, config, file))
     return CText(_header(name, config, inputs, answer, file), source.text)
-
-
-def _refuse_columns(encoder: TableEncoder) -> None:
-    names = [field.name for field in encoder.fields]
-    shared = [
-        names[f] for f, owner in enumerate(encoder.table_of) if encoder.table_of.count(owner) > 1
-    ]
-    for columns, what in ((list(encoder.poolings), "hold lists"), (shared, "share embeddings")):
-        if columns:
-            raise TypeError(f"to_c: the columns {columns!r} {what}, which is not written as C")
 
 
 def _check(config: NetworkConfig, name: str) -> None:
@@ -157,7 +162,12 @@ def _predict(source: Source, config: NetworkConfig, file: TablesFile | None) -> 
     is_open = ""
     if file is not None:
         is_open = f"\n  if (!mapped) return {source.name.upper()}_NOT_OPEN;"
-    dense, ids = max(1, config.dense_columns), max(1, len(config.fields))
+    dense = max(1, config.dense_columns)
+    ids = max(1, len(config.fields) - len(config.poolings))
+    lists, pools, named = "", "", ""
+    if config.poolings:
+        lists, named = f", lists[{size_of(config)}]", ", lists"
+        pools = "\n  refused = pool_lists(row, lists);\n  if (refused) return refused;"
     return f"""\
 static int are_finite(const double *logits) {{
   for (size_t c = 0; c < {E * C}; ++c)
@@ -167,14 +177,14 @@ static int are_finite(const double *logits) {{
 
 int {source.name}_predict(const {source.name}_row *row, double *out) {{
   int32_t ids[{ids}];
-  double dense[{dense}], logits[{E * C}];
+  double dense[{dense}], logits[{E * C}]{lists};
   int refused;{is_open}
   refused = encode(row, ids, dense);
-  if (refused) return refused;
-  network(ids, dense, logits);
+  if (refused) return refused;{pools}
+  network(ids, dense{named}, logits);
   if (!are_finite(logits)) {{ /* a polynomial of far-away numbers: as at the border of training */
     clip(dense);
-    network(ids, dense, logits);
+    network(ids, dense{named}, logits);
     for (size_t c = 0; c < {E * C}; ++c)
       logits[c] = isnan(logits[c]) ? 0 : logits[c] > {largest} ? {largest}
                 : logits[c] < -{largest} ? -{largest} : logits[c];
@@ -191,8 +201,11 @@ def _header(
     answer: Answer,
     file: TablesFile | None,
 ) -> str:
+    codes = _about_codes(config, file, name.upper())
     prefix, guard = name.upper(), f"DCNFAST_{name.upper()}_H"
     value = f"\n{with_prefix(VALUE, name)}\n" if any(of.kind == "value" for of in inputs) else ""
+    sizes = "#include <stddef.h>\n" if any(of.is_list for of in inputs) else ""
+    lists = ABOUT_LISTS if sizes else ""
     opens = ""
     if file is not None:
         opens = with_prefix(DECLARATIONS, name).replace("@", literals.comment(file.name))
@@ -202,21 +215,21 @@ def _header(
 #ifndef {guard}
 #define {guard}
 
-#include <stdint.h>
+{sizes}#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {{
 #endif
 {value}
 /* A row of the table: the {len(inputs)} columns of fit. Where a field has another beside it, with
-   _missing behind its name, that is 0 where the value is there. */
+   _missing behind its name, that is 0 where the value is there.{lists} */
 {struct_of(name, inputs)}
 
 enum {{ {prefix}_COLUMNS = {len(inputs)}, {prefix}_OUTPUTS = {answer.size} }};
 
 {opens}/* Predicts a row: {_about_answer(answer)}
    Returns 0, or the number of the column, from 1 on, whose value is refused: a number that is
-   infinite, or a text or a number in a column where training saw none{_about_codes(file, prefix)}.
+   infinite, or a text or a number in a column where training saw none{codes}.
    A call takes about {stack_of(config) // 1024 + 1} KiB of the stack. */
 int {name}_predict(const {name}_row *row, double *out);
 
@@ -228,8 +241,9 @@ int {name}_predict(const {name}_row *row, double *out);
 """
 
 
-def _about_codes(file: TablesFile | None, prefix: str) -> str:
-    return "" if file is None else f"; or {prefix}_NOT_OPEN"
+def _about_codes(config: NetworkConfig, file: TablesFile | None, prefix: str) -> str:
+    weights = "; a weight that is\n   infinite, NAN or negative" if config.poolings else ""
+    return weights + ("" if file is None else f"; or {prefix}_NOT_OPEN")
 
 
 def _about_answer(answer: Answer) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.vocabulary import FIRST, Buckets, Vocabulary, kinds_of
 from dcnfast.serving.c_source import literals
+from dcnfast.table.dates import Dates
 from dcnfast.table.factor import factor_objects
+from dcnfast.table.lists import ListColumn, ListColumns
 
-# names of all columns, which are categorical, which are made of dates; what may come behind is
-# refused where it has something, since the network has options for it
-Columns = tuple[Any, ...]
+# names of all columns but those of lists, which are categorical, which are made of dates; the
+# columns of lists
+Columns = tuple[Sequence[str], Sequence[bool], Dates, ListColumns]
 
 # kind of a column -> its fields, what the header says of it
 FIELDS = {
@@ -24,7 +26,22 @@ FIELDS = {
     "real": ("double {name};", "a category, a number; NAN is missing"),
     "value": ("{prefix}_value {name};", "a category, a text or a number"),
     "date": ("int64_t {name};\n  int {name}_missing;", "a date: seconds since 1970-01-01 00:00:00"),
+    "split": ("const char *{name};", "a list in one text, UTF-8; NULL is missing"),
+    "weights": ("const double *{name};", "the weights of items"),
 }
+# the same of columns of lists, by the kind of their items
+ITEMS_MISSING = "{name}_item_missing is NULL, or not 0 where one is missing"
+LISTS = {
+    "text": ("const char *const *{name};", "texts, UTF-8; an item that is NULL is missing"),
+    "integer": ("const int64_t *{name};\n  const int *{name}_item_missing;",
+                f"integers; {ITEMS_MISSING}"),
+    "natural": ("const uint64_t *{name};\n  const int *{name}_item_missing;",
+                f"integers; {ITEMS_MISSING}"),
+    "real": ("const double *{name};", "numbers; an item that is NAN is missing"),
+    "value": ("const {prefix}_value *{name};", "texts or numbers"),
+}  # fmt: skip
+COUNT = "\n  size_t {name}_count;\n  int {name}_missing;"
+ENDS = ("_missing", "_count", "_item_missing")  # of names beside that of a list
 
 
 @dataclass(frozen=True)
@@ -37,12 +54,15 @@ class Given:
         Of ``FIELDS``.
     value : str
     missing : str
-        Whether it is missing, of a kind that has a flag for it.
+        What is not 0 if it is missing, "" where the value itself says it.
+    size : str, default=""
+        Bytes of a text that does not end there.
     """
 
     kind: str
     value: str
     missing: str
+    size: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,39 +76,72 @@ class Input:
     name : str
         That of its field.
     kind : str
-        Of ``FIELDS``.
+        Of ``FIELDS``, of a list that of its items, of ``LISTS``.
     about : str, default=""
         What else the header says.
+    is_list : bool, default=False
     """
 
     column: str
     name: str
     kind: str
     about: str = ""
+    is_list: bool = False
+
+    @property
+    def category(self) -> str:
+        """The kind of its categories, those of items in a list."""
+        return "text" if self.kind == "split" else self.kind
 
     @property
     def given(self) -> Given:
         """Its value in a row."""
-        return Given(self.kind, f"row->{self.name}", f"row->{self.name}_missing")
+        flag = f"row->{self.name}_missing" if "_missing" in FIELDS[self.kind][0] else ""
+        return Given(self.kind, f"row->{self.name}", flag)
 
 
 def inputs_of(encoder: TableEncoder, columns: Columns) -> list[Input]:
     """Return the columns of the table in their order."""
-    names, mask, dates, *_ = columns
+    names, mask, dates, lists = columns
     categories = iter(encoder.columns)
     n_plain = len(names) - len(dates.made)
     found = [
-        (name, kind_of(name, next(categories)) if categorical else "number", "")
+        Input(name, "", kind_of(name, next(categories)) if categorical else "number")
         for name, categorical in zip(names[:n_plain], mask[:n_plain], strict=True)
     ]
-    for date in dates.columns:  # from left to right
+    others = dict[int, Input]()
+    for date in dates.columns:
         clock = f"as the clock of {date.zone} shows it" if date.zone else "without a time zone"
-        found.insert(date.place, (date.name, "date", clock))
+        others[date.place] = Input(date.name, "", "date", clock)
+    of_lists = encoder.columns[len(encoder.columns) - len(lists.columns) :]
+    for of, column in zip(lists.columns, of_lists, strict=True):
+        others[of.place] = _list_input(of, column)
+        if of.weights is not None:
+            weights = str(of.rule.weights)
+            others[of.weights] = Input(weights, "", "weights", f"as many as {of.name!r} has")
+    for place in sorted(others):  # from left to right
+        found.insert(place, others[place])
     taken: set[str] = set()
     return [
-        Input(name, literals.identifier(name, taken, also=("_missing",)), kind, about)
-        for name, kind, about in found
+        replace(
+            of,
+            name=literals.identifier(of.column, taken, also=ENDS if of.is_list else ("_missing",)),
+        )
+        for of in found
     ]
+
+
+def _list_input(of: ListColumn, column: Vocabulary | Buckets) -> Input:
+    """Return a column of lists, as yet without its name in C."""
+    kind, separator = kind_of(of.name, column), of.rule.separator
+    if separator is None:
+        return Input(of.name, "", kind, is_list=True)
+    if "\0" in separator:
+        raise ValueError(
+            f"to_c: column {of.name!r} has the separator {separator!r} with the character U+0000, "
+            "want none: a text ends there in C"
+        )
+    return Input(of.name, "", "split", f"items with {separator!r} between them")
 
 
 def kind_of(name: str, column: Vocabulary | Buckets) -> str:
@@ -152,7 +205,9 @@ def struct_of(prefix: str, inputs: Sequence[Input]) -> str:
     """Return the declaration of a row."""
     lines = []
     for place, column in enumerate(inputs, 1):
-        field, about = FIELDS[column.kind]
+        field, about = LISTS[column.kind] if column.is_list else FIELDS[column.kind]
+        if column.is_list:
+            field, about = field + COUNT, f"a list of {about.format(name=column.name)}"
         about = f"{about}, {column.about}" if column.about else about
         lines.append(f"  /* {place}: {literals.comment(repr(column.column))}, {about} */")
         lines.append(f"  {field.format(name=column.name, prefix=prefix)}")

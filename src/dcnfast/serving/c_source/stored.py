@@ -90,8 +90,7 @@ static int stored_order(const stored_texts *in, size_t i, size_t *at, const char
   return order ? order : size < n ? -1 : size > n;
 }}
 
-static int32_t stored_text_at(const stored_texts *in, const char *key) {{
-  const size_t n = strlen(key);
+static int32_t stored_text_at(const stored_texts *in, const char *key, size_t n) {{
   size_t block = 0, left = (in->n + BLOCK - 1) / BLOCK, at;
   while (left > 1) {{
     const size_t half = left / 2;
@@ -110,7 +109,12 @@ static int32_t stored_text_at(const stored_texts *in, const char *key) {{
 
 
 def write_stored(
-    source: Source, field: int, column: Vocabulary, kind: str, file: TablesFile | None
+    source: Source,
+    field: int,
+    column: Vocabulary,
+    kind: str,
+    file: TablesFile | None,
+    place: int,
 ) -> tuple[list[str], set[Any]]:
     """Write what finds values that are in the file.
 
@@ -122,11 +126,14 @@ def write_stored(
     kind : str
         What is given: texts, or integers with or without a sign.
     file : TablesFile or None
+    place : int
+        Of the column among those of the file.
 
     Returns
     -------
     finders : list of str
-        Expressions of the row of ``key``, each ``UNKNOWN`` where it is not among its values.
+        Expressions of the row of ``key``, a text of ``n`` bytes, each ``UNKNOWN`` where it is not
+        among its values.
     found : set
         The values that they find.
     """
@@ -135,15 +142,15 @@ def write_stored(
         return finders, found
     lists = (("values", column.values, FIRST, 1), ("infrequent", column.infrequent, 0, 0))
     for part, values, first, step in lists:
-        place = f"encoder.columns.{field}.{part}."
+        name = f"encoder.columns.{place}.{part}."
         row = first or FIRST + len(column.values)
         if len(values) <= FEW or not _are_in_order(column, values, row, step):
             continue
-        if kind == "text" and f"{place}str.text" in file.arrays:
-            text, lengths = file.arrays[f"{place}str.text"], file.arrays[f"{place}str.lengths"]
+        if kind == "text" and f"{name}str.text" in file.arrays:
+            text, lengths = file.arrays[f"{name}str.text"], file.arrays[f"{name}str.lengths"]
             finders.append(_texts(source, f"{part}_{field}", text, lengths, row, step))
-        elif kind != "text" and f"{place}int" in file.arrays and _are_integers(values):
-            array = file.arrays[f"{place}int"]
+        elif kind != "text" and f"{name}int" in file.arrays and _are_integers(values):
+            array = file.arrays[f"{name}int"]
             finders.append(_integers(source, f"{part}_{field}", array, kind, row, step))
         else:
             continue
@@ -183,4 +190,4 @@ def _texts(source: Source, name: str, text: Stored, lengths: Stored, row: int, s
         f"{lengths.dtype.itemsize}, blocks_of_{name}, {row}, {step}}};"
     )
     source.at_open.append(f"find_blocks(&{name});")
-    return f"stored_text_at(&{name}, key)"
+    return f"stored_text_at(&{name}, key, n)"

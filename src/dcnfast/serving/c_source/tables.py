@@ -155,7 +155,8 @@ def check_size(encoder: TableEncoder, model: Model, file: TablesFile | None) -> 
     if file is not None:
         n -= sum(model.averages[name].size for name in tables_of(model))
     else:
-        n += sum(len(c.rows_by_value) for c in encoder.columns if isinstance(c, Vocabulary))
+        own = {id(column): column for column in encoder.columns}.values()  # some share one
+        n += sum(len(column.rows_by_value) for column in own if isinstance(column, Vocabulary))
         n += 0 if encoder.statistics is None else len(encoder.statistics._keys)
     if n > MOST_INLINE:
         hint = '; tables="file" leaves the tables in a model file' if file is None else ""
