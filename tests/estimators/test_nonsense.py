@@ -83,6 +83,7 @@ NONSENSE = {
     ],
     "min_frequency": [0, -1, 1.5, np.nan, "x", 0.0],
     "max_categories": [0, -1, 1.5, "x"],
+    "recycle_categories": [None, 2, "x"],
     "hash_buckets": [
         0,
         -1,

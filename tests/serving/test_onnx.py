@@ -160,6 +160,16 @@ def test_categories_that_came_after_fit(table, targets, tmp_path):
     check(grown, pd.concat([first, later, other]), tmp_path, missing_text=NONE)
 
 
+def test_categories_that_took_the_rows_of_others(table, targets, tmp_path):
+    columns = ["number", "word", "id"]
+    options = {"max_categories": 6, "recycle_categories": True}
+    grown = fit(table[columns], targets["y"], categorical_features=["word", "id"], **options)
+    later = table[columns].assign(word="new", id=table["id"] % 4 + 100)
+    grown.partial_fit(later, targets["y"])
+    assert "new" in grown.encoder_.categories("word")
+    check(grown, pd.concat([table[columns], later]), tmp_path, missing_text=NONE)
+
+
 def test_arrays_without_names_and_few_rows(tmp_path):
     X = np.random.default_rng(0).normal(size=(60, 3))
     plain = fit(X)

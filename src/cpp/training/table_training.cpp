@@ -221,17 +221,23 @@ template <class T>
 double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                 const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
                                 const OfTables<RowHistory>& history, double average_rest, T scale,
-                                const Prior<T>* prior, T strength, std::size_t n_threads) noexcept {
+                                const Prior<T>* prior, const FreeRows& free_rows, T strength,
+                                std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, chunks_[task]);
     multiply(g, numbers(table, count), scale);
     const std::uint32_t* rows = table.touched.rows.data() + first;
+    const std::size_t number = chunks_[task].table;
+    const std::uint8_t* free = number < free_rows.size() && !free_rows[number].empty()
+                                   ? free_rows[number].data()
+                                   : nullptr;
     const std::uint32_t* counts = penalizes_all_ ? nullptr : table.touched.counts.data() + first;
     each_piece(table, g, count, [&](const Piece& piece) {
       const std::size_t K = piece.K;
       for (std::size_t u = 0; u < count && prior != nullptr; ++u) {
+        if (free != nullptr && free[rows[u]] != 0) continue;
         const std::size_t at = piece.offset + rows[u] * K;
         pulls_[task] += pull(piece.g + u * K, state.parameters + at, prior->anchor.data() + at,
                              prior->fisher.data() + at, K, strength);

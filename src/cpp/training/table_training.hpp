@@ -49,11 +49,12 @@ template <class T> class TableTraining {
 
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
   // Averages go average_rest of the way to the new rows. The gradients are multiplied by scale
-  // first; those of the prior, where there is one, come on top.
+  // first; those of the prior, where there is one, come on top, but for rows that it does not hold.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                 const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
                 const OfTables<RowHistory>& history, double average_rest, T scale,
-                const Prior<T>* prior, T strength, std::size_t n_threads) noexcept;
+                const Prior<T>* prior, const FreeRows& free_rows, T strength,
+                std::size_t n_threads) noexcept;
   // the sum of the squares of these gradients
   double squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
                            std::size_t n_threads) noexcept;

@@ -249,7 +249,7 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
                                         of_tables.linear.step<T>(step_, l2),
                                         of_tables.factor.step<T>(step_, 0)};
   penalty += tables_.update(k, shared_, table_state(), rows, history(options), average_rest, scale,
-                            prior, strength, n_threads);
+                            prior, free_rows_, strength, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }

@@ -63,6 +63,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "embedding_initial_scale": [Interval(Real, 0, None, closed="left")],
     "min_frequency": [_POSITIVE, Interval(Real, 0, 1, closed="neither"), None],
     "max_categories": [_POSITIVE, None],
+    "recycle_categories": ["boolean"],
     "hash_buckets": [_POSITIVE, Mapping, None],
     "target_statistics": [StrOptions({"auto"}), TargetStatistics, None],
     "numeric_scaling": [StrOptions(set(SCALINGS) - {None}), None],

@@ -139,6 +139,10 @@ min_frequency : int, float or None, default=None
     embedding.
 max_categories : int or None, default=None
     Most categories of a field with an embedding of their own; the others share one.
+recycle_categories : bool, default=False
+    Whether new categories of ``partial_fit``, or of a fit with ``warm_start``, take the embeddings
+    of the least used ones where ``max_categories`` has no room: those that lose theirs are as never
+    seen. False: the new ones are. Without ``max_categories`` it has no effect.
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.

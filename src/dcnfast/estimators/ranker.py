@@ -122,6 +122,7 @@ class DCNRanker(BaseDCN):
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
+        recycle_categories: bool = False,
         hash_buckets: int | Mapping[str, int] | None = None,
         collision_weights: bool = False,
         target_statistics: StatisticsChoice = "auto",

@@ -138,6 +138,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
+        recycle_categories: bool = False,
         hash_buckets: int | Mapping[str, int] | None = None,
         collision_weights: bool = False,
         target_statistics: StatisticsChoice = "auto",

@@ -334,4 +334,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _rows_by_value(column: Vocabulary | Buckets) -> dict[Any, int]:
-    return column.rows_by_value if isinstance(column, Vocabulary) else {}
+    """Return rows that are right as they are; what is not among them is looked up."""
+    if not isinstance(column, Vocabulary) or (column.recycles and column.recent):
+        return {}
+    return column.rows_by_value

@@ -126,7 +126,7 @@ def _rows_of_vocabulary(
 
 def _rows_by_value(column: Vocabulary) -> dict[Any, int]:
     """Return the rows of all values, of those too that came after ``fit``."""
-    return column.rows_by_value | column.recent
+    return column.known()
 
 
 # ---- buckets
