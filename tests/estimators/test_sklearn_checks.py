@@ -29,9 +29,10 @@ def expected_failures(estimator):
 # Untouched, fits take their time. What is about the form of tables, and asks for many fits, is then
 # for campaigns; the small estimators run it always.
 LONG = {
-    "check_estimator_sparse_matrix", "check_dtype_object", "check_estimators_dtypes",
-    "check_regressor_data_not_an_array", "check_classifier_data_not_an_array",
-    "check_positive_only_tag_during_fit", "check_non_transformer_estimators_n_iter",
+    "check_estimator_sparse_array", "check_estimator_sparse_matrix", "check_dtype_object",
+    "check_estimators_dtypes", "check_n_features_in", "check_regressor_data_not_an_array",
+    "check_classifier_data_not_an_array", "check_positive_only_tag_during_fit",
+    "check_non_transformer_estimators_n_iter",
     "check_classifiers_multilabel_representation_invariance", *CHANCE,
 }  # fmt: skip
 

@@ -111,6 +111,7 @@ def said(tmp_path_factory, request):
     return lines
 
 
+@pytest.mark.campaign  # takes as long as mypy does; .ci/run runs it after mypy
 def test_types_are_those_that_the_script_says(said):
     for number, line in enumerate(SCRIPT.splitlines(), 1):
         code, _, wanted = line.partition("  # ")
