@@ -34,10 +34,11 @@ OPTIONS = {
     "n_members": [1, 3],
     "learned_scale": [False, True],
     "wide": [False, True],
-    "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential"],
+    "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential", "onlydense"],
     "gating": ["softmax", "sigmoid", "constant"],
     "shared_gate": [False, True],
     "cross_linear": [False, True],
+    "cross_factor": [1.0, 1.5],
     "cross_symmetric": [False, True],
     "cross_forbidden": [(), (0, 0)],
     "cross_layers": [0, 1, 3],
@@ -85,6 +86,8 @@ def draw_options(rng):
         drawn["shared_gate"] = False
     if drawn["cross"] != "exponential":
         drawn["cross_linear"] = False
+    if drawn["cross"] != "onlydense":
+        drawn["cross_factor"] = 1.0
     columns = len(drawn["fields"]) + drawn["n_dense"] + len(drawn["numeric_bins"])
     if drawn["cross"] != "matrix" or not drawn["cross_layers"] or columns < 2:
         drawn |= {"cross_symmetric": False, "cross_forbidden": ()}

@@ -53,7 +53,7 @@ template <class T> void all_learn() {
   for (const char* cross : {"vector", "matrix", "lowrank"})
     for (const auto structure : {Structure::parallel, Structure::stacked})
       learns<T>(small_network(cross, structure));
-  for (const char* cross : {"mixture", "exponential"}) {
+  for (const char* cross : {"mixture", "exponential", "onlydense"}) {
     learns<T>(small_network(cross, Structure::stacked));
     learns<T>(full_network(cross, Structure::parallel));
   }

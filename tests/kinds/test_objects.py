@@ -12,7 +12,7 @@ import dcnfast.crosses
 import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
-from dcnfast.crosses import LowRank, Matrix, Mixture, Vector
+from dcnfast.crosses import LowRank, Matrix, Mixture, OnlyDense, Vector
 from dcnfast.lists import Lists
 from dcnfast.losses import (
     Focal,
@@ -42,6 +42,7 @@ OBJECTS = [
     Matrix(symmetric=True, forbidden_pairs=[("a", "b"), ("b", "b")]),
     Matrix(allowed_pairs=(("a", "b"),)),
     Mixture(experts=2, rank=8, gate="sigmoid", shared_gate=True, activation="tanh"),
+    OnlyDense(scale=2.0, activation="gelu"),
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
@@ -168,6 +169,7 @@ BAD = {
     "gate": (Mixture, ["relu"], [None, 3]),
     "shared_gate": (Mixture, [], [1, None, "yes"]),
     "activation": (Mixture, ["swish", "identity"], [3, True]),
+    "scale": (OnlyDense, [0, -1.0, np.nan, np.inf], ["x", None, True]),
     "linear": (dcnfast.crosses.Exponential, [], [1, None, "yes"]),
     "symmetric": (Matrix, [], [1, None, "yes"]),
     "forbidden_pairs": (Matrix, [], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),

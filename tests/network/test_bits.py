@@ -75,6 +75,7 @@ def test_nothing_to_predict(make_case):
         {"cross": "mixture", "cross_rank": 5, "cross_experts": 3, "preactivation": "tanh"},
         {"cross": "mixture", "cross_rank": 3, "cross_experts": 17, "gating": "sigmoid"},
         {"cross": "exponential", "structure": "stacked"},
+        {"cross": "onlydense", "preactivation": "relu", "cross_factor": 1.5},
         {"cross_symmetric": True, "cross_forbidden": (0, 1, 4, 4)},
         {"cross": "lowrank", "cross_rank": 5, "activation": "gelu", "loss": "softmax"},
         {"loss": "quantile", "loss_constants": (0.1, 0.5, 0.9), "n_members": 3},

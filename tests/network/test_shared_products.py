@@ -40,6 +40,7 @@ NETWORKS = {
         "preactivation": "gelu",
     },
     "exponential": {"cross": "exponential", "cross_layers": 2, "hidden": (20,)},
+    "onlydense": {"cross": "onlydense", "cross_layers": 2, "preactivation": "relu"},
     "tied": {"cross_symmetric": True, "cross_forbidden": (0, 1, 2, 4), "cross_layers": 2},
     "vector": {"cross": "vector", "cross_layers": 2, "hidden": (20,)},
     "deep": {"hidden": (40, 8), "activation": "gelu", "layer_norm": True, "dropout": 0.2},

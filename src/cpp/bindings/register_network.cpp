@@ -249,6 +249,7 @@ void check_config(const NetworkConfig& c) {
   check_constants("loss_constants", c.loss, c.loss_constants, c.n_outputs);
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
+  check_finite(name, "cross_factor", c.cross_factor);
   for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
                                         {"cross_dropout", c.cross_dropout},
                                         {"label_smoothing", c.label_smoothing},
@@ -268,9 +269,9 @@ NetworkConfig make_config(
     std::vector<double> numeric_scales, std::size_t numeric_width, std::size_t numeric_frequencies,
     std::size_t n_members, bool learned_scale, bool wide, const std::string& cross,
     std::size_t cross_layers, std::size_t cross_rank, std::size_t cross_experts,
-    const std::string& gating, bool shared_gate, bool cross_linear, bool cross_symmetric,
-    std::vector<std::size_t> cross_forbidden, double diag_scale, bool cross_bias,
-    const std::string& preactivation, std::vector<std::size_t> hidden,
+    const std::string& gating, bool shared_gate, bool cross_linear, double cross_factor,
+    bool cross_symmetric, std::vector<std::size_t> cross_forbidden, double diag_scale,
+    bool cross_bias, const std::string& preactivation, std::vector<std::size_t> hidden,
     const std::string& activation, const std::string& structure, double dropout,
     double cross_dropout, bool parametric_activation, bool layer_norm, std::size_t n_outputs,
     const std::string& loss, std::vector<double> loss_constants, double label_smoothing,
@@ -321,6 +322,7 @@ NetworkConfig make_config(
   c.gating = gating_named(gating);
   c.shared_gate = shared_gate;
   c.cross_linear = cross_linear;
+  c.cross_factor = cross_factor;
   c.cross_symmetric = cross_symmetric;
   c.cross_forbidden = std::move(cross_forbidden);
   c.diag_scale = diag_scale;
@@ -370,14 +372,14 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("numeric_width"), py::arg("numeric_frequencies"), py::arg("n_members"),
       py::arg("learned_scale"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
       py::arg("cross_rank"), py::arg("cross_experts"), py::arg("gating"), py::arg("shared_gate"),
-      py::arg("cross_linear"), py::arg("cross_symmetric"), py::arg("cross_forbidden"),
-      py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
-      py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
-      py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
-      py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
-      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
-      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
-      py::arg("deterministic"));
+      py::arg("cross_linear"), py::arg("cross_factor"), py::arg("cross_symmetric"),
+      py::arg("cross_forbidden"), py::arg("diag_scale"), py::arg("cross_bias"),
+      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
+      py::arg("dropout"), py::arg("cross_dropout"), py::arg("parametric_activation"),
+      py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("loss_constants"),
+      py::arg("label_smoothing"), py::arg("alpha_embedding"), py::arg("alpha_cross"),
+      py::arg("alpha_deep"), py::arg("embedding_penalty"), py::arg("ema_decay"),
+      py::arg("sparse_adam"), py::arg("deterministic"));
 }
 
 }  // namespace

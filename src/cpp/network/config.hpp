@@ -44,6 +44,7 @@ struct NetworkConfig {
   Gating gating = Gating::softmax;
   bool shared_gate = false;   // whether all layers of a mixture have the same gates
   bool cross_linear = false;  // whether exponential layers multiply by x0 in the place of x
+  double cross_factor = 1;    // of each layer of onlydense
   bool cross_symmetric = false;
   std::vector<std::size_t> cross_forbidden;  // pairs of columns of the table whose W stays 0
   double diag_scale = 0;

@@ -78,6 +78,8 @@ class NetworkConfig:
         Whether all layers of a mixture have the same logits of the gates.
     cross_linear : bool
         Whether exponential layers multiply by x0 in the place of x.
+    cross_factor : float
+        What every layer of onlydense is multiplied by.
     cross_symmetric : bool
         Whether the W of the matrix form are symmetric.
     cross_forbidden : tuple of int
@@ -145,6 +147,7 @@ class NetworkConfig:
     gating: Gating = "softmax"
     shared_gate: bool = False
     cross_linear: bool = False
+    cross_factor: float = 1.0
     cross_symmetric: bool = False
     cross_forbidden: tuple[int, ...] = ()
     diag_scale: float = 0.0

@@ -6,6 +6,7 @@
 #include "network/cross/lowrank.hpp"
 #include "network/cross/matrix.hpp"
 #include "network/cross/mixture.hpp"
+#include "network/cross/onlydense.hpp"
 #include "network/cross/preactivated.hpp"
 #include "network/cross/vector.hpp"
 
@@ -39,6 +40,7 @@ constexpr CrossRecord<T> kCrosses[] = {
     {kGatedCross, make_plain<T, GatedCross<T>>},
     {kMixtureCross, make_plain<T, MixtureCross<T>>},
     {kExponentialCross, make_plain<T, ExponentialCross<T>>},
+    {kOnlyDenseCross, make_plain<T, OnlyDenseCross<T>>},
 };
 
 }  // namespace

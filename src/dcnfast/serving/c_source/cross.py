@@ -202,7 +202,21 @@ def _exponential(source: Source, config: NetworkConfig, p: Parameters) -> str:
     }}"""
 
 
-# each returns the statements of layer l, which add to x
+def _onlydense(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    D = config.width
+    source.use(ADD_PRODUCT)
+    source.weights("cross_W", _by_inputs(p["cross_W"]))
+    start = _start(source, config)
+    act = activated(source, config.preactivation, "z[d]")
+    scale = literals.real(float(source.dtype.type(config.cross_factor)))
+    return f"""\
+    double z[{D}];
+    {start}
+    add_product(z, cross_W + l * {D * D}, x, {D}, {D});
+    for (size_t d = 0; d < {D}; ++d) x[d] *= {scale} * {act};"""
+
+
+# each returns the statements of layer l, which change x
 CROSSES: dict[str, Callable[[Source, NetworkConfig, Parameters], str]] = {
     "vector": _vector,
     "matrix": _matrix,
@@ -210,4 +224,5 @@ CROSSES: dict[str, Callable[[Source, NetworkConfig, Parameters], str]] = {
     "gated": _gated,
     "mixture": _mixture,
     "exponential": _exponential,
+    "onlydense": _onlydense,
 }

@@ -32,7 +32,8 @@ def crossed(g: Graph, config: NetworkConfig, p: Parameters, x0: str) -> str:
         )
     x = x0
     for layer in range(config.cross_layers):
-        x = g.op("Add", x, CROSSES[config.cross](g, config, p, layer, x0, x))
+        added = CROSSES[config.cross](g, config, p, layer, x0, x)
+        x = added if config.cross in WITHOUT_RESIDUAL else g.op("Add", x, added)
     return x
 
 
@@ -47,7 +48,7 @@ def _biased(g: Graph, config: NetworkConfig, p: Parameters, layer: int, z: str) 
     return g.op("Add", z, g.weight(f"cross_b_{layer}", p["cross_b"][layer]))
 
 
-# ---- each kind returns what a layer adds to x
+# ---- each kind returns what a layer adds to x; those without a residual the next x
 
 
 def _vector(g: Graph, config: NetworkConfig, p: Parameters, layer: int, x0: str, x: str) -> str:
@@ -136,6 +137,13 @@ def _exponential(
     return g.op("Mul", x0 if config.cross_linear else x, both)
 
 
+def _onlydense(g: Graph, config: NetworkConfig, p: Parameters, layer: int, x0: str, x: str) -> str:
+    del x0
+    z = _biased(g, config, p, layer, product(g, f"cross_W_{layer}", p["cross_W"][layer], x))
+    act = activated(g, config.preactivation, z)
+    return g.chain("Mul", x, g.number(config.cross_factor), act)
+
+
 CROSSES: dict[str, Callable[[Graph, NetworkConfig, Parameters, int, str, str], str]] = {
     "vector": _vector,
     "matrix": _matrix,
@@ -143,4 +151,6 @@ CROSSES: dict[str, Callable[[Graph, NetworkConfig, Parameters, int, str, str], s
     "gated": _gated,
     "mixture": _mixture,
     "exponential": _exponential,
+    "onlydense": _onlydense,
 }
+WITHOUT_RESIDUAL = ("onlydense",)
