@@ -222,6 +222,8 @@ class NetworkConfig:
         cross_factor: float,
         cross_symmetric: bool,
         cross_forbidden: Sequence[int],
+        cross_heads: int,
+        shared_heads: bool,
         diag_scale: float,
         cross_bias: bool,
         preactivation: str,

@@ -60,6 +60,12 @@ template <class T> void all_learn() {
   learns<T>(full_network("vector", Structure::stacked));
   learns<T>(full_network("matrix", Structure::parallel));
   learns<T>(full_network("lowrank", Structure::stacked_parallel));
+  for (const bool shared : {false, true}) {
+    dcn::NetworkConfig heads = full_network("matrix", Structure::parallel);
+    heads.cross_heads = 3;
+    heads.shared_heads = shared;
+    learns<T>(heads);
+  }
 }
 
 }  // namespace

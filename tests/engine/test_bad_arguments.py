@@ -28,7 +28,8 @@ CONFIG = {
     "fields": [("city", 9, 3), ("day", 4, 2)], "n_dense": 3, "wide": True, "cross": "lowrank",
     "cross_layers": 2, "cross_rank": 2, "cross_experts": 0, "gating": "softmax",
     "shared_gate": False, "cross_linear": False, "cross_factor": 1.0,
-    "cross_symmetric": False, "cross_forbidden": [], "diag_scale": 0.1, "cross_bias": True,
+    "cross_symmetric": False, "cross_forbidden": [], "cross_heads": 1, "shared_heads": False,
+    "diag_scale": 0.1, "cross_bias": True,
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
     "loss": "squared_error", "loss_constants": [], "label_smoothing": 0.1, "alpha_embedding": 0.1,
@@ -55,6 +56,8 @@ BAD_CONFIG = {
     "cross_experts": COUNTS,
     "gating": CHOICES,
     "cross_symmetric": [True, "yes"],  # of another form than the matrix form
+    "cross_heads": [2, *FROM_1],
+    "shared_heads": ["yes", None],
     "cross_forbidden": [None, 5, [0, 1], [0], *([0, n] for n in HUGE)],
     **dict.fromkeys(("n_members", "cross_rank", "n_outputs"), FROM_1),
     **dict.fromkeys(("dropout", "cross_dropout", "label_smoothing", "ema_decay"), SHARES),

@@ -77,6 +77,8 @@ def test_nothing_to_predict(make_case):
         {"cross": "exponential", "structure": "stacked"},
         {"cross": "onlydense", "preactivation": "relu", "cross_factor": 1.5},
         {"cross_symmetric": True, "cross_forbidden": (0, 1, 4, 4)},
+        {"cross_heads": 2, "cross_symmetric": True},
+        {"cross": "exponential", "cross_heads": 2, "shared_heads": True},
         {"cross": "lowrank", "cross_rank": 5, "activation": "gelu", "loss": "softmax"},
         {"loss": "quantile", "loss_constants": (0.1, 0.5, 0.9), "n_members": 3},
         {"loss": "focal", "loss_constants": (1.5,), "n_members": 3},

@@ -242,6 +242,8 @@ THREADS = {
     "exponential": {"cross": "exponential", "structure": "stacked"},
     "onlydense": {"cross": "onlydense", "preactivation": "relu", "structure": "stacked"},
     "tied": {"cross": "matrix", "cross_symmetric": True, "cross_forbidden": (0, 1, 2, 2)},
+    "heads": {"cross": "matrix", "cross_heads": 3},
+    "shared heads": {"cross": "exponential", "cross_heads": 3, "shared_heads": True},
     "lowrank exact": {"cross": "lowrank", "cross_rank": 3, "sparse_adam": "exact"},
 }
 

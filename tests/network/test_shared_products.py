@@ -42,6 +42,8 @@ NETWORKS = {
     "exponential": {"cross": "exponential", "cross_layers": 2, "hidden": (20,)},
     "onlydense": {"cross": "onlydense", "cross_layers": 2, "preactivation": "relu"},
     "tied": {"cross_symmetric": True, "cross_forbidden": (0, 1, 2, 4), "cross_layers": 2},
+    "heads": {"cross_heads": 2, "cross_layers": 2},
+    "shared heads": {"cross_heads": 2, "shared_heads": True, "cross_layers": 2, "hidden": (9,)},
     "vector": {"cross": "vector", "cross_layers": 2, "hidden": (20,)},
     "deep": {"hidden": (40, 8), "activation": "gelu", "layer_norm": True, "dropout": 0.2},
     "stacked": {"cross_layers": 1, "hidden": (20,), "structure": "stacked"},

@@ -64,6 +64,11 @@ CASES = {
     ),
     "exponential": (DCNRegressor, "y", {"cross": crosses.Exponential(linear=True)}),
     "onlydense": (DCNRegressor, "y", {"cross": crosses.OnlyDense(scale=1.5)}),
+    "heads": (
+        DCNRegressor,
+        "y",
+        {"cross": crosses.Exponential(heads=2), "embedding_dim": 4, "n_members": 2},
+    ),
     "symmetric": (DCNRegressor, "y", {"cross": crosses.Matrix(symmetric=True)}),
     "vector": (DCNRegressor, "y", {"cross": "vector", "hidden_layer_sizes": ()}),
     "no cross": (DCNRegressor, "y", {"cross_layers": 0, "deterministic": "isa"}),

@@ -1,12 +1,11 @@
 // Network and its description.
 #include <algorithm>
-#include <set>
 #include <tuple>
 
 #include "bindings/field_arguments.hpp"
 #include "bindings/init.hpp"
 #include "bindings/py_network.hpp"
-#include "network/cross/matrix.hpp"
+#include "bindings/structure_checks.hpp"
 
 namespace dcn {
 namespace {
@@ -191,30 +190,6 @@ double count_parameters(const NetworkConfig& c) {
          D;
 }
 
-// of W, which only the matrix form has
-void check_structure(const NetworkConfig& c) {
-  const bool matrix = c.cross == kMatrixCross.name;
-  if (c.cross_symmetric && !matrix)
-    throw py::value_error("cross_symmetric is True and cross is '" + c.cross + "', want 'matrix'");
-  if (c.cross_forbidden.empty()) return;
-  if (!matrix)
-    throw py::value_error("cross_forbidden has pairs and cross is '" + c.cross +
-                          "', want 'matrix'");
-  const std::size_t n = c.column_widths().size();
-  if (c.cross_forbidden.size() % 2 != 0)
-    throw py::value_error("cross_forbidden has an odd number of columns, want pairs of them");
-  std::set<std::pair<std::size_t, std::size_t>> pairs;
-  for (std::size_t i = 0; i < c.cross_forbidden.size(); i += 2) {
-    const auto [a, b] = std::minmax(c.cross_forbidden[i], c.cross_forbidden[i + 1]);
-    if (b >= n)
-      throw py::value_error("cross_forbidden has column " + std::to_string(b) +
-                            ", want less than " + std::to_string(n) + ", the number of columns");
-    pairs.insert({a, b});
-  }
-  if (pairs.size() == n * (n + 1) / 2)
-    throw py::value_error("cross_forbidden has all pairs of columns, want one left at least");
-}
-
 void check_config(const NetworkConfig& c) {
   check_size("n_dense", c.n_dense, 0, kMostWidth);
   check_size("the number of numeric_bins", c.numeric_bins.size(), 0, kMostWidth);
@@ -237,6 +212,7 @@ void check_config(const NetworkConfig& c) {
   check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
   const bool mixed = cross_kind(c.cross).has('E') && c.cross_layers > 0;
   check_size("cross_experts", c.cross_experts, mixed ? 1 : 0, kMostWidth);
+  check_size("cross_heads", c.cross_heads, 1, kMostWidth);
   check_structure(c);
   check_size("n_outputs", c.n_outputs, 1, kMostWidth);
   check_size("the number of hidden layers", c.hidden.size(), 0, kMostLayers);
@@ -270,12 +246,12 @@ NetworkConfig make_config(
     std::size_t n_members, bool learned_scale, bool wide, const std::string& cross,
     std::size_t cross_layers, std::size_t cross_rank, std::size_t cross_experts,
     const std::string& gating, bool shared_gate, bool cross_linear, double cross_factor,
-    bool cross_symmetric, std::vector<std::size_t> cross_forbidden, double diag_scale,
-    bool cross_bias, const std::string& preactivation, std::vector<std::size_t> hidden,
-    const std::string& activation, const std::string& structure, double dropout,
-    double cross_dropout, bool parametric_activation, bool layer_norm, std::size_t n_outputs,
-    const std::string& loss, std::vector<double> loss_constants, double label_smoothing,
-    double alpha_embedding, double alpha_cross, double alpha_deep,
+    bool cross_symmetric, std::vector<std::size_t> cross_forbidden, std::size_t cross_heads,
+    bool shared_heads, double diag_scale, bool cross_bias, const std::string& preactivation,
+    std::vector<std::size_t> hidden, const std::string& activation, const std::string& structure,
+    double dropout, double cross_dropout, bool parametric_activation, bool layer_norm,
+    std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
+    double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
     const std::string& deterministic) {
   NetworkConfig c;
@@ -325,6 +301,8 @@ NetworkConfig make_config(
   c.cross_factor = cross_factor;
   c.cross_symmetric = cross_symmetric;
   c.cross_forbidden = std::move(cross_forbidden);
+  c.cross_heads = cross_heads;
+  c.shared_heads = shared_heads;
   c.diag_scale = diag_scale;
   c.cross_bias = cross_bias;
   c.preactivation = activation_named(preactivation);
@@ -373,13 +351,14 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("learned_scale"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
       py::arg("cross_rank"), py::arg("cross_experts"), py::arg("gating"), py::arg("shared_gate"),
       py::arg("cross_linear"), py::arg("cross_factor"), py::arg("cross_symmetric"),
-      py::arg("cross_forbidden"), py::arg("diag_scale"), py::arg("cross_bias"),
-      py::arg("preactivation"), py::arg("hidden"), py::arg("activation"), py::arg("structure"),
-      py::arg("dropout"), py::arg("cross_dropout"), py::arg("parametric_activation"),
-      py::arg("layer_norm"), py::arg("n_outputs"), py::arg("loss"), py::arg("loss_constants"),
-      py::arg("label_smoothing"), py::arg("alpha_embedding"), py::arg("alpha_cross"),
-      py::arg("alpha_deep"), py::arg("embedding_penalty"), py::arg("ema_decay"),
-      py::arg("sparse_adam"), py::arg("deterministic"));
+      py::arg("cross_forbidden"), py::arg("cross_heads"), py::arg("shared_heads"),
+      py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
+      py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
+      py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),
+      py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
+      py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
+      py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
+      py::arg("deterministic"));
 }
 
 }  // namespace

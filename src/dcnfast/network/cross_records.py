@@ -162,8 +162,8 @@ class Cross(Kind):
         return {
             "cross": self.name, "cross_rank": 0, "cross_experts": 0, "gating": "softmax",
             "shared_gate": False, "cross_linear": False, "cross_factor": 1.0,
-            "cross_symmetric": False, "diag_scale": 0.0, "cross_bias": self.bias,
-            "preactivation": "identity",
+            "cross_symmetric": False, "cross_heads": 1, "shared_heads": False,
+            "diag_scale": 0.0, "cross_bias": self.bias, "preactivation": "identity",
         }  # fmt: skip
 
 

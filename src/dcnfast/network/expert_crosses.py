@@ -162,6 +162,10 @@ class Exponential(Cross):
     linear : bool, default=False
         Whether layers multiply by x0 in the place of x, as DCNv3's linear cross does: the degree
         then rises by one with each layer.
+    heads : int, default=1
+        Into how many slices embeddings are split, those whose width it divides: each goes through
+        the same layers by itself, its first half before its second. What is not split, such as a
+        number without an embedding, is in every head, and the mean of the heads goes on.
     bias : bool, default=True
         Whether layers have a bias.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
@@ -185,17 +189,20 @@ class Exponential(Cross):
     )
     first_product = "H"
     reference_options: ClassVar[Mapping[str, str]] = {"linear": "cross_linear"}
-    options = {"linear": BOOLEAN} | OPTIONS_OF_ALL
+    options = {"linear": BOOLEAN, "heads": COUNT} | OPTIONS_OF_ALL
+    heads: int = 1  # of objects in pickles that do not say it
 
     def __init__(
         self,
         *,
         linear: bool = False,
+        heads: int = 1,
         bias: bool = True,
         initializer: str = "truncated_normal",
         initial_scale: float = 0.1,
     ) -> None:
         self.linear = linear
+        self.heads = heads
         self.bias = bias
         self.initializer = initializer
         self.initial_scale = initial_scale
@@ -237,7 +244,11 @@ class Exponential(Cross):
 
     def engine_options(self, width: int) -> dict[str, Any]:
         """Return the options as a NetworkConfig has them."""
-        return super().engine_options(width) | {"cross_linear": bool(self.linear)}
+        return super().engine_options(width) | {
+            "cross_linear": bool(self.linear),
+            "cross_heads": int(self.heads),
+            "shared_heads": self.heads > 1,
+        }
 
 
 class OnlyDense(Cross):

@@ -32,6 +32,7 @@ WRITTEN = {
     "numeric_frequencies", "n_members", "learned_scale",
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
     "cross_experts", "gating", "shared_gate", "cross_linear", "cross_factor",
+    "cross_heads", "shared_heads",
     "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
     "n_outputs", "loss", "loss_constants",
 }  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.structure import heads_of_columns, places_of_heads
 from dcnfast.serving.onnx.activations import activated, normalized
 from dcnfast.serving.onnx.graph import Graph, Value
 
@@ -30,11 +31,33 @@ def crossed(g: Graph, config: NetworkConfig, p: Parameters, x0: str) -> str:
             f"to_onnx: cross is {config.cross!r}, which is not written as ONNX, want one of "
             f"{list(CROSSES)!r}"
         )
+    if config.has_shared_heads:
+        return _heads(g, config, p, x0)
     x = x0
     for layer in range(config.cross_layers):
         added = CROSSES[config.cross](g, config, p, layer, x0, x)
         x = added if config.cross in WITHOUT_RESIDUAL else g.op("Add", x, added)
     return x
+
+
+def _heads(g: Graph, config: NetworkConfig, p: Parameters, x0: str) -> str:
+    """Return xL of heads that share their weights: their results by column, or the mean of all."""
+    one, D = config.of_head(), config.width
+    places, head = places_of_heads(config), heads_of_columns(config)
+    outputs = [crossed(g, one, p, g.columns(x0, columns, D)) for columns in places]
+    parts, order = [], list[int]()
+    for n, columns in enumerate(places):
+        mine = np.flatnonzero(head[columns] == n).tolist()
+        parts.append(g.columns(outputs[n], mine, one.width))
+        order += columns[mine].tolist()
+    if (rest := np.flatnonzero(head < 0)).size:
+        of_all = [
+            g.columns(out, [int(np.flatnonzero(columns == i)[0]) for i in rest], one.width)
+            for out, columns in zip(outputs, places, strict=True)
+        ]
+        parts.append(g.op("Mul", g.chain("Add", *of_all), g.number(1 / config.cross_heads)))
+        order += rest.tolist()
+    return g.columns(g.beside(parts), np.argsort(order).tolist(), D)
 
 
 def product(g: Graph, name: str, weights: npt.NDArray[Any], x: str) -> str:

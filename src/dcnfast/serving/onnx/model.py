@@ -30,7 +30,7 @@ WRITTEN = {
     "numeric_frequencies", "n_members", "learned_scale", "wide", "cross", "cross_layers",
     "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden", "activation", "structure",
     "cross_experts", "gating", "shared_gate", "cross_linear", "cross_factor", "cross_symmetric",
-    "cross_forbidden",
+    "cross_forbidden", "cross_heads", "shared_heads",
     "parametric_activation", "layer_norm", "n_outputs", "loss", "loss_constants", "dtype",
 }  # fmt: skip
 OF_TRAINING = {
