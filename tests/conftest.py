@@ -1,5 +1,6 @@
 """What every stage's tests share: the instruction set, the dtype, and sizes chosen to hurt."""
 
+import gc
 import os
 
 import numpy as np
@@ -15,6 +16,13 @@ from dcnfast.testing import (
 from tests.fresh import Fresh
 
 FORCED = os.environ.get("DCNFAST_ISA")
+
+
+def pytest_collection_finish():
+    """Tests that collect garbage need not look at all other tests each time."""
+    gc.collect()
+    gc.freeze()
+
 
 # Vectors hold 8 (float64) or 16 (float32) numbers, register tiles have up to 12 rows and 2 vectors,
 # tiles of a batch up to 384 rows.
@@ -33,6 +41,7 @@ OPTIONS = {
     "numeric_embedding": ["piecewise", "periodic", "periodic_relu"],
     "n_members": [1, 3],
     "learned_scale": [False, True],
+    "collision_weights": [False, True],
     "wide": [False, True],
     "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential"],
     "gating": ["softmax", "sigmoid", "constant"],
@@ -114,7 +123,10 @@ def pairwise():
         networks.append(candidates[best])
 
 
-@pytest.fixture(params=pairwise(), ids=lambda options: options["structure"])
+NETWORKS = pairwise()  # those with most new pairs first
+
+
+@pytest.fixture(params=NETWORKS, ids=lambda options: options["structure"])
 def full_network(request):
     """Arguments of NetworkConfig, and `weighted`."""
     loss, n_outputs = request.param["loss"]

@@ -240,6 +240,7 @@ class NetworkConfig:
         ema_decay: float,
         sparse_adam: str,
         deterministic: str,
+        collision_weights: bool = ...,  # whether each row of an embedding has a learned factor
     ) -> None: ...
 
 # rows of a network of that shape, checked: ids and class numbers are copied, the other arrays are
@@ -372,7 +373,7 @@ class _TrainingState(Generic[_T]):
         self, other: _TrainingState[_T], rows: Sequence[npt.NDArray[np.int32]] | None = None
     ) -> None: ...
     # rows of a field begin as its row 0 is, without moments
-    def begin_rows(self, field: int, first: int, count: int) -> None: ...
+    def begin_rows(self, field: int, rows: npt.NDArray[np.int32]) -> None: ...
     # of the first rows of a field those with count 0 get the mean of the others
     def settle(self, field: int, counts: npt.NDArray[np.int64]) -> None: ...
     # what parameters are held at and how much, as flat as they are; None or both

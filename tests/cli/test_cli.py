@@ -151,7 +151,7 @@ def test_ctrl_c_ends_the_whole_study(tmp_path):
     )  # fmt: skip
     try:
         assert "almond study" in process.stdout.readline()
-        time.sleep(3)  # the first model is at work now, and would be for a day
+        time.sleep(1)  # the first model is at work now, and would be for a day
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     finally:

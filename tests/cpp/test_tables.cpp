@@ -1,4 +1,5 @@
 // Tables of embeddings: looked up, their gradients added up, and moved a row at a time.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <numeric>
@@ -101,6 +102,46 @@ template <class T> T expanded(const unsigned char* row, dcn::RowCode code, std::
          static_cast<T>(static_cast<signed char>(row[4 + c]));
 }
 
+// Lists of 0 to 2 items of a field of stored rows, which are the last ones of its table.
+template <class T>
+void stored_lists(const dcn::KernelTable<T>& k, std::size_t rows, const dcn::StoredField& field) {
+  const std::size_t K = field.K, D = field.column + K;
+  std::vector<std::int64_t> offsets{0};
+  for (std::size_t i = 0; i < rows; ++i)
+    offsets.push_back(offsets.back() + static_cast<std::int64_t>(i % 3));
+  const Ids ids = draw_ids(2 * rows, {3});
+  std::vector<T> weights;
+  for (std::size_t i = 0; i < ids.size(); ++i) weights.push_back(static_cast<T>(1 + drawn(i)));
+  const dcn::Lists<T> lists{offsets.data(), ids.data(), weights.data()};
+  const dcn::Lists<T> plain{offsets.data(), ids.data(), nullptr};
+  const std::vector<std::int64_t> numbers = backwards(rows);
+  Watched<T> sum(rows, D, Watched<T>::tile, 3), added(rows, D, Watched<T>::tile, 4);
+  Watched<T> before(rows, D, Watched<T>::tile, 4), most(rows, D, Watched<T>::tile, 5);
+  k.stored_sum_forward(sum.data(), field, lists, numbers.data(), rows, ld<T>(D), false);
+  k.stored_sum_forward(added.data(), field, plain, numbers.data(), rows, ld<T>(D), true);
+  k.stored_max_forward(most.data(), field, plain, numbers.data(), rows, ld<T>(D), false);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const auto row = static_cast<std::size_t>(numbers[r]);
+    const auto first = static_cast<std::size_t>(offsets[row]);
+    const auto last = static_cast<std::size_t>(offsets[row + 1]);
+    for (std::size_t c = 0; c < K; ++c) {
+      double of_weights = 0, of_all = 0, greatest = 0;
+      for (std::size_t i = first; i < last; ++i) {
+        const unsigned char* at = field.rows + static_cast<std::size_t>(ids[i]) * field.stride;
+        const double number = expanded<T>(at, field.code, c);
+        of_weights += static_cast<double>(weights[i]) * number;
+        of_all += number;
+        greatest = i == first ? number : std::max(greatest, number);
+      }
+      const std::size_t column = field.column + c;
+      CHECK_NEAR(sum.at(r, column), of_weights, tolerance<T>(3) * 20);
+      CHECK_NEAR(added.at(r, column), before.at(r, column) + of_all, tolerance<T>(3) * 20);
+      CHECK(most.at(r, column) == static_cast<T>(greatest));
+    }
+  }
+  CHECK(sum.intact() && added.intact() && most.intact());
+}
+
 // Rows of a table that are stored in fewer bytes, from an odd address to the end of its memory: a
 // sanitizer sees what is read beyond it.
 template <class T>
@@ -138,6 +179,7 @@ void stored(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t K, dcn::
     }
   }
   CHECK(x0.intact() && logits.intact());
+  stored_lists<T>(k, rows, fields[1]);
 }
 
 // A table with its moments, as drawn by the seed.

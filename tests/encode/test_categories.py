@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from dcnfast.encode.vocabulary import hash_values
+from dcnfast.encode.hashing import hash_values
 
 WORDS = [
     13020603013274838756,
@@ -206,7 +206,7 @@ def test_numbers_beyond_64_bits_have_hashes_of_their_own():
 
 def test_hashes_of_another_process():
     code = (
-        "import numpy as np; from dcnfast.encode.vocabulary import hash_values;"
+        "import numpy as np; from dcnfast.encode.hashing import hash_values;"
         "print(hash_values(np.array(['', 'a'], object)).tolist())"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -49,7 +49,7 @@ def test_what_is_copied_predicts():
 def test_rows_begin_as_row_0_is(options):
     of = training(**options)
     before = tables(of)
-    of.state.begin_rows(1, 2, 2)
+    of.state.begin_rows(1, np.array([2, 3], I32))
     after = tables(of)
     np.testing.assert_array_equal(after["embedding_3"][8:10], before["embedding_3"][[6, 6]])
     np.testing.assert_array_equal(after["embedding_3"][:8], before["embedding_3"][:8])
@@ -71,7 +71,7 @@ def test_rows_never_seen_get_the_mean_of_the_others():
 
 def wrong_calls():
     of, rows = training().state, [np.zeros(1, I32)] * 3
-    order = np.zeros(1, I64)
+    order, some = np.zeros(1, I64), np.ones(1, I32)
     flat = np.zeros(of.flat_gradients.shape, "f4")
     table = training().model.table(
         np.zeros((1, 3), I32), np.zeros((1, 2), "f4"), np.zeros((1, 1), "f4"), None
@@ -92,10 +92,11 @@ def wrong_calls():
             lambda: of.take_over(training((6, 4, 4)).state, [*rows[:2], np.full(1, 4, I32)]),
             IndexError, "less than 4",
         ),
-        "begin field": (lambda: of.begin_rows(3, 1, 1), IndexError, "field is 3, want less than 3"),
-        "begin 0": (lambda: of.begin_rows(0, 0, 1), IndexError, "want rows from 1 to 5"),
-        "begin many": (lambda: of.begin_rows(0, 5, 2), IndexError, "want rows from 1 to 5"),
-        "begin end": (lambda: of.begin_rows(0, 7, 0), IndexError, "want rows from 1 to 5"),
+        "begin field": (lambda: of.begin_rows(3, some), IndexError, "field is 3, want less than 3"),
+        "begin 0": (lambda: of.begin_rows(0, some * 0), IndexError, r"rows\[0\] is 0, want 1 to 5"),
+        "begin many": (lambda: of.begin_rows(0, some * 6), IndexError, "is 6, want 1 to 5"),
+        "begin shape": (lambda: of.begin_rows(0, some[None]), ValueError, "rows has shape"),
+        "begin type": (lambda: of.begin_rows(0, some.astype(I64)), TypeError, "incompatible"),
         "settle field": (lambda: of.settle(9, order), IndexError, "field is 9"),
         "settle many": (lambda: of.settle(1, np.zeros(5, I64)), ValueError, "counts are 5"),
         "settle less": (lambda: of.settle(1, -np.ones(2, I64)), ValueError, "negative"),

@@ -294,9 +294,9 @@ import sys, warnings
 warnings.simplefilter("ignore")
 from dcnfast import DCNRegressor
 from dcnfast.checkpoints import Checkpoints
-X, y = table(3000)
+X, y = table(1500)
 settings = dict(
-    hidden_layer_sizes=(16,), n_members=2, max_iter=60, tol=None, early_stopping=True,
+    hidden_layer_sizes=(16,), n_members=2, max_iter=30, tol=None, early_stopping=True,
     ema_decay=0.99, batch_size=100, random_state=0, dropout=0.1,
 )
 kept = Checkpoints(sys.argv[1], keep=2) if sys.argv[1] else None
@@ -324,7 +324,7 @@ def test_killed_at_any_moment(kills, tmp_path):
         deadline = time.monotonic() + 60
         while not list(folder.glob("*.dcn")) and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(draw.uniform(0, 1.0))
+        time.sleep(draw.uniform(0, 0.5))
         child.send_signal(signal.SIGKILL)
         done += child.wait() == -signal.SIGKILL
         if out.exists():  # it was sooner

@@ -98,7 +98,9 @@ PARAMETERS = {
     "embedding_dim": st.sampled_from(["auto", 1, 3, {"c0": 2}]),
     "min_frequency": st.sampled_from([None, 2, 0.3]),
     "max_categories": st.sampled_from([None, 1, 2]),
+    "recycle_categories": st.booleans(),
     "hash_buckets": st.sampled_from([None, 1, 3]),
+    "collision_weights": st.booleans(),
     "target_statistics": st.sampled_from(
         [
             TargetStatistics(min_categories=2, smoothing=1e-9),

@@ -291,7 +291,7 @@ def test_a_list_is_a_column_beside_dates():
 # ---- what is refused
 
 
-def test_nested_and_mixed_lists_name_column_and_row():
+def test_nested_and_mixed_lists_name_column_and_row(fitted):
     X, y = draw(300)
     bad = [
         (["a", ["b"]], "'tags' has a list with lists in row 11"),
@@ -304,6 +304,14 @@ def test_nested_and_mixed_lists_name_column_and_row():
         tags = [value if i == 11 else of_row for i, of_row in enumerate(X["tags"])]
         with pytest.raises(TypeError, match=match):
             model().fit(frame("pandas", X | {"tags": tags}), y)
+        row = {name: column[11] for name, column in X.items()} | {"tags": value}
+        with pytest.raises(TypeError, match=f"^row: {match}".replace(" in row 11", "")):
+            fitted.row_predictor()(row)
+    row |= {"tags": [{}], "city": "r"}
+    with pytest.raises(TypeError, match=r"^row: 'tags' has values of type dict"):
+        fitted.row_predictor()(row)
+    with pytest.raises(TypeError, match=r"^row: 'city' has a value of type list, want one value"):
+        fitted.row_predictor()(row | {"tags": [], "city": ["r"]})
     city = [["r"] if i == 20 else value for i, value in enumerate(X["city"])]
     with pytest.raises(TypeError, match="'city' has values of type list, as in row 20"):
         model().fit(frame("pandas", X | {"city": city}), y)
@@ -353,7 +361,8 @@ def test_bad_weights_name_column_and_row():
             with pytest.raises(error, match=match):
                 fit.predict(table)
         row = {name: column[i] for name, column in X.items()} | {"seconds": value}
-        with pytest.raises(error, match=r"row: |'seconds', the weights"):
+        said = match.replace(f" in row {i}", "").removeprefix("'seconds', the weights of 'ids', ")
+        with pytest.raises(error, match=f"^row: 'seconds', the weights of 'ids', {said}"):
             fit.row_predictor()(row)
     words = frame("pandas", X | {"seconds": [["a"] * len(v or []) for v in X["ids"]]})
     with pytest.raises(TypeError, match="'seconds', the weights of 'ids', has 'a' in row"):

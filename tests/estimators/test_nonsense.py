@@ -61,6 +61,7 @@ NONSENSE = {
     "layer_norm": ["x", None, 3],
     "parametric_activation": ["x", None, 3],
     "learned_scale": ["x", None, 3],
+    "collision_weights": ["x", None, 3],
     "cross_initializer": ["zeros", None],
     "deep_initializer": ["zeros", None],
     "categorical_features": ["all", ["e"], ["city", 1], [7], [-1], [True], [[1]], [1.5], [None], 3],
@@ -82,6 +83,7 @@ NONSENSE = {
     ],
     "min_frequency": [0, -1, 1.5, np.nan, "x", 0.0],
     "max_categories": [0, -1, 1.5, "x"],
+    "recycle_categories": [None, 2, "x"],
     "hash_buckets": [
         0,
         -1,

@@ -15,7 +15,7 @@ ALL = sorted(DCNClassifier().get_params())
 NO_EFFECT_ON_BITS = {
     "n_jobs", "verbose", "warm_start", "class_weight", "label_smoothing", "deterministic",
     "task_weights",
-    "prior_strength", "checkpoints", "max_time",
+    "prior_strength", "checkpoints", "max_time", "recycle_categories",
 }  # tested elsewhere  # fmt: skip
 
 # parameter -> another value, and what else must be set for it to matter
@@ -48,6 +48,7 @@ EFFECTS = {
     "min_frequency": (10, {}),
     "max_categories": (3, {}),
     "hash_buckets": (3, {}),
+    "collision_weights": (True, {"learning_rate_init": 0.01}),
     "target_statistics": (TargetStatistics(order=1), {}),
     "numeric_scaling": ("quantile", {}),
     "numeric_embedding": ("piecewise", {}),

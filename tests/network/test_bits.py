@@ -74,9 +74,9 @@ OTHERS = [FORCED] if FORCED else available_isas()[:-1] or ["scalar"]
 PORTABLE = {}  # what the portable code said, of which the others' tests ask the same
 
 
-def fifty_steps(case):
-    losses = [case.train(batch_size=32)[0] for _ in range(25)]
-    assert case.state.step == 50
+def twenty_steps(case):
+    losses = [case.train(batch_size=32)[0] for _ in range(10)]
+    assert case.state.step == 20
     return losses, case.model.snapshot(), case.predict()
 
 
@@ -103,7 +103,7 @@ def fifty_steps(case):
 )
 @pytest.mark.parametrize("isa", OTHERS, indirect=True)
 def test_instruction_sets(options, isa, dtype, make_case):
-    """Fifty steps of the click model in small: the portable code says what all must say."""
+    """Twenty steps of the click model in small: the portable code says what all must say."""
     model = {"n_dense": 13, "cross_layers": 3, "hidden": (40, 40), "loss": "log_loss"}
     fields = (("a", 50, 16), ("b", 7, 4), ("c", 19, 16))
     given = model | options | {"fields": fields, "deterministic": "isa", "n_outputs": 3}
@@ -111,8 +111,8 @@ def test_instruction_sets(options, isa, dtype, make_case):
     asked = repr((options, dtype))
     if asked not in PORTABLE:
         with force_isa("scalar"):
-            PORTABLE[asked] = fifty_steps(case.restart())
-    losses, parameters, predictions = fifty_steps(case)
+            PORTABLE[asked] = twenty_steps(case.restart())
+    losses, parameters, predictions = twenty_steps(case)
     assert losses == PORTABLE[asked][0], isa
     np.testing.assert_array_equal(parameters, PORTABLE[asked][1])
     np.testing.assert_array_equal(predictions, PORTABLE[asked][2])

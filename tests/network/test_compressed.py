@@ -32,7 +32,7 @@ def check(case, code):
     """The bits are those of the expanded numbers, and the numbers those of the reference."""
     small = compressed(case.model, code)
     assert small.stored.keys() == case.model.averages.keys()
-    got = small.logits(case.ids, case.dense, 1)
+    got = small.logits(case.ids, case.dense, 1, case.lists)
     whole = replace(case, training=Training(expanded(small)))
     np.testing.assert_array_equal(got, whole.predict())
     rtol = 1e-12 if case.config.dtype == "float64" else 1e-4
@@ -152,6 +152,32 @@ def test_every_width(code, first, dtype, make_case):
 )
 def test_every_part(code, options, make_case):
     check(make_case(**NETWORK | options), code)
+
+
+ITEMS = (("tags", 60, 17), ("clicks", 9, 3), ("seen", 41, 33))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fields": (*FIELDS, *ITEMS), "poolings": ("sum", "max", "sum")},
+        {"fields": ITEMS, "poolings": ("max", "sum", "max"), "n_outputs": 19, "n_members": 2},
+        {"fields": (*FIELDS, *ITEMS), "table_of": (0, 1, 2, 3, 4, 2, 6, 7)}
+        | {"poolings": ("max", "sum", "sum"), "wide": False},
+    ],
+    ids=("beside", "alone", "shared"),
+)
+def test_lists(code, options, dtype, make_case):
+    """Items of all poolings, with weights and without."""
+    case = make_case(145, **NETWORK | options, dtype=dtype)
+    small = check(case, code)
+    whole = small.logits(case.ids, case.dense, 1, case.lists)
+    again = small.copy().logits(case.ids, case.dense, 3, case.lists)
+    np.testing.assert_array_equal(again, whole)
+    one = case.rows(slice(70, 75))
+    np.testing.assert_array_equal(small.logits(one.ids, one.dense, 1, one.lists), whole[70:75])
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -155,6 +155,7 @@ EVERY_ROLE = {
     "fields": (*FIELDS, ("item", 60, 5)), "wide": True, "cross_layers": 2, "hidden": (9,),
     "layer_norm": True, "numeric_bins": (3, 7), "numeric_scales": (0.5, 0.2), "numeric_width": 4,
     "n_members": 2, "learned_scale": True, "parametric_activation": True,
+    "collision_weights": True,
     "alpha_embedding": 0.1, "alpha_cross": 0.1, "alpha_deep": 0.1, "ema_decay": 0.9,
 }  # fmt: skip
 

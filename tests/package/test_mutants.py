@@ -75,7 +75,7 @@ MUTANTS = [
     for index in range(n)
     for how in HOWS
 ]
-QUICK = {"cross_vector_backward:1:zeros", "softmax_loss:1:a factor"}
+QUICK = {"layer_norm_backward:1:zeros", "softmax_loss:1:a factor"}
 
 
 def outcomes(folder, file, chosen, judges, **environment):

@@ -85,7 +85,7 @@ ops.dense(X, X, y, "swish")  # error: Argument 4
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory):
+def said(tmp_path_factory, request):
     """Return what mypy says of each line, by its number."""
     if find_spec("mypy") is None:
         pytest.skip("mypy, of the extra 'dev', is not installed")
@@ -96,9 +96,10 @@ def said(tmp_path_factory):
     source = Path(dcnfast.__file__).parents[1]
     if "site-packages" not in source.parts:
         environment["MYPYPATH"] = str(source)
+    kept = request.config.cache.mkdir("mypy")  # of NumPy, for the next run
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-pretty",
-         "--no-error-summary", "script.py"],
+        [sys.executable, "-m", "mypy", f"--cache-dir={kept}", "--strict",
+         "--follow-imports=silent", "--no-pretty", "--no-error-summary", "script.py"],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert not done.stderr
@@ -110,6 +111,7 @@ def said(tmp_path_factory):
     return lines
 
 
+@pytest.mark.campaign  # takes as long as mypy does; .ci/run runs it after mypy
 def test_types_are_those_that_the_script_says(said):
     for number, line in enumerate(SCRIPT.splitlines(), 1):
         code, _, wanted = line.partition("  # ")

@@ -15,7 +15,7 @@ from dcnfast.serving.c_source.row import inputs_of
 
 COMPILER = os.environ.get("CC") or next(filter(shutil.which, ("gcc", "clang", "cc")), None)
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-SANITIZED = ["-O1", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+SANITIZED = ["-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
 
 compiles = pytest.mark.skipif(COMPILER is None, reason="there is no compiler of C")
 

@@ -84,6 +84,11 @@ CASES = {
     ),
     "rare": (DCNRegressor, "y", {"min_frequency": 0.05, "max_categories": 6}),
     "hashed": (DCNRegressor, "y", {"hash_buckets": {"user": 7}, "embedding_dim": {"city": 3}}),
+    "collisions": (
+        DCNRegressor,
+        "y",
+        {"hash_buckets": {"user": 7}, "collision_weights": True, "learning_rate_init": 0.05},
+    ),
     "optimizer": (
         DCNRegressor,
         "y",

@@ -30,10 +30,24 @@ def fit(table, y=None, kind=DCNRegressor, **options):
 
 def feeds(inputs, X):
     """Return what onnxruntime takes for the rows of a table."""
-    return {of.name: column(of, X[of.name]) for of in inputs}
+    return {of.name: column(of, X[of.counts or of.name]) for of in inputs}
+
+
+def lists(of, values):
+    """Return lists with what is missing behind their items, or how many items they have."""
+    items = [None if is_missing(value) else list(value) for value in values]
+    if of.counts:
+        return np.array([[-1 if row is None else len(row)] for row in items], np.int64)
+    width = max([0, *(len(row) for row in items if row is not None)])
+    rows = [[*(row or []), *[None] * (width - len(row or []))] for row in items]
+    dtype = object if of.kind == "string" else {"double": np.float64}.get(of.kind, of.kind)
+    filled = [[of.missing if is_missing(item) else item for item in row] for row in rows]
+    return np.array(filled, dtype).reshape(len(rows), width)
 
 
 def column(of, values):
+    if of.counts or of.shape[1] != 1:
+        return lists(of, values.tolist())
     if pd.api.types.is_datetime64_any_dtype(values):
         clock = values.dt.tz_localize(None).astype("datetime64[s]")
         return clock.to_numpy().astype(np.int64)[:, None]
@@ -63,8 +77,8 @@ def check(model, X, folder, *, missing_text="", atol=1e-5):
     onnx.checker.check_model(str(path), full_check=True)
     assert written.n_bytes == path.stat().st_size
     session = session_of(path)
-    assert [(of.name, of.shape[1]) for of in session.get_inputs()] == [
-        (of.name, 1) for of in written.inputs
+    assert [(of.name, tuple(of.shape)) for of in session.get_inputs()] == [
+        (of.name, of.shape) for of in written.inputs
     ]
     said = session.run(None, feeds(written.inputs, X))
     assert [out.name for out in session.get_outputs()] == list(written.outputs)

@@ -3,6 +3,7 @@
 import subprocess
 
 import numpy as np
+import pytest
 
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.members import OWN
@@ -11,6 +12,7 @@ from dcnfast.reference.network import ReferenceNetwork
 from dcnfast.serving.c_source.deep import write_network
 from dcnfast.serving.c_source.source import Source
 from dcnfast.testing import draw_dense
+from tests.conftest import NETWORKS
 from tests.serving import compiled
 
 pytestmark = compiled.compiles
@@ -46,6 +48,12 @@ def logits_of(folder, config, p, ids, dense):
     return np.array(done.stdout.split(), float).reshape(ROWS, config.n_members, config.n_outputs)
 
 
+@pytest.mark.parametrize(
+    "full_network",
+    [pytest.param(n, marks=[pytest.mark.campaign][: i >= 24]) for i, n in enumerate(NETWORKS)],
+    indirect=True,
+    ids=lambda options: options["structure"],
+)
 def test_a_network_is_the_reference_s(full_network, tmp_path):
     options = {name: value for name, value in full_network.items() if name != "weighted"}
     config, random = NetworkConfig(dtype="float64", **options), np.random.RandomState(3)

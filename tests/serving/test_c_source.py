@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from dcnfast import DCNClassifier, DCNRegressor, losses
 from dcnfast.network.config import NetworkConfig
-from dcnfast.serving.c_source import answer, cross, embed, model, products, tables
+from dcnfast.serving.c_source import answer, cross, embed, model, products, stored, tables
 from dcnfast.target_statistics import TargetStatistics
 from tests.serving import compiled
 from tests.serving.compiled import SMALL, check, compiles, fit
@@ -295,3 +295,16 @@ def test_categories_that_came_later(table, tmp_path):
     later = table[["word", "number", "id"]].assign(word="new", id=table["id"] + 100)
     grown.partial_fit(later, np.arange(len(later)) % 7)
     check(grown, pd.concat([table, later])[["word", "number", "id"]], tmp_path)
+
+
+@compiles
+@pytest.mark.parametrize("where", ["inline", "file"])
+def test_categories_that_took_the_rows_of_others(where, table, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "FEW", 1)
+    columns = ["word", "number", "id"]
+    options = {"max_categories": 6, "recycle_categories": True}
+    grown = fit(table[columns], categorical_features=["word", "id"], **options)
+    later = table[columns].assign(word="new", id=table["id"] % 4 + 100)
+    grown.partial_fit(later, np.arange(len(later)) % 7)
+    assert "new" in grown.encoder_.categories("word")
+    check(grown, pd.concat([table, later])[columns], tmp_path, tables=where)

@@ -146,16 +146,6 @@ def test_tables_that_training_leaves_as_they_are(table, targets, tmp_path):
     check(frozen, X, tmp_path, missing_text=NONE)
 
 
-def test_lists_are_refused(tmp_path):
-    X = pd.DataFrame({"a": np.arange(60.0), "tags": [["x", "y"][: i % 3] for i in range(60)]})
-    refused(
-        fit(X, list_features={"tags": "mean"}),
-        tmp_path,
-        TypeError,
-        "the columns ['tags'] are lists",
-    )
-
-
 def test_categories_that_came_after_fit(table, targets, tmp_path):
     columns = ["number", "word", "id"]
     first, later = table.loc[:120, columns], table.loc[120:, columns].copy()
@@ -168,6 +158,16 @@ def test_categories_that_came_after_fit(table, targets, tmp_path):
     for _ in range(3):
         grown.partial_fit(other, targets["y"][120:])
     check(grown, pd.concat([first, later, other]), tmp_path, missing_text=NONE)
+
+
+def test_categories_that_took_the_rows_of_others(table, targets, tmp_path):
+    columns = ["number", "word", "id"]
+    options = {"max_categories": 6, "recycle_categories": True}
+    grown = fit(table[columns], targets["y"], categorical_features=["word", "id"], **options)
+    later = table[columns].assign(word="new", id=table["id"] % 4 + 100)
+    grown.partial_fit(later, targets["y"])
+    assert "new" in grown.encoder_.categories("word")
+    check(grown, pd.concat([table[columns], later]), tmp_path, missing_text=NONE)
 
 
 def test_arrays_without_names_and_few_rows(tmp_path):

@@ -186,6 +186,9 @@ template <class T> class PyNetwork {
 
   static std::vector<StoredTable> check_tables(const NetworkConfig& config,
                                                const StoredArrays& tables) {
+    if (config.collision_weights)
+      throw py::value_error(
+          "Network: stored tables have no collision_weights, want their products");
     const EmbeddingPart<T> wanted(config);
     std::vector<StoredTable> stored;
     for (const auto& [code_name, rows] : tables) {

@@ -87,14 +87,17 @@ template <class T> class PyTraining {
     write([&](TrainingState<T>& state) { state.take_over(*from.state_, named); });
   }
 
-  void begin_rows(std::size_t field, std::size_t first, std::size_t count) {
+  void begin_rows(std::size_t field, const Array<std::int32_t>& rows) {
     const std::size_t V = check_field("begin_rows", field).rows;
-    if (first == 0 || first > V || count > V - first)
-      throw py::index_error("begin_rows: rows " + std::to_string(first) + " and " +
-                            std::to_string(count) + " in all, want rows from 1 to " +
-                            std::to_string(V - 1));
+    check_shape("begin_rows", "rows", rows, {{"n"}});
+    const RowNumbers named{rows.data(), static_cast<std::size_t>(rows.shape(0))};
+    for (std::size_t u = 0; u < named.count; ++u)
+      if (named.rows[u] < 1 || static_cast<std::size_t>(named.rows[u]) >= V)
+        throw py::index_error("begin_rows: rows[" + std::to_string(u) + "] is " +
+                              std::to_string(named.rows[u]) + ", want 1 to " +
+                              std::to_string(V - 1));
     const GilRelease nogil;
-    write([&](TrainingState<T>& state) { state.begin_rows(field, first, count); });
+    write([&](TrainingState<T>& state) { state.begin_rows(field, named); });
   }
 
   void settle(std::size_t field, const Array<std::int64_t>& counts) {
@@ -122,11 +125,11 @@ template <class T> class PyTraining {
   // (anchor, fisher), or None
   py::object prior() const {
     const Reader reader(network_.access());
-    const Prior<T>* found = state_->prior();
-    if (found == nullptr) return py::none();
+    if (!state_->has_prior()) return py::none();
     const auto size = static_cast<py::ssize_t>(layout().size());
-    return py::make_tuple(Array<T>({size}, found->anchor.data()),
-                          Array<T>({size}, found->fisher.data()));
+    Array<T> anchor = empty<T>({size}), fisher = empty<T>({size});
+    state_->get_prior(anchor.mutable_data(), fisher.mutable_data());
+    return py::make_tuple(anchor, fisher);
   }
 
   Array<T> fisher(const PyTable<T>& of_rows, const Array<std::int64_t>& order,

@@ -136,12 +136,13 @@ NetworkConfig make_config(
     const std::string& loss, std::vector<double> loss_constants, double label_smoothing,
     double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
-    const std::string& deterministic) {
+    const std::string& deterministic, bool collision_weights) {
   NetworkConfig c;
   for (const auto& [name, rows, width] : fields) c.fields.push_back({name, rows, width});
   for (const std::string& pooling : poolings) c.poolings.push_back(pooling_named(pooling));
   c.table_of = std::move(table_of);
   c.frozen = std::move(frozen);
+  c.collision_weights = collision_weights;
   c.n_dense = n_dense;
   c.numeric_embedding = numeric_kind(numeric_embedding).name;
   c.numeric_bins = std::move(numeric_bins);
@@ -206,7 +207,7 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
       py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
       py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
-      py::arg("deterministic"));
+      py::arg("deterministic"), py::arg("collision_weights") = false);
 }
 
 }  // namespace

@@ -62,8 +62,7 @@ template <class T> void register_training_of(py::module_& m, const char* name) {
       .def("set_optimizer", &Training::set_optimizer, py::arg("m").noconvert(),
            py::arg("v").noconvert(), py::arg("step"))
       .def("take_over", &Training::take_over, py::arg("other"), py::arg("rows") = py::none())
-      .def("begin_rows", &Training::begin_rows, py::arg("field"), py::arg("first"),
-           py::arg("count"))
+      .def("begin_rows", &Training::begin_rows, py::arg("field"), py::arg("rows").noconvert())
       .def("settle", &Training::settle, py::arg("field"), py::arg("counts").noconvert())
       .def("set_prior", &Training::set_prior, py::arg("anchor").noconvert(),
            py::arg("fisher").noconvert())

@@ -58,8 +58,8 @@ Encoder::Encoder(State columns, State encoder, const NetworkConfig& config, doub
   read_inputs(columns);
   read_fields(encoder, config);
   read_numbers(encoder, config, largest);
-  encoder.skip({"min_frequency", "max_categories", "target_statistics", "numeric_bins",
-                "dense_names", "n_dense", "shared"});
+  encoder.skip({"min_frequency", "max_categories", "recycle_categories", "target_statistics",
+                "numeric_bins", "dense_names", "n_dense", "shared"});
   encoder.done();
 }
 

@@ -60,6 +60,7 @@ std::vector<FieldConfig> read_fields(State& state) {
 void read_shape(Reader& read, NetworkConfig& c) {
   read("table_of", c.table_of);
   read("frozen", c.frozen);
+  read("collision_weights", c.collision_weights);
   read("n_dense", c.n_dense);
   read("numeric_embedding", c.numeric_embedding);
   read("numeric_bins", c.numeric_bins);

@@ -35,7 +35,7 @@ Statistics::Statistics(State state, const std::vector<std::size_t>& sizes) : siz
     state.refuse("keys that ascend");
   table_ = state.matrix<float>("table", columns_);
   if (table_.size() != (keys_.size() + 1) * columns_) state.refuse("a row for each of its keys");
-  state.skip({"scaler", "prior"});
+  state.skip({"scaler", "prior", "forgotten"});
   state.done();
 }
 

@@ -39,19 +39,23 @@ Vocabulary::Vocabulary(State state, std::size_t buckets) : buckets_(buckets) {
   std::vector<Value> rare, later;
   if (state.has("infrequent")) rare = read_values(state.part("infrequent"));
   if (state.names("later")) later = read_values(state.part("later"));
-  state.skip({"infrequent"});
+  const bool recycles = state.names("uses");  // what is rare may have a row of its own since
+  state.skip({"infrequent", "uses"});
   state.done();
   const std::size_t of_rare = kFirst + values.size();
   first_size_ = of_rare + (rare.empty() ? 0 : 1);
   size_ = first_size_ + later.size();
   if (size_ > kMostRows) state.refuse("fewer than 2^31 rows");
   texts_.reserve(values.size() + rare.size() + later.size());
+  const auto differ = [&](std::size_t wanted) {
+    if (texts_.size() + integers_.size() + naturals_.size() + reals_.size() != wanted)
+      state.refuse("values that differ");
+  };
   add(values, kFirst, 1);
-  add(rare, of_rare, 0);
   add(later, first_size_, 1);
-  if (texts_.size() + integers_.size() + naturals_.size() + reals_.size() !=
-      values.size() + rare.size() + later.size())
-    state.refuse("values that differ");
+  differ(values.size() + later.size());
+  add(rare, of_rare, 0);
+  if (!recycles) differ(values.size() + later.size() + rare.size());
   add_intervals(values, kFirst, 1);
   add_intervals(later, first_size_, 1);
   add_intervals(rare, of_rare, 0);

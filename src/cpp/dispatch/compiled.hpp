@@ -14,6 +14,9 @@ struct CompiledKernels {
 }  // namespace dcn
 
 #if defined(__GNUC__)
-__attribute__((visibility("default")))
+#define DCN_EXPORTED __attribute__((visibility("default")))
+#else
+#define DCN_EXPORTED
 #endif
-extern "C" const dcn::CompiledKernels* dcnfast_compiled_kernels(void) noexcept;
+
+extern "C" DCN_EXPORTED const dcn::CompiledKernels* dcnfast_compiled_kernels(void) noexcept;

@@ -44,9 +44,10 @@ inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept be
 
 // One categorical field: where its rows are, and where they go in x0.
 template <class T> struct Field {
-  const T* rows;       // (V_f,K)
-  std::size_t K;       // width of a row
-  std::size_t column;  // of x0 (or of the logits)
+  const T* rows;               // (V_f,K)
+  std::size_t K;               // width of a row
+  std::size_t column;          // of x0 (or of the logits)
+  const T* factors = nullptr;  // (V_f) what the rows are multiplied by, or null
 };
 
 // How a row of a table is stored that nobody trains: K numbers of bfloat16, or a float,
@@ -137,6 +138,10 @@ template <class T> struct KernelTable {
   void (*embedding_backward)(T* g, const T* dx, std::size_t dx_ld, const std::size_t* columns,
                              const std::uint32_t* occurrences, const std::uint32_t* starts,
                              std::size_t U, std::size_t F, std::size_t K);
+  // g (U,K), of rows (U) of a table times their factors (V) -> that of these rows, in its place,
+  // and of the factors (U)
+  void (*collision_backward)(T* g, T* dfactors, const T* table, const T* factors,
+                             const std::uint32_t* rows, std::size_t U, std::size_t K);
   // lists -> the columns of a field of out (T,stride): the sum of the rows that the items name,
   // each times its weight, or the greatest number of each column; 0 for an empty list. `add`: to
   // what is there
@@ -147,9 +152,10 @@ template <class T> struct KernelTable {
                             const std::int64_t* rows, std::size_t Trows, std::size_t stride,
                             bool add);
   // the item (Trows,K) with the greatest number of each column, the first of equal ones; the items
-  // of a row begin at begins (Trows+1)
-  void (*lists_max_items)(std::uint32_t* items, const T* table, const std::int32_t* ids,
-                          const std::uint32_t* begins, std::size_t Trows, std::size_t K);
+  // of a row begin at begins (Trows+1); factors as in Field
+  void (*lists_max_items)(std::uint32_t* items, const T* table, const T* factors,
+                          const std::int32_t* ids, const std::uint32_t* begins, std::size_t Trows,
+                          std::size_t K);
   // occurrences are items of a batch, cut as for embedding_backward -> g (U,K). max_items: what
   // lists_max_items says, by slot
   void (*lists_backward)(T* g, const T* dx, std::size_t dx_ld, const BatchLists<T>& lists,
@@ -158,6 +164,13 @@ template <class T> struct KernelTable {
   // embedding_forward of stored rows; none of them is read beyond its end
   void (*stored_forward)(T* x0, const StoredField* fields, const std::int32_t* ids,
                          const std::int64_t* rows, std::size_t Trows, std::size_t F, std::size_t D);
+  // lists_sum_forward and lists_max_forward of stored rows
+  void (*stored_sum_forward)(T* out, const StoredField& field, const Lists<T>& lists,
+                             const std::int64_t* rows, std::size_t Trows, std::size_t stride,
+                             bool add);
+  void (*stored_max_forward)(T* out, const StoredField& field, const Lists<T>& lists,
+                             const std::int64_t* rows, std::size_t Trows, std::size_t stride,
+                             bool add);
   // the first M columns of dense (N,dense_ld) -> the columns of x0 (T,D) from `column` on, and
   // zeros in the padding
   void (*stack_forward)(T* x0, const T* dense, std::size_t dense_ld, const std::int64_t* rows,

@@ -24,9 +24,16 @@ void embedding_forward(T* x0, const Field<T>* fields, const std::int32_t* ids,
     const std::int32_t* later = ids + row_of(rows, t + kRowsAhead < Trows ? t + kRowsAhead : t) * F;
     for (std::size_t f = 0; f < F; ++f) {
       const Field<T>& field = fields[f];
+      const std::size_t now = static_cast<std::size_t>(id[f]);
+      const T* from = field.rows + now * field.K;
       prefetch(field.rows + static_cast<std::size_t>(later[f]) * field.K);
-      for_row(x0 + field.column, field.rows + static_cast<std::size_t>(id[f]) * field.K, field.K,
-              [](Vec<T>, Vec<T> e) { return e; });
+      if (field.factors == nullptr) {
+        for_row(x0 + field.column, from, field.K, [](Vec<T>, Vec<T> e) { return e; });
+        continue;
+      }
+      prefetch(field.factors + later[f]);
+      const Vec<T> factor = broadcast(field.factors[now]);
+      for_row(x0 + field.column, from, field.K, [=](Vec<T>, Vec<T> e) { return factor * e; });
     }
   }
 }
@@ -45,6 +52,21 @@ void embedding_backward(T* g, const T* dx, std::size_t dx_ld, const std::size_t*
       const T* from = dx + row * dx_ld + columns[occurrences[i] - row * n_fields];
       for_row(g, from, K, [](Vec<T> sum, Vec<T> d) { return sum + d; });
     }
+  }
+}
+
+// Collision weights (DCN^2): a row times a number of its own, c e. dc = dx . e, de = c dx.
+template <class T>
+void collision_backward(T* g, T* dfactors, const T* table, const T* factors,
+                        const std::uint32_t* rows, std::size_t U, std::size_t K) {
+  for (std::size_t u = 0; u < U; ++u, g += K) {
+    const Vec<T> factor = broadcast(factors[rows[u]]);
+    Vec<T> total = broadcast(T(0));
+    for_row(g, table + static_cast<std::size_t>(rows[u]) * K, K, [&](Vec<T> d, Vec<T> e) {
+      total = fma(d, e, total);
+      return factor * d;
+    });
+    dfactors[u] = sum(total);
   }
 }
 

@@ -66,3 +66,52 @@ void stored_wide_forward(T* logits, const StoredField* fields, const std::int32_
       for_stored_row(logits, fields[f], id[f], [](Vec<T> sum, Vec<T> w) { return sum + w; });
   }
 }
+
+// Rows of a field's table for pool_lists, each number expanded as it is loaded.
+template <class T, RowCode kCode> struct ExpandedRows {
+  const unsigned char* rows;
+  std::size_t stride;
+
+  DCN_INLINE Vec<T> load(std::int32_t id, std::size_t k, std::size_t n) const {
+    const unsigned char* row = rows + static_cast<std::size_t>(id) * stride;
+    if constexpr (kCode == RowCode::bfloat16) {
+      return load_bfloat16(row + 2 * k, n, T(0));
+    } else {
+      const Vec<T> scale = broadcast(static_cast<T>(scale_of(row)));
+      return load_int8(row + kScaleBytes + k, n, T(0)) * scale;
+    }
+  }
+  DCN_INLINE void ask(std::int32_t id) const {
+    const unsigned char* row = rows + static_cast<std::size_t>(id) * stride;
+    prefetch(row);
+    prefetch(row + stride - 1);
+  }
+};
+
+template <class T>
+void stored_sum_forward(T* out, const StoredField& field, const Lists<T>& lists,
+                        const std::int64_t* rows, std::size_t Trows, std::size_t stride, bool add) {
+  const std::size_t K = field.K;
+  out += field.column;
+  if (field.code == RowCode::bfloat16) {
+    const ExpandedRows<T, RowCode::bfloat16> table{field.rows, field.stride};
+    pool_sum(out, table, K, lists, rows, Trows, stride, add);
+  } else {
+    const ExpandedRows<T, RowCode::int8> table{field.rows, field.stride};
+    pool_sum(out, table, K, lists, rows, Trows, stride, add);
+  }
+}
+
+template <class T>
+void stored_max_forward(T* out, const StoredField& field, const Lists<T>& lists,
+                        const std::int64_t* rows, std::size_t Trows, std::size_t stride, bool add) {
+  const std::size_t K = field.K;
+  out += field.column;
+  if (field.code == RowCode::bfloat16) {
+    const ExpandedRows<T, RowCode::bfloat16> table{field.rows, field.stride};
+    pool_max(out, table, K, lists, rows, Trows, stride, add);
+  } else {
+    const ExpandedRows<T, RowCode::int8> table{field.rows, field.stride};
+    pool_max(out, table, K, lists, rows, Trows, stride, add);
+  }
+}

@@ -29,6 +29,7 @@ struct NetworkConfig {
   std::vector<Pooling> poolings;                // of the columns of lists
   std::vector<std::size_t> table_of;            // (F) see table_owner, or none
   std::vector<std::size_t> frozen;              // fields whose embeddings do not learn
+  bool collision_weights = false;               // whether each row has a learned factor
   std::size_t n_dense = 0;                      // M, numbers that are columns of x0 as they come
   std::string numeric_embedding = "piecewise";  // one of numeric_kinds()
   std::vector<std::size_t> numeric_bins;        // (J) of each number that is embedded

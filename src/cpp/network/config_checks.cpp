@@ -51,7 +51,7 @@ double count_parameters(const NetworkConfig& c) {
   const double D = number(c.width()), C = number(c.n_outputs);
   double tables = 0, deep = 0, head = 1 + D;
   for (std::size_t f = 0; f < c.fields.size(); ++f)
-    if (c.owns_table(f)) tables += number(c.fields[f].rows) * (number(c.fields[f].width) + C);
+    if (c.owns_table(f)) tables += number(c.fields[f].rows) * (number(c.fields[f].width) + C + 1);
   for (const Branch& branch : topology_of(c).branches) {
     double inputs = D;
     for (const std::size_t O : branch.hidden) {

@@ -22,6 +22,7 @@ template <class T>
 void EmbeddingPart<T>::list_table(const NetworkConfig& config, std::size_t K, bool wide) {
   EmbeddingTable<T> table;
   table.wide = wide;
+  table.weighted = config.collision_weights && !wide;
   table.K = K;
   std::size_t column = 0;
   for (std::size_t f = 0; f < F_; ++f) {
@@ -44,16 +45,22 @@ template <class T> void EmbeddingPart<T>::add(Layout& layout) {
     const std::string name = table.wide ? "wide" : "embedding_" + std::to_string(table.K);
     const Role role = table.wide ? Role::linear_embedding : Role::embedding;
     table.offset = layout.add(name, {table.V, table.K}, role, kLanes<T>);
+    if (table.weighted)
+      table.factors_offset = layout.add("collision_" + std::to_string(table.K), {table.V},
+                                        Role::collision_weight, kLanes<T>);
   }
 }
 
 template <class T> void EmbeddingPart<T>::point(const T* parameters) noexcept {
   for (EmbeddingTable<T>& table : tables_) {
     table.rows = parameters + table.offset;
+    table.factors = table.weighted ? parameters + table.factors_offset : nullptr;
     std::vector<Field<T>>& to = table.wide ? wide_fields_ : fields_;
-    for (std::size_t j = 0; j < table.fields.size(); ++j)
-      to[table.fields[j].number] = {table.rows + table.fields[j].first_row * table.K, table.K,
-                                    table.columns[j]};
+    for (std::size_t j = 0; j < table.fields.size(); ++j) {
+      const std::size_t first = table.fields[j].first_row;
+      to[table.fields[j].number] = {table.rows + first * table.K, table.K, table.columns[j],
+                                    table.weighted ? table.factors + first : nullptr};
+    }
   }
 }
 
@@ -77,9 +84,13 @@ template <class T>
 void EmbeddingPart<T>::forward(const KernelTable<T>& k, T* x0, const std::int32_t* ids,
                                const ListColumns<T>& lists, const std::int64_t* rows,
                                std::size_t n) const {
-  if (stored()) return k.stored_forward(x0, stored_fields_.data(), ids, rows, n, S_, D_);
+  if (stored()) {
+    if (S_ > 0) k.stored_forward(x0, stored_fields_.data(), ids, rows, n, S_, D_);
+    return pool(k.stored_sum_forward, k.stored_max_forward, x0, stored_fields_, lists, rows, n, D_,
+                false);
+  }
   if (S_ > 0) k.embedding_forward(x0, fields_.data(), ids, rows, n, S_, D_);
-  pool(k, x0, fields_, lists, rows, n, D_, false);
+  pool(k.lists_sum_forward, k.lists_max_forward, x0, fields_, lists, rows, n, D_, false);
 }
 
 template <class T>
@@ -87,18 +98,22 @@ void EmbeddingPart<T>::forward_wide(const KernelTable<T>& k, T* logits, const st
                                     const ListColumns<T>& lists, const std::int64_t* rows,
                                     std::size_t n) const {
   if (!wide()) return;
-  if (stored())
-    return k.stored_wide_forward(logits, stored_wide_fields_.data(), ids, rows, n, S_, C_);
+  if (stored()) {
+    if (S_ > 0) k.stored_wide_forward(logits, stored_wide_fields_.data(), ids, rows, n, S_, C_);
+    return pool(k.stored_sum_forward, k.stored_max_forward, logits, stored_wide_fields_, lists,
+                rows, n, C_, true);
+  }
   if (S_ > 0) k.wide_forward(logits, wide_fields_.data(), ids, rows, n, S_, C_);
-  pool(k, logits, wide_fields_, lists, rows, n, C_, true);
+  pool(k.lists_sum_forward, k.lists_max_forward, logits, wide_fields_, lists, rows, n, C_, true);
 }
 
 template <class T>
-void EmbeddingPart<T>::pool(const KernelTable<T>& k, T* out, const std::vector<Field<T>>& fields,
+template <class F>
+void EmbeddingPart<T>::pool(Pool<F> sum, Pool<F> max, T* out, const std::vector<F>& fields,
                             const ListColumns<T>& lists, const std::int64_t* rows, std::size_t n,
                             std::size_t width, bool add) const {
   for (std::size_t i = 0; i < poolings_.size(); ++i) {
-    const auto forward = poolings_[i] == Pooling::max ? k.lists_max_forward : k.lists_sum_forward;
+    const Pool<F> forward = poolings_[i] == Pooling::max ? max : sum;
     forward(out, fields[S_ + i], lists[i], rows, n, ld<T>(width), add);
   }
 }

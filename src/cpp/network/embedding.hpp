@@ -28,10 +28,13 @@ template <class T> struct ListColumns {
 };
 
 template <class T> struct EmbeddingTable {
-  const T* rows = nullptr;   // (V,K) that forward reads
-  bool wide = false;         // gradient comes from the logits, not from x0
-  std::size_t K = 0, V = 0;  // row width, rows
-  std::size_t offset = 0;    // in the flat parameters
+  const T* rows = nullptr;     // (V,K) that forward reads
+  const T* factors = nullptr;  // (V) what it multiplies them by, or null
+  bool wide = false;           // gradient comes from the logits, not from x0
+  bool weighted = false;       // whether its rows have factors
+  std::size_t K = 0, V = 0;    // row width, rows
+  std::size_t offset = 0;      // in the flat parameters
+  std::size_t factors_offset = 0;
   std::vector<FieldOfTable> fields;
   std::vector<std::size_t> columns;  // of x0, where each field begins; 0 for the linear part
 };
@@ -46,13 +49,13 @@ template <class T> class EmbeddingPart {
  public:
   explicit EmbeddingPart(const NetworkConfig& config);
 
-  // embedding_K (V,K), one for all fields of width K, and wide (V,C)
+  // embedding_K (V,K), one for all fields of width K, perhaps collision_K (V); and wide (V,C)
   void add(Layout& layout);
 
   // Forward reads from these flat parameters from now on.
   void point(const T* parameters) noexcept;
   // Forward reads these from now on, one for each of tables(); the flat parameters have none. There
-  // are no lists then.
+  // are no factors then.
   void store(const std::vector<StoredTable>& tables);
   bool stored() const noexcept { return !stored_fields_.empty(); }
   // ids (N,F) and lists, one a column of lists -> the first columns of x0 (T,D)
@@ -70,7 +73,13 @@ template <class T> class EmbeddingPart {
  private:
   void list_table(const NetworkConfig& config, std::size_t K, bool wide);
 
-  void pool(const KernelTable<T>& k, T* out, const std::vector<Field<T>>& fields,
+  // Of a field of lists, a Field or a StoredField, to its columns of out.
+  template <class F>
+  using Pool = void (*)(T* out, const F& field, const Lists<T>& lists, const std::int64_t* rows,
+                        std::size_t n, std::size_t stride, bool add);
+
+  template <class F>
+  void pool(Pool<F> sum, Pool<F> max, T* out, const std::vector<F>& fields,
             const ListColumns<T>& lists, const std::int64_t* rows, std::size_t n, std::size_t width,
             bool add) const;
 

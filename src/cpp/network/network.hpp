@@ -123,7 +123,9 @@ template <class T> class Network {
   Workspace<T> make_workspace(std::size_t rows, bool backward) const;
   std::vector<FirstLayer<T>> first_layers() const;  // of the cross part, of each branch
   // Whether these multiply rows of the tables as they are, so that equal ids have equal products.
-  bool multiplies_rows() const noexcept { return !members_.multiplies(); }
+  bool multiplies_rows() const noexcept {
+    return !members_.multiplies() && !config_.collision_weights;
+  }
   // ids, dense -> x0 (T,D): the first part of forward
   void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
              const TileRows& rows) const;

@@ -25,6 +25,7 @@ enum class Role : int {
   linear,            // weights of the linear part on dense columns
   embedding,         // a table
   linear_embedding,  // the linear part on categories, a table too
+  collision_weight,  // what a row of a table of embeddings is multiplied by
   numeric_weight,    // of embeddings of numbers
   numeric_linear,    // their slopes and frequencies
   numeric_bias,
@@ -33,11 +34,22 @@ enum class Role : int {
   input_scale,      // what all members multiply them with
   activation,       // the share of a unit's activation
 };
-inline constexpr const char* kRoleNames[] = {
-    "cross_weight",   "weight",         "bias",         "scale",
-    "shift",          "linear",         "embedding",    "linear_embedding",
-    "numeric_weight", "numeric_linear", "numeric_bias", "numeric_missing",
-    "member_scale",   "input_scale",    "activation"};
+inline constexpr const char* kRoleNames[] = {"cross_weight",
+                                             "weight",
+                                             "bias",
+                                             "scale",
+                                             "shift",
+                                             "linear",
+                                             "embedding",
+                                             "linear_embedding",
+                                             "collision_weight",
+                                             "numeric_weight",
+                                             "numeric_linear",
+                                             "numeric_bias",
+                                             "numeric_missing",
+                                             "member_scale",
+                                             "input_scale",
+                                             "activation"};
 inline constexpr std::size_t kRoles = std::size(kRoleNames);
 static_assert(kRoles == static_cast<std::size_t>(Role::activation) + 1);
 

@@ -81,6 +81,7 @@ inline bool decays(Role role) {
     case Role::bias:
     case Role::scale:
     case Role::shift:
+    case Role::collision_weight:
     case Role::numeric_bias:
     case Role::numeric_missing:
     case Role::member_scale:
@@ -108,6 +109,7 @@ inline double penalty(const NetworkConfig& config, Role role) {
     case Role::bias:
     case Role::scale:
     case Role::shift:
+    case Role::collision_weight:
     case Role::numeric_bias:
     case Role::numeric_missing:
     case Role::member_scale:

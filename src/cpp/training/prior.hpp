@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 #include "network/parameters.hpp"
 
@@ -13,6 +15,10 @@ template <class T> struct Prior {
 
   Buffer<T> anchor, fisher;  // as the flat parameters
 };
+
+// Rows of the tables that a prior does not hold, although it has numbers for them: they belong to
+// other categories now. One byte a row of each table, or none where all are held.
+using FreeRows = std::vector<std::vector<std::uint8_t>>;
 
 // Adds the gradient of the penalty of n parameters to g; returns the penalty.
 template <class T>

@@ -13,6 +13,9 @@ namespace {
 // Rows that one task updates: enough to be worth a task, few enough to share evenly.
 constexpr std::size_t kRowsPerTask = 256;
 
+// Factors are free: what pulled at them would pull at the rows twice.
+constexpr bool penalized(Role role) { return role != Role::collision_weight; }
+
 }  // namespace
 
 template <class T>
@@ -23,8 +26,15 @@ TableTraining<T>::TableTraining(const EmbeddingPart<T>& embedding, const Network
                      config.ema_decay > 0) {
   std::size_t most = 0, widest = 0;
   for (const EmbeddingTable<T>& table : embedding.tables()) {
-    tables_.push_back(
-        {&table, std::vector<std::uint32_t>(keeps_history_ ? table.V : 0), {}, {}, {}, {}, {}});
+    const std::size_t kept = keeps_history_ ? table.V : 0;
+    tables_.push_back({&table,
+                       std::vector<std::uint32_t>(kept),
+                       std::vector<std::uint32_t>(table.weighted ? kept : 0),
+                       {},
+                       {},
+                       {},
+                       {},
+                       {}});
     list_groups(tables_.back(), config);
     list_moving(tables_.back(), config);
     most = std::max(most, table.V);
@@ -99,10 +109,11 @@ void TableTraining<T>::find_max_items(const KernelTable<T>& k, std::size_t n_thr
       const BatchItems& items = groups_.items()[group.number];
       for (std::size_t m = 0; m < group.members.size(); ++m) {
         if (!group.members[m].max) continue;
+        const T* factors = table.of->weighted ? table.of->factors + group.first_row : nullptr;
         parallel_for(n_threads, ceil_div(n_, kRowsPerTask), [&](std::size_t task, std::size_t) {
           const std::size_t first = task * kRowsPerTask;
           k.lists_max_items(group.max_items.data() + (m * n_ + first) * K,
-                            table.of->rows + group.first_row * K, items.ids.data(),
+                            table.of->rows + group.first_row * K, factors, items.ids.data(),
                             items.begins.data() + m * (n_ + 1) + first,
                             std::min(kRowsPerTask, n_ - first), K);
         });
@@ -141,7 +152,7 @@ template <class T> void TableTraining<T>::list_chunks(std::size_t n_threads) {
     list_chunks_of(i, 0, first[single], kNone);
     for (std::size_t g = 0; g < table.groups.size(); ++g)
       list_chunks_of(i, first[single + g], first[single + g + 1], g);
-    widest = std::max(widest, table.of->K);
+    widest = std::max(widest, numbers(table, 1));
   }
   squares_.resize(chunks_.size());
   pulls_.assign(chunks_.size(), 0);
@@ -174,6 +185,17 @@ void TableTraining<T>::each_chunk(std::size_t n_threads, F&& f) noexcept {
 }
 
 template <class T>
+template <class F>
+void TableTraining<T>::each_piece(Table& table, T* g, std::size_t count, F&& f) {
+  const EmbeddingTable<T>& of = *table.of;
+  const Role role = of.wide ? Role::linear_embedding : Role::embedding;
+  f(Piece{role, of.offset, of.K, table.last.data(), g});
+  if (!of.weighted) return;
+  T* behind = g != nullptr ? g + count * of.K : nullptr;
+  f(Piece{Role::collision_weight, of.factors_offset, 1, table.last_of_factors.data(), behind});
+}
+
+template <class T>
 void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
                                      const Table& table, const Chunk& chunk) {
   const EmbeddingTable<T>& of = *table.of;
@@ -185,42 +207,55 @@ void TableTraining<T>::sum_gradients(const KernelTable<T>& k, const SharedProduc
     const GroupOfTable& group = table.groups[chunk.group];
     k.lists_backward(g, dx, dx_ld, lists_of_batch(group), group.max_items.data(), occurrences,
                      starts, chunk.count, of.K);
-    return;
+  } else {
+    k.embedding_backward(g, dx, dx_ld, table.columns.data(), occurrences, starts, chunk.count,
+                         table.sorted.size(), of.K);
+    if (!of.wide) shared.add_row_gradients(g, chunk.table, chunk.first, chunk.count);
   }
-  k.embedding_backward(g, dx, dx_ld, table.columns.data(), occurrences, starts, chunk.count,
-                       table.sorted.size(), of.K);
-  if (!of.wide) shared.add_row_gradients(g, chunk.table, chunk.first, chunk.count);
+  if (of.weighted)
+    k.collision_backward(g, g + chunk.count * of.K, of.rows, of.factors,
+                         table.touched.rows.data() + chunk.first, chunk.count, of.K);
 }
 
 template <class T>
 double TableTraining<T>::update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                 const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
                                 const OfTables<RowHistory>& history, double average_rest, T scale,
-                                const Prior<T>* prior, T strength, std::size_t n_threads) noexcept {
+                                const Prior<T>* prior, const FreeRows& free_rows, T strength,
+                                std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, chunks_[task]);
-    multiply(g, count * table.of->K, scale);
+    multiply(g, numbers(table, count), scale);
     const std::uint32_t* rows = table.touched.rows.data() + first;
-    for (std::size_t u = 0; u < count && prior != nullptr; ++u) {
-      const std::size_t K = table.of->K, at = table.of->offset + rows[u] * K;
-      pulls_[task] += pull(g + u * K, state.parameters + at, prior->anchor.data() + at,
-                           prior->fisher.data() + at, K, strength);
-    }
-    const RowHistory& own = history.of(table.of->wide);
-    squares_[task] = k.optimizers[own.optimizer].update_rows(
-        state.parameters + table.of->offset, state.m + table.of->offset, state.v + table.of->offset,
-        g, rows, penalizes_all_ ? nullptr : table.touched.counts.data() + first, count, table.of->K,
-        step.of(table.of->wide));
-    if (!keeps_history_) return;
-    for (std::size_t u = 0; u < count; ++u) {
-      const std::size_t at = table.of->offset + rows[u] * table.of->K;
-      if (state.averages != nullptr)
-        k.average_update(state.averages + at, state.parameters + at, table.of->K,
-                         static_cast<T>(average_rest));
-      table.last[rows[u]] = static_cast<std::uint32_t>(own.now);
-    }
+    const std::size_t number = chunks_[task].table;
+    const std::uint8_t* free = number < free_rows.size() && !free_rows[number].empty()
+                                   ? free_rows[number].data()
+                                   : nullptr;
+    const std::uint32_t* counts = penalizes_all_ ? nullptr : table.touched.counts.data() + first;
+    each_piece(table, g, count, [&](const Piece& piece) {
+      const std::size_t K = piece.K;
+      for (std::size_t u = 0; u < count && prior != nullptr; ++u) {
+        if (free != nullptr && free[rows[u]] != 0) continue;
+        const std::size_t at = piece.offset + rows[u] * K;
+        pulls_[task] += pull(piece.g + u * K, state.parameters + at, prior->anchor.data() + at,
+                             prior->fisher.data() + at, K, strength);
+      }
+      const RowHistory& own = history.of(piece.role);
+      const double squares = k.optimizers[own.optimizer].update_rows(
+          state.parameters + piece.offset, state.m + piece.offset, state.v + piece.offset, piece.g,
+          rows, counts, count, K, step.of(piece.role));
+      if (penalized(piece.role)) squares_[task] = squares;
+      if (!keeps_history_) return;
+      for (std::size_t u = 0; u < count; ++u) {
+        const std::size_t at = piece.offset + rows[u] * K;
+        if (state.averages != nullptr)
+          k.average_update(state.averages + at, state.parameters + at, K,
+                           static_cast<T>(average_rest));
+        piece.last[rows[u]] = static_cast<std::uint32_t>(own.now);
+      }
+    });
   });
   double total = 0;
   for (const double s : squares_) total += s;
@@ -235,7 +270,7 @@ double TableTraining<T>::squared_gradients(const KernelTable<T>& k, const Shared
              [&](Table& table, std::size_t, std::size_t count, std::size_t slot, std::size_t task) {
                T* g = sums_[slot].data();
                sum_gradients(k, shared, g, table, chunks_[task]);
-               squares_[task] = sum_of_squares(g, count * table.of->K);
+               squares_[task] = sum_of_squares(g, numbers(table, count));
              });
   return std::accumulate(squares_.begin(), squares_.end(), 0.0);
 }
@@ -243,15 +278,19 @@ double TableTraining<T>::squared_gradients(const KernelTable<T>& k, const Shared
 template <class T>
 void TableTraining<T>::gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
                                  T* gradients, std::size_t n_threads) noexcept {
-  for (const Table& table : tables_)
-    std::fill_n(gradients + table.of->offset, table.of->V * table.of->K, T(0));
+  for (Table& table : tables_)
+    each_piece(table, nullptr, 0, [&](const Piece& piece) {
+      std::fill_n(gradients + piece.offset, table.of->V * piece.K, T(0));
+    });
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, chunks_[task]);
-    for (std::size_t u = 0; u < count; ++u)
-      std::copy_n(g + u * table.of->K, table.of->K,
-                  gradients + table.of->offset + table.touched.rows[first + u] * table.of->K);
+    each_piece(table, g, count, [&](const Piece& piece) {
+      for (std::size_t u = 0; u < count; ++u)
+        std::copy_n(piece.g + u * piece.K, piece.K,
+                    gradients + piece.offset + table.touched.rows[first + u] * piece.K);
+    });
   });
 }
 
@@ -260,12 +299,13 @@ void TableTraining<T>::add_squares(const KernelTable<T>& k, const SharedProducts
                                    T* sums, T factor, std::size_t n_threads) noexcept {
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t slot,
                             std::size_t task) {
-    const std::size_t K = table.of->K;
     T* g = sums_[slot].data();
     sum_gradients(k, shared, g, table, chunks_[task]);
-    for (std::size_t u = 0; u < count; ++u)
-      dcn::add_squares(sums + table.of->offset + table.touched.rows[first + u] * K, g + u * K, K,
-                       factor);
+    each_piece(table, g, count, [&](const Piece& piece) {
+      for (std::size_t u = 0; u < count; ++u)
+        dcn::add_squares(sums + piece.offset + table.touched.rows[first + u] * piece.K,
+                         piece.g + u * piece.K, piece.K, factor);
+    });
   });
 }
 
@@ -273,17 +313,24 @@ void TableTraining<T>::add_squares(const KernelTable<T>& k, const SharedProducts
 
 template <class T>
 double TableTraining<T>::bring(const KernelTable<T>& k, const TableState<T>& state,
-                               const RowHistory& history, Table& table, const std::uint32_t* rows,
-                               std::size_t first, std::size_t count) noexcept {
-  const std::size_t K = table.of->K, at = table.of->offset + first * K;
-  T *p = state.parameters + at, *m = state.m + at, *v = state.v + at;
-  T* averages = state.averages != nullptr ? state.averages + at : nullptr;
-  std::uint32_t* last = table.last.data() + first;
-  const OptimizerKernels<T>& optimizer = k.optimizers[history.optimizer];
-  if (penalizes_all_)
-    return optimizer.replay_rows(p, m, v, averages, last, rows, zeros_.data(), count, K, history);
-  optimizer.catch_up_rows(p, m, v, averages, last, rows, count, K, history);
-  return 0;
+                               const OfTables<RowHistory>& history, Table& table,
+                               const std::uint32_t* rows, std::size_t first,
+                               std::size_t count) noexcept {
+  double squares = 0;
+  each_piece(table, nullptr, 0, [&](const Piece& piece) {
+    const std::size_t K = piece.K, at = piece.offset + first * K;
+    T *p = state.parameters + at, *m = state.m + at, *v = state.v + at;
+    T* averages = state.averages != nullptr ? state.averages + at : nullptr;
+    std::uint32_t* last = piece.last + first;
+    const RowHistory& own = history.of(piece.role);
+    const OptimizerKernels<T>& optimizer = k.optimizers[own.optimizer];
+    if (!penalizes_all_)
+      return optimizer.catch_up_rows(p, m, v, averages, last, rows, count, K, own);
+    const double of_piece =
+        optimizer.replay_rows(p, m, v, averages, last, rows, zeros_.data(), count, K, own);
+    if (penalized(piece.role)) squares = of_piece;
+  });
+  return squares;
 }
 
 template <class T>
@@ -293,8 +340,7 @@ double TableTraining<T>::catch_up(const KernelTable<T>& k, const TableState<T>& 
   if (!keeps_history_) return 0;
   each_chunk(n_threads, [&](Table& table, std::size_t first, std::size_t count, std::size_t,
                             std::size_t task) {
-    squares_[task] = bring(k, state, history.of(table.of->wide), table,
-                           table.touched.rows.data() + first, 0, count);
+    squares_[task] = bring(k, state, history, table, table.touched.rows.data() + first, 0, count);
   });
   const double total = std::accumulate(squares_.begin(), squares_.end(), 0.0);
   return 0.5 * history.embedding.l2 * total;
@@ -312,8 +358,8 @@ double TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& sta
       const std::size_t n_chunks = ceil_div(end - begin, chunk);
       parallel_for(n_threads, n_chunks, [&, begin = begin, end = end](std::size_t i, std::size_t) {
         const std::size_t first = begin + i * chunk;
-        const double squares = bring(k, state, history.of(table.of->wide), table, nullptr, first,
-                                     std::min(chunk, end - first));
+        const double squares =
+            bring(k, state, history, table, nullptr, first, std::min(chunk, end - first));
         if (penalizes_all_) all_squares_[i] = squares;
       });
       for (std::size_t i = 0; penalizes_all_ && i < n_chunks; ++i) total += all_squares_[i];
@@ -324,7 +370,8 @@ double TableTraining<T>::flush(const KernelTable<T>& k, const TableState<T>& sta
 
 template <class T> void TableTraining<T>::set_step(std::uint64_t step) {
   for (Table& table : tables_)
-    std::fill(table.last.begin(), table.last.end(), static_cast<std::uint32_t>(step));
+    for (std::vector<std::uint32_t>* last : {&table.last, &table.last_of_factors})
+      std::fill(last->begin(), last->end(), static_cast<std::uint32_t>(step));
 }
 
 template class TableTraining<float>;

@@ -20,10 +20,15 @@ template <class T> struct TableState {
   T *parameters, *m, *v, *averages;
 };
 
-// One for tables of embeddings, one for those of the linear part: their learning rates may differ.
+// One for tables of embeddings, one for those of the linear part, one for the factors of the rows:
+// their learning rates may differ.
 template <class S> struct OfTables {
-  S embedding, linear;
-  const S& of(bool linear_part) const noexcept { return linear_part ? linear : embedding; }
+  S embedding, linear, factor;
+  const S& of(Role role) const noexcept {
+    return role == Role::linear_embedding   ? linear
+           : role == Role::collision_weight ? factor
+                                            : embedding;
+  }
 };
 
 template <class T> class TableTraining {
@@ -44,11 +49,12 @@ template <class T> class TableTraining {
 
   // Adds up the gradients of the touched rows and moves these; returns the penalty before the move.
   // Averages go average_rest of the way to the new rows. The gradients are multiplied by scale
-  // first; those of the prior, where there is one, come on top.
+  // first; those of the prior, where there is one, come on top, but for rows that it does not hold.
   double update(const KernelTable<T>& k, const SharedProducts<T>& shared,
                 const TableState<T>& state, const OfTables<OptimizerStep<T>>& step,
                 const OfTables<RowHistory>& history, double average_rest, T scale,
-                const Prior<T>* prior, T strength, std::size_t n_threads) noexcept;
+                const Prior<T>* prior, const FreeRows& free_rows, T strength,
+                std::size_t n_threads) noexcept;
   // the sum of the squares of these gradients
   double squared_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared,
                            std::size_t n_threads) noexcept;
@@ -82,7 +88,8 @@ template <class T> class TableTraining {
   };
   struct Table {
     const EmbeddingTable<T>* of;
-    std::vector<std::uint32_t> last;  // (V) the step each row is at, where anybody asks
+    std::vector<std::uint32_t> last;             // (V) the step each row is at, where anybody asks
+    std::vector<std::uint32_t> last_of_factors;  // the same of the factors
     TouchedRows touched;
     // what is sorted: fields of one value with rows of their own, then the groups of the table
     std::vector<FieldOfTable> sorted;
@@ -90,6 +97,14 @@ template <class T> class TableTraining {
     std::vector<GroupOfTable> groups;
     std::vector<std::pair<std::size_t, std::size_t>>
         moving;  // first and last + 1 of rows that learn
+  };
+  // What some rows have in the flat buffers, a row after the other: their K numbers, or their
+  // factors.
+  struct Piece {
+    Role role;
+    std::size_t offset, K;
+    std::uint32_t* last;  // of the table
+    T* g;                 // of these rows, where somebody asks
   };
   struct Chunk {
     std::size_t table, first, count;  // number of the table, touched rows
@@ -100,12 +115,19 @@ template <class T> class TableTraining {
   void list_moving(Table& table, const NetworkConfig& config) const;
   void list_chunks_of(std::size_t table, std::size_t first, std::size_t last, std::size_t group);
   BatchLists<T> lists_of_batch(const GroupOfTable& group) const noexcept;
+  // Numbers of g of a chunk.
+  static std::size_t numbers(const Table& table, std::size_t count) noexcept {
+    return count * (table.of->K + (table.of->weighted ? 1 : 0));
+  }
+  // f(piece) of `count` rows, whose gradients lie one behind the other
+  template <class F> static void each_piece(Table& table, T* g, std::size_t count, F&& f);
+  // -> g (count,K), behind it that of the factors (count), if there are any
   void sum_gradients(const KernelTable<T>& k, const SharedProducts<T>& shared, T* g,
                      const Table& table, const Chunk& chunk);
   // Brings rows (count), or null for those from `first` on, to history.now; returns their squares.
-  double bring(const KernelTable<T>& k, const TableState<T>& state, const RowHistory& history,
-               Table& table, const std::uint32_t* rows, std::size_t first,
-               std::size_t count) noexcept;
+  double bring(const KernelTable<T>& k, const TableState<T>& state,
+               const OfTables<RowHistory>& history, Table& table, const std::uint32_t* rows,
+               std::size_t first, std::size_t count) noexcept;
   void list_chunks(std::size_t n_threads);
   // f(table, first touched row, how many, slot, task)
   template <class F> void each_chunk(std::size_t n_threads, F&& f) noexcept;

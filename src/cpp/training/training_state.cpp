@@ -155,7 +155,9 @@ OfTables<RowHistory> TrainingState<T>::history(const OptimizerOptions& options) 
             .l2 = network_.config().penalizes_all_rows() ? network_.config().alpha_embedding : 0,
             .counts = steps.counts.data()};
   };
-  return {of(steps_.embedding), of(steps_.linear)};
+  OfTables<RowHistory> all{of(steps_.embedding), of(steps_.linear), of(steps_.factor)};
+  all.factor.l2 = 0;
+  return all;
 }
 
 template <class T> TableState<T> TrainingState<T>::table_state() noexcept {
@@ -199,10 +201,12 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   Stopwatch watch(timed_ ? &seconds_.front() : nullptr);
   ++step_;
   const auto of_role = [&](Role role) { return options.of(role); };
-  const OfTables<OptimizerOptions> of_tables{of_role(Role::embedding),
-                                             of_role(Role::linear_embedding)};
+  OfTables<OptimizerOptions> of_tables{of_role(Role::embedding), of_role(Role::linear_embedding),
+                                       of_role(Role::collision_weight)};
+  of_tables.factor.weight_decay = 0;
   steps_.embedding.add(of_tables.embedding, step_, n);
   steps_.linear.add(of_tables.linear, step_, n);
+  steps_.factor.add(of_tables.factor, step_, n);
   const std::size_t n_shards = network_.tiling(n).shards;
   const bool clips = options.gradient_clip > 0, reduced = clips || network_.projects();
   if (reduced) reduce_all(k, n_shards, n_threads);
@@ -242,9 +246,10 @@ double TrainingState<T>::update(const KernelTable<T>& k, std::size_t n,
   const double l2 =
       config.alpha_embedding / (config.penalizes_all_rows() ? 1 : static_cast<double>(n));
   const OfTables<OptimizerStep<T>> rows{of_tables.embedding.step<T>(step_, l2),
-                                        of_tables.linear.step<T>(step_, l2)};
+                                        of_tables.linear.step<T>(step_, l2),
+                                        of_tables.factor.step<T>(step_, 0)};
   penalty += tables_.update(k, shared_, table_state(), rows, history(options), average_rest, scale,
-                            prior, strength, n_threads);
+                            prior, free_rows_, strength, n_threads);
   watch.lap(Stage::optimize_tables);
   return penalty;
 }
@@ -275,7 +280,7 @@ EpochResult TrainingState<T>::train_epoch(const Table<T>& table, const std::int6
   const FlushDenormals flush;
   const KernelTable<T>& k = network_.kernels();
   reserve(batches, n_threads);
-  for (Steps* steps : {&steps_.embedding, &steps_.linear})
+  for (Steps* steps : {&steps_.embedding, &steps_.linear, &steps_.factor})
     steps->begin(batches.count());  // what moves parameters must not throw
   epoch_start_ = step_;
   rising_ = factors.rate != nullptr &&

@@ -77,13 +77,15 @@ template <class T> class TrainingState {
   // Copies parameters, averages, moments, step and prior of such a state; of the tables all rows
   // that both have, or if any are given those alone, for each field.
   void take_over(const TrainingState& other, const std::vector<RowNumbers>& rows);
-  // Rows first, first + 1, ... of a field's tables begin as its row 0 is, without moments.
-  void begin_rows(std::size_t field, std::size_t first, std::size_t count);
+  // These rows of a field's tables begin as its row 0 is, without moments, and held at nothing.
+  void begin_rows(std::size_t field, const RowNumbers& rows);
   // Of the first n rows of a field's tables those with count 0 get the mean of the others.
   void settle(std::size_t field, const std::int64_t* counts, std::size_t n);
   // What parameters are held at and how much, each as flat as they are.
   void set_prior(const T* anchor, const T* fisher);
-  const Prior<T>* prior() const noexcept { return prior_.get(); }
+  bool has_prior() const noexcept { return prior_ != nullptr; }
+  // Writes both, each as flat as the parameters, with zeros for rows that are not held.
+  void get_prior(T* anchor, T* fisher) const;
   // Adds to out, as flat as the parameters: of each batch of an order of n rows the squares of the
   // gradients of its rows' loss, all over n. Without dropout. False if interrupted(context) was.
   bool fisher(T* out, const Table<T>& table, const std::int64_t* order, const Batches& batches,
@@ -167,6 +169,7 @@ template <class T> class TrainingState {
   std::size_t dense_size_;  // of all but the tables
   Buffer<T> gradients_, m_, v_;
   std::shared_ptr<const Prior<T>> prior_;  // null without; copies of this state share it
+  FreeRows free_rows_;                     // of this state's own, empty where all rows are held
   std::uint64_t step_ = 0;
   struct Steps {
     std::vector<double> sizes, kept, counts;

@@ -48,6 +48,9 @@ class TableEncoder:
         row of the table, the last one.
     max_categories : int or None, default=None
         Most rows for categories in a table, the shared one included; the most frequent keep theirs.
+    recycle_categories : bool, default=False
+        Whether categories that come later may take the rows of the least used ones, where
+        ``max_categories`` leaves no room.
     hash_buckets : int, dict of str to int, or None, default=None
         That many rows in place of a vocabulary, for all categorical fields or those named.
     shared_embeddings : sequence of sequence of str, or None, default=None
@@ -82,6 +85,7 @@ class TableEncoder:
     statistics: Statistics | None = None
     poolings: Mapping[str, str] = MappingProxyType({})
     shared_embeddings: Groups | None = None
+    recycle_categories: bool = False
     table_of: tuple[int, ...] = ()
 
     def __init__(
@@ -91,6 +95,7 @@ class TableEncoder:
         numeric_clip: bool = True,
         min_frequency: float | None = None,
         max_categories: int | None = None,
+        recycle_categories: bool = False,
         hash_buckets: int | Mapping[str, int] | None = None,
         shared_embeddings: Groups | None = None,
         target_statistics: Rule | None = None,
@@ -100,6 +105,7 @@ class TableEncoder:
         self.numeric_clip = numeric_clip
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.recycle_categories = bool(recycle_categories)
         self.hash_buckets = hash_buckets
         self.shared_embeddings = shared_embeddings
         self.target_statistics = target_statistics
@@ -320,7 +326,8 @@ class TableEncoder:
         """Return what finds the rows of a field, as yet without its values."""
         if buckets := self._buckets(name):
             return Buckets(buckets)
-        return Vocabulary(self.min_frequency, self.max_categories)
+        recycles = self.recycle_categories and self.max_categories is not None
+        return Vocabulary(self.min_frequency, self.max_categories, recycles=recycles)
 
     def _buckets(self, name: str) -> int | None:
         if isinstance(self.hash_buckets, Mapping):

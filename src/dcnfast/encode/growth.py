@@ -1,5 +1,7 @@
 """Vocabularies that grow: categories that came after the first rows get rows behind the others.
 
+Where there is room for no more, and rows are recycled, they get those of the least used ones.
+
 Scales, bins and statistics of categories stay as they are.
 """
 
@@ -14,11 +16,14 @@ import numpy.typing as npt
 
 from dcnfast.encode.encoded import Encoded, Field
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.recycling import least_used, used_again
 from dcnfast.encode.sharing import for_owners, merged
 from dcnfast.encode.vocabulary import (
     FIRST,
+    NO_ROWS,
     UNKNOWN,
     Buckets,
+    Ids,
     Vocabulary,
     in_order,
     kinds_of,
@@ -60,18 +65,34 @@ def grown_encoder(encoder: TableEncoder, table: Table) -> TableEncoder:
         Field(name, column.size, column.counts)
         for name, column in zip(names, grown.columns, strict=True)
     ]
+    if encoder.statistics is not None:
+        grown.statistics = encoder.statistics.without(recycled(encoder, grown))
     return grown
+
+
+def recycled(before: TableEncoder, now: TableEncoder) -> list[Ids]:
+    """Return for each field the rows that growth gave to other categories."""
+    both = zip(before.columns, now.columns, strict=True)
+    return [
+        column.recycled if isinstance(column, Vocabulary) and column is not old else NO_ROWS
+        for old, column in both
+    ]
 
 
 def _grown(column: Vocabulary | Buckets, factor: Factor) -> Vocabulary | Buckets:
     other = copy.copy(column)
     other.kinds = column.kinds | kinds_of(factor.values)
     if isinstance(other, Vocabulary):
+        other.recycled = NO_ROWS
         _take_new(other, factor)
-    counts = other.counts.copy()
-    np.add.at(counts, other.rows(factor.values), factor.counts())
+    counts, rows = other.counts.copy(), other.rows(factor.values)
+    np.add.at(counts, rows, factor.counts())
     counts[UNKNOWN] = 0  # as in a fit: what has no row stays unknown
     other.counts = counts
+    if isinstance(other, Vocabulary) and other.uses is not None:
+        assert other.max_categories is not None
+        named, more = rows[:-1], factor.counts()[:-1]  # without missing
+        other.uses = used_again(other.uses, named, more, other.max_categories)
     return other
 
 
@@ -80,7 +101,7 @@ def _take_new(vocabulary: Vocabulary, factor: Factor) -> None:
     counts = factor.counts()
     totals: dict[Any, int] = {}
     for value, count in zip(factor.values.tolist(), counts.tolist(), strict=False):
-        if count and vocabulary.row_of(value) is None:  # 0.0 and -0.0 are one
+        if count and vocabulary.is_new(value):  # 0.0 and -0.0 are one
             totals[value] = totals.get(value, 0) + count
     if not totals:
         return
@@ -89,9 +110,24 @@ def _take_new(vocabulary: Vocabulary, factor: Factor) -> None:
     new = [value for value in in_order(totals) if totals[value] >= least]
     if vocabulary.max_categories is not None:
         room = max(0, vocabulary.max_categories - (vocabulary.size - FIRST))
-        frequent = sorted(new, key=lambda value: -totals[value])[:room]
-        new = in_order(frequent)
+        frequent = sorted(new, key=lambda value: -totals[value])
+        new = in_order(frequent[:room])
+        if vocabulary.uses is not None and frequent[room:]:
+            _recycle(vocabulary, factor, frequent[room:])
     vocabulary.append(new)
+
+
+def _recycle(vocabulary: Vocabulary, factor: Factor, frequent: list[Any]) -> None:
+    """Give values the rows of the least used ones, but for those that these rows name."""
+    assert vocabulary.uses is not None
+    may_go = np.ones(vocabulary.size, np.bool_)
+    may_go[:FIRST] = False
+    if vocabulary.row_of_infrequent is not None:
+        may_go[vocabulary.row_of_infrequent] = False
+    may_go[vocabulary.rows(factor.values)[factor.counts() > 0]] = False
+    rows = least_used(vocabulary.uses, may_go, len(frequent))
+    if len(rows):
+        vocabulary.replace(rows, in_order(frequent[: len(rows)]))
 
 
 def padded(counts: Counts, size: int) -> Counts:

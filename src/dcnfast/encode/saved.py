@@ -15,17 +15,15 @@ from dcnfast.encode.bins import Rule as BinRule
 from dcnfast.encode.columns import Floats
 from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.encode.saved_values import counts_state, read_counts, read_values, values_state
+from dcnfast.encode.saved_categories import column_state, read_column
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
 from dcnfast.encode.sharing import for_owners, owners
 from dcnfast.encode.standardizer import Standardizer
 from dcnfast.encode.target_statistics import Rule, Statistics, span
-from dcnfast.encode.vocabulary import Buckets, Vocabulary
 from dcnfast.plain import State, Tree
 from dcnfast.table.lists import POOLINGS
 
 OF_COLUMNS = ("mean", "scale", "factor", "low", "high", "lowest", "highest")
-KINDS = ("numbers", "strings")
 
 
 def encoder_state(encoder: TableEncoder) -> Tree:
@@ -37,6 +35,7 @@ def encoder_state(encoder: TableEncoder) -> Tree:
         "numeric_clip": encoder.numeric_clip,
         "min_frequency": _plain_number(encoder.min_frequency),
         "max_categories": _plain_number(encoder.max_categories),
+        **({"recycle_categories": True} if encoder.recycle_categories else {}),
         "hash_buckets": (
             [[name, int(n)] for name, n in buckets.items()]
             if isinstance(buckets, Mapping)
@@ -50,7 +49,7 @@ def encoder_state(encoder: TableEncoder) -> Tree:
         **({"poolings": list(encoder.poolings.values())} if encoder.poolings else {}),
         **({"shared": [list(group) for group in shared]} if shared else {}),
         "columns": [
-            _column_state(column)
+            column_state(column)
             for f, column in enumerate(encoder.columns)
             if not encoder.table_of or encoder.table_of[f] == f
         ],
@@ -66,6 +65,7 @@ def read_encoder(state: State) -> TableEncoder:
         numeric_clip=state.flag("numeric_clip"),
         min_frequency=_read_frequency(state),
         max_categories=state.maybe("max_categories", state.integer, 1),
+        recycle_categories=state.names("recycle_categories") and state.flag("recycle_categories"),
         hash_buckets=_read_buckets(state),
         target_statistics=_read_rule(state.maybe("target_statistics", state.part)),
         numeric_bins=_read_bin_rule(state.maybe("numeric_bins", state.part)),
@@ -83,7 +83,7 @@ def read_encoder(state: State) -> TableEncoder:
     read = for_owners(
         encoder.table_of,
         len(names),
-        lambda owner, _: _read_column(encoder.new_column(names[owner]), parts[owner]),
+        lambda owner, _: read_column(encoder.new_column(names[owner]), parts[owner]),
     )
     encoder.columns = read
     encoder.fields = [
@@ -170,39 +170,6 @@ def _read_bin_rule(state: State | None) -> BinRule | None:
     )
     state.done()
     return rule
-
-
-# ---- categories
-
-
-def _column_state(column: Vocabulary | Buckets) -> Tree:
-    tree: Tree = {"kinds": sorted(column.kinds), "counts": counts_state(column.counts)}
-    if isinstance(column, Buckets):
-        return tree
-    infrequent = values_state(column.infrequent) if column.infrequent else None
-    tree |= {"values": values_state(column.values), "infrequent": infrequent}
-    return tree | {"later": values_state(list(column.later))} if column.later else tree
-
-
-def _read_column(column: Vocabulary | Buckets, state: State) -> Vocabulary | Buckets:
-    kinds = state.texts("kinds")
-    if not set(kinds) <= set(KINDS):
-        raise state.refuse(f"kinds among {KINDS!r}")
-    column.kinds = frozenset(kinds)
-    if isinstance(column, Vocabulary):
-        values = read_values(state.part("values"))
-        rare = state.maybe("infrequent", state.part)
-        infrequent = [] if rare is None else read_values(rare)
-        later = read_values(state.part("later")) if state.names("later") else ()
-        if len({*values, *infrequent, *later}) != len(values) + len(infrequent) + len(later):
-            raise state.refuse("values that differ")
-        column.set_values(values, infrequent, later)
-        size = column.first_size + len(later)
-    else:
-        size = column.size
-    column.counts = read_counts(state.part("counts"), size)
-    state.done()
-    return column
 
 
 # ---- numbers
@@ -337,6 +304,7 @@ def _read_pieces(state: State, n: int, least: int) -> list[Floats]:
 
 
 def _statistics_state(statistics: Statistics) -> Tree:
+    forgotten = [rows.astype(np.float64) for rows in statistics.forgotten]
     return {
         "outputs": [int(c) for c in statistics.outputs],
         "groups": [[int(j) for j in group] for group in statistics.groups],
@@ -344,6 +312,7 @@ def _statistics_state(statistics: Statistics) -> Tree:
         "prior": statistics._prior,
         "keys": statistics._keys,
         "table": statistics._table,
+        **({"forgotten": _pieces_state(forgotten)} if forgotten else {}),
     }
 
 
@@ -373,6 +342,12 @@ def _read_statistics(state: State, encoder: TableEncoder) -> Statistics:
     statistics._table = state.array("table", np.float32, (n + 1, C + 1))
     if not (np.diff(statistics._keys) > 0).all():
         raise state.refuse("keys that ascend")
+    if state.names("forgotten"):
+        pieces = _read_pieces(state.part("forgotten"), len(sizes), 0)
+        statistics.forgotten = tuple(piece.astype(np.int32) for piece in pieces)
+        ends = zip(pieces, statistics.forgotten, sizes, strict=True)
+        if any(((was != now) | (now < 0) | (now >= n)).any() for was, now, n in ends):
+            raise state.refuse("rows of the tables as forgotten")
     state.done()
     statistics._lay_out()
     return statistics

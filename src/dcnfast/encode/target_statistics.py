@@ -6,6 +6,7 @@ never in its input. Rows that are predicted get those of all training rows.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,7 +71,11 @@ class Statistics:
         Fields of each group, single ones first.
     outputs : list of int
         Which targets are averaged.
+    forgotten : tuple of ndarray of int32
+        For each field the rows of its table that are other categories' now; () if none are.
     """
+
+    forgotten: tuple[Ids, ...] = ()
 
     def __init__(self, rule: Rule, sizes: Sequence[int]) -> None:
         self.rule, self.sizes = rule, [int(size) for size in sizes]
@@ -116,6 +121,34 @@ class Statistics:
         at[at == last] = 0
         at[self._keys[at] != keys] = last
         return self._table[at].reshape(len(ids), -1).astype(np.float64)
+
+    def without(self, rows: Sequence[Ids]) -> Statistics:
+        """Return the statistics without those of categories that lost their rows to others.
+
+        Parameters
+        ----------
+        rows : sequence of ndarray
+            For each field those that other categories have now.
+        """
+        before = self.forgotten or (np.empty(0, np.int32),) * len(self.sizes)
+        fields = zip(rows, before, self.sizes, strict=False)
+        new = [np.setdiff1d(of[of < size], known) for of, known, size in fields]
+        if not any(map(len, new)):
+            return self
+        gone = [np.zeros(size, np.bool_) for size in self.sizes]
+        for mask, own in zip(gone, new, strict=True):
+            mask[own] = True
+        kept = np.ones(len(self._table), np.bool_)
+        for group, start in zip(self.groups, self._start.tolist(), strict=True):
+            at, end = np.searchsorted(self._keys, [start, start + span(group, self.sizes)])
+            places = self._keys[at:end] - start
+            kept[at:end] = ~gone[group[-1]][places % self.sizes[group[-1]]]
+            if len(group) == 2:
+                kept[at:end] &= ~gone[group[0]][places // self.sizes[group[1]]]
+        other = copy.copy(self)
+        other.forgotten = tuple(map(np.union1d, before, new))
+        other._keys, other._table = self._keys[kept[:-1]], self._table[kept]
+        return other
 
     def names(self, fields: Sequence[str], targets: Targets) -> list[str]:
         """Return the names of the columns, made of those of the fields and of the targets."""
@@ -179,7 +212,12 @@ class Statistics:
 
     def _rows(self, ids: Ids, targets: Targets) -> GroupedRows:
         values = self._scaler.transform(targets.columns(self.outputs), np.float64)
-        return GroupedRows.of(self._known(ids), values, targets, self.rule.folds)
+        known = self._known(ids)
+        for j, rows in enumerate(self.forgotten):
+            if len(rows):
+                known = np.array(known)
+                known[np.isin(known[:, j], rows), j] = 0
+        return GroupedRows.of(known, values, targets, self.rule.folds)
 
     def _codes(self, ids: Ids, group: Group) -> tuple[Keys, Codes]:
         """Return the distinct keys of a group, and which of them each row has."""

@@ -2,14 +2,13 @@
 
 Row 0 is for what training has not seen, row 1 for missing. The categories follow from row 2:
 numbers by value, then strings by code point. The rare ones, if they are put together, share the
-last row. Those that come later (growth.py) follow behind, as they came.
+last row. Those that come later (growth.py) follow behind, as they came, or take the rows of others
+(recycling.py).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import chain, compress, repeat
 from numbers import Integral
 from typing import Any
@@ -17,14 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dcnfast.encode.hashing import hash_values
+from dcnfast.encode.recycling import Uses, uses_of
 from dcnfast.table.factor import Factor
 from dcnfast.table.objects import texts_of_interval
 
 UNKNOWN, MISSING, FIRST = 0, 1, 2
 FEW = 1000  # values that are copied sooner than they are put to the others
-INDEX = ("rows_by_value", "recent")
 Ids = npt.NDArray[np.int32]
-Words = npt.NDArray[np.uint64]
+NO_ROWS: Ids = np.empty(0, np.int32)
+INDEX = ("rows_by_value", "recent", "replaced", "recycled", "_rare")
 
 
 class Vocabulary:
@@ -37,35 +38,56 @@ class Vocabulary:
     max_categories : int or None
         Most rows for values, that of the infrequent ones included; the most frequent ones keep
         theirs, of equally frequent ones the first in order.
+    recycles : bool, default=False
+        Whether values that come later may take rows of others, where there is room for no more.
 
     Attributes
     ----------
     values : list
-        The values that have a row of their own, in order: the first has row 2.
+        The values that have a row of their own, in order: the first has row 2. A row that was
+        recycled has another value, in the place of the first one.
     infrequent : list
-        The values that share the row behind these.
+        The values that share the row behind these, unless they have found one of their own since.
     later : list
         The values that came after the first rows, from the next row on.
     rows_by_value, recent : dict
         The row of each value, of the infrequent ones too, and of the other way to write an
-        interval: "(0.0, 30.0]" is "(0, 30]". What came last is in the second, so that growth copies
-        few of them.
+        interval: "(0.0, 30.0]" is "(0, 30]". The second has what changed last, so that growth
+        copies few of them; there UNKNOWN is a value that lost its row.
+    replaced : dict
+        The values of rows that were recycled of late.
+    recycled : ndarray of int32
+        Rows that the last growth gave to other values.
     counts : ndarray of shape (size,)
         Training rows of each row of the table.
+    uses : ndarray of shape (size,) or None
+        How much each row is used; None if none are recycled.
     kinds : frozenset of str
         "strings", "numbers" or both, bools being numbers: what ``fit`` saw.
     """
 
     kinds: frozenset[str] = frozenset()  # of a pickle that does not say it
+    recycles: bool = False
+    uses: Uses | None = None
     rows_by_value: dict[Any, int]
     recent: dict[Any, int]
+    replaced: dict[int, Any]
+    recycled: Ids = NO_ROWS
+    _values: list[Any]
+    _rare: Set[Any] = frozenset()  # the infrequent ones, if rows are recycled
     _later: tuple[Sequence[Any], ...] = ()  # as they came
 
     def __init__(
-        self, min_frequency: float | None = None, max_categories: int | None = None
+        self,
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
+        *,
+        recycles: bool = False,
     ) -> None:
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        if recycles:
+            self.recycles = True
 
     def fit(self, column: Factor) -> Vocabulary:
         """Learn the values from the training rows."""
@@ -81,50 +103,132 @@ class Vocabulary:
         self.set_values(list(compress(ordered, kept)), list(compress(ordered, ~kept)))
         rare = [found[~kept].sum()] if self.infrequent else []
         self.counts = np.array([0, counts[-1], *found[kept].tolist(), *rare], np.int64)
+        if self.recycles:
+            self.uses = uses_of(self.counts)
         return self
 
     def set_values(
         self, values: list[Any], infrequent: list[Any], later: Sequence[Any] = ()
     ) -> None:
         """Give values their rows: those that have one of their own, in order, and the others."""
-        self.values, self.infrequent = values, infrequent
+        self._values, self.infrequent = values, infrequent
         self._later = (later,) if later else ()
         self._index_values()
 
     @property
+    def values(self) -> list[Any]:
+        """The values of the rows from 2 on, in order."""
+        return self._as_of_now(self._values, FIRST)
+
+    @property
     def later(self) -> list[Any]:
         """The values that came after the first rows."""
-        return list(chain(*self._later))
+        return self._as_of_now(list(chain(*self._later)), self.first_size)
+
+    def _as_of_now(self, values: list[Any], first: int) -> list[Any]:
+        values = list(values) if self.replaced else values
+        for row, value in self.replaced.items():
+            if first <= row < first + len(values):
+                values[row - first] = value
+        return values
 
     def row_of(self, value: Any) -> int | None:
         """Return the row of a value, None if it has none."""
-        row = self.rows_by_value.get(value)
-        return self.recent.get(value) if row is None else row
+        row = self.recent.get(value)
+        return (self.rows_by_value.get(value) if row is None else row) or None
+
+    def known(self) -> dict[Any, int]:
+        """Return the row of each value that has one."""
+        rows = self.rows_by_value | self.recent
+        return {value: row for value, row in rows.items() if row} if self.recycles else rows
 
     @property
     def first_size(self) -> int:
         """How many rows the table had before any value came later."""
-        return FIRST + len(self.values) + bool(self.infrequent)
+        return FIRST + len(self._values) + bool(self.infrequent)
+
+    @property
+    def row_of_infrequent(self) -> int | None:
+        """The row that the infrequent values share, None if there are none."""
+        return FIRST + len(self._values) if self.infrequent else None
 
     def append(self, values: Sequence[Any]) -> None:
         """Give new values rows behind the others; what others hold of this vocabulary stays."""
+        if not values:
+            return
         self.recent = dict(self.recent)
         for row, value in enumerate(values, self.size):
-            self.recent[value] = row
-            for text in _other_texts(value):
-                if self.row_of(text) is None:
-                    self.recent[text] = row
-        if len(self.recent) > FEW + len(self.rows_by_value) // 8:
-            self.rows_by_value, self.recent = self.rows_by_value | self.recent, {}
+            self._enter(value, row)
         self._later = (*self._later, list(values))
         self.counts = np.append(self.counts, np.zeros(len(values), np.int64))
+        if self.uses is not None:
+            self.uses = np.append(self.uses, np.zeros(len(values), np.float32))
+        self._put_together()
+
+    def replace(self, rows: Ids, values: Sequence[Any]) -> None:
+        """Give new values the rows of others, which are unknown from now on, or infrequent again.
+
+        As for ``append``, what others hold of this vocabulary stays.
+        """
+        if len(self._later) > 1:
+            self._later = (list(chain(*self._later)),)
+        gone = list(map(self._value_of, rows.tolist()))
+        self.recent, self.replaced = dict(self.recent), dict(self.replaced)
+        for value in gone:
+            is_rare = value in self._rare
+            self.recent[value] = (self.row_of_infrequent or UNKNOWN) if is_rare else UNKNOWN
+        for row, value in zip(rows.tolist(), values, strict=True):
+            self.recent[value], self.replaced[row] = row, value
+        self.recycled, self.counts = rows, self.counts.copy()
+        self.counts[rows] = 0
+        if self.uses is not None:
+            self.uses = self.uses.copy()
+            self.uses[rows] = 0
+        if any(_other_texts(value) for value in (*gone, *values)):
+            self._fold_replaced()
+            self._index_values()  # other texts of intervals may belong to others now
+        else:
+            self._put_together()
+
+    def _enter(self, value: Any, row: int) -> None:
+        self.recent[value] = row
+        for text in _other_texts(value):
+            if self.is_new(text) and text not in self._rare:
+                self.recent[text] = row
+
+    def is_new(self, value: Any) -> bool:
+        """Return whether a value has no row, or where rows are recycled none of its own."""
+        row = self.row_of(value)
+        return row is None or (self.recycles and row == self.row_of_infrequent)
+
+    def _value_of(self, row: int) -> Any:
+        if row in self.replaced:
+            return self.replaced[row]
+        first = self.first_size
+        return self._values[row - FIRST] if row < first else self._later[0][row - first]
+
+    def _put_together(self) -> None:
+        """Put what changed last to the others, if it is no longer little beside them."""
+        if len(self.recent) <= FEW + len(self.rows_by_value) // 8:
+            return
+        self.rows_by_value, self.recent = self.known(), {}
+        self._fold_replaced()
+
+    def _fold_replaced(self) -> None:
+        if self.replaced:
+            later = self.later
+            self._values, self._later = self.values, (later,) if later else ()
+            self.replaced = {}
 
     def rows(self, values: npt.NDArray[Any]) -> Ids:
         """Return the row of the table for each value, and at the end that for missing."""
         listed = values.tolist()
         found = map(self.rows_by_value.get, listed, repeat(UNKNOWN))
         rows = np.fromiter(chain(found, [MISSING]), np.int32, len(values) + 1)
-        if self.recent:
+        if self.recent and self.recycles:
+            newer = np.fromiter(map(self.recent.get, listed, repeat(-1)), np.int32, len(listed))
+            np.copyto(rows[:-1], newer, where=newer >= 0)
+        elif self.recent:
             for place in np.flatnonzero(rows == UNKNOWN).tolist():
                 rows[place] = self.recent.get(listed[place], UNKNOWN)
         return rows
@@ -145,11 +249,13 @@ class Vocabulary:
         return kept
 
     def _index_values(self) -> None:
-        rare = dict.fromkeys(self.infrequent, FIRST + len(self.values))
-        self.rows_by_value, self.recent = dict(rare), {}
-        self._index(self.values, FIRST)
+        rare = dict.fromkeys(self.infrequent, FIRST + len(self._values))
+        self.rows_by_value, self.recent, self.replaced = dict(rare), {}, {}
+        self._index(self._values, FIRST)
         self._index(self.later, self.first_size)
         self._index_intervals(rare)
+        if self.recycles:
+            self._rare = frozenset(self.infrequent)
 
     def _index(self, values: Iterable[Any], first: int) -> None:
         found = {value: row for row, value in enumerate(values, first)}
@@ -168,11 +274,16 @@ class Vocabulary:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {key: value for key, value in vars(self).items() if key not in INDEX}
+        if "_values" in state:  # as it has always been named
+            later = self.later
+            del state["_values"]
+            state |= {"values": self.values, "_later": (later,) if later else ()}
         return state | {"kinds": sorted(self.kinds)}  # whose order is the same in every process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, kinds=frozenset(state.get("kinds", ())))
         if "values" in state:
+            self._values = vars(self).pop("values")
             self._index_values()
 
 
@@ -240,29 +351,6 @@ def refuse_other_kinds(column: Vocabulary | Buckets, values: npt.NDArray[Any], w
         )
 
 
-def hash_values(values: npt.NDArray[Any]) -> Words:
-    """Hash each value to 64 bits; the same in every process, on every machine, from every backend.
-
-    Strings: the first 8 bytes, little-endian, of BLAKE2b with a digest of 8 bytes over UTF-8.
-    Numbers: splitmix64's finalizer of the integer's 64 bits (two's complement); what is no integer
-    of 64 bits gives the bits of its float64. Equal numbers have equal hashes, whatever their type.
-    """
-    if values.dtype.kind in "biu":
-        return _mix(values.astype(np.int64 if values.dtype.kind != "u" else np.uint64))
-    listed = values.tolist()
-    text = np.fromiter((isinstance(value, str) for value in listed), bool, len(listed))
-    digests = (
-        blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        for value in listed
-        if isinstance(value, str)
-    )
-    hashes = np.empty(len(listed), np.uint64)
-    hashes[text] = np.frombuffer(b"".join(digests), "<u8")
-    numbers = (_bits(value) for value in listed if not isinstance(value, str))
-    hashes[~text] = _mix(np.fromiter(numbers, np.uint64, int((~text).sum())))
-    return hashes
-
-
 def _other_texts(value: Any) -> Iterable[str]:
     """Return other ways to write a value, if it is an interval."""
     interval = isinstance(value, str) and value.startswith(("(", "["))
@@ -274,16 +362,3 @@ def in_order(values: Iterable[Any]) -> list[Any]:
     strings = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if not isinstance(value, str)]
     return [*sorted(numbers), *sorted(strings)]
-
-
-def _bits(value: float) -> int:
-    if -(2**63) <= value < 2**64 and value == int(value):
-        return int(value) & 0xFFFFFFFFFFFFFFFF
-    return int(struct.unpack("<Q", struct.pack("<d", value))[0])
-
-
-def _mix(z: npt.NDArray[Any]) -> Words:
-    z = z.view(np.uint64)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))

@@ -89,7 +89,7 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
     --------
     >>> import numpy as np
     >>> from dcnfast import DCNClassifier
-    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> X = np.random.default_rng(0).normal(size=(300, 2))
     >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
     >>> DCNClassifier(random_state=0).fit(X, y).predict([[1, 1], [1, -1]])
     array(['same', 'other'], dtype='<U5')
@@ -134,7 +134,9 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         embedding_initial_scale: float = 0.05,
         min_frequency: float | None = None,
         max_categories: int | None = None,
+        recycle_categories: bool = False,
         hash_buckets: int | Mapping[str, int] | None = None,
+        collision_weights: bool = False,
         target_statistics: StatisticsChoice = "auto",
         numeric_scaling: NumericScaling | None = "auto",
         numeric_clip: bool = True,

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.published import private_copy, reads_one_fit
 from dcnfast.estimators.saved import trimmed
+from dcnfast.network.collision import without_factors
 from dcnfast.network.compressed import CompressedModel, compressed
 from dcnfast.network.row_codes import CODES
 
@@ -40,8 +41,8 @@ class Compresses:
         Raises
         ------
         ValueError
-            If ``dtype`` is something else, the model is compressed already or has columns of
-            lists, or a number is too large.
+            If ``dtype`` is something else, the model is compressed already, or a number is too
+            large.
         """
         check_is_fitted(self)
         if not isinstance(dtype, str) or dtype not in CODES:
@@ -53,18 +54,13 @@ class Compresses:
                 f"compress: the model is compressed to {model.code!r} already, want the one that "
                 "it was made of"
             )
-        if lists := list(attributes["encoder_"].poolings):
-            raise ValueError(
-                f"compress: columns {lists!r} are lists, whose tables are not compressed, want a "
-                "model without columns of lists"
-            )
-        code = next(code for code in CODES if code == dtype)
         try:
-            small = compressed(model, code)
+            small = compressed(without_factors(model), dtype)
         except ValueError as error:
             raise ValueError(f"compress: {error}") from error
         copy = private_copy(self)
-        vars(copy).update({**attributes, "_model": small, "_training": None, "_spare": None})
+        own = {"_model": small, "_training": None, "_spare": None}
+        vars(copy).update({**attributes, **own, "n_parameters_": small.n_parameters})
         return copy
 
 

@@ -40,7 +40,7 @@ K = TypeVar("K", bound=Kind)
 MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
-    "learned_scale", "wide", "cross_layers", "activation", "structure",
+    "learned_scale", "collision_weights", "wide", "cross_layers", "activation", "structure",
     "dropout", "layer_norm", "embedding_penalty", "dtype", "deterministic",
 )  # fmt: skip
 

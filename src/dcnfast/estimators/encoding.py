@@ -67,6 +67,7 @@ def fit_encoder(
         numeric_clip=bool(estimator.numeric_clip),
         min_frequency=estimator.min_frequency,
         max_categories=estimator.max_categories,
+        recycle_categories=estimator.recycle_categories,
         hash_buckets=estimator.hash_buckets,
         shared_embeddings=estimator.shared_embeddings,
         target_statistics=rule,

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.encode.growth import padded
+from dcnfast.encode.growth import padded, recycled
 from dcnfast.estimators.encoding import scaling_of
 from dcnfast.estimators.fitted import Columns, Fitted
 from dcnfast.estimators.label_targets import Target
@@ -18,8 +20,8 @@ from dcnfast.training.state import Training
 
 COLUMNS = ("columns", "categorical columns", "dates", "lists")  # what Columns has
 ENCODING = (
-    "numeric_scaling", "numeric_clip", "min_frequency", "max_categories", "hash_buckets",
-    "shared_embeddings",
+    "numeric_scaling", "numeric_clip", "min_frequency", "max_categories", "recycle_categories",
+    "hash_buckets", "shared_embeddings",
 )  # fmt: skip
 
 
@@ -141,10 +143,15 @@ def go_on(
     before = [field.size for field in last.encoder.fields]
     now = [field.size for field in encoder.fields]
     training = training_of(last.training or Training(last.model.copy()), now)
-    for number, (first, size) in enumerate(zip(before, now, strict=True)):
-        if size > first:
-            training.state.begin_rows(number, first, size - first)
     seen = [padded(counts, size) for counts, size in zip(last.seen, now, strict=True)]
+    taken = recycled(last.encoder, encoder)
+    for number, (first, size, rows) in enumerate(zip(before, now, taken, strict=True)):
+        new = np.concatenate([rows, np.arange(first, size, dtype=np.int32)])
+        if len(new):
+            training.state.begin_rows(number, new)
+        if len(rows):
+            seen[number] = np.array(seen[number])
+            seen[number][rows] = 0
     return replace(
         last, encoder=encoder, target=target, model=training.model, seen=seen, training=training
     )

@@ -139,9 +139,17 @@ min_frequency : int, float or None, default=None
     embedding.
 max_categories : int or None, default=None
     Most categories of a field with an embedding of their own; the others share one.
+recycle_categories : bool, default=False
+    Whether new categories of ``partial_fit``, or of a fit with ``warm_start``, take the embeddings
+    of the least used ones where ``max_categories`` has no room: those that lose theirs are as never
+    seen. False: the new ones are. Without ``max_categories`` it has no effect.
 hash_buckets : int, dict of str to int, or None, default=None
     That many embeddings in place of a vocabulary, for all fields or by name; a stable hash chooses
     among them. Fields not named keep a vocabulary.
+collision_weights : bool, default=False
+    Whether each row of the tables of embeddings has a learned factor, DCN^2's collision weight: how
+    much the network makes of a row that several categories share, as they do in a hash bucket.
+    Factors begin at 1, and no penalty or decay pulls at them.
 target_statistics : None, "auto" or object, default="auto"
     Whether the mean of the target and the number of rows of each category are numeric columns as
     well, for columns of many categories, and of which pairs of columns. A row that is trained on

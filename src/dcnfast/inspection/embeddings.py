@@ -9,6 +9,7 @@ import numpy as np
 
 from dcnfast.encode.vocabulary import FIRST
 from dcnfast.inspection.weights import one_fit
+from dcnfast.network.collision import embeddings_of
 
 
 def embedding_frame(
@@ -20,7 +21,8 @@ def embedding_frame(
     """Return the embeddings of a categorical column, one row a category.
 
     Of a column of lists they are those of the items; columns that share embeddings have the same.
-    Categories that share a row because they are infrequent are not listed.
+    Categories that share a row because they are infrequent are not listed. With
+    ``collision_weights`` they are what the network has, times their factors.
 
     Parameters
     ----------
@@ -50,9 +52,7 @@ def embedding_frame(
     if column not in names:
         raise ValueError(f"column is {column!r}, want a categorical column: {names!r}")
     f, categories = names.index(column), encoder.categories(column)
-    tensor, rows = model.rows_of_field(f)
-    rows = slice(rows.start + FIRST, rows.start + FIRST + len(categories))
-    vectors = model.averages[tensor][rows]
+    vectors = embeddings_of(model, f)[FIRST : FIRST + len(categories)]
     seen = np.asarray(fit._seen[f])[FIRST : FIRST + len(categories)]
     columns: dict[str, Any] = {column: categories, "count": seen}
     columns |= {f"{column}_{k}": np.array(vectors[:, k]) for k in range(vectors.shape[1])}

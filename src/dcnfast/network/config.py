@@ -45,6 +45,8 @@ class NetworkConfig:
     frozen : tuple of int
         Fields, by number, whose embeddings training leaves as they are; each has rows of its own.
         Their weights of the linear part learn.
+    collision_weights : bool
+        Whether each row of the tables of embeddings is multiplied by a learned number, its own.
     n_dense : int
         Dense columns that are columns of x0 as they come, M.
     numeric_embedding : str
@@ -129,6 +131,7 @@ class NetworkConfig:
     poolings: tuple[Pooling, ...] = ()
     table_of: tuple[int, ...] = ()
     frozen: tuple[int, ...] = ()
+    collision_weights: bool = False
     n_dense: int = 0
     numeric_embedding: str = "piecewise"
     numeric_bins: tuple[int, ...] = ()
@@ -186,6 +189,11 @@ class NetworkConfig:
         return sum(width for _, _, width in self.fields)
 
     @property
+    def beside_embeddings(self) -> int:
+        """How many numbers a row of a field has beside its embedding."""
+        return int(self.collision_weights) + (self.n_outputs if self.wide else 0)
+
+    @property
     def width(self) -> int:
         """Width of the stacked input, D."""
         return self.embedding_width + self.n_dense + self.numeric_width * len(self.numeric_bins)
@@ -237,7 +245,7 @@ class NetworkConfig:
     def count_parameters(self) -> int:
         """Count without allocating; Python integers do not overflow."""
         D, L = self.width, self.cross_layers
-        rows = sum(V * (K + (self.n_outputs if self.wide else 0)) for _, V, K in self.own_fields)
+        rows = sum(V * (K + self.beside_embeddings) for _, V, K in self.own_fields)
         cross = CROSSES[self.cross].count_weights(self.cross_sizes, self) if L else 0
         parts = topology(self)
         vectors = 1 + 2 * self.layer_norm + self.parametric_activation

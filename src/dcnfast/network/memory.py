@@ -134,7 +134,7 @@ def count_bytes(config: NetworkConfig, batch_size: int = 1, n_threads: int = 1) 
     """
     counter = _Counter(config)
     rows = sum(V for _, V, _ in config.own_fields)
-    last = 4 * rows * (2 if config.wide else 1)
+    last = 4 * rows * (1 + config.wide + config.collision_weights)
     return (
         counter.size * (counter.parameters(batch_size) + counter.batch(batch_size))
         + (n_threads + counter.kept_tiles(batch_size)) * counter.workspace()
@@ -179,7 +179,7 @@ class _Counter:
 
     def parameters(self, batch_size: int) -> int:
         c = self.config
-        tables = sum(V * (K + (self.C if c.wide else 0)) for _, V, K in c.own_fields)
+        tables = sum(V * (K + c.beside_embeddings) for _, V, K in c.own_fields)
         blocks, _ = self.numeric()
         scales = self.E * self.padded(self.D) if self.scaled else 0
         weights = c.count_parameters() - tables

@@ -26,13 +26,19 @@ def _in_blocks(array: Array, size: int) -> Iterator[Array]:
     return (array[start : start + size] for start in range(0, len(array), size))
 
 
-def _settle_rows(table: Array, counts: npt.NDArray[np.int64]) -> None:
-    """Give rows that training never saw the mean of the others, each as often as it was seen."""
+def _settle_rows(table: Array, counts: npt.NDArray[np.int64], factors: Array | None = None) -> None:
+    """Give rows that training never saw the mean of the others, each as often as it was seen.
+
+    Where rows have factors it is the mean of the products, and a factor that is 1.
+    """
     K = table.shape[1]
     total = np.zeros(K)
     for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
-        total += np.sum(counts[some, None] * table[some].astype(np.float64), axis=0)
+        times = counts[some] if factors is None else counts[some] * factors[some].astype(np.float64)
+        total += np.sum(times[:, None] * table[some].astype(np.float64), axis=0)
     table[counts == 0] = total / max(counts.sum(), 1)
+    if factors is not None:
+        factors[counts == 0] = 1
 
 
 class Model:
@@ -107,7 +113,7 @@ class Model:
         numeric = numeric or NUMERIC_EMBEDDINGS[self.config.numeric_embedding]()
         flat = np.zeros(self.network.flat_parameters.shape, self.config.dtype)
         for name, (_, role, to) in zip(self.network.roles, self._tensors(flat), strict=True):
-            if role in ("scale", "input_scale", "activation"):
+            if role in ("scale", "input_scale", "activation", "collision_weight"):
                 to[:] = 1
             elif role == "embedding":
                 # float64 is twice the size of a large table
@@ -221,15 +227,19 @@ class Model:
         return flat
 
     def _settle(self, flat: Array, seen: list[npt.NDArray[np.int64]]) -> None:
-        for _, role, table in self._tensors(flat):
+        by_name = dict(zip(self.network.roles, self._tensors(flat), strict=True))
+        for _, role, table in by_name.values():
             if role not in ("embedding", "linear_embedding"):
                 continue
-            at, width = 0, table.shape[1]
+            at, width, factors = 0, table.shape[1], None
+            if role == "embedding" and self.config.collision_weights:
+                factors = by_name[f"collision_{width}"][2]
             fields = zip(self.config.fields, self.config.owners, seen, strict=True)
             for f, ((_, rows, K), owner, counts) in enumerate(fields):
                 if owner != f or (role == "embedding" and width != K):
                     continue  # its rows are those of another field, or in another table
-                _settle_rows(table[at : at + len(counts)], counts)  # others are room for more
+                known = slice(at, at + len(counts))  # others are room for more
+                _settle_rows(table[known], counts, None if factors is None else factors[known])
                 at += rows
 
     def rows_of_field(self, field: int) -> tuple[str, slice]:

@@ -127,13 +127,17 @@ class Inputs:
         ids: Ids | Named,
         dense: Array,
     ) -> None:
-        """Put the gradients of tables and embedded numbers into g."""
+        """Put the gradients of tables, of their factors and of embedded numbers into g."""
         c = self.config
         of_fields = dx[:, : c.embedding_width]
         dE = self.own(named(ids).embed_backward(of_fields, self.tables(p), c.poolings))
         for K in self.widths:
             whole = np.concatenate([part for part in dE if part.shape[1] == K])
-            g[f"embedding_{K}"] = whole * self.learning_rows(K)[:, None]
+            whole = whole * self.learning_rows(K)[:, None]
+            if c.collision_weights:  # of c e: dc = dx . e, de = c dx
+                g[f"collision_{K}"] = (whole * p[f"embedding_{K}"]).sum(axis=1)
+                whole = whole * p[f"collision_{K}"][:, None]
+            g[f"embedding_{K}"] = whole
         if c.numeric_bins:
             _, backward = NUMERIC[c.numeric_embedding]
             behind = dx[:, c.embedding_width + c.n_dense :]
@@ -158,18 +162,39 @@ class Inputs:
     # ---- tables
 
     def tables(self, p: Mapping[str, Array], wide: bool = False) -> list[Array]:
-        """Return the rows of each field, of the embeddings or of the linear part."""
+        """Return the rows of each field, of the embeddings or of the linear part.
+
+        Rows of embeddings that have factors are multiplied by them.
+        """
         tables, first = list[Array](), dict.fromkeys(p, 0)
         for f, ((_, V, K), owner) in enumerate(
             zip(self.config.fields, self.config.owners, strict=True)
         ):
             name = "wide" if wide else f"embedding_{K}"
             if owner == f:
-                tables.append(p[name][first[name] : first[name] + V])
+                rows = slice(first[name], first[name] + V)
+                factors = p[f"collision_{K}"][rows] if self._has_factors(wide) else np.ones(V)
+                tables.append(p[name][rows] * factors[:, None])
                 first[name] += V
             else:
                 tables.append(tables[owner])
         return tables
+
+    def _has_factors(self, wide: bool) -> bool:
+        return bool(self.config.collision_weights) and not wide
+
+    def width_of(self, name: str) -> int | None:
+        """Return the width of the embeddings that a tensor of rows is of, None of the linear part.
+
+        Raises
+        ------
+        KeyError
+            If the tensor has no rows of tables.
+        """
+        widths: dict[str, int | None] = {"wide": None}
+        for K in self.widths:
+            widths |= {f"embedding_{K}": K, f"collision_{K}": K}
+        return widths[name]
 
     def own(self, gradients: Sequence[Array]) -> list[Array]:
         """Return the gradients of the fields with rows of their own: those of all who have them."""
@@ -201,6 +226,12 @@ class Inputs:
                 n += V
             rows.append(of_field + begins[owner])
         return np.concatenate(rows)
+
+    def learning(self, name: str, ids: Ids | Named, rows: Ids | None = None) -> Ids:
+        """Return which rows of a tensor learn of those that are named, or of these."""
+        width = self.width_of(name)
+        found = np.unique(self.table_rows(ids, width)) if rows is None else rows
+        return found if width is None else found[self.learning_rows(width)[found]]
 
     # ---- members
 

@@ -83,6 +83,8 @@ class ReferenceNetwork:
         for K in self.inputs.widths:
             rows = sum(V for _, V, k in c.own_fields if k == K)
             tensors[f"embedding_{K}"] = ("embedding", (rows, K))
+            if c.collision_weights:
+                tensors[f"collision_{K}"] = ("collision_weight", (rows,))
         if c.wide and c.fields:
             tensors["wide"] = ("linear_embedding", (sum(V for _, V, _ in c.own_fields), C))
         return tensors
@@ -299,12 +301,13 @@ class ReferenceNetwork:
         All rows of a table have the same, or each as often as it occurs in the batch, divided by B.
         """
         c = self.config
-        if self._is_table(name):
-            V, K = self.shapes()[name]
-            learns = np.ones(V) if name == "wide" else self.inputs.learning_rows(K)
+        if self._is_table(name) and self.roles()[name] != "collision_weight":
+            V, _ = self.shapes()[name]
+            K = self.inputs.width_of(name)
+            learns = np.ones(V) if K is None else self.inputs.learning_rows(K)
             if c.embedding_penalty == "table":
                 return np.asarray(c.alpha_embedding * learns[:, None])
-            rows = self.inputs.table_rows(ids, None if name == "wide" else K)
+            rows = self.inputs.table_rows(ids, K)
             count = np.bincount(rows, minlength=V) * learns
             return np.asarray(c.alpha_embedding / len(ids) * count[:, None])
         role = self.roles()[name]
@@ -315,7 +318,7 @@ class ReferenceNetwork:
         return float(c.alpha_deep) if role in ("weight", "linear") else 0.0
 
     def _is_table(self, name: str) -> bool:
-        return self.roles()[name] in ("embedding", "linear_embedding")
+        return self.roles()[name] in ("embedding", "linear_embedding", "collision_weight")
 
     def train_step(
         self,
@@ -357,13 +360,9 @@ class ReferenceNetwork:
             objective += 0.5 * float((l2 * p[name] ** 2).sum())
             tensors = p[name], m[name], v[name]
             if self._is_table(name):
-                width = None if name == "wide" else p[name].shape[1]
-                rows = np.unique(self.inputs.table_rows(ids, width))
-                if self.config.moves_all_rows:
-                    rows = np.arange(len(p[name]))
-                if width is not None:
-                    rows = rows[self.inputs.learning_rows(width)[rows]]
-                g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows]
+                moving = np.arange(len(p[name])) if self.config.moves_all_rows else None
+                rows = self.inputs.learning(name, ids, moving)
+                g_rows, l2_rows = g[name][rows], np.asarray(l2)[rows] if np.ndim(l2) else l2
                 new = update_rows(kind, tensors, g_rows, rows, state.step, l2=l2_rows, **options)
             else:
                 new = OPTIMIZERS[kind](*tensors, g[name], state.step, l2=l2, **options)
@@ -380,8 +379,7 @@ class ReferenceNetwork:
         for name in p:
             chosen: Any = slice(None)
             if self._is_table(name):
-                width = None if name == "wide" else p[name].shape[1]
-                chosen = np.unique(self.inputs.table_rows(ids, width))
+                chosen = self.inputs.learning(name, ids)
             of = p[name][chosen], anchor[name][chosen], fisher[name][chosen]
             penalty, pulled = pull(*of, strength)
             g[name][chosen] += pulled

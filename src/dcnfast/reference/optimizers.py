@@ -180,9 +180,13 @@ def update_rows(
     step: int,
     **options: float | Array,
 ) -> tuple[Array, Array, Array]:
-    """Lazy: only ``rows`` (n), all different, move. tables are parameters, m, v (V,K); g (n,K)."""
+    """Lazy: only ``rows`` (n), all different, move. tables are parameters, m, v (V,K); g (n,K).
+
+    Of tables (V) with g (n) each row is one number.
+    """
     parameters, m, v = (table.copy() for table in tables)
-    update = OF_ROWS.get(optimizer, OPTIMIZERS[optimizer])
+    of_rows = OF_ROWS if parameters.ndim > 1 else OPTIMIZERS
+    update = of_rows.get(optimizer, OPTIMIZERS[optimizer])
     parameters[rows], m[rows], v[rows] = update(
         parameters[rows], m[rows], v[rows], g, step, **options
     )

@@ -243,7 +243,7 @@ class RowPredictor:
             row = column.row_of(value)
             if row is not None:
                 return row
-        values = factor_objects([value], field.name).values
+        values = factor_objects([value], field.name, of_row=True).values
         refuse_other_kinds(column, values, f"row: {field.name!r}")
         row = int(column.rows(values)[0])
         if row != MISSING and not field.counts[row]:
@@ -334,4 +334,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _rows_by_value(column: Vocabulary | Buckets) -> dict[Any, int]:
-    return column.rows_by_value if isinstance(column, Vocabulary) else {}
+    """Return rows that are right as they are; what is not among them is looked up."""
+    if not isinstance(column, Vocabulary) or (column.recycles and column.recent):
+        return {}
+    return column.rows_by_value

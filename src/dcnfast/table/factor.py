@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.table.objects import (
+    Named,
     interval_text,
     is_interval_type,
     is_missing_type,
@@ -143,12 +144,13 @@ def factor_array(
     return _only_used(codes, values)
 
 
-def factor_objects(column: list[Any], name: object) -> Factor:
-    """Find the values among Python objects."""
+def factor_objects(column: list[Any], name: object, *, of_row: bool = False) -> Factor:
+    """Find the values among Python objects, of a table or of a single row."""
     kinds = set(map(type, column))
-    refuse_lists(column, kinds, name)
+    refuse_lists(column, kinds, name, of_row)
     intervals = {kind for kind in kinds if is_interval_type(kind)}
-    refuse_types(kinds - intervals, name, (str, bool, np.bool_, int, float, np.number))
+    allowed = (str, bool, np.bool_, int, float, np.number)
+    refuse_types(kinds - intervals, name, allowed, of_row)
     if intervals:
         column = [interval_text(value) if type(value) in intervals else value for value in column]
     places: defaultdict[Any, int] = defaultdict()
@@ -162,7 +164,8 @@ def factor_objects(column: list[Any], name: object) -> Factor:
     kept[:] = [value for value, there in zip(values, present, strict=True) if there]
     for value in kept:
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise ValueError(f"X: column {name!r} has the integer {value}, want at most 64 bits")
+            what = Named(name, of_row)
+            raise ValueError(f"{what} has the integer {value}, want at most 64 bits")
     return Factor(_renumber(codes, present), kept)
 
 

@@ -36,6 +36,7 @@ from dcnfast.table.factor import (
 )
 from dcnfast.table.lists import Items, Lengths, lists_of_arrow, lists_of_objects
 from dcnfast.table.objects import (
+    Named,
     has_lists,
     listed,
     objects_are_categories,
@@ -168,7 +169,7 @@ class FrameSource:
             return factor_objects(self._list(j), name)
         return factor_series(self._series(j), name)
 
-    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+    def list_items(self, j: int, what: Named) -> tuple[Lengths, Items]:
         """Return a column of lists."""
         if self._kinds[j].is_list and self._n > FEW_ROWS and find_pyarrow():
             return lists_of_arrow(self._series(j).to_arrow(), what)

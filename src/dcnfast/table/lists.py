@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.table.factor import Factor, factor_arrow, factor_objects, find_pyarrow
-from dcnfast.table.objects import is_list_type, is_missing
+from dcnfast.table.objects import Named, is_list_type, is_missing
 
 Offsets = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
@@ -173,14 +173,14 @@ Items = Any  # a list of Python's, or an array of Arrow
 Lengths = npt.NDArray[np.int64]
 
 
-def lists_of_objects(column: Sequence[Any], what: str) -> tuple[Lengths, list[Any]]:
+def lists_of_objects(column: Sequence[Any], what: Named) -> tuple[Lengths, list[Any]]:
     """Read lists, tuples and arrays; anything else that is not missing is an error.
 
     Parameters
     ----------
     column : sequence
-    what : str
-        For messages, such as "X: column 'tags'".
+    what : Named
+        For messages.
     """
     lengths, parts = np.empty(len(column), np.int64), []
     for i, value in enumerate(column):
@@ -194,13 +194,13 @@ def lists_of_objects(column: Sequence[Any], what: str) -> tuple[Lengths, list[An
         else:
             shown = f"an array of shape {value.shape}" if is_list_type(type(value)) else repr(value)
             raise TypeError(
-                f"{what} has {shown} in row {i}, want a list of values, as list_features or fit "
+                f"{what} has {shown}{what.row(i)}, want a list of values, as list_features or fit "
                 "has it"
             )
     items = list(chain.from_iterable(parts))
     if any(is_list_type(kind) for kind in set(map(type, items))):
         row = next(i for i, value in enumerate(column) if _is_nested(value))
-        raise TypeError(f"{what} has a list with lists in row {row}, want one of values")
+        raise TypeError(f"{what} has a list with lists{what.row(row)}, want one of values")
     return lengths, items
 
 
@@ -210,7 +210,7 @@ def _is_nested(value: Any) -> bool:
     return is_list and any(is_list_type(kind) for kind in set(map(type, value)))
 
 
-def lists_of_arrow(array: Any, what: str) -> tuple[Lengths, Any]:
+def lists_of_arrow(array: Any, what: Named) -> tuple[Lengths, Any]:
     """Read lists of Arrow, of any of its types of lists."""
     pa = find_pyarrow()
     assert pa is not None
@@ -226,14 +226,14 @@ def lists_of_arrow(array: Any, what: str) -> tuple[Lengths, Any]:
     return lengths.to_numpy(zero_copy_only=False), array.flatten()
 
 
-def lists_of_texts(factor: Factor, separator: str, what: str) -> tuple[Lengths, list[str]]:
+def lists_of_texts(factor: Factor, separator: str, what: Named) -> tuple[Lengths, list[str]]:
     """Split a column of texts; the empty text is an empty list."""
     split = []
     for code, value in enumerate(factor.values.tolist()):
         if not isinstance(value, str):
             row = int((factor.codes == code).argmax())
             raise TypeError(
-                f"{what} has {value!r} in row {row}, want texts with {separator!r} between items"
+                f"{what} has {value!r}{what.row(row)}, want texts with {separator!r} between items"
             )
         split.append(value.split(separator) if value else [])
     codes = factor.codes.tolist()
@@ -244,13 +244,13 @@ def lists_of_texts(factor: Factor, separator: str, what: str) -> tuple[Lengths, 
 # ---- and what becomes of them
 
 
-def factor_lists(lengths: Lengths, items: Items, name: object) -> ListFactor:
+def factor_lists(lengths: Lengths, items: Items, what: Named) -> ListFactor:
     """Find the values among the items; a missing list gets one item, which is missing."""
     if isinstance(items, list):
-        factor = factor_objects(items, name)
-        _refuse_mixed(lengths, factor, name)
+        factor = factor_objects(items, what.name, of_row=what.of_row)
+        _refuse_mixed(lengths, factor, what)
     else:
-        factor = factor_arrow(items, name)
+        factor = factor_arrow(items, what.name)
     if not (lengths < 0).any():
         return ListFactor(factor.codes, factor.values, offsets_of(lengths))
     filled = np.where(lengths < 0, 1, lengths)
@@ -259,7 +259,7 @@ def factor_lists(lengths: Lengths, items: Items, name: object) -> ListFactor:
     return ListFactor(codes, factor.values, offsets_of(filled))
 
 
-def _refuse_mixed(lengths: Lengths, factor: Factor, name: object) -> None:
+def _refuse_mixed(lengths: Lengths, factor: Factor, what: Named) -> None:
     """Raise TypeError for a list with both strings and numbers in it."""
     is_text = np.array([isinstance(value, str) for value in factor.values], np.bool_)
     if is_text.all() or not is_text.any():
@@ -270,13 +270,12 @@ def _refuse_mixed(lengths: Lengths, factor: Factor, name: object) -> None:
     both = np.intersect1d(rows[there][text], rows[there][~text])
     if len(both):
         raise TypeError(
-            f"X: column {name!r} has a list of strings and numbers in row {both[0]}, want one or "
-            "the other"
+            f"{what} has a list of strings and numbers{what.row(both[0])}, want one or the other"
         )
 
 
 def read_weights(
-    lengths: Lengths, of_weights: tuple[Lengths, Items], name: str, weights: str
+    lengths: Lengths, of_weights: tuple[Lengths, Items], name: str, what: Named
 ) -> Weights:
     """Return the weight of each item, 1 for a missing list; not negative, as many as items.
 
@@ -286,25 +285,28 @@ def read_weights(
         Of the lists, -1 where missing.
     of_weights : tuple of (ndarray, list or array of Arrow)
         The same of the column of weights, and its items.
-    name, weights : str
-        Of both columns.
+    name : str
+        Of the column of lists.
+    what : Named
+        The column of weights.
     """
     n_weights, items = of_weights
-    what = f"X: column {weights!r}, the weights of {name!r},"
+    weights = f"{what}, the weights of {name!r},"
     differ = np.maximum(n_weights, 0) != np.maximum(lengths, 0)
     if differ.any():
         row = int(differ.argmax())
         raise ValueError(
-            f"{what} has {max(int(n_weights[row]), 0)} in row {row}, want "
+            f"{weights} has {max(int(n_weights[row]), 0)}{what.row(row)}, want "
             f"{max(int(lengths[row]), 0)}, as many as items"
         )
     rows = np.repeat(np.arange(len(lengths)), np.maximum(lengths, 0))
-    found = _numbers(items, rows, what)
+    found = _numbers(items, rows, weights, what)
     bad = ~((found >= 0) & (found < np.inf))
     if bad.any():
         item = int(bad.argmax())
         raise ValueError(
-            f"{what} has {found[item]:g} in row {rows[item]}, want finite numbers, not negative"
+            f"{weights} has {found[item]:g}{what.row(rows[item])}, want finite numbers, not "
+            "negative"
         )
     if not (lengths < 0).any():
         return found
@@ -314,7 +316,7 @@ def read_weights(
     return padded
 
 
-def _numbers(items: Items, rows: npt.NDArray[Any], what: str) -> Weights:
+def _numbers(items: Items, rows: npt.NDArray[Any], weights: str, what: Named) -> Weights:
     if not isinstance(items, list):
         items = items.to_numpy(zero_copy_only=False)
         if items.dtype.kind in "iuf":
@@ -322,21 +324,22 @@ def _numbers(items: Items, rows: npt.NDArray[Any], what: str) -> Weights:
         items = items.tolist()
     for item, value in enumerate(items):
         if isinstance(value, str | bytes):
-            raise TypeError(f"{what} has {value!r} in row {rows[item]}, want numbers")
+            raise TypeError(f"{weights} has {value!r}{what.row(rows[item])}, want numbers")
     return np.array([np.nan if is_missing(value) else value for value in items], np.float64)
 
 
 def lists_of_row(row: Sequence[Any], column: ListColumn) -> ListFactor:
     """Return the list of a single row, with its weights if it has any."""
     name, rule = column.name, column.rule
-    what, value = f"row: {name!r}", row[column.place]
+    what, value = Named(name, of_row=True), row[column.place]
     if rule.separator is None:
         lengths, items = lists_of_objects([value], what)
     else:
-        texts = factor_objects([value], name)
+        texts = factor_objects([value], name, of_row=True)
         lengths, items = lists_of_texts(texts, rule.separator, what)
-    factor = factor_lists(lengths, items, name)
+    factor = factor_lists(lengths, items, what)
     if column.weights is None or rule.weights is None:
         return factor
-    of_weights = lists_of_objects([row[column.weights]], f"row: {rule.weights!r}")
-    return replace(factor, weights=read_weights(lengths, of_weights, name, rule.weights))
+    weights = Named(rule.weights, of_row=True)
+    of_weights = lists_of_objects([row[column.weights]], weights)
+    return replace(factor, weights=read_weights(lengths, of_weights, name, weights))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -39,13 +40,41 @@ def has_lists(column: Iterable[Any]) -> bool:
     return False
 
 
-def refuse_lists(column: list[Any], kinds: Iterable[type], name: object) -> None:
+@dataclass(frozen=True)
+class Named:
+    """What messages call a column, of a table or of one row.
+
+    Parameters
+    ----------
+    name : object
+        That of the column.
+    of_row : bool, default=False
+        Whether it is a single row's, in which no row has a number.
+    """
+
+    name: object
+    of_row: bool = False
+
+    def __str__(self) -> str:
+        return f"{'row:' if self.of_row else 'X: column'} {self.name!r}"
+
+    def row(self, number: int) -> str:
+        """Return in which row something is, for the end of a message."""
+        return "" if self.of_row else f" in row {number}"
+
+
+def refuse_lists(
+    column: list[Any], kinds: Iterable[type], name: object, of_row: bool = False
+) -> None:
     """Raise TypeError if there is a list among the values."""
     if lists := tuple(kind for kind in kinds if is_list_type(kind)):
+        what, kind = Named(name, of_row), lists[0].__name__
+        if of_row:
+            raise TypeError(f"{what} has a value of type {kind}, want one value, as in fit")
         row = next(i for i, value in enumerate(column) if isinstance(value, lists))
         raise TypeError(
-            f"X: column {name!r} has values of type {lists[0].__name__}, as in row {row}, and "
-            "others; want one value a row, or lists in all rows"
+            f"{what} has values of type {kind}, as in row {row}, and others; want one value a row, "
+            "or lists in all rows"
         )
 
 
@@ -75,7 +104,9 @@ def texts_of_interval(text: str) -> list[str]:
     return [f"{opening}{first}, {last}{closing}" for first, last in forms]
 
 
-def refuse_types(kinds: Iterable[type], name: object, allowed: tuple[type, ...]) -> None:
+def refuse_types(
+    kinds: Iterable[type], name: object, allowed: tuple[type, ...], of_row: bool = False
+) -> None:
     """Raise TypeError unless all values are missing or of an allowed type."""
     bad = [
         kind.__name__
@@ -85,7 +116,7 @@ def refuse_types(kinds: Iterable[type], name: object, allowed: tuple[type, ...])
     ]
     if bad:
         raise TypeError(
-            f"X: column {name!r} has values of type {', '.join(sorted(bad))}; "
+            f"{Named(name, of_row)} has values of type {', '.join(sorted(bad))}; "
             "every argument must be a string, a real number, a bool or missing"
         )
 

@@ -31,7 +31,12 @@ from dcnfast.table.lists import (
     lists_of_texts,
     read_weights,
 )
-from dcnfast.table.objects import has_lists, objects_are_categories, objects_to_floats
+from dcnfast.table.objects import (
+    Named,
+    has_lists,
+    objects_are_categories,
+    objects_to_floats,
+)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -51,7 +56,7 @@ class Source(Protocol):
     def factor(self, j: int) -> Factor:
         """Return a column of categories."""
 
-    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+    def list_items(self, j: int, what: Named) -> tuple[Lengths, Items]:
         """Return the lengths of a column's lists, -1 for missing, and all their items."""
 
     def moments(self, column: DateColumn) -> Moments:
@@ -120,7 +125,7 @@ class ArraySource:
         """Find the values in a column."""
         return factor_array(self.native[:, j], self.names[j])
 
-    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+    def list_items(self, j: int, what: Named) -> tuple[Lengths, Items]:
         """Refuse: numbers are no lists."""
         del j
         raise TypeError(f"{what} is one of numbers, want lists, as in fit")
@@ -172,7 +177,7 @@ class ObjectSource(ArraySource):
         """Find the values in a column."""
         return factor_objects(self._list(j), self.names[j])
 
-    def list_items(self, j: int, what: str) -> tuple[Lengths, Items]:
+    def list_items(self, j: int, what: Named) -> tuple[Lengths, Items]:
         """Return a column of lists."""
         return lists_of_objects(self._list(j), what)
 
@@ -193,18 +198,18 @@ class ObjectSource(ArraySource):
 def read_lists(source: Source, column: ListColumn) -> ListFactor:
     """Return a column of lists, with its weights if it has any."""
     j, name, separator = column.place, column.name, column.rule.separator
-    what = f"X: column {name!r}"
+    what = Named(name)
     if separator is None:
         lengths, items = source.list_items(j, what)
     elif j in source.lists:
         raise TypeError(f"{what} has lists, want texts with {separator!r} between their items")
     else:
         lengths, items = lists_of_texts(source.factor(j), separator, what)
-    factor = factor_lists(lengths, items, name)
+    factor = factor_lists(lengths, items, what)
     if column.weights is None or column.rule.weights is None:
         return factor
-    weights = column.rule.weights
-    of_weights = source.list_items(column.weights, f"X: column {weights!r}")
+    weights = Named(column.rule.weights)
+    of_weights = source.list_items(column.weights, weights)
     return replace(factor, weights=read_weights(lengths, of_weights, name, weights))
 
 

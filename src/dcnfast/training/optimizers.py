@@ -153,10 +153,11 @@ class Adam(Optimizer):
         first moment, as dense Adam moves them.
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
-        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
-        (of the deep part and the head), "linear", "bias", "scale" and "shift".
+        "linear_embedding" (of categories), "collision_weight", "numeric_weight", "numeric_linear",
+        "numeric_bias" and "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6
+        if it is not named), "activation" (of parametric ones, 0.1 if it is not named),
+        "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale" and
+        "shift".
     """
 
     name = "adam"
@@ -216,10 +217,11 @@ class AdamW(Adam):
         first moment, as dense AdamW moves them.
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
-        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
-        (of the deep part and the head), "linear", "bias", "scale" and "shift".
+        "linear_embedding" (of categories), "collision_weight", "numeric_weight", "numeric_linear",
+        "numeric_bias" and "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6
+        if it is not named), "activation" (of parametric ones, 0.1 if it is not named),
+        "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale" and
+        "shift".
     """
 
     name = "adamw"
@@ -269,10 +271,11 @@ class Adagrad(Optimizer):
         Added to the root of the sum of squared gradients.
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
-        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
-        (of the deep part and the head), "linear", "bias", "scale" and "shift".
+        "linear_embedding" (of categories), "collision_weight", "numeric_weight", "numeric_linear",
+        "numeric_bias" and "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6
+        if it is not named), "activation" (of parametric ones, 0.1 if it is not named),
+        "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale" and
+        "shift".
     """
 
     name = "adagrad"
@@ -306,10 +309,11 @@ class RowwiseAdagrad(Adagrad):
         Added to the root of the sum of squared gradients.
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
-        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
-        (of the deep part and the head), "linear", "bias", "scale" and "shift".
+        "linear_embedding" (of categories), "collision_weight", "numeric_weight", "numeric_linear",
+        "numeric_bias" and "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6
+        if it is not named), "activation" (of parametric ones, 0.1 if it is not named),
+        "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale" and
+        "shift".
     """
 
     name = "rowwise_adagrad"
@@ -331,10 +335,11 @@ class SGD(Optimizer):
         momentum.
     rate_factors : dict of str to float, or None, default=None
         What the learning rate of some tensors is multiplied by, by their role: "embedding" and
-        "linear_embedding" (of categories), "numeric_weight", "numeric_linear", "numeric_bias" and
-        "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6 if it is not
-        named), "activation" (of parametric ones, 0.1 if it is not named), "cross_weight", "weight"
-        (of the deep part and the head), "linear", "bias", "scale" and "shift".
+        "linear_embedding" (of categories), "collision_weight", "numeric_weight", "numeric_linear",
+        "numeric_bias" and "numeric_missing" (of embedded numbers), "member_scale", "input_scale" (6
+        if it is not named), "activation" (of parametric ones, 0.1 if it is not named),
+        "cross_weight", "weight" (of the deep part and the head), "linear", "bias", "scale" and
+        "shift".
     """
 
     name = "sgd"

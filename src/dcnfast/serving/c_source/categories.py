@@ -290,7 +290,7 @@ def _sorted(column: Vocabulary, kind: str, stored: Set[Any]) -> dict[str, list[t
     """Return keys and rows of each kind, in order, but for those that are stored elsewhere."""
     kinds = KINDS_OF_VALUE if kind == "value" else (kind,)
     found: dict[str, list[tuple[Any, int]]] = {each: [] for each in kinds}
-    for value, row in (column.recent | column.rows_by_value).items():
+    for value, row in column.known().items():
         if value in stored or (kind != "value" and isinstance(value, str) != (kind == "text")):
             continue
         own = _kind_of_value(value) if kind == "value" else kind

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.network.collision import without_factors
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.network.saved import tables_of
@@ -31,7 +32,7 @@ MOST_STACK = 2**20  # bytes
 WRITTEN = {
     "fields", "poolings", "table_of", "n_dense",
     "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width", "numeric_frequencies",
-    "n_members", "learned_scale",
+    "n_members", "learned_scale", "collision_weights",
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
     "cross_experts", "gating", "shared_gate", "cross_linear",
     "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
@@ -96,6 +97,11 @@ def c_source(
     TypeError, ValueError
         If something of the model cannot be written as C.
     """
+    if file is not None and model.config.collision_weights:
+        raise ValueError(
+            'to_c: tables is "file" and the model has collision_weights, want "inline"'
+        )
+    model = without_factors(model)
     config, answer = model.config, target.described()
     _check(config, name)
     if file is not None and not tables_of(model):

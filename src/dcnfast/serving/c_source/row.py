@@ -189,8 +189,10 @@ def rows_of(name: str, column: Vocabulary) -> dict[Any, int]:
     TypeError
         If it has rows that none of them leads to: they would be unknown in C.
     """
-    rows = column.recent | column.rows_by_value
-    if len(set(rows.values())) != column.size - FIRST:
+    rows = column.known()
+    # rows of values are recycled, but the one of the infrequent ones is left by them in time
+    left = column.recycles and column.row_of_infrequent not in (None, *rows.values())
+    if len(set(rows.values())) != column.size - FIRST - left:
         raise TypeError(
             f"to_c: column {name!r} has {column.size - FIRST} rows of categories and "
             f"{len(set(rows.values()))} that its values lead to, want as many: categories that "

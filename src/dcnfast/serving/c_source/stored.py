@@ -160,7 +160,7 @@ def write_stored(
 
 def _are_in_order(column: Vocabulary, values: list[Any], row: int, step: int) -> bool:
     """Return whether values ascend, with rows that follow from their places."""
-    rows = column.rows_by_value
+    rows = column.known()
     return all(rows.get(value) == row + step * i for i, value in enumerate(values)) and all(
         type(one) is type(next_one) and one < next_one for one, next_one in pairwise(values)
     )

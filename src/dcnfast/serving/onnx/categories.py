@@ -34,9 +34,11 @@ def kind_of(name: str, column: object) -> str:
     return _of_column(name, column)[0](name, column)
 
 
-def rows_of(g: Graph, name: str, column: object, value: str, missing: Missing) -> str:
-    """Return the rows (N, 1) of a field's table, of values (N, 1)."""
-    return _of_column(name, column)[1](g, column, value, missing)
+def rows_of(
+    g: Graph, name: str, column: object, value: str, missing: Missing, absent: int = MISSING
+) -> str:
+    """Return the rows of a field's table, of values of any shape; ``absent`` of what is missing."""
+    return _of_column(name, column)[1](g, column, value, missing, absent)
 
 
 def check_column(name: str, column: object, missing: Missing) -> None:
@@ -60,9 +62,9 @@ def check_text(text: str, what: str) -> None:
         raise ValueError(f"to_onnx: {what} {text!r}, want Unicode that UTF-8 has") from None
 
 
-def look_up(g: Graph, value: str, rows: dict[Any, int], missing: Missing) -> str:
+def look_up(g: Graph, value: str, rows: dict[Any, int], missing: Missing, absent: int) -> str:
     """Return the rows of texts, integers or numbers; UNKNOWN of all others."""
-    at = [*rows.values(), MISSING]
+    at = [*rows.values(), absent]
     if isinstance(missing, str):
         g.count_bytes(sum(len(text.encode()) + 12 for text in rows))
         keys: dict[str, Any] = {"keys_strings": [*rows, missing]}
@@ -114,15 +116,17 @@ def _kind_of_vocabulary(name: str, column: Vocabulary) -> str:
     return "uint64"
 
 
-def _rows_of_vocabulary(g: Graph, column: Vocabulary, value: str, missing: Missing) -> str:
+def _rows_of_vocabulary(
+    g: Graph, column: Vocabulary, value: str, missing: Missing, absent: int
+) -> str:
     if missing == MISSING_OF["uint64"]:
         value = g.cast(value, np.int64)  # the same bits
-    return look_up(g, value, _rows_by_value(column), missing)
+    return look_up(g, value, _rows_by_value(column), missing, absent)
 
 
 def _rows_by_value(column: Vocabulary) -> dict[Any, int]:
     """Return the rows of all values, of those too that came after ``fit``."""
-    return column.rows_by_value | column.recent
+    return column.known()
 
 
 # ---- buckets
@@ -137,7 +141,7 @@ def _kind_of_buckets(name: str, column: Buckets) -> str:
     return "int64"
 
 
-def _rows_of_buckets(g: Graph, column: Buckets, value: str, missing: Missing) -> str:
+def _rows_of_buckets(g: Graph, column: Buckets, value: str, missing: Missing, absent: int) -> str:
     """Hash as ``hash_values`` does, in integers of 64 bits that wrap."""
     z = g.cast(value, np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
@@ -147,8 +151,8 @@ def _rows_of_buckets(g: Graph, column: Buckets, value: str, missing: Missing) ->
             z = g.op("Mul", z, np.array(factor, np.uint64))
     bucket = g.cast(g.op("Mod", z, np.array(column.n_buckets, np.uint64)), np.int64)
     row = g.op("Add", bucket, np.array(FIRST))
-    absent = g.op("Equal", value, np.array(missing, np.int64))
-    return g.op("Where", absent, np.array(MISSING), row)
+    is_missing = g.op("Equal", value, np.array(missing, np.int64))
+    return g.op("Where", is_missing, np.array(absent), row)
 
 
 # what finds the rows of a field -> the type of its input; the nodes that find them

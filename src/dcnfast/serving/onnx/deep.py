@@ -14,15 +14,24 @@ from dcnfast.serving.onnx.activations import activated, normalized
 from dcnfast.serving.onnx.cross import crossed, product
 from dcnfast.serving.onnx.embed import first_rows, stacked
 from dcnfast.serving.onnx.graph import Graph
+from dcnfast.serving.onnx.lists import Pooled
 from dcnfast.serving.onnx.numbers import Dense
 
 Parameters = Mapping[str, npt.NDArray[Any]]
+NO_LISTS = Pooled()
 
 
-def network(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense) -> str:
+def network(
+    g: Graph,
+    config: NetworkConfig,
+    p: Parameters,
+    ids: str,
+    dense: Dense,
+    lists: Pooled = NO_LISTS,
+) -> str:
     """Return logits (N, C); of several members (E, N, C)."""
     parts = topology(config)
-    x0 = stacked(g, config, p, ids, dense)
+    x0 = stacked(g, config, p, ids, dense, lists.x)
     xL = crossed(g, config, p, x0)
     inputs = {"x0": x0, "xL": xL}
     reached = [xL] if parts.cross_to_head else []
@@ -31,7 +40,7 @@ def network(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Den
     logits = g.op("MatMul", g.beside(reached), g.weight("head_W", head_W))
     bias = head_b[:, None] if config.n_members > 1 else head_b
     logits = g.op("Add", logits, g.weight("head_b", bias))
-    return g.chain("Add", logits, *_wide(g, config, p, ids, dense))
+    return g.chain("Add", logits, *_wide(g, config, p, ids, dense), *lists.linear)
 
 
 def _branch(g: Graph, config: NetworkConfig, branch: Branch, p: Parameters, x: str) -> str:
@@ -54,10 +63,12 @@ def _branch(g: Graph, config: NetworkConfig, branch: Branch, p: Parameters, x: s
 
 
 def _wide(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense) -> list[str]:
-    """Return what the linear part adds to the logits."""
+    """Return what the linear part adds to the logits, but for lists."""
     parts = list[str]()
-    if config.wide and config.fields:
-        rows = g.op("Add", ids, np.array(first_rows(config, of_all=True)))
+    n_single = len(config.fields) - len(config.poolings)
+    if config.wide and n_single:
+        first = first_rows(config, of_all=True)[:n_single]
+        rows = g.op("Add", ids, np.array(first))
         found = g.op("Gather", g.weight("wide", p["wide"]), rows)
         parts.append(g.op("ReduceSum", found, np.array([1]), keepdims=0))
     if config.wide and config.n_dense:

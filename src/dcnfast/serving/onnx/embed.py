@@ -19,15 +19,22 @@ Parameters = Mapping[str, npt.NDArray[Any]]
 FARTHEST_ANGLE = {"float32": 1e4, "float64": 1e6}  # kernels/math.inl
 
 
-def stacked(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense) -> str:
-    """Return what members see of the stacked input.
+def stacked(
+    g: Graph,
+    config: NetworkConfig,
+    p: Parameters,
+    ids: str,
+    dense: Dense,
+    lists: Sequence[str] = (),
+) -> str:
+    """Return what members see of the stacked input, of ``lists`` what they are pooled to.
 
     Raises
     ------
     TypeError
         If numbers are embedded in a way that is not written as ONNX.
     """
-    parts = _embedded(g, config, p, ids)
+    parts = [*_embedded(g, config, p, ids), *lists]
     if dense.plain:
         parts.append(dense.plain)
     if config.numeric_bins:
@@ -56,9 +63,9 @@ def first_rows(config: NetworkConfig, *, of_all: bool = False) -> list[int]:
 
 
 def _embedded(g: Graph, config: NetworkConfig, p: Parameters, ids: str) -> list[str]:
-    """Return the embeddings of the fields; neighbours of one width are looked up together."""
+    """Return embeddings of fields of one value; neighbours of one width are looked up together."""
     rows = first_rows(config)
-    parts, n = list[str](), len(config.fields)
+    parts, n = list[str](), len(config.fields) - len(config.poolings)
     for width, group in groupby(range(n), key=lambda f: config.fields[f][2]):
         chosen = list(group)
         at = g.op("Add", g.columns(ids, chosen, n), np.array([rows[f] for f in chosen]))

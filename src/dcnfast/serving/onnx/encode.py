@@ -20,21 +20,18 @@ DAY = 86400
 def encoded(
     g: Graph, encoder: TableEncoder, inputs: Sequence[OnnxInput], columns: Columns
 ) -> tuple[str, Dense]:
-    """Return ids, "" without fields, and the dense columns."""
-    _, mask, dates, _ = columns
-    places = set(dates.places)
-    given = [(of.name, of.missing) for j, of in enumerate(inputs) if j not in places]
+    """Return ids of fields of one value, "" without any, and the dense columns."""
+    _, mask, dates, lists = columns
+    places = {*dates.places, *lists.taken}
+    table = enumerate(of for of in inputs if not of.counts)
+    given = [(of.name, of.missing) for j, of in table if j not in places]
     for date in dates.columns:
         moment = inputs[date.place].name
         given += [(_PARTS[part](g, moment), MISSING_OF["int64"]) for part in dates.parts]
     n_table = len(mask) - len(dates.made)
     names = [field.name for field in encoder.fields]
-    fields = zip(
-        names,
-        encoder.columns,
-        (of for of, categorical in zip(given, mask, strict=True) if categorical),
-        strict=True,
-    )
+    single = [of for of, categorical in zip(given, mask, strict=True) if categorical]
+    fields = zip(names, encoder.columns, single, strict=False)  # those of lists are behind them
     ids = [rows_of(g, name, column, *of) for name, column, of in fields]
     all_ids = g.beside(ids) if ids else ""
     numbers = [

@@ -130,11 +130,22 @@ class Graph:
             Of the result, which is then not changed; else it is made of ``kind``.
         **attributes : object
         """
-        names = [given if isinstance(given, str) else self.constant(given) for given in inputs]
         made = name or self._new_name(kind.lower())
-        node = self.onnx.helper.make_node(kind, names, [made], domain=domain, **attributes)
-        self.nodes.append(node)
+        self._add(kind, inputs, [made], domain, attributes)
         return made
+
+    def ops(self, kind: str, *inputs: Value, n_results: int, **attributes: Any) -> list[str]:
+        """Add a node with several results; return their names."""
+        made = [self._new_name(kind.lower()) for _ in range(n_results)]
+        self._add(kind, inputs, made, "", attributes)
+        return made
+
+    def _add(
+        self, kind: str, inputs: Sequence[Value], made: list[str], domain: str, attributes: Any
+    ) -> None:
+        names = [given if isinstance(given, str) else self.constant(given) for given in inputs]
+        node = self.onnx.helper.make_node(kind, names, made, domain=domain, **attributes)
+        self.nodes.append(node)
 
     def chain(self, kind: str, *inputs: Value) -> str:
         """Apply an operator of two inputs to several, from left to right."""

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcnfast.encode.encoder import TableEncoder
-from dcnfast.serving.onnx.categories import MISSING_OF, Missing, check_column, kind_of
+from dcnfast.encode.vocabulary import Buckets, Vocabulary
+from dcnfast.serving.onnx.categories import (
+    MISSING_OF,
+    Missing,
+    check_column,
+    check_text,
+    kind_of,
+)
 from dcnfast.table.dates import Dates
-from dcnfast.table.lists import ListColumns
+from dcnfast.table.lists import ListColumn, ListColumns
 
 Columns = tuple[Sequence[str], Sequence[bool], Dates, ListColumns]
 
 
 @dataclass(frozen=True)
 class OnnxInput:
-    """An input of the graph: a column of the table, of shape (N, 1).
+    """An input of the graph: a column of the table, or how many items the lists of one have.
 
     Parameters
     ----------
@@ -25,19 +32,25 @@ class OnnxInput:
     kind : {"double", "string", "int64", "uint64"}
         Type of its values in ONNX.
     missing : float, str or int
-        The value that says that there is none.
+        The value that says that there is none, in lists that of an item. No weight may be missing.
     about : str
         What it is.
+    shape : tuple of (str, int or str), default=("rows", 1)
+        Of lists and weights ("rows", "items"), a list a row, with anything behind its items.
+    counts : str, default=""
+        The name of the column of lists whose items are counted.
     """
 
     name: str
     kind: str
     missing: Missing
     about: str
+    shape: tuple[str, int | str] = ("rows", 1)
+    counts: str = ""
 
 
 def inputs_of(encoder: TableEncoder, columns: Columns, missing_text: str) -> list[OnnxInput]:
-    """Return the inputs, in the order of the columns of the table.
+    """Return the inputs, in the order of the columns of the table; behind them sizes of lists.
 
     Raises
     ------
@@ -47,11 +60,6 @@ def inputs_of(encoder: TableEncoder, columns: Columns, missing_text: str) -> lis
         If a name, or a value of a column, is one that ONNX cannot have.
     """
     names, mask, dates, lists = columns
-    if lists:
-        raise TypeError(
-            f"to_onnx: the columns {[of.name for of in lists.columns]!r} are lists, which are not "
-            "written as ONNX, want none"
-        )
     categories = iter(encoder.columns)
     n_plain = len(names) - len(dates.made)
     found = [
@@ -60,12 +68,62 @@ def inputs_of(encoder: TableEncoder, columns: Columns, missing_text: str) -> lis
         else OnnxInput(name, "double", math.nan, "a number")
         for name, categorical in zip(names[:n_plain], mask[:n_plain], strict=True)
     ]
-    for date in dates.columns:  # from left to right
+    others = dict[int, OnnxInput]()
+    for date in dates.columns:
         clock = f"the clock of {date.zone}" if date.zone else "a clock without time zone"
         about = f"a date: seconds since 1970-01-01 00:00:00 by {clock}"
-        found.insert(date.place, OnnxInput(date.name, "int64", MISSING_OF["int64"], about))
+        others[date.place] = OnnxInput(date.name, "int64", MISSING_OF["int64"], about)
+    of_lists = encoder.columns[len(encoder.columns) - len(lists.columns) :]
+    for how, column in zip(lists.columns, of_lists, strict=True):
+        others[how.place] = _list_of(how, column, missing_text)
+        if how.weights is not None:
+            about, shape = f"the weights of the items of {how.name!r}", ("rows", _items(how))
+            weights = str(how.rule.weights)
+            others[how.weights] = OnnxInput(weights, "double", math.nan, about, shape)
+    for place in sorted(others):  # from left to right
+        found.insert(place, others[place])
     for of in found:
         _check_name(of.name)
+    return [*found, *_counts(lists, {of.name for of in found})]
+
+
+def _list_of(how: ListColumn, column: Vocabulary | Buckets, missing_text: str) -> OnnxInput:
+    """Return the input of a column of lists: of their items, or of texts that are split."""
+    name, separator = how.name, how.rule.separator
+    of = _category(name, column, missing_text)
+    if separator is None:
+        about = f"a list of categories, {of.about.split(', ')[1]} each"
+        return replace(of, about=about, shape=("rows", _items(how)))
+    if of.kind != "string":
+        raise TypeError(
+            f"to_onnx: column {name!r} has lists in one text and shares embeddings with numbers, "
+            "want one of them: an input of ONNX has values of one type"
+        )
+    check_text(separator, f"column {name!r} has the separator")
+    if not missing_text:
+        raise ValueError(
+            f"to_onnx: column {name!r} has lists in one text, of which '' is an empty one and says "
+            "in ONNX that a value is missing; missing_text chooses another text"
+        )
+    return replace(of, about=f"a list of categories in one text, with {separator!r} between them")
+
+
+def _items(how: ListColumn) -> str:
+    return f"items of {how.name}"
+
+
+def _counts(lists: ListColumns, taken: set[str]) -> list[OnnxInput]:
+    """Return inputs of how many items the lists have that come as such."""
+    found = []
+    for how in lists.columns:
+        if how.rule.separator is not None:
+            continue
+        name = f"{how.name}_count"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        about = f"how many items the list of {how.name!r} has"
+        found.append(OnnxInput(name, "int64", -1, about, counts=how.name))
     return found
 
 

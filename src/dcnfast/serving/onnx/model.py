@@ -10,6 +10,7 @@ import numpy as np
 
 from dcnfast import _core
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.network.collision import without_factors
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.serving.answers import Answers
@@ -18,6 +19,7 @@ from dcnfast.serving.onnx.deep import network
 from dcnfast.serving.onnx.encode import encoded
 from dcnfast.serving.onnx.graph import ML, Graph, import_onnx
 from dcnfast.serving.onnx.inputs import Columns, OnnxInput, inputs_of
+from dcnfast.serving.onnx.lists import pooled
 from dcnfast.serving.onnx.numbers import clipped
 from dcnfast.serving.whole_file import replace_file
 
@@ -25,12 +27,12 @@ OPSETS = {"": 20, ML: 4}
 IR_VERSION = 9  # of the release of ONNX that has these operators, 1.15
 
 WRITTEN = {
-    "fields", "table_of", "n_dense", "numeric_embedding", "numeric_bins", "numeric_scales",
-    "numeric_width",
-    "numeric_frequencies", "n_members", "learned_scale", "wide", "cross", "cross_layers",
-    "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden", "activation", "structure",
-    "cross_experts", "gating", "shared_gate", "cross_linear", "cross_symmetric", "cross_forbidden",
-    "parametric_activation", "layer_norm", "n_outputs", "loss", "loss_constants", "dtype",
+    "fields", "poolings", "table_of", "n_dense", "numeric_embedding", "numeric_bins",
+    "numeric_scales", "numeric_width", "numeric_frequencies", "n_members", "learned_scale", "wide",
+    "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation", "hidden",
+    "activation", "structure", "cross_experts", "gating", "shared_gate", "cross_linear",
+    "cross_symmetric", "cross_forbidden", "parametric_activation", "layer_norm", "n_outputs",
+    "loss", "loss_constants", "dtype", "collision_weights",
 }  # fmt: skip
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
@@ -53,7 +55,7 @@ class OnnxFile:
     opsets : dict of str to int
         Versions of the sets of operators, by domain.
     inputs : tuple of OnnxInput
-        In the order of the columns of ``fit``.
+        In the order of the columns of ``fit``; behind them how many items lists have.
     outputs : tuple of str
         Names.
     """
@@ -98,6 +100,7 @@ def write_onnx(
     TypeError, ValueError
         If something of the model cannot be written as ONNX.
     """
+    model = without_factors(model)
     onnx, config, answer = import_onnx(), model.config, target.described()
     inputs = inputs_of(encoder, columns, missing_text)
     _check(config)
@@ -134,7 +137,7 @@ def _check(config: NetworkConfig) -> None:
 def _described(onnx: Any, of: OnnxInput) -> Any:
     kind = getattr(onnx.TensorProto, of.kind.upper())
     about = f"{of.about}; {of.missing!r} is missing"
-    return onnx.helper.make_tensor_value_info(of.name, kind, ["rows", 1], doc_string=about)
+    return onnx.helper.make_tensor_value_info(of.name, kind, of.shape, doc_string=about)
 
 
 def _finite_logits(
@@ -143,12 +146,13 @@ def _finite_logits(
     """Return logits; of rows where they overflow those at the border of the training rows."""
     config, p, scaler = model.config, model.averages, encoder.scaler
     ids, dense = encoded(g, encoder, inputs, columns)
-    logits = network(g, config, p, ids, dense)
+    lists = pooled(g, encoder, config, p, inputs, columns[3])
+    logits = network(g, config, p, ids, dense, lists)
     if not scaler.clips and config.dense_columns:
         wild = _is_wild(g, logits, config)
         some = g.cast(g.op("ReduceMax", g.cast(wild, np.int32), keepdims=0), np.bool_)
         near, same = g.branch(), g.branch()
-        asked = network(near, config, p, ids, clipped(near, scaler, dense))
+        asked = network(near, config, p, ids, clipped(near, scaler, dense), lists)
         both = near.op("Where", wild, asked, logits), same.op("Identity", logits)
         logits = g.when(some, (near, both[0]), (same, both[1]))
     largest = np.asarray(np.finfo(g.dtype).max)
