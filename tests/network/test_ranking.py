@@ -166,6 +166,22 @@ def test_an_epoch_in_given_batches(loss):
         np.testing.assert_allclose(case.model.parameters[name], p, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("sizes", [(700, 700, 100), (100, 700), (1400, 96)])
+def test_batches_of_one_epoch_have_tiles_of_several_sizes(sizes):
+    """A small batch has fewer tiles, which may be larger: there is room for all, and any order."""
+    starts = np.append(0, np.cumsum(sizes)).astype(np.int64)
+    order, step = np.arange(starts[-1]), OptimizerStep(0.01).compile()
+    loss, bits = RANKING_LOSSES.resolve("listwise", {}), []
+    for pieces in ([(0, len(sizes))], [(i, i + 1) for i in range(len(sizes))]):
+        case = Case(loss, [2] * (starts[-1] // 2), **FORMS["fields"])
+        for first, last in pieces:
+            cut = starts[first : last + 1]
+            rows = order[cut[0] : cut[-1]]
+            case.training.state.train_epoch(case.table, rows, 1000, step, 5, 2, starts=cut - cut[0])
+        bits.append(case.model.snapshot())
+    np.testing.assert_array_equal(*bits)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", KINDS, ids=repr)
 def test_bits_do_not_depend_on_threads(loss, dtype):

@@ -43,17 +43,17 @@ template <class T> void TrainingState<T>::reserve(const Tiling& cut, std::size_t
   if (shard_gradients_.size() < wanted) shard_gradients_ = Buffer<T>(wanted);
   shard_losses_.resize(std::max(shard_losses_.size(), cut.shards));
   tables_.reserve(cut.batch);
-  // a smaller batch may have fewer shards of larger tiles: keep the most of both
+  // a smaller batch may have fewer shards and tiles, of more rows each: keep the most of all
   const std::size_t tasks = network_.ranks() ? cut.tiles : cut.shards;
   const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, tasks));
+  const std::size_t wanted_tiles = network_.ranks() ? std::max(tiles_.size(), cut.tiles) : 0;
   if (slot_rows_ < cut.rows) {
     slots_.clear();
     tiles_.clear();
   }
   slot_rows_ = std::max(slot_rows_, cut.rows);
   while (slots_.size() < wanted_slots) slots_.push_back(network_.make_workspace(slot_rows_, true));
-  while (network_.ranks() && tiles_.size() < cut.tiles)
-    tiles_.push_back(network_.make_workspace(slot_rows_, true));
+  while (tiles_.size() < wanted_tiles) tiles_.push_back(network_.make_workspace(slot_rows_, true));
   if (timed_) seconds_.resize(std::max(seconds_.size(), slots_.size()));
 }
 
