@@ -43,12 +43,15 @@ OPTIONS = {
     "learned_scale": [False, True],
     "collision_weights": [False, True],
     "wide": [False, True],
-    "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential"],
+    "cross": ["vector", "matrix", "lowrank", "gated", "mixture", "exponential", "onlydense"],
     "gating": ["softmax", "sigmoid", "constant"],
     "shared_gate": [False, True],
     "cross_linear": [False, True],
+    "cross_factor": [1.0, 1.5],
     "cross_symmetric": [False, True],
     "cross_forbidden": [(), (0, 0)],
+    "cross_heads": [1, 3],
+    "shared_heads": [False, True],
     "cross_layers": [0, 1, 3],
     "diag_scale": [0.0, 0.2],
     "cross_bias": [True, False],
@@ -94,9 +97,15 @@ def draw_options(rng):
         drawn["shared_gate"] = False
     if drawn["cross"] != "exponential":
         drawn["cross_linear"] = False
+    if drawn["cross"] != "onlydense":
+        drawn["cross_factor"] = 1.0
     columns = len(drawn["fields"]) + drawn["n_dense"] + len(drawn["numeric_bins"])
     if drawn["cross"] != "matrix" or not drawn["cross_layers"] or columns < 2:
         drawn |= {"cross_symmetric": False, "cross_forbidden": ()}
+    if not drawn["cross_layers"] or len(drawn["fields"]) < 2:  # of widths that 3 divides
+        drawn["cross_heads"] = 1
+    if drawn["cross_heads"] == 1 or drawn["cross"] != "matrix":
+        drawn["shared_heads"] = drawn["cross_heads"] > 1
     if drawn["loss"][0] == "squared_error":
         drawn["label_smoothing"] = 0.0
     if not drawn["hidden"]:

@@ -18,6 +18,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "mixture": ("cross_mixture", {"gating": "softmax"}),
     "mixture of tanh": ("cross_mixture", {"gating": "softmax", "preactivation": "tanh"}),
     "exponential": ("cross_exponential", {}),
+    "onlydense": ("cross_onlydense", {}),
 }
 
 
@@ -36,6 +37,8 @@ def _draw(form: str, B: int, D: int, L: int) -> tuple[Any, ...]:
     if form == "exponential":
         scale, shift = 1 + normal(L, H, scale=0.1), normal(L, H, scale=0.1)
         return (*rows, normal(L, H, D, scale=columns / 3), scale, shift, b)
+    if form == "onlydense":
+        return (*rows, normal(L, D, D, scale=columns), b + 1)
     U, V = normal(L, E, D, R, scale=0.3 * rank), normal(L, E, R, D, scale=columns)
     C = normal(L, E, R, R, scale=rank) if form == "mixture of tanh" else None
     return (*rows, U, V, C, normal(L, E, D, scale=columns), b)
@@ -58,6 +61,8 @@ def work(form: str, D: int, threads: int, B: int = 4096, L: int = 3) -> Work:
         products += E * R * R
     if form == "exponential":
         products = D * ((D + 1) // 2)
+    if form == "onlydense":
+        products = D * D
     return Work(
         data=_draw(form, B, D, L),
         threads=threads,

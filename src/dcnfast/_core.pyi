@@ -55,6 +55,7 @@ class _Ops(Protocol[_T]):
         n_threads: int,
         gating: str = "softmax",
         linear: bool = False,
+        scale: float = 1.0,
         /,
     ) -> npt.NDArray[_T]: ...
     # -> dx0 (B,D), the gradients of the weights, db (L,D)
@@ -70,6 +71,7 @@ class _Ops(Protocol[_T]):
         n_threads: int,
         gating: str = "softmax",
         linear: bool = False,
+        scale: float = 1.0,
         /,
     ) -> tuple[npt.NDArray[_T], ...]: ...
     # ids (B,F), tables F times (V,K) -> x0 (B,D)
@@ -217,8 +219,11 @@ class NetworkConfig:
         gating: str,
         shared_gate: bool,
         cross_linear: bool,
+        cross_factor: float,
         cross_symmetric: bool,
         cross_forbidden: Sequence[int],
+        cross_heads: int,
+        shared_heads: bool,
         diag_scale: float,
         cross_bias: bool,
         preactivation: str,

@@ -53,13 +53,19 @@ template <class T> void all_learn() {
   for (const char* cross : {"vector", "matrix", "lowrank"})
     for (const auto structure : {Structure::parallel, Structure::stacked})
       learns<T>(small_network(cross, structure));
-  for (const char* cross : {"mixture", "exponential"}) {
+  for (const char* cross : {"mixture", "exponential", "onlydense"}) {
     learns<T>(small_network(cross, Structure::stacked));
     learns<T>(full_network(cross, Structure::parallel));
   }
   learns<T>(full_network("vector", Structure::stacked));
   learns<T>(full_network("matrix", Structure::parallel));
   learns<T>(full_network("lowrank", Structure::stacked_parallel));
+  for (const bool shared : {false, true}) {
+    dcn::NetworkConfig heads = full_network("matrix", Structure::parallel);
+    heads.cross_heads = 3;
+    heads.shared_heads = shared;
+    learns<T>(heads);
+  }
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("isa")
 
 KINDS = list(CROSSES)
 # absolute values bound no gate and no norm
-BENT = ("gated", "mixture", "exponential")
+BENT = ("gated", "mixture", "exponential", "onlydense")
 # options with which a kind has all its tensors
 OPTIONS = {"mixture": {"gating": "softmax", "preactivation": "tanh"}}
 EXPERTS = 2
@@ -35,12 +35,15 @@ def draw(rng, kind, B, D, L, dtype, R=3):
             (L, EXPERTS, D, R), (L, EXPERTS, R, D), (L, EXPERTS, R, R), (L, EXPERTS, D),
         ],
         "exponential": [(L, (D + 1) // 2, D), (L, (D + 1) // 2), (L, (D + 1) // 2)],
+        "onlydense": [(L, D, D)],
     }[kind]  # fmt: skip
     width = max(D, 1)
     weights = [rng.normal(0, 1 / np.sqrt(width), size=shape) for shape in scale]
     bias = rng.normal(0, 0.5, (L, D))
     if kind == "exponential":  # whose products have the degree 2^L
         weights, bias = [0.2 * weight for weight in weights], 0.1 * bias
+    if kind == "onlydense":  # which has the same degree, and is small where x is
+        weights, bias = [0.2 * weight for weight in weights], bias + 1
     arrays = [rng.normal(0, 0.7, (B, D)), *weights, bias]
     return [array.astype(dtype) for array in arrays]
 

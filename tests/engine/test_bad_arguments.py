@@ -26,8 +26,9 @@ SHARES, ALPHAS = [1.0, 1.5, -0.1, *NO_RATE], [-0.1, *NO_RATE]
 CONFIG = {
     "fields": [("city", 9, 3), ("day", 4, 2)], "n_dense": 3, "wide": True, "cross": "lowrank",
     "cross_layers": 2, "cross_rank": 2, "cross_experts": 0, "gating": "softmax",
-    "shared_gate": False, "cross_linear": False, "cross_symmetric": False,
-    "cross_forbidden": [], "diag_scale": 0.1, "cross_bias": True,
+    "shared_gate": False, "cross_linear": False, "cross_factor": 1.0,
+    "cross_symmetric": False, "cross_forbidden": [], "cross_heads": 1, "shared_heads": False,
+    "diag_scale": 0.1, "cross_bias": True,
     "preactivation": "identity", "hidden": [5, 4], "activation": "relu", "structure": "parallel",
     "dropout": 0.1, "cross_dropout": 0.1, "layer_norm": True, "n_outputs": 1,
     "loss": "squared_error", "loss_constants": [], "label_smoothing": 0.1, "alpha_embedding": 0.1,
@@ -49,11 +50,13 @@ BAD_CONFIG = {
     "numeric_bins": [None, 5, [0], [-1], ["a"], [4], *([n] for n in HUGE)],  # of width 0
     "loss_constants": [None, 5, [0.5], ["a"], [float("nan")]],  # squared error has none
     "hidden": [None, 5, [0], [-1], ["a"], *([5, n] for n in HUGE)],
-    "diag_scale": NO_RATE,
+    **dict.fromkeys(("diag_scale", "cross_factor"), NO_RATE),
     **dict.fromkeys(("n_dense", "numeric_width", "numeric_frequencies", "cross_layers"), COUNTS),
     "cross_experts": COUNTS,
     "gating": CHOICES,
     "cross_symmetric": [True, "yes"],  # of another form than the matrix form
+    "cross_heads": [2, *FROM_1],
+    "shared_heads": ["yes", None],
     "cross_forbidden": [None, 5, [0, 1], [0], *([0, n] for n in HUGE)],
     **dict.fromkeys(("n_members", "cross_rank", "n_outputs"), FROM_1),
     **dict.fromkeys(("dropout", "cross_dropout", "label_smoothing", "ema_decay"), SHARES),
@@ -154,7 +157,7 @@ def of_ops():
     )
     weights = {
         "vector": [w], "matrix": [W], "lowrank": [U, V], "gated": [W, W],
-        "mixture": [U4, V4, C4, g3], "exponential": [W3, s2, s2],
+        "mixture": [U4, V4, C4, g3], "exponential": [W3, s2, s2], "onlydense": [W],
     }  # fmt: skip
     crosses = {}
     for kind, given in weights.items():

@@ -188,6 +188,7 @@ LARGE = [
         "cross_bias": False,
     },
     {"n_dense": 1, "cross_layers": 3000, "cross": "exponential"},
+    {"n_dense": 1500, "cross_layers": 3, "cross": "onlydense", "preactivation": "gelu"},
     {"n_dense": 1500, "cross_layers": 3, "cross": "exponential", "cross_bias": False},
 ]
 

@@ -97,6 +97,10 @@ def calls_of_kernels():
         "cross_exponential_backward": lambda: k.cross_backward(
             "exponential", X, X, [Wh, sh, sh], biases, *gate
         ),
+        "cross_onlydense": lambda: k.cross("onlydense", X, [layers], biases, *gate),
+        "cross_onlydense_backward": lambda: k.cross_backward(
+            "onlydense", X, X, [layers], biases, *gate
+        ),
         "cross_lowrank": lambda: k.cross("lowrank", X, [U, V], biases, *gate),
         "cross_lowrank_backward": lambda: k.cross_backward("lowrank", X, X, [U, V], biases, *gate),
         "squared_error": lambda: k.loss("squared_error", X, X, None, 0.0, ()),

@@ -53,7 +53,7 @@ def both(clicks, first=7, n=60):
     return {name: row[name] for name in CONTEXT}, items, whole.astype(clicks.dtypes)
 
 
-CROSSES = ["matrix", "vector", "lowrank", "gated", "mixture", "exponential"]
+CROSSES = ["matrix", "vector", "lowrank", "gated", "mixture", "exponential", "onlydense"]
 
 
 @pytest.mark.parametrize("cross", [*CROSSES, None])

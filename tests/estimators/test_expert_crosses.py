@@ -1,4 +1,4 @@
-"""Mixtures and exponential crosses in estimators: options, what is saved, what is read of them."""
+"""Mixtures, exponential and onlydense crosses in estimators: options, files, what is read."""
 
 import pickle
 
@@ -29,6 +29,8 @@ BOTH = [
     crosses.Mixture(experts=3, gate="constant", activation="tanh", bias=False),
     crosses.Exponential(),
     crosses.Exponential(linear=True, bias=False),
+    crosses.OnlyDense(),
+    crosses.OnlyDense(scale=2.0, activation="gelu", bias=False, initial_scale=1.0),
 ]
 
 
@@ -54,6 +56,26 @@ def test_every_option_of_a_mixture_has_an_effect(options):
 def test_the_linear_option_has_an_effect():
     plain, other = fitted(crosses.Exponential()), fitted(crosses.Exponential(linear=True))
     assert not np.array_equal(plain.predict(TABLE), other.predict(TABLE))
+
+
+@pytest.mark.parametrize(
+    "options", [{"scale": 2.0}, {"activation": "tanh"}, {"bias": False}, {"initial_scale": 1.0}]
+)
+def test_every_option_of_onlydense_has_an_effect(options):
+    plain, other = fitted(crosses.OnlyDense()), fitted(crosses.OnlyDense(**options))
+    assert not np.array_equal(plain.predict(TABLE), other.predict(TABLE))
+
+
+def test_onlydense_learns_a_product():
+    """Without a deep part, and from biases that are no longer where they began."""
+    options = {"hidden_layer_sizes": (), "max_iter": 60, "learning_rate_init": 0.01}
+    model = fitted(crosses.OnlyDense(), **options)
+    assert (
+        model.score(TABLE, Y)
+        > 0.9
+        > fitted("onlydense", **options | {"max_iter": 1}).score(TABLE, Y)
+    )
+    assert not np.allclose(model.parameters_["cross_b"], 1, atol=0.01)
 
 
 def test_shapes_of_what_is_learned():
@@ -113,6 +135,9 @@ def test_dense_weights(cross):
         mask = np.maximum(p["cross_scale"][1] * n + p["cross_shift"][1], 0)
         mean = (density * mask).sum(axis=0)[: D - half, None]
         np.testing.assert_allclose(W[half:], mean * p["cross_W"][1][: D - half], rtol=1e-4)
+        return
+    if isinstance(cross, crosses.OnlyDense):
+        np.testing.assert_array_equal(W, np.float32(cross.scale) * p["cross_W"][1])
         return
     U, V = p["cross_U"][1].astype(float), p["cross_V"][1].astype(float)
     inner = np.eye(U.shape[2]) if "cross_C" not in p else p["cross_C"][1]

@@ -19,6 +19,7 @@ OF_OTHER_CROSSES = [
     {"cross": "mixture", "diag_scale": 0.5},
     {"cross": "exponential", "preactivation": "tanh"},
     {"cross": "exponential", "cross_rank": 3},
+    {"cross": "onlydense", "preactivation": "tanh"},
 ]
 
 

@@ -12,7 +12,7 @@ import dcnfast.crosses
 import dcnfast.losses
 import dcnfast.numeric_embeddings
 import dcnfast.optimizers
-from dcnfast.crosses import LowRank, Matrix, Mixture, Vector
+from dcnfast.crosses import LowRank, Matrix, Mixture, OnlyDense, Vector
 from dcnfast.lists import Lists
 from dcnfast.losses import (
     Focal,
@@ -41,7 +41,9 @@ OBJECTS = [
     Matrix(diag_scale=0.25),
     Matrix(symmetric=True, forbidden_pairs=[("a", "b"), ("b", "b")]),
     Matrix(allowed_pairs=(("a", "b"),)),
+    Matrix(heads=3, shared_heads=True),
     Mixture(experts=2, rank=8, gate="sigmoid", shared_gate=True, activation="tanh"),
+    OnlyDense(scale=2.0, activation="gelu"),
     Vector(bias=False),
     Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, sparse="exact"),
     AdamW(weight_decay=0.1, beta_1=0.5),
@@ -168,8 +170,11 @@ BAD = {
     "gate": (Mixture, ["relu"], [None, 3]),
     "shared_gate": (Mixture, [], [1, None, "yes"]),
     "activation": (Mixture, ["swish", "identity"], [3, True]),
+    "scale": (OnlyDense, [0, -1.0, np.nan, np.inf], ["x", None, True]),
     "linear": (dcnfast.crosses.Exponential, [], [1, None, "yes"]),
     "symmetric": (Matrix, [], [1, None, "yes"]),
+    "heads": (Matrix, [0, -1], [1.5, "2", True, None]),
+    "shared_heads": (Matrix, [], [1, None, "yes"]),
     "forbidden_pairs": (Matrix, [], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),
     "allowed_pairs": (Matrix, [[], ()], ["ab", 3, [("a",)], [("a", 1)], [3], {"a": "b"}]),
     "bias": (Vector, [], [1, None, "yes"]),

@@ -118,6 +118,9 @@ def test_dense_weight_is_what_multiplies_the_columns(name, rng):
     W = cross.dense_weight(weights, 1)
     end = 3 if name == "exponential" else 5  # the rest has a mask
     got, want = (out - x0)[:, :end], (x0 * (x0 @ W.T))[:, :end]
+    if name == "onlydense":  # without a residual, where the ReLU passes
+        passes = x0 @ W.T > 0
+        got, want = out[passes], (x0 * (x0 @ W.T))[passes]
     np.testing.assert_allclose(got, want, rtol=1e-11 if exact else 1e-4)
     W[...] = 0
     assert all(np.any(weight[1] != 0) for weight in weights.values())
@@ -128,6 +131,7 @@ def test_weights_and_products_are_counted(name):
     cross, sizes = CROSSES[name], {"L": 2, "D": 5, "R": 2, "E": 3, "H": 3}
     weights = {
         "matrix": 25, "vector": 5, "lowrank": 20, "gated": 50, "mixture": 75, "exponential": 21,
+        "onlydense": 25,
     }[name]  # fmt: skip
     assert cross.weights_of_a_layer(sizes) == weights
     assert cross.count_weights(sizes) == 2 * weights

@@ -27,6 +27,7 @@ KINDS = {
         "preactivation": "tanh",
     },
     "exponential": {"cross": "exponential"},
+    "onlydense": {"cross": "onlydense", "preactivation": "relu", "cross_factor": 1.5},
 }
 
 

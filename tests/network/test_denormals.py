@@ -35,6 +35,12 @@ NETWORKS = {
         "cross_linear": True,
         "alpha_cross": 0.1,
     },
+    "onlydense": {
+        "cross_layers": 2,
+        "cross": "onlydense",
+        "preactivation": "relu",
+        "alpha_cross": 0.1,
+    },
     "low rank": {"cross_layers": 2, "cross": "lowrank", "cross_rank": 3, "alpha_cross": 0.01},
     "gelu and norms": {
         "cross_layers": 1,

@@ -241,7 +241,10 @@ THREADS = {
     "gated": {"cross": "gated", "structure": "stacked_parallel"},
     "mixture": {"cross": "mixture", "cross_rank": 3, "cross_experts": 4, "preactivation": "tanh"},
     "exponential": {"cross": "exponential", "structure": "stacked"},
+    "onlydense": {"cross": "onlydense", "preactivation": "relu", "structure": "stacked"},
     "tied": {"cross": "matrix", "cross_symmetric": True, "cross_forbidden": (0, 1, 2, 2)},
+    "heads": {"cross": "matrix", "cross_heads": 3},
+    "shared heads": {"cross": "exponential", "cross_heads": 3, "shared_heads": True},
     "lowrank exact": {"cross": "lowrank", "cross_rank": 3, "sparse_adam": "exact"},
 }
 

@@ -26,6 +26,7 @@ CROSS = {
         "b": (L, D),
     },
     "exponential": {"W": (L, D // 2, D), "scale": (L, D // 2), "shift": (L, D // 2), "b": (L, D)},
+    "onlydense": {"W": (L, D, D), "b": (L, D)},
 }
 DENSE = {"h": (B, INPUTS), "W": (OUTPUTS, INPUTS), "b": (OUTPUTS,)}
 NORM = {"z": (B, OUTPUTS), "scale": (OUTPUTS,), "shift": (OUTPUTS,)}

@@ -33,6 +33,7 @@ def test_files_that_it_names_exist():
         {"cross": "lowrank", "activation": "tanh", "structure": "stacked"},
         {"cross": "mixture", "activation": "relu"},
         {"cross": "exponential", "activation": "gelu"},
+        {"cross": "onlydense", "preactivation": "relu"},
         {"cross": "matrix", "numeric_embedding": "periodic"},
         {"cross": "matrix", "numeric_embedding": "periodic_relu"},
     ],

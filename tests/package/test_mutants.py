@@ -43,6 +43,8 @@ KERNELS = {
     "cross_mixture_backward": (6, "cross/test_cross.py", "mixture", [*BENT, SLOPE]),
     "cross_exponential": (1, "cross/test_cross.py", "exponential", BENT),
     "cross_exponential_backward": (5, "cross/test_cross.py", "exponential", [*BENT, SLOPE]),
+    "cross_onlydense": (1, "cross/test_cross.py", "onlydense", BENT),
+    "cross_onlydense_backward": (3, "cross/test_cross.py", "onlydense", [*BENT, SLOPE]),
     "dense": (1, "deep/test_dense.py", "", ["test_sizes", "test_activations"]),
     "dense_backward": (3, "deep/test_dense.py", "", ["test_sizes", "test_activations", SLOPE]),
     "layer_norm": (1, "deep/test_layer_norm.py", "", ["test_sizes", "test_far_from_zero"]),

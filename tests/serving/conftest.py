@@ -63,6 +63,12 @@ CASES = {
         {"cross": crosses.Mixture(experts=3, rank=2, activation="tanh", shared_gate=True)},
     ),
     "exponential": (DCNRegressor, "y", {"cross": crosses.Exponential(linear=True)}),
+    "onlydense": (DCNRegressor, "y", {"cross": crosses.OnlyDense(scale=1.5)}),
+    "heads": (
+        DCNRegressor,
+        "y",
+        {"cross": crosses.Exponential(heads=2), "embedding_dim": 4, "n_members": 2},
+    ),
     "symmetric": (DCNRegressor, "y", {"cross": crosses.Matrix(symmetric=True)}),
     "vector": (DCNRegressor, "y", {"cross": "vector", "hidden_layer_sizes": ()}),
     "no cross": (DCNRegressor, "y", {"cross_layers": 0, "deterministic": "isa"}),

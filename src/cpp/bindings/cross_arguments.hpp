@@ -37,6 +37,7 @@ struct CrossOptions {
   double diag_scale;
   std::string preactivation, gating;
   bool linear;
+  double scale;
 };
 
 // The shape that a tensor ought to have; the first that has R or E says how many they are.
@@ -131,6 +132,7 @@ Layers<T> layers_of(const std::string& function, const CrossKind& kind, const Ar
   const py::ssize_t D = x0.shape(1);
   check_shape(name, "b", b, {{"L"}, {"D", D}});
   check_finite(name, "diag_scale", options.diag_scale);
+  check_finite(name, "scale", options.scale);
   Layers<T> layers;
   layers.config.gating = gating_named(options.gating);
   layers.config.preactivation = activation_named(options.preactivation);
@@ -146,6 +148,7 @@ Layers<T> layers_of(const std::string& function, const CrossKind& kind, const Ar
       static_cast<std::size_t>(std::max<py::ssize_t>(shapes.size('E'), 0));
   layers.config.diag_scale = options.diag_scale;
   layers.config.cross_linear = options.linear;
+  layers.config.cross_factor = options.scale;
   return layers;
 }
 

@@ -211,10 +211,10 @@ template <class T, class F> void with_op(const Layers<T>& layers, F&& f) {
 template <class T>
 Array<T> forward_of(const std::string& kind, const Array<T>& x0, const Weights<T>& weights,
                     const Array<T>& b, double diag_scale, const std::string& preactivation,
-                    std::size_t n_threads, const std::string& gating, bool linear) {
+                    std::size_t n_threads, const std::string& gating, bool linear, double scale) {
   const std::string name = "cross_" + kind;
   const Layers<T> layers = layers_of(name, kind_named(kind), x0, weights, b,
-                                     {diag_scale, preactivation, gating, linear});
+                                     {diag_scale, preactivation, gating, linear, scale});
   n_threads = check_threads(name.c_str(), n_threads);
   Array<T> xL = empty_like(x0);
   T* out = xL.mutable_data();
@@ -229,10 +229,10 @@ template <class T>
 py::tuple backward_of(const std::string& kind, const Array<T>& dxL, const Array<T>& x0,
                       const Weights<T>& weights, const Array<T>& b, double diag_scale,
                       const std::string& preactivation, std::size_t n_threads,
-                      const std::string& gating, bool linear) {
+                      const std::string& gating, bool linear, double scale) {
   const std::string name = "cross_" + kind + "_backward";
   const Layers<T> layers = layers_of(name, kind_named(kind), x0, weights, b,
-                                     {diag_scale, preactivation, gating, linear});
+                                     {diag_scale, preactivation, gating, linear, scale});
   n_threads = check_threads(name.c_str(), n_threads);
   check_shape(name.c_str(), "dxL", dxL, {{"B", x0.shape(0)}, {"D", x0.shape(1)}});
   py::ssize_t size = 0;
@@ -253,21 +253,15 @@ py::tuple backward_of(const std::string& kind, const Array<T>& dxL, const Array<
 }
 
 template <class T> void register_cross_of(py::module_& m) {
-  m.def("cross", &forward_of<T>);
-  m.def("cross_backward", &backward_of<T>);
-  // without the options that only experts and halves have
-  m.def("cross", [](const std::string& kind, const Array<T>& x0, const Weights<T>& weights,
-                    const Array<T>& b, double diag_scale, const std::string& preactivation,
-                    std::size_t n_threads) {
-    return forward_of<T>(kind, x0, weights, b, diag_scale, preactivation, n_threads, "softmax",
-                         false);
-  });
-  m.def("cross_backward", [](const std::string& kind, const Array<T>& dxL, const Array<T>& x0,
-                             const Weights<T>& weights, const Array<T>& b, double diag_scale,
-                             const std::string& preactivation, std::size_t n_threads) {
-    return backward_of<T>(kind, dxL, x0, weights, b, diag_scale, preactivation, n_threads,
-                          "softmax", false);
-  });
+  // what is behind the threads, only some kinds have
+  m.def("cross", &forward_of<T>, py::arg("kind"), py::arg("x0"), py::arg("weights"), py::arg("b"),
+        py::arg("diag_scale"), py::arg("preactivation"), py::arg("n_threads"),
+        py::arg("gating") = "softmax", py::arg("linear") = false, py::arg("scale") = 1.0,
+        py::pos_only());
+  m.def("cross_backward", &backward_of<T>, py::arg("kind"), py::arg("dxL"), py::arg("x0"),
+        py::arg("weights"), py::arg("b"), py::arg("diag_scale"), py::arg("preactivation"),
+        py::arg("n_threads"), py::arg("gating") = "softmax", py::arg("linear") = false,
+        py::arg("scale") = 1.0, py::pos_only());
 }
 
 }  // namespace

@@ -128,13 +128,13 @@ NetworkConfig make_config(
     std::vector<double> numeric_scales, std::size_t numeric_width, std::size_t numeric_frequencies,
     std::size_t n_members, bool learned_scale, bool wide, const std::string& cross,
     std::size_t cross_layers, std::size_t cross_rank, std::size_t cross_experts,
-    const std::string& gating, bool shared_gate, bool cross_linear, bool cross_symmetric,
-    std::vector<std::size_t> cross_forbidden, double diag_scale, bool cross_bias,
-    const std::string& preactivation, std::vector<std::size_t> hidden,
-    const std::string& activation, const std::string& structure, double dropout,
-    double cross_dropout, bool parametric_activation, bool layer_norm, std::size_t n_outputs,
-    const std::string& loss, std::vector<double> loss_constants, double label_smoothing,
-    double alpha_embedding, double alpha_cross, double alpha_deep,
+    const std::string& gating, bool shared_gate, bool cross_linear, double cross_factor,
+    bool cross_symmetric, std::vector<std::size_t> cross_forbidden, std::size_t cross_heads,
+    bool shared_heads, double diag_scale, bool cross_bias, const std::string& preactivation,
+    std::vector<std::size_t> hidden, const std::string& activation, const std::string& structure,
+    double dropout, double cross_dropout, bool parametric_activation, bool layer_norm,
+    std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
+    double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
     const std::string& deterministic, bool collision_weights) {
   NetworkConfig c;
@@ -159,8 +159,11 @@ NetworkConfig make_config(
   c.gating = gating_named(gating);
   c.shared_gate = shared_gate;
   c.cross_linear = cross_linear;
+  c.cross_factor = cross_factor;
   c.cross_symmetric = cross_symmetric;
   c.cross_forbidden = std::move(cross_forbidden);
+  c.cross_heads = cross_heads;
+  c.shared_heads = shared_heads;
   c.diag_scale = diag_scale;
   c.cross_bias = cross_bias;
   c.preactivation = activation_named(preactivation);
@@ -200,7 +203,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("numeric_width"), py::arg("numeric_frequencies"), py::arg("n_members"),
       py::arg("learned_scale"), py::arg("wide"), py::arg("cross"), py::arg("cross_layers"),
       py::arg("cross_rank"), py::arg("cross_experts"), py::arg("gating"), py::arg("shared_gate"),
-      py::arg("cross_linear"), py::arg("cross_symmetric"), py::arg("cross_forbidden"),
+      py::arg("cross_linear"), py::arg("cross_factor"), py::arg("cross_symmetric"),
+      py::arg("cross_forbidden"), py::arg("cross_heads"), py::arg("shared_heads"),
       py::arg("diag_scale"), py::arg("cross_bias"), py::arg("preactivation"), py::arg("hidden"),
       py::arg("activation"), py::arg("structure"), py::arg("dropout"), py::arg("cross_dropout"),
       py::arg("parametric_activation"), py::arg("layer_norm"), py::arg("n_outputs"),

@@ -77,8 +77,11 @@ void read_shape(Reader& read, NetworkConfig& c) {
   read("gating", c.gating, gating_named);
   read("shared_gate", c.shared_gate);
   read("cross_linear", c.cross_linear);
+  read("cross_factor", c.cross_factor);
   read("cross_symmetric", c.cross_symmetric);
   read("cross_forbidden", c.cross_forbidden);
+  read("cross_heads", c.cross_heads);
+  read("shared_heads", c.shared_heads);
   read("diag_scale", c.diag_scale);
   read("cross_bias", c.cross_bias);
   read("preactivation", c.preactivation, activation_named);

@@ -285,6 +285,13 @@ template <class T> struct KernelTable {
   void (*cross_gate_backward)(T* dg, T* dx, T* dx0_acc, const T* dxn, const T* g, const T* x0,
                               const T* x, std::size_t Trows, std::size_t D, T diag);
 
+  // ---- 3: cross, onlydense: xn = scale x * g, g = act(W x + b) from the dense kernels below
+  void (*onlydense_forward)(T* xn, const T* g, const T* x, std::size_t Trows, std::size_t D,
+                            T scale);
+  // dxn -> dg, dx (T,D), which may be dxn, or null
+  void (*onlydense_backward)(T* dg, T* dx, const T* dxn, const T* g, const T* x, std::size_t Trows,
+                             std::size_t D, T scale);
+
   // ---- 3: cross, mixture of E experts of rank R, one layer; h (T,E R) = V x of all experts, side
   // by side, from the dense kernels below h (T,E R) -> hn = act(z) (T,E R), z_e = C_e h_e if the
   // activation keeps it, else null; C: E

@@ -16,6 +16,7 @@
 #include "kernels/cross_lowrank.inl"
 #include "kernels/cross_gate.inl"
 #include "kernels/activations.inl"
+#include "kernels/cross_onlydense.inl"
 #include "kernels/cross_mixture.inl"
 #include "kernels/cross_halves.inl"
 #include "kernels/dense.inl"
@@ -67,6 +68,8 @@ template <class T> constexpr KernelTable<T> make_table() {
       .cross_lowrank_backward = cross_lowrank_backward<T>,
       .cross_gate_forward = cross_gate_forward<T>,
       .cross_gate_backward = cross_gate_backward<T>,
+      .onlydense_forward = onlydense_forward<T>,
+      .onlydense_backward = onlydense_backward<T>,
       .mixture_inner_forward = mixture_inner_forward<T>,
       .mixture_inner_backward = mixture_inner_backward<T>,
       .mixture_gate_forward = mixture_gate_forward<T>,

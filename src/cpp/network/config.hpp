@@ -24,6 +24,9 @@ struct FieldConfig {
   std::size_t width = 0;  // K_f
 };
 
+// the head of columns of x0 that every head sees
+inline constexpr std::size_t kEveryHead = ~std::size_t{0};
+
 struct NetworkConfig {
   std::vector<FieldConfig> fields;              // F, columns of lists behind the others
   std::vector<Pooling> poolings;                // of the columns of lists
@@ -45,8 +48,11 @@ struct NetworkConfig {
   Gating gating = Gating::softmax;
   bool shared_gate = false;   // whether all layers of a mixture have the same gates
   bool cross_linear = false;  // whether exponential layers multiply by x0 in the place of x
+  double cross_factor = 1;    // of each layer of onlydense
   bool cross_symmetric = false;
   std::vector<std::size_t> cross_forbidden;  // pairs of columns of the table whose W stays 0
+  std::size_t cross_heads = 1;               // of the cross, see heads_of_columns
+  bool shared_heads = false;                 // whether they have the same weights
   double diag_scale = 0;
   bool cross_bias = true;
   Activation preactivation = Activation::identity;
@@ -101,6 +107,27 @@ struct NetworkConfig {
     widths.insert(widths.end(), n_dense, 1);
     widths.insert(widths.end(), numeric_bins.size(), numeric_width);
     return widths;
+  }
+  // The head (D) of each column of x0: the heads split an embedding whose width they divide, and
+  // any other is in every head.
+  std::vector<std::size_t> heads_of_columns() const {
+    std::vector<std::size_t> heads;
+    for (const std::size_t width : column_widths())
+      for (std::size_t k = 0; k < width; ++k)
+        heads.push_back(width % cross_heads == 0 ? k * cross_heads / width : kEveryHead);
+    return heads;
+  }
+  bool has_shared_heads() const noexcept {
+    return shared_heads && cross_heads > 1 && cross_layers > 0;
+  }
+  // what one of the heads that share their weights sees
+  NetworkConfig of_head() const {
+    NetworkConfig one = *this;
+    for (FieldConfig& field : one.fields)
+      if (field.width % cross_heads == 0) field.width /= cross_heads;
+    if (numeric_width % cross_heads == 0) one.numeric_width /= cross_heads;
+    one.cross_heads = 1;
+    return one;
   }
   std::size_t target_width() const noexcept {
     return dcn::target_width(loss, n_outputs, loss_constants.size());

@@ -1,16 +1,14 @@
 #include "network/config_checks.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <initializer_list>
 #include <limits>
-#include <set>
 #include <stdexcept>
 #include <utility>
 
 #include "network/branches.hpp"
-#include "network/cross/matrix.hpp"
+#include "network/structure_checks.hpp"
 
 namespace dcn {
 namespace {
@@ -69,32 +67,6 @@ double count_parameters(const NetworkConfig& c) {
     numeric += kind.count(number(bins), number(c.numeric_width), number(c.numeric_frequencies));
   return tables + numeric + number(c.cross_layers) * (layer + D) + deep + E * (C * (head + D) + D) +
          D;
-}
-
-// of W, which only the matrix form has
-void check_structure(const NetworkConfig& c) {
-  const bool matrix = c.cross == kMatrixCross.name;
-  if (c.cross_symmetric && !matrix)
-    throw std::invalid_argument("cross_symmetric is True and cross is '" + c.cross +
-                                "', want 'matrix'");
-  if (c.cross_forbidden.empty()) return;
-  if (!matrix)
-    throw std::invalid_argument("cross_forbidden has pairs and cross is '" + c.cross +
-                                "', want 'matrix'");
-  const std::size_t n = c.column_widths().size();
-  if (c.cross_forbidden.size() % 2 != 0)
-    throw std::invalid_argument("cross_forbidden has an odd number of columns, want pairs of them");
-  std::set<std::pair<std::size_t, std::size_t>> pairs;
-  for (std::size_t i = 0; i < c.cross_forbidden.size(); i += 2) {
-    const auto [a, b] = std::minmax(c.cross_forbidden[i], c.cross_forbidden[i + 1]);
-    if (b >= n)
-      throw std::invalid_argument("cross_forbidden has column " + std::to_string(b) +
-                                  ", want less than " + std::to_string(n) +
-                                  ", the number of columns");
-    pairs.insert({a, b});
-  }
-  if (pairs.size() == n * (n + 1) / 2)
-    throw std::invalid_argument("cross_forbidden has all pairs of columns, want one left at least");
 }
 
 // Each field has rows of its own, or those of a field before it that has the same shape.
@@ -222,6 +194,7 @@ void check_config(const NetworkConfig& c) {
   check_size("cross_rank", c.cross_rank, ranked ? 1 : 0, kMostWidth);
   const bool mixed = cross_kind(c.cross).has('E') && c.cross_layers > 0;
   check_size("cross_experts", c.cross_experts, mixed ? 1 : 0, kMostWidth);
+  check_size("cross_heads", c.cross_heads, 1, kMostWidth);
   check_structure(c);
   check_size("n_outputs", c.n_outputs, 1, kMostWidth);
   check_size("the number of hidden layers", c.hidden.size(), 0, kMostLayers);
@@ -234,6 +207,7 @@ void check_config(const NetworkConfig& c) {
   check_constants("loss_constants", c.loss, c.loss_constants, c.n_outputs);
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);
+  check_finite(name, "cross_factor", c.cross_factor);
   for (const auto& [argument, share] : {std::pair{"dropout", c.dropout},
                                         {"cross_dropout", c.cross_dropout},
                                         {"label_smoothing", c.label_smoothing},

@@ -92,8 +92,8 @@ def to_low_rank(estimator: E, rank: int | None = None, *, energy: float = 0.99) 
     Raises
     ------
     ValueError
-        If the cross has another form, no layers, or pairs of columns that are to stay 0, which
-        factors cannot keep; or ``rank`` is no integer from 1 to D.
+        If the cross has another form, no layers, or pairs of columns that are to stay 0 or
+        several heads, which factors cannot keep; or ``rank`` is no integer from 1 to D.
     """
     fit = one_fit(estimator)
     _want_layers(fit)
@@ -105,6 +105,10 @@ def to_low_rank(estimator: E, rank: int | None = None, *, energy: float = 0.99) 
         raise ValueError(
             "cross has forbidden pairs of columns, whose weights a low rank would not keep at 0, "
             "want one without"
+        )
+    if config.cross_heads > 1:
+        raise ValueError(
+            f"cross has {config.cross_heads} heads, which a low rank would connect, want one"
         )
     if rank is None:
         rank = effective_rank(fit, energy)

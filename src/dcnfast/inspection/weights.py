@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.published import view
-from dcnfast.network.crosses import CROSSES
+from dcnfast.network.structure import dense_weight
 
 Array = npt.NDArray[Any]
 
@@ -52,7 +52,7 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
     if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
-    return CROSSES[config.cross].dense_weight(fit.parameters_, int(layer), config)
+    return dense_weight(config, fit.parameters_, int(layer))
 
 
 def one_fit(estimator: Any) -> Any:

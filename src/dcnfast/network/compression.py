@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
+from dcnfast.network.structure import dense_weight
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -20,9 +20,8 @@ FACTORED = ("matrix", "lowrank")  # what a low-rank network can be made of
 def dense_weights(model: Model) -> Floats:
     """Return W (L, D, D) of all layers, as predictions have them."""
     config, parameters = model.config, model.averages
-    kind = CROSSES[config.cross]
     layers = range(config.cross_layers)
-    return np.stack([kind.dense_weight(parameters, l, config) for l in layers]).astype(np.float64)
+    return np.stack([dense_weight(config, parameters, l) for l in layers]).astype(np.float64)
 
 
 def least_rank(values: Floats, energy: float) -> int:

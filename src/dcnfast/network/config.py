@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any, Literal
 
@@ -80,11 +80,19 @@ class NetworkConfig:
         Whether all layers of a mixture have the same logits of the gates.
     cross_linear : bool
         Whether exponential layers multiply by x0 in the place of x.
+    cross_factor : float
+        What every layer of onlydense is multiplied by.
     cross_symmetric : bool
         Whether the W of the matrix form are symmetric.
     cross_forbidden : tuple of int
         Pairs of columns of the table, as the network reads them, one behind the other: W of the
         matrix form is and stays 0 where they meet.
+    cross_heads : int
+        Into how many slices embeddings are split, those whose width it divides; each has a cross
+        of its own, and what is not split is in all of them. W of the matrix form does not connect
+        two heads.
+    shared_heads : bool
+        Whether the heads have the same weights, those of one; any form may have such heads.
     diag_scale : float
         Added to the diagonal of W_l.
     cross_bias : bool
@@ -148,8 +156,11 @@ class NetworkConfig:
     gating: Gating = "softmax"
     shared_gate: bool = False
     cross_linear: bool = False
+    cross_factor: float = 1.0
     cross_symmetric: bool = False
     cross_forbidden: tuple[int, ...] = ()
+    cross_heads: int = 1
+    shared_heads: bool = False
     diag_scale: float = 0.0
     cross_bias: bool = True
     preactivation: Activation = "identity"
@@ -217,8 +228,22 @@ class NetworkConfig:
     @property
     def cross_sizes(self) -> dict[str, int]:
         """What the letters in the shapes of the cross's tensors stand for."""
-        D, R = self.width, self.cross_rank
+        D, R = self.of_head().width, self.cross_rank
         return {"L": self.cross_layers, "D": D, "H": (D + 1) // 2, "R": R, "E": self.cross_experts}
+
+    @property
+    def has_shared_heads(self) -> bool:
+        """Whether the cross has several heads, with the same weights."""
+        return self.shared_heads and self.cross_heads > 1 and self.cross_layers > 0
+
+    def of_head(self) -> NetworkConfig:
+        """Describe what one of the heads sees that share their weights; else the whole."""
+        if not self.has_shared_heads:
+            return self
+        widths = [width for _, _, width in self.fields] + [self.numeric_width]
+        *slices, numeric = [w if w % self.cross_heads else w // self.cross_heads for w in widths]
+        fields = tuple((*f[:2], w) for f, w in zip(self.fields, slices, strict=True))
+        return replace(self, fields=fields, numeric_width=numeric, cross_heads=1)
 
     @property
     def moves_all_rows(self) -> bool:
@@ -261,7 +286,7 @@ class NetworkConfig:
             + (E * self.n_columns if E > 1 else 0)
             + (D if self.learned_scale else 0)
             + cross
-            + (L * D if self.cross_bias else 0)
+            + (L * self.cross_sizes["D"] if self.cross_bias else 0)
             + deep
             + self.n_outputs * (E * (parts.head_width(D) + 1) + wide)
         )
@@ -270,6 +295,7 @@ class NetworkConfig:
         """Count the products of the weight matrices for one row, forward."""
         D, L = self.width, self.cross_layers
         cross = CROSSES[self.cross].multiply_adds(self.cross_sizes, self)
+        cross *= self.cross_heads if self.has_shared_heads else 1
         parts = topology(self)
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum(inputs * outputs for inputs, outputs in layers)

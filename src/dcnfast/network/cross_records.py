@@ -28,8 +28,8 @@ class Tensor:
     name : str
         As in ``parameters_``.
     role : {"cross_weight", "bias", "scale", "shift"}
-        A weight is drawn and penalised; a bias and a shift begin at 0, a scale at 1, and all three
-        are free.
+        A weight is drawn and penalised; a bias begins at ``initial_bias``, a shift at 0, a scale
+        at 1, and all three are free.
     letters : str
         Its shape, as in "LDR"; a matrix is (.., outputs, inputs).
     optional : bool, default=False
@@ -69,6 +69,8 @@ class Cross(Kind):
         of letters.
     reference_options : dict of str to str
         What the reference takes behind the bias, and how :class:`NetworkConfig` calls it.
+    initial_bias : float
+        What all biases begin at.
     """
 
     formula: ClassVar[str]
@@ -77,6 +79,7 @@ class Cross(Kind):
     weights: ClassVar[tuple[Tensor, ...]]
     first_product: ClassVar[str | None] = None
     reference_options: ClassVar[Mapping[str, str]] = {}
+    initial_bias: ClassVar[float] = 0.0
     shorthands: ClassVar[Mapping[str, str]] = {
         "bias": "cross_bias",
         "initializer": "cross_initializer",
@@ -158,7 +161,8 @@ class Cross(Kind):
         del width
         return {
             "cross": self.name, "cross_rank": 0, "cross_experts": 0, "gating": "softmax",
-            "shared_gate": False, "cross_linear": False, "cross_symmetric": False,
+            "shared_gate": False, "cross_linear": False, "cross_factor": 1.0,
+            "cross_symmetric": False, "cross_heads": 1, "shared_heads": False,
             "diag_scale": 0.0, "cross_bias": self.bias, "preactivation": "identity",
         }  # fmt: skip
 

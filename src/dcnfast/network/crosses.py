@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from dcnfast.network.cross_records import OPTIONS_OF_ALL, Array, Cross, Tensor
-from dcnfast.network.expert_crosses import Exponential, Mixture
+from dcnfast.network.expert_crosses import Exponential, Mixture, OnlyDense
 from dcnfast.network.kinds import Family
 from dcnfast.network.matrix_crosses import LowRank, Matrix
 
-__all__ = ["Cross", "Exponential", "Gated", "LowRank", "Matrix", "Mixture", "Vector"]
+__all__ = ["Cross", "Exponential", "Gated", "LowRank", "Matrix", "Mixture", "OnlyDense", "Vector"]
 
-CrossName = Literal["matrix", "vector", "lowrank", "gated", "mixture", "exponential"]
+CrossName = Literal["matrix", "vector", "lowrank", "gated", "mixture", "exponential", "onlydense"]
 
 
 class Vector(Cross):
@@ -120,4 +120,6 @@ class Gated(Cross):
         return np.asarray(weights["cross_W"][layer] / 2)
 
 
-CROSSES: Family[Cross] = Family("cross", Matrix, Vector, LowRank, Gated, Mixture, Exponential)
+CROSSES: Family[Cross] = Family(
+    "cross", Matrix, Vector, LowRank, Gated, Mixture, Exponential, OnlyDense
+)

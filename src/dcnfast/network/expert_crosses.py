@@ -1,4 +1,4 @@
-"""Cross layers that are no polynomial: a mixture of low-rank experts, and the exponential form."""
+"""Cross layers that are no polynomial: low-rank experts, exponential layers, and onlydense ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.cross_records import OPTIONS_OF_ALL, Array, Cross, Tensor
-from dcnfast.network.kinds import BOOLEAN, COUNT, COUNT_OR_NONE, Option, one_of
+from dcnfast.network.kinds import BOOLEAN, COUNT, COUNT_OR_NONE, POSITIVE, Option, one_of
 
 GATINGS = ("softmax", "sigmoid", "constant")
 BENT = tuple(name for name in ACTIVATIONS if name != "identity")
@@ -162,6 +162,10 @@ class Exponential(Cross):
     linear : bool, default=False
         Whether layers multiply by x0 in the place of x, as DCNv3's linear cross does: the degree
         then rises by one with each layer.
+    heads : int, default=1
+        Into how many slices embeddings are split, those whose width it divides: each goes through
+        the same layers by itself, its first half before its second. What is not split, such as a
+        number without an embedding, is in every head, and the mean of the heads goes on.
     bias : bool, default=True
         Whether layers have a bias.
     initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
@@ -185,17 +189,20 @@ class Exponential(Cross):
     )
     first_product = "H"
     reference_options: ClassVar[Mapping[str, str]] = {"linear": "cross_linear"}
-    options = {"linear": BOOLEAN} | OPTIONS_OF_ALL
+    options = {"linear": BOOLEAN, "heads": COUNT} | OPTIONS_OF_ALL
+    heads: int = 1  # of objects in pickles that do not say it
 
     def __init__(
         self,
         *,
         linear: bool = False,
+        heads: int = 1,
         bias: bool = True,
         initializer: str = "truncated_normal",
         initial_scale: float = 0.1,
     ) -> None:
         self.linear = linear
+        self.heads = heads
         self.bias = bias
         self.initializer = initializer
         self.initial_scale = initial_scale
@@ -237,4 +244,80 @@ class Exponential(Cross):
 
     def engine_options(self, width: int) -> dict[str, Any]:
         """Return the options as a NetworkConfig has them."""
-        return super().engine_options(width) | {"cross_linear": bool(self.linear)}
+        return super().engine_options(width) | {
+            "cross_linear": bool(self.linear),
+            "cross_heads": int(self.heads),
+            "shared_heads": self.heads > 1,
+        }
+
+
+class OnlyDense(Cross):
+    """scale x * act(W x + b), the onlydense layer of DCN^2.
+
+    Its factor is the layer's own input and not x0, and there is no residual: the degree of the
+    products doubles with each layer, so that few layers are enough. Biases begin at 1, at which a
+    small W leaves ``scale x``; with 0, as elsewhere, the output would begin near 0.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        Multiplies every layer; of L layers the first outputs are about ``scale ** L`` times x0.
+    activation : {"relu", "tanh", "sigmoid", "gelu"}, default="relu"
+        Applied to W x + b.
+    bias : bool, default=True
+        Whether layers have a bias. Without one the output begins near 0 unless ``initial_scale`` is
+        much larger.
+    initializer : {"truncated_normal", "glorot_uniform", "he_normal"}, default="truncated_normal"
+        How W is drawn.
+    initial_scale : float, default=0.1
+        What W is then multiplied by: with less the cross begins nearer to ``scale ** L`` times x0.
+    """
+
+    name = "onlydense"
+    summary = "scale x * relu(W x + b), with a full W and no residual."
+    formula = "x_{l+1} = scale x_l * act(W_l x_l + b_l)"
+    source = '"DCN^2", arXiv:2506.21624, 2025: the onlydense layer.'
+    reference = ("cross_onlydense", "cross_onlydense_backward")
+    weights = (Tensor("cross_W", "cross_weight", "LDD"),)
+    first_product = "D"
+    reference_options: ClassVar[Mapping[str, str]] = {
+        "activation": "preactivation",
+        "scale": "cross_factor",
+    }
+    initial_bias = 1.0
+    options = {"scale": POSITIVE, "activation": _IS_BENT} | OPTIONS_OF_ALL
+
+    def __init__(
+        self,
+        *,
+        scale: float = 1.0,
+        activation: str = "relu",
+        bias: bool = True,
+        initializer: str = "truncated_normal",
+        initial_scale: float = 0.1,
+    ) -> None:
+        self.scale = scale
+        self.activation = activation
+        self.bias = bias
+        self.initializer = initializer
+        self.initial_scale = initial_scale
+
+    @staticmethod
+    def activations(strides: Mapping[str, int], n_layers: int, preactivated: bool) -> int:
+        """Count x and act(W x + b) of each layer, what the activation may keep, and scratch."""
+        del preactivated
+        return (3 * n_layers + 2) * strides["D"]
+
+    @staticmethod
+    def dense_weight(weights: Mapping[str, Array], layer: int, config: Any = None) -> Array:
+        """Return scale W: what multiplies x_i x_j of a layer's input where a ReLU passes it."""
+        scale = 1.0 if config is None else config.cross_factor
+        W = weights["cross_W"][layer]
+        return np.asarray(W * W.dtype.type(scale))
+
+    def engine_options(self, width: int) -> dict[str, Any]:
+        """Return the options as a NetworkConfig has them."""
+        return super().engine_options(width) | {
+            "cross_factor": float(self.scale),
+            "preactivation": self.activation,
+        }

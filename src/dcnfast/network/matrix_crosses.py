@@ -10,7 +10,7 @@ import numpy as np
 
 from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.cross_records import OPTIONS_OF_ALL, Array, Cross, Tensor
-from dcnfast.network.kinds import BOOLEAN, COUNT_OR_NONE, NOT_NEGATIVE, Option, one_of
+from dcnfast.network.kinds import BOOLEAN, COUNT, COUNT_OR_NONE, NOT_NEGATIVE, Option, one_of
 
 Pairs = Sequence[Sequence[str]]
 
@@ -86,6 +86,14 @@ class Matrix(Preactivated):
     allowed_pairs : list of (str, str) or None, default=None
         In the place of ``forbidden_pairs``: the pairs that may have other weights than 0, all
         others being forbidden. At least one has to be left.
+    heads : int, default=1
+        Into how many slices embeddings are split, those of categories and of numbers whose width
+        it divides, as DCNv3 (Li et al., 2024) does: each slice has a cross of its own, since W is
+        and stays 0 between two of them. What is not split, such as a number without an embedding,
+        is in every one of them.
+    shared_heads : bool, default=False
+        Whether the heads have the same W and bias, of the width of one of them, as in DCNv3. What
+        is not split then gets the mean of the heads' results.
     """
 
     name = "matrix"
@@ -99,11 +107,15 @@ class Matrix(Preactivated):
         "symmetric": BOOLEAN,
         "forbidden_pairs": PAIRS_OR_NONE,
         "allowed_pairs": PAIRS_OR_NONE,
+        "heads": COUNT,
+        "shared_heads": BOOLEAN,
     }
     # of objects in pickles that do not say it
     symmetric: bool = False
     forbidden_pairs: Pairs | None = None
     allowed_pairs: Pairs | None = None
+    heads: int = 1
+    shared_heads: bool = False
 
     def __init__(
         self,
@@ -116,6 +128,8 @@ class Matrix(Preactivated):
         symmetric: bool = False,
         forbidden_pairs: Pairs | None = None,
         allowed_pairs: Pairs | None = None,
+        heads: int = 1,
+        shared_heads: bool = False,
     ) -> None:
         super().__init__(
             diag_scale=diag_scale,
@@ -127,6 +141,8 @@ class Matrix(Preactivated):
         self.symmetric = symmetric
         self.forbidden_pairs = forbidden_pairs
         self.allowed_pairs = allowed_pairs
+        self.heads = heads
+        self.shared_heads = shared_heads
 
     def check(self, argument: str) -> None:
         """Raise TypeError or ValueError, naming ``argument``, if an option is not as described."""
@@ -195,7 +211,11 @@ class Matrix(Preactivated):
 
     def engine_options(self, width: int) -> dict[str, Any]:
         """Return the options as a NetworkConfig has them."""
-        return super().engine_options(width) | {"cross_symmetric": bool(self.symmetric)}
+        return super().engine_options(width) | {
+            "cross_symmetric": bool(self.symmetric),
+            "cross_heads": int(self.heads),
+            "shared_heads": bool(self.shared_heads) and self.heads > 1,
+        }
 
 
 class LowRank(Preactivated):

@@ -213,6 +213,8 @@ class _Counter:
         strides = {letter: self.stride(sizes[letter]) for letter in "DHRE"}
         strides["ER"] = self.stride(sizes["E"] * sizes["R"] + 1)
         cross = CROSSES[c.cross].activations(strides, L, preactivated)
+        if c.has_shared_heads:  # rows of their own: x0 and both gradients, and scratch
+            cross = c.cross_heads * (cross + (3 + 4 * preactivated) * strides["D"]) + D
         keeps_input = ACTIVATIONS[c.activation].keeps_input or c.parametric_activation
         arrays = 1 + (c.dropout > 0) + keeps_input + bool(c.layer_norm)
         deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
@@ -236,7 +238,7 @@ class _Counter:
         c = self.config
         if not c.fields:
             return 0
-        letters = CROSSES[c.cross].first_product
+        letters = None if c.has_shared_heads else CROSSES[c.cross].first_product
         cross = prod(c.cross_sizes[letter] for letter in letters) if self.L and letters else 0
         first = [cross, *(b.hidden[0] for b in self.topology.branches if b.input == "x0")]
         widest = max(width for _, _, width in c.fields)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dcnfast import _core
 from dcnfast.encode.encoded import Encoded
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.crosses import CROSSES
 from dcnfast.network.initializers import INITIALIZERS
 from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS, NumericEmbedding
 from dcnfast.network.structure import begin_structured
@@ -92,6 +93,8 @@ class Model:
     ) -> Model:
         """Draw the weights; biases and the linear part are 0, scales and shares 1.
 
+        Biases of some crosses begin elsewhere, as their records say.
+
         Embeddings are normal, as is what members multiply the columns with, of the standard
         deviation 1; embeddings of numbers begin as their kind says, those of missing numbers at 0.
         All is drawn in float64 and in the order of the tensors, so that both dtypes start alike.
@@ -115,6 +118,8 @@ class Model:
         for name, (_, role, to) in zip(self.network.roles, self._tensors(flat), strict=True):
             if role in ("scale", "input_scale", "activation", "collision_weight"):
                 to[:] = 1
+            elif name == "cross_b":
+                to[:] = CROSSES[self.config.cross].initial_bias
             elif role == "embedding":
                 # float64 is twice the size of a large table
                 for block in _in_blocks(to.reshape(-1), BLOCK):

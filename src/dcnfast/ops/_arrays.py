@@ -64,11 +64,11 @@ def prepare_ids(function: str, ids: npt.ArrayLike, tables: Sequence[Array]) -> n
     return np.asarray(given, np.int32, order="C")
 
 
-def check_scale(function: str, diag_scale: float) -> float:
-    """Return diag_scale as the kernel takes it."""
-    if not isinstance(diag_scale, int | float | np.number) or not 0 <= diag_scale < np.inf:
-        raise ValueError(f"{function}: diag_scale is {diag_scale!r}, want a finite number >= 0")
-    return float(diag_scale)
+def check_scale(function: str, argument: str, scale: float) -> float:
+    """Return a scale as the kernel takes it."""
+    if not isinstance(scale, int | float | np.number) or not 0 <= scale < np.inf:
+        raise ValueError(f"{function}: {argument} is {scale!r}, want a finite number >= 0")
+    return float(scale)
 
 
 def check_activation(function: str, argument: str, name: str) -> str:

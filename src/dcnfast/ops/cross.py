@@ -67,7 +67,7 @@ db : ndarray of shape (L, D)
 _OPTIONS = {
     "diag_scale": """diag_scale : float, default=0.0
     Added to the diagonal of every W_l, as in TensorFlow Recommenders; not negative.""",
-    "activation": """preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, \
+    "experts": """preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, \
 default="identity"
     Activation of the experts, before and behind C; with "identity" there is no C.""",
     "preactivation": """preactivation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, \
@@ -77,9 +77,14 @@ default="identity"
     What makes gates of their logits; constant ones are 1.""",
     "linear": """linear : bool, default=False
     Whether layers multiply by x0 in the place of x_l.""",
+    "activation": """activation : {"identity", "relu", "tanh", "sigmoid", "gelu"}, default="relu"
+    Activation of W_l x_l + b_l.""",
+    "scale": """scale : float, default=1.0
+    Multiplies every layer; not negative.""",
 }
 _DEFAULTS: dict[str, Any] = {
     "diag_scale": 0.0, "preactivation": "identity", "gating": "softmax", "linear": False,
+    "activation": "relu", "scale": 1.0,
 }  # fmt: skip
 
 
@@ -149,17 +154,19 @@ def _about_weight(tensor: Tensor, shape: str) -> str:
 
 def _about_option(kind: type[Cross], option: str) -> str:
     experts = option == "preactivation" and "experts" in kind.options
-    return _OPTIONS["activation" if experts else option]
+    return _OPTIONS["experts" if experts else option]
 
 
-def _checked_options(name: str, given: dict[str, Any]) -> tuple[float, str, str, bool]:
+def _checked_options(name: str, given: dict[str, Any]) -> tuple[float, str, str, bool, float]:
     """Return all options as the kernels take them."""
     options = _DEFAULTS | given
-    scale = check_scale(name, options["diag_scale"])
-    act = check_activation(name, "preactivation", options["preactivation"])
+    diag_scale = check_scale(name, "diag_scale", options["diag_scale"])
+    act = "activation" if "activation" in given else "preactivation"
+    bent = check_activation(name, act, options[act])
     one_of(GATINGS).check(options["gating"], f"{name}: gating")
     BOOLEAN.check(options["linear"], f"{name}: linear")
-    return scale, act, options["gating"], bool(options["linear"])
+    scale = check_scale(name, "scale", options["scale"])
+    return diag_scale, bent, options["gating"], bool(options["linear"]), scale
 
 
 def _make(kind: type[Cross]) -> tuple[Callable[..., Any], Callable[..., Any]]:

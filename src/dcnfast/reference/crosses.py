@@ -1,4 +1,4 @@
-"""Crosses with experts and halves in float64 NumPy; the others are in kernels.py.
+"""Crosses that are no polynomial in float64 NumPy; the others are in kernels.py.
 
 Letters: as there, H half of D, rounded up, E experts.
 """
@@ -202,3 +202,40 @@ def cross_exponential_backward(
         dW[l] = dh.T @ x
         dx = dx + dh @ W[l]
     return dx0 + dx, dW, dscale, dshift, db
+
+
+# ---- 3: cross, onlydense
+
+
+def cross_onlydense_layer(
+    x: Array, W: Array, b: Array, activation: str = "relu", scale: float = 1.0
+) -> Array:
+    """DCN^2. x (B,D), W (D,D), b (D) -> (B,D)."""
+    return np.asarray(scale * x * activate(x @ W.T + b, activation))
+
+
+def cross_onlydense(
+    x0: Array, W: Array, b: Array, activation: str = "relu", scale: float = 1.0
+) -> Array:
+    """All layers. x0 (B,D), W (L,D,D), b (L,D) -> xL (B,D)."""
+    x = x0
+    for of_layer in zip(W, b, strict=True):
+        x = cross_onlydense_layer(x, *of_layer, activation, scale)
+    return x
+
+
+def cross_onlydense_backward(
+    dxL: Array, x0: Array, W: Array, b: Array, activation: str = "relu", scale: float = 1.0
+) -> tuple[Array, Array, Array]:
+    """Return dx0 (B,D), dW (L,D,D), db (L,D)."""
+    xs = [x0]
+    for of_layer in zip(W, b, strict=True):
+        xs.append(cross_onlydense_layer(xs[-1], *of_layer, activation, scale))
+    dx, dW, db = dxL, np.zeros_like(W), np.zeros_like(b)
+    for l in reversed(range(len(b))):
+        x = xs[l]
+        z = x @ W[l].T + b[l]
+        dz = activate_backward(scale * dx * x, z, activation)
+        dW[l], db[l] = dz.T @ x, dz.sum(axis=0)
+        dx = scale * dx * activate(z, activation) + dz @ W[l]
+    return dx, dW, db

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dcnfast import reference
 from dcnfast.network import crosses
 from dcnfast.network.branches import Branch, topology
-from dcnfast.network.structure import project_gradient
 from dcnfast.reference import (
     OPTIMIZERS,
     Array,
@@ -28,19 +26,12 @@ from dcnfast.reference import (
     training_loss,
     update_rows,
 )
+from dcnfast.reference.cross_part import cross_part, cross_part_backward
 from dcnfast.reference.deep import deep_part, deep_part_backward
 from dcnfast.reference.inputs import Inputs, combine_members
 from dcnfast.reference.lists import Named, named
 from dcnfast.reference.optimizers import DECAYING, State
 from dcnfast.reference.prior import pull
-
-CROSSES: dict[str, Any] = {
-    name: (
-        *(getattr(reference, function) for function in cross.reference),
-        tuple(tensor.name for tensor in cross.weights),
-    )
-    for name, cross in crosses.CROSSES.items()
-}
 
 
 class ReferenceNetwork:
@@ -149,8 +140,7 @@ class ReferenceNetwork:
     ) -> dict[str, Any]:
         c, xL = self.config, x0
         if c.cross_layers:
-            cross, _, names = CROSSES[c.cross]
-            xL = cross(x0, *(p.get(name) for name in names), *self._cross_options(p))
+            xL = cross_part(c, p, x0)
             xL = xL * self._cross_mask(xL.shape, e, seed, step)
         inputs = {"x0": x0, "xL": xL}
         masks, deep = {}, {}
@@ -160,12 +150,6 @@ class ReferenceNetwork:
         x, h = self._head_inputs(xL, deep)
         logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, *table)
         return inputs | {"deep": deep, "masks": masks, "logits": logits}
-
-    def _cross_options(self, p: Mapping[str, Array]) -> tuple[Any, ...]:
-        c = self.config
-        b = p["cross_b"] if c.cross_bias else np.zeros((c.cross_layers, c.width))
-        behind = crosses.CROSSES[c.cross].reference_options
-        return (b, *(getattr(c, name) for name in behind.values()))
 
     def _mask(
         self, branch: Branch, i: int, n_rows: int, e: int, seed: int, step: int | None
@@ -233,7 +217,10 @@ class ReferenceNetwork:
             dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
             dxL = dxL * self._cross_mask(x.shape, e, seed, step)
             dx0 = g.pop("x0")
-            dx0 += self._cross_backward(dxL, g, x * r, own) if c.cross_layers else dxL
+            if c.cross_layers:
+                dxL, of_cross = cross_part_backward(dxL, c, own, x * r)
+                g |= of_cross
+            dx0 += dxL
             dx, dr[e] = dx + dx0 * r, (dx0 * x).sum(axis=0)
             gradients.append(g)
         g = {name: np.sum([one[name] for one in gradients], axis=0) for name in gradients[0]}
@@ -280,18 +267,6 @@ class ReferenceNetwork:
         if c.wide and c.n_dense:
             g["wide_W"] = dlogits.T @ dense[:, : c.n_dense]
         return g
-
-    def _cross_backward(
-        self, dxL: Array, g: dict[str, Array], x0: Array, p: Mapping[str, Array]
-    ) -> Array:
-        _, backward, names = CROSSES[self.config.cross]
-        given = [p.get(name) for name in names]
-        dx0, *gradients = backward(dxL, x0, *given, *self._cross_options(p))
-        found = zip((*names, "cross_b"), gradients, strict=True)
-        g |= {name: gradient for name, gradient in found if gradient is not None}
-        if self.config.cross == "matrix":
-            g["cross_W"] = project_gradient(self.config, g["cross_W"])
-        return np.asarray(dx0)
 
     # ---- optimize: stage 8
 

@@ -6,7 +6,9 @@
 #include "network/cross/lowrank.hpp"
 #include "network/cross/matrix.hpp"
 #include "network/cross/mixture.hpp"
+#include "network/cross/onlydense.hpp"
 #include "network/cross/preactivated.hpp"
+#include "network/cross/shared_heads.hpp"
 #include "network/cross/vector.hpp"
 
 namespace dcn {
@@ -39,6 +41,7 @@ constexpr CrossRecord<T> kCrosses[] = {
     {kGatedCross, make_plain<T, GatedCross<T>>},
     {kMixtureCross, make_plain<T, MixtureCross<T>>},
     {kExponentialCross, make_plain<T, ExponentialCross<T>>},
+    {kOnlyDenseCross, make_plain<T, OnlyDenseCross<T>>},
 };
 
 }  // namespace
@@ -51,6 +54,7 @@ std::vector<CrossKind> cross_kinds() {
 
 template <class T> std::unique_ptr<Cross<T>> make_cross(const NetworkConfig& config) {
   if (config.cross_layers == 0) return nullptr;
+  if (config.has_shared_heads()) return std::make_unique<SharedHeads<T>>(config);
   for (const CrossRecord<T>& record : kCrosses<T>)
     if (config.cross == record.kind.name) return record.make(config);
   return nullptr;

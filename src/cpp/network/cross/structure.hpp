@@ -1,6 +1,6 @@
 // What is known beforehand of the weights W (L,D,D) of the matrix form: blocks that stay 0, since
-// their columns are not to be multiplied, and symmetry. Weights that begin so stay so to the bit if
-// their gradients are so: optimizers treat equal numbers alike.
+// their columns are not to be multiplied or are of several heads, and symmetry. Weights that begin
+// so stay so to the bit if their gradients are so: optimizers treat equal numbers alike.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +21,7 @@ template <class T> class CrossStructure {
       columns.push_back({first, width});
       first += width;
     }
+    if (config.cross_heads > 1) head_ = config.heads_of_columns();
     for (std::size_t i = 0; i + 1 < config.cross_forbidden.size(); i += 2) {
       const Columns a = columns[config.cross_forbidden[i]];
       const Columns b = columns[config.cross_forbidden[i + 1]];
@@ -29,11 +30,12 @@ template <class T> class CrossStructure {
     }
   }
 
-  bool any() const noexcept { return symmetric_ || !forbidden_.empty(); }
+  bool any() const noexcept { return symmetric_ || !head_.empty() || !forbidden_.empty(); }
 
   void project(T* dW) const noexcept {
     for (std::size_t l = 0; l < L_; ++l, dW += D_ * D_) {
       if (symmetric_) make_symmetric(dW);
+      if (!head_.empty()) part_heads(dW);
       for (const auto& [rows, columns] : forbidden_)
         for (std::size_t i = 0; i < rows.count; ++i)
           std::fill_n(dW + (rows.first + i) * D_ + columns.first, columns.count, T(0));
@@ -44,6 +46,13 @@ template <class T> class CrossStructure {
   struct Columns {
     std::size_t first, count;
   };
+
+  void part_heads(T* dW) const noexcept {
+    for (std::size_t i = 0; i < D_; ++i)
+      for (std::size_t j = 0; j < D_; ++j)
+        if (head_[i] != head_[j] && head_[i] != kEveryHead && head_[j] != kEveryHead)
+          dW[i * D_ + j] = T(0);
+  }
 
   // The mean of both gradients is that of a number which stands in both places. In blocks, whose
   // columns stay in the cache.
@@ -58,6 +67,7 @@ template <class T> class CrossStructure {
 
   std::size_t L_, D_;
   bool symmetric_;
+  std::vector<std::size_t> head_;                       // (D), where there are several
   std::vector<std::pair<Columns, Columns>> forbidden_;  // rows and columns of a block
 };
 

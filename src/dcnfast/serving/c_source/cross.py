@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.structure import places_of_heads, shares_of_heads
 from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.products import (
     ADD_PRODUCT,
@@ -39,14 +40,43 @@ def write_cross(source: Source, config: NetworkConfig, p: Parameters) -> None:
         )
     if config.cross_bias:
         source.weights("cross_b", p["cross_b"])
+    if config.has_shared_heads:
+        _write_layers(source, config.of_head(), p, "cross_of_head")
+        _write_heads(source, config)
+    else:
+        _write_layers(source, config, p, "cross")
+
+
+def _write_layers(source: Source, config: NetworkConfig, p: Parameters, name: str) -> None:
     layer = CROSSES[config.cross](source, config, p)
     D, L = config.width, config.cross_layers
     source.write(
         f"""\
-static void cross(const double *x0, double *x) {{
+static void {name}(const double *x0, double *x) {{
   memcpy(x, x0, {D} * sizeof *x);
   for (size_t l = 0; l < {L}; ++l) {{
 {layer}
+  }}
+}}"""
+    )
+
+
+def _write_heads(source: Source, config: NetworkConfig) -> None:
+    """Write the cross of what each head sees, which the same layers work on."""
+    places, D = places_of_heads(config), config.width
+    heads, d = places.shape
+    source.integers("head_columns", places.ravel().tolist(), "size_t")
+    source.weights("head_share", shares_of_heads(config))
+    source.write(
+        f"""\
+static void cross(const double *x0, double *x) {{
+  double in[{d}], out[{d}];
+  memset(x, 0, {D} * sizeof *x);
+  for (size_t n = 0; n < {heads}; ++n) {{
+    const size_t *columns = head_columns + n * {d};
+    for (size_t k = 0; k < {d}; ++k) in[k] = x0[columns[k]];
+    cross_of_head(in, out);
+    for (size_t k = 0; k < {d}; ++k) x[columns[k]] += head_share[columns[k]] * out[k];
   }}
 }}"""
     )
@@ -202,7 +232,21 @@ def _exponential(source: Source, config: NetworkConfig, p: Parameters) -> str:
     }}"""
 
 
-# each returns the statements of layer l, which add to x
+def _onlydense(source: Source, config: NetworkConfig, p: Parameters) -> str:
+    D = config.width
+    source.use(ADD_PRODUCT)
+    source.weights("cross_W", _by_inputs(p["cross_W"]))
+    start = _start(source, config)
+    act = activated(source, config.preactivation, "z[d]")
+    scale = literals.real(float(source.dtype.type(config.cross_factor)))
+    return f"""\
+    double z[{D}];
+    {start}
+    add_product(z, cross_W + l * {D * D}, x, {D}, {D});
+    for (size_t d = 0; d < {D}; ++d) x[d] *= {scale} * {act};"""
+
+
+# each returns the statements of layer l, which change x
 CROSSES: dict[str, Callable[[Source, NetworkConfig, Parameters], str]] = {
     "vector": _vector,
     "matrix": _matrix,
@@ -210,4 +254,5 @@ CROSSES: dict[str, Callable[[Source, NetworkConfig, Parameters], str]] = {
     "gated": _gated,
     "mixture": _mixture,
     "exponential": _exponential,
+    "onlydense": _onlydense,
 }

@@ -34,7 +34,8 @@ WRITTEN = {
     "numeric_embedding", "numeric_bins", "numeric_scales", "numeric_width", "numeric_frequencies",
     "n_members", "learned_scale", "collision_weights",
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
-    "cross_experts", "gating", "shared_gate", "cross_linear",
+    "cross_experts", "gating", "shared_gate", "cross_linear", "cross_factor",
+    "cross_heads", "shared_heads",
     "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
     "n_outputs", "loss", "loss_constants",
 }  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.structure import heads_of_columns, places_of_heads
 from dcnfast.serving.onnx.activations import activated, normalized
 from dcnfast.serving.onnx.graph import Graph, Value
 
@@ -30,10 +31,33 @@ def crossed(g: Graph, config: NetworkConfig, p: Parameters, x0: str) -> str:
             f"to_onnx: cross is {config.cross!r}, which is not written as ONNX, want one of "
             f"{list(CROSSES)!r}"
         )
+    if config.has_shared_heads:
+        return _heads(g, config, p, x0)
     x = x0
     for layer in range(config.cross_layers):
-        x = g.op("Add", x, CROSSES[config.cross](g, config, p, layer, x0, x))
+        added = CROSSES[config.cross](g, config, p, layer, x0, x)
+        x = added if config.cross in WITHOUT_RESIDUAL else g.op("Add", x, added)
     return x
+
+
+def _heads(g: Graph, config: NetworkConfig, p: Parameters, x0: str) -> str:
+    """Return xL of heads that share their weights: their results by column, or the mean of all."""
+    one, D = config.of_head(), config.width
+    places, head = places_of_heads(config), heads_of_columns(config)
+    outputs = [crossed(g, one, p, g.columns(x0, columns, D)) for columns in places]
+    parts, order = [], list[int]()
+    for n, columns in enumerate(places):
+        mine = np.flatnonzero(head[columns] == n).tolist()
+        parts.append(g.columns(outputs[n], mine, one.width))
+        order += columns[mine].tolist()
+    if (rest := np.flatnonzero(head < 0)).size:
+        of_all = [
+            g.columns(out, [int(np.flatnonzero(columns == i)[0]) for i in rest], one.width)
+            for out, columns in zip(outputs, places, strict=True)
+        ]
+        parts.append(g.op("Mul", g.chain("Add", *of_all), g.number(1 / config.cross_heads)))
+        order += rest.tolist()
+    return g.columns(g.beside(parts), np.argsort(order).tolist(), D)
 
 
 def product(g: Graph, name: str, weights: npt.NDArray[Any], x: str) -> str:
@@ -47,7 +71,7 @@ def _biased(g: Graph, config: NetworkConfig, p: Parameters, layer: int, z: str) 
     return g.op("Add", z, g.weight(f"cross_b_{layer}", p["cross_b"][layer]))
 
 
-# ---- each kind returns what a layer adds to x
+# ---- each kind returns what a layer adds to x; those without a residual the next x
 
 
 def _vector(g: Graph, config: NetworkConfig, p: Parameters, layer: int, x0: str, x: str) -> str:
@@ -136,6 +160,13 @@ def _exponential(
     return g.op("Mul", x0 if config.cross_linear else x, both)
 
 
+def _onlydense(g: Graph, config: NetworkConfig, p: Parameters, layer: int, x0: str, x: str) -> str:
+    del x0
+    z = _biased(g, config, p, layer, product(g, f"cross_W_{layer}", p["cross_W"][layer], x))
+    act = activated(g, config.preactivation, z)
+    return g.chain("Mul", x, g.number(config.cross_factor), act)
+
+
 CROSSES: dict[str, Callable[[Graph, NetworkConfig, Parameters, int, str, str], str]] = {
     "vector": _vector,
     "matrix": _matrix,
@@ -143,4 +174,6 @@ CROSSES: dict[str, Callable[[Graph, NetworkConfig, Parameters, int, str, str], s
     "gated": _gated,
     "mixture": _mixture,
     "exponential": _exponential,
+    "onlydense": _onlydense,
 }
+WITHOUT_RESIDUAL = ("onlydense",)
