@@ -113,8 +113,9 @@ TEST(capi_broken_files) {
     CHECK(dcnfast_load(path.c_str(), &model) == DCNFAST_OK);
     if (model == nullptr) continue;
     const std::vector<double> numbers(5, 0.5);
-    const std::vector<dcnfast_column> columns(dcnfast_n_columns(model),
-                                              {numbers.data(), nullptr, nullptr, nullptr, nullptr});
+    dcnfast_column column{};
+    column.doubles = numbers.data();
+    const std::vector<dcnfast_column> columns(dcnfast_n_columns(model), column);
     std::vector<double> out(5 * dcnfast_n_outputs(model), -1e300);
     const dcnfast_status status =
         dcnfast_score(model, 5, columns.data(), columns.size(), 2, out.data());

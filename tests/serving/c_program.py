@@ -13,7 +13,7 @@ import pytest
 from dcnfast import c_api
 from tests.serving.compiled import COMPILER, WARNINGS
 
-DOUBLES, INT64S, UINT64S, TEXTS, MISSING = 1, 2, 4, 8, 16
+DOUBLES, INT64S, UINT64S, TEXTS, MISSING, OFFSETS, MISSING_ITEMS = 1, 2, 4, 8, 16, 32, 64
 
 
 def _why_not():
@@ -86,6 +86,27 @@ def packed(column, kind):
     return struct.pack("<i", arrays) + others.tobytes() * (arrays & DOUBLES) + texts(some)
 
 
+def packed_lists(column):
+    """Return a column of lists: offsets, the items of all rows, and which rows have none."""
+    rows = [[] if is_missing(row) else list(row) for row in column]
+    gone = np.array([is_missing(row) for row in column], np.uint8)
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    items = [item for row in rows for item in row]
+    absent = np.array([is_missing(item) for item in items], np.uint8)
+    if any(isinstance(item, str) for item in items):
+        arrays, body = TEXTS, texts([None if is_missing(item) else item for item in items])
+    elif any(isinstance(item, float) and not is_missing(item) for item in items):
+        filled = [math.nan if is_missing(item) else float(item) for item in items]
+        arrays, body = DOUBLES, np.array(filled).tobytes()
+    else:
+        filled = [0 if is_missing(item) else int(item) for item in items]
+        large = max(filled, default=0) >= 2**63
+        arrays = UINT64S if large else INT64S
+        body = np.array(filled, np.uint64 if large else np.int64).tobytes()
+    arrays |= OFFSETS | MISSING | MISSING_ITEMS
+    return struct.pack("<i", arrays) + offsets.tobytes() + body + gone.tobytes() + absent.tobytes()
+
+
 def numbers(values, gone):
     whole = all(isinstance(v, int) for v, g in zip(values, gone, strict=True) if not g)
     filled = [0 if g else v for v, g in zip(values, gone, strict=True)]
@@ -104,14 +125,20 @@ def texts(values):
 
 
 def is_missing(value):
+    if isinstance(value, list | np.ndarray):
+        return False
     return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def table(model, X):
     """Return the columns of a frame for a model that was fitted to such a one."""
     dates = {column.name for column in model._dates.columns}
+    joined = {column.name for column in model._lists.columns if column.rule.separator}
+    lists = set(model._lists.taken.values()) - joined
     kinds = zip(X.columns, model.is_categorical_, strict=True)
     return [
-        packed(X[n], "date" if n in dates else "category" if categorical else "number")
+        packed_lists(X[n])
+        if n in lists
+        else packed(X[n], "date" if n in dates else "category" if categorical else "number")
         for n, categorical in kinds
     ]

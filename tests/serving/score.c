@@ -27,26 +27,35 @@ static const char **texts_of(FILE *in, size_t n) {
   return texts;
 }
 
-static dcnfast_column column_of(FILE *in, size_t n) {
+static dcnfast_column column_of(FILE *in, size_t rows) {
   dcnfast_column column;
   int32_t arrays;
+  size_t n = rows; /* of items, in a column of lists */
   memset(&column, 0, sizeof column);
   if (fread(&arrays, sizeof arrays, 1, in) != 1) exit(99);
+  if (arrays & 32) {
+    column.offsets = taken(in, (rows + 1) * sizeof(int64_t));
+    n = (size_t)column.offsets[rows];
+  }
   if (arrays & 1) column.doubles = taken(in, n * sizeof(double));
   if (arrays & 2) column.int64s = taken(in, n * sizeof(int64_t));
   if (arrays & 4) column.uint64s = taken(in, n * sizeof(uint64_t));
   if (arrays & 8) column.texts = texts_of(in, n);
-  if (arrays & 16) column.missing = taken(in, n);
+  if (arrays & 16) column.missing = taken(in, rows);
+  if (arrays & 64) column.missing_items = taken(in, n);
   return column;
 }
 
-static void release(dcnfast_column column, size_t n) {
+static void release(dcnfast_column column, size_t rows) {
+  const size_t n = column.offsets != NULL ? (size_t)column.offsets[rows] : rows;
   for (size_t i = 0; column.texts != NULL && i < n; ++i) free((void *)column.texts[i]);
   free((void *)column.doubles);
   free((void *)column.int64s);
   free((void *)column.uint64s);
   free((void *)column.texts);
   free((void *)column.missing);
+  free((void *)column.offsets);
+  free((void *)column.missing_items);
 }
 
 static int failed(dcnfast_status status) {

@@ -9,8 +9,16 @@ import pandas as pd
 import pytest
 
 from dcnfast import DCNClassifier, DCNRanker, DCNRegressor, c_api, losses
-from tests.serving import c_program
-from tests.serving.c_program import DOUBLES, INT64S, MISSING, TEXTS, needs_c, packed
+from tests.serving import c_program, list_tables
+from tests.serving.c_program import (
+    DOUBLES,
+    INT64S,
+    MISSING,
+    OFFSETS,
+    TEXTS,
+    needs_c,
+    packed,
+)
 from tests.serving.compiled import SMALL, fit, said
 from tests.serving.sealed import opened, sealed
 from tests.serving.test_forged_files import RICH, forge
@@ -174,6 +182,35 @@ def test_categories_that_came_later_and_shared_tables(score):
     check(model, rows, score(model, rows))
 
 
+def list_table(n=150, seed=0, new=False):
+    """Return lists of all kinds; numbers of several types are one type here."""
+    X = list_tables.make_table(n, seed, new)
+    X["mixed"] = [None if of is None else [v and float(v) for v in of] for of in X["mixed"]]
+    return X
+
+
+def fit_lists(case):
+    rules, options = list_tables.CASES[case]
+    options = options | {"categorical_features": ["city", "other"], "list_features": rules}
+    X = list_table()
+    return fit(X, X["number"], **options)
+
+
+@pytest.fixture(scope="module")
+def list_model():
+    return fit_lists(0)
+
+
+@pytest.mark.parametrize("case", range(len(list_tables.CASES)))
+def test_lists(case, list_model, score):
+    model = fit_lists(case) if case else list_model
+    X = list_table(80, seed=1, new=True)
+    found = score(model, X)
+    check(model, X, found)
+    kinds = {name: int(kind) for kind, name in found.columns}
+    assert (kinds["words"], kinds["seconds"], kinds["split"], kinds["other"]) == (4, 5, 6, 2)
+
+
 def test_intervals_are_written_in_several_ways(score):
     numbers = np.arange(100) % 7 + 0.25
     cut = pd.cut(numbers, [0, 1.5, 3, np.inf])
@@ -275,12 +312,32 @@ def test_dates_out_of_range(table, score):
     assert "'when' has a date beyond the years 1 to 9999 in row 1" in found.message
 
 
-def test_lists_are_not_loaded(score):
-    X = pd.DataFrame({"a": np.arange(40.0), "tags": [["x", "y"], ["z"]] * 20})
-    model = DCNRegressor(**SMALL).fit(X, X["a"])
-    found = score(model, [], 1)
-    assert found.status == UNSUPPORTED
-    assert "the columns 'tags' hold lists" in found.message
+def test_lists_that_predict_refuses(list_model, score):
+    X = list_table(3, seed=1)
+    good = dict(zip(X.columns, c_program.table(list_model, X), strict=True))
+    two = np.array([0, 2, 2, 2], np.int64).tobytes()
+
+    def said_with(**other):
+        found = score(list_model, [*(good | other).values()], 3)
+        return found.status, found.message
+
+    assert said_with()[0] == 0
+    status, message = said_with(words=doubles([1, 2, 3]))
+    assert (status, "column 'words' has no offsets" in message) == (BAD_ARGUMENT, True)
+    descending = np.array([0, 2, 1, 2], np.int64).tobytes()
+    arrays = struct.pack("<i", OFFSETS | DOUBLES)
+    status, message = said_with(words=arrays + descending + np.zeros(2).tobytes())
+    assert (status, "offsets that descend" in message) == (BAD_ARGUMENT, True)
+    status, message = said_with(words=arrays + two + np.zeros(2).tobytes())
+    assert (status, "a type that fit did not see" in message) == (BAD_VALUE, True)
+    both = struct.pack("<i", OFFSETS | DOUBLES | TEXTS) + two + np.zeros(2).tobytes()
+    status, message = said_with(words=both + c_program.texts(["a", None]))
+    assert (status, "a list of texts and numbers in row 0" in message) == (BAD_VALUE, True)
+    status, message = said_with(seconds=arrays + two + np.zeros(2).tobytes())
+    assert (status, "as many as 'ids' has items" in message) == (BAD_VALUE, True)
+    lists = X.assign(seconds=[None if w is None else [-1.0] * len(w) for w in X["seconds"]])
+    status, message = said_with(seconds=c_program.packed_lists(lists["seconds"]))
+    assert (status, "negative or not finite" in message) == (BAD_VALUE, True)
 
 
 def test_what_a_later_version_adds_is_not_guessed(file_of, statuses):

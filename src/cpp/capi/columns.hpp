@@ -9,10 +9,6 @@
 
 namespace dcn {
 
-inline bool has_numbers(const dcnfast_column& c) noexcept {
-  return c.doubles != nullptr || c.int64s != nullptr || c.uint64s != nullptr;
-}
-
 inline bool is_masked(const dcnfast_column& c, std::size_t i) noexcept {
   return c.missing != nullptr && c.missing[i] != 0;
 }
@@ -30,13 +26,17 @@ inline double number_at(const dcnfast_column& c, std::size_t i) noexcept {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-inline Value value_at(const dcnfast_column& c, std::size_t i) noexcept {
-  if (is_masked(c, i)) return {};
-  if (const char* text = text_at(c, i)) return Value::of(std::string_view(text));
+// Of a list item i, whatever row it is in.
+inline Value item_at(const dcnfast_column& c, std::size_t i) noexcept {
+  if (c.texts != nullptr && c.texts[i] != nullptr) return Value::of(std::string_view(c.texts[i]));
   if (c.doubles != nullptr) return Value::of(c.doubles[i]);
   if (c.int64s != nullptr) return Value::of(c.int64s[i]);
   if (c.uint64s != nullptr) return Value::of(c.uint64s[i]);
   return {};
+}
+
+inline Value value_at(const dcnfast_column& c, std::size_t i) noexcept {
+  return is_masked(c, i) ? Value() : item_at(c, i);
 }
 
 }  // namespace dcn

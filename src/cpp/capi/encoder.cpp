@@ -29,6 +29,21 @@ constexpr PartOfDate kParts[] = {{"hour", &Clock::hour, true},
                                  {"month", &Clock::month, true},
                                  {"day_number", &Clock::day, false}};
 
+// One array of numbers, or texts; lists without any item may do without.
+void check_arrays(const Input& input, const dcnfast_column& column, std::size_t n) {
+  const int arrays =
+      (column.doubles != nullptr) + (column.int64s != nullptr) + (column.uint64s != nullptr);
+  const bool empty = (input.kind == DCNFAST_LIST || input.kind == DCNFAST_WEIGHTS) &&
+                     column.offsets != nullptr && column.offsets[0] == column.offsets[n];
+  if (arrays > 1)
+    throw Failure(DCNFAST_BAD_ARGUMENT,
+                  "column '" + input.name + "' has several arrays of numbers, want one");
+  if (arrays == 0 && column.texts == nullptr && !empty)
+    throw Failure(
+        DCNFAST_BAD_ARGUMENT,
+        "column '" + input.name + "' has no array of numbers and none of texts, want one");
+}
+
 // Of each field the number of buckets, 0 for a vocabulary.
 std::vector<std::size_t> read_buckets(State& state, const std::vector<std::string>& names) {
   constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 3;
@@ -64,11 +79,6 @@ Encoder::Encoder(State columns, State encoder, const NetworkConfig& config, doub
 }
 
 void Encoder::read_inputs(State columns) {
-  if (columns.has("lists"))
-    throw Failure(DCNFAST_UNSUPPORTED, "the columns " +
-                                           listed(columns.part("lists").texts("names")) +
-                                           " hold lists, which the C API does not read");
-  columns.skip({"lists", "named"});
   const std::vector<std::string> names = columns.texts("names");
   const std::vector<bool> categorical = columns.vector<bool>("categorical", names.size());
   std::size_t n_plain = names.size();
@@ -86,16 +96,35 @@ void Encoder::read_inputs(State columns) {
     inputs_.push_back({names[j], DCNFAST_CATEGORY, field_names_.size()});
     field_names_.push_back(names[j]);
   }
-  if (columns.has("dates")) {
-    State dates = columns.part("dates");
-    insert_dates(dates, {names.begin() + static_cast<std::ptrdiff_t>(n_plain), names.end()});
+  std::map<std::size_t, Input> inserted;  // by place among all columns
+  if (columns.has("dates"))
+    read_dates(columns.part("dates"),
+               {names.begin() + static_cast<std::ptrdiff_t>(n_plain), names.end()}, inserted);
+  if (columns.has("lists")) lists_ = ListColumn::read_all(columns.part("lists"));
+  for (std::size_t i = 0; i < lists_.size(); ++i) {
+    const ListColumn& lists = lists_[i];
+    const dcnfast_kind kind = lists.separator.empty() ? DCNFAST_LIST : DCNFAST_JOINED;
+    if (!inserted.insert({lists.place, {lists.name, kind, i}}).second)
+      columns.refuse("places of lists that differ");
+    field_names_.push_back(lists.name);
+    if (lists.weights != ListColumn::kNone)  // which several may share
+      inserted.insert({lists.weights, {lists.weights_name, DCNFAST_WEIGHTS, i}});
   }
-  columns.skip({"dates"});
+  for (const auto& [place, input] : inserted) {
+    if (place > inputs_.size()) columns.refuse("places among the columns");
+    inputs_.insert(inputs_.begin() + static_cast<std::ptrdiff_t>(place), input);
+  }
+  for (const ListColumn& lists : lists_)
+    if (inputs_[lists.place].name != lists.name ||
+        (lists.weights != ListColumn::kNone && inputs_[lists.weights].kind != DCNFAST_WEIGHTS))
+      columns.refuse("lists beside their weights");
+  columns.skip({"lists", "dates", "named"});
   columns.done();
 }
 
 // made: names of what is made of dates
-void Encoder::insert_dates(State& dates, const std::vector<std::string>& made) {
+void Encoder::read_dates(State dates, const std::vector<std::string>& made,
+                         std::map<std::size_t, Input>& inserted) {
   const std::vector<std::string> parts = dates.texts("parts"), names = dates.texts("names");
   const std::vector<std::size_t> places = dates.integers("places", std::int64_t{1} << 31);
   dates.skip({"zones"});
@@ -115,15 +144,22 @@ void Encoder::insert_dates(State& dates, const std::vector<std::string>& made) {
       if (found->is_field) field_names_.push_back(made[column - 1]);
     }
     dates_.push_back(std::move(of_date));
-    if (places[d] > inputs_.size()) dates.refuse("places among the columns, ascending");
-    inputs_.insert(inputs_.begin() + static_cast<std::ptrdiff_t>(places[d]),
-                   {names[d], DCNFAST_DATE, d});
+    if (!inserted.insert({places[d], {names[d], DCNFAST_DATE, d}}).second)
+      dates.refuse("places of dates that differ");
   }
 }
 
 void Encoder::read_fields(State& encoder, const NetworkConfig& config) {
   const std::vector<std::string> names = encoder.texts("names");
-  if (names != field_names_ || config.fields.size() != names.size() || !config.poolings.empty())
+  std::vector<std::string> poolings;
+  std::vector<Pooling> wanted;
+  for (const ListColumn& lists : lists_) {
+    poolings.push_back(lists.pooling);
+    wanted.push_back(lists.pooling == "max" ? Pooling::max : Pooling::sum);
+  }
+  if (names != field_names_ || config.fields.size() != names.size() || config.poolings != wanted ||
+      (encoder.names("poolings") ? encoder.texts("poolings") : std::vector<std::string>()) !=
+          poolings)
     encoder.refuse("an encoder of the categorical columns, " + listed(field_names_));
   const std::vector<std::size_t> buckets = read_buckets(encoder, names);
   std::vector<State> parts = encoder.parts("columns");
@@ -140,12 +176,13 @@ void Encoder::read_fields(State& encoder, const NetworkConfig& config) {
       encoder.refuse("a network of the encoder's fields");
   }
   if (next != parts.size()) encoder.refuse("a column for each table");
+  for (std::size_t i = 0; i < lists_.size(); ++i) lists_[i].vocabulary = fields_[n_fields() + i];
 }
 
 void Encoder::read_numbers(State& encoder, const NetworkConfig& config, double largest) {
   if (encoder.has("statistics")) {
     std::vector<std::size_t> sizes;
-    for (const auto& field : fields_) sizes.push_back(field->first_size());
+    for (std::size_t f = 0; f < n_fields(); ++f) sizes.push_back(fields_[f]->first_size());
     statistics_ = Statistics(encoder.part("statistics"), sizes);
   }
   encoder.skip({"statistics"});
@@ -164,16 +201,12 @@ void Encoder::check(const dcnfast_column* columns, std::size_t n) const {
   for (std::size_t j = 0; j < inputs_.size(); ++j) {
     const Input& input = inputs_[j];
     const dcnfast_column& column = columns[j];
-    const int arrays =
-        (column.doubles != nullptr) + (column.int64s != nullptr) + (column.uint64s != nullptr);
-    if (arrays > 1 || (arrays == 0 && column.texts == nullptr))
-      throw Failure(DCNFAST_BAD_ARGUMENT,
-                    "column '" + input.name + "' has " +
-                        (arrays > 1 ? "several arrays" : "no array") + " of numbers" +
-                        (arrays > 1 ? "" : " and none of texts") + ", want one, or texts");
+    check_arrays(input, column, n);
     if (input.kind == DCNFAST_CATEGORY)
       check_categories(input, column, n);
-    else
+    else if (input.kind == DCNFAST_LIST || input.kind == DCNFAST_JOINED)
+      lists_[input.at].check(columns, n);
+    else if (input.kind != DCNFAST_WEIGHTS)  // which are checked with their lists
       check_numbers(input, column, n);
   }
 }
@@ -215,7 +248,7 @@ void Encoder::operator()(std::int32_t* ids, double* numbers, const dcnfast_colum
       numbers[input.at] = number_at(columns[j], i);
     } else if (input.kind == DCNFAST_CATEGORY) {
       ids[input.at] = fields_[input.at]->row_of(value_at(columns[j], i));
-    } else {
+    } else if (input.kind == DCNFAST_DATE) {
       const double seconds = std::floor(number_at(columns[j], i));  // exact in those years
       const bool is_there = !std::isnan(seconds);
       const Clock clock(is_there ? static_cast<std::int64_t>(seconds) : 0);

@@ -1,12 +1,14 @@
 // Stage 1: columns of a caller -> ids, a row number in each field's table, and dense columns.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "capi/clock.hpp"
 #include "capi/columns.hpp"
+#include "capi/lists.hpp"
 #include "capi/scales.hpp"
 #include "capi/statistics.hpp"
 #include "capi/vocabulary.hpp"
@@ -18,7 +20,7 @@ namespace dcn {
 struct Input {
   std::string name;
   dcnfast_kind kind;
-  std::size_t at;  // number of its field, of its number, or of its date
+  std::size_t at;  // number of its field, of its number, of its date or of its lists
 };
 
 class Encoder {
@@ -27,7 +29,8 @@ class Encoder {
   Encoder(State columns, State encoder, const NetworkConfig& config, double largest);
 
   const std::vector<Input>& inputs() const noexcept { return inputs_; }
-  std::size_t n_fields() const noexcept { return fields_.size(); }
+  std::size_t n_fields() const noexcept { return fields_.size() - lists_.size(); }  // of ids
+  const std::vector<ListColumn>& lists() const noexcept { return lists_; }
   // before they are scaled, statistics of categories among them
   std::size_t n_numbers() const noexcept { return n_numbers_ + statistics_.width(); }
   const Scales& scales() const noexcept { return scales_; }
@@ -47,7 +50,8 @@ class Encoder {
   };
 
   void read_inputs(State columns);
-  void insert_dates(State& dates, const std::vector<std::string>& made);
+  void read_dates(State dates, const std::vector<std::string>& made,
+                  std::map<std::size_t, Input>& inserted);
   void read_fields(State& encoder, const NetworkConfig& config);
   void read_numbers(State& encoder, const NetworkConfig& config, double largest);
   void check_numbers(const Input& input, const dcnfast_column& column, std::size_t n) const;
@@ -56,8 +60,10 @@ class Encoder {
   std::vector<Input> inputs_;
   std::vector<std::string> field_names_;
   std::vector<std::vector<DatePart>> dates_;
-  std::vector<std::shared_ptr<const Vocabulary>> fields_;  // shared by those that share a table
-  std::size_t n_numbers_ = 0;                              // of the table
+  std::vector<ListColumn> lists_;
+  // those of lists behind the others; shared by those that share a table
+  std::vector<std::shared_ptr<const Vocabulary>> fields_;
+  std::size_t n_numbers_ = 0;  // of the table
   Statistics statistics_;
   Scales scales_;
 };

@@ -165,7 +165,7 @@ std::unique_ptr<Network<T>> lent(const NetworkConfig& config, const Tensors<T>& 
 
 template <class T>
 std::unique_ptr<Network<T>> stored(const NetworkConfig& config, const Tensors<T>& tensors) {
-  if (config.n_single() != config.fields.size()) tensors.refuse("no lists");
+  if (config.collision_weights) tensors.refuse("no collision weights");
   std::vector<StoredTable> tables;
   Layout layout;
   layout.begin(Part::tables);

@@ -38,7 +38,11 @@ template <class T> class ScorerOf : public Scorer {
       chunk.first = first;
       chunk.rows = std::min(kRows, n - first);
       encode(chunk, columns, n_threads);
-      network_->predict(chunk.logits.data(), chunk.table(), n_threads);
+      for (std::size_t i = 0; i < chunk.items.size(); ++i) {
+        encoder_.lists()[i].encode(chunk.items[i], columns, first, chunk.rows);
+        chunk.lists[i] = chunk.items[i].view();
+      }
+      network_->predict(chunk.logits.data(), chunk.table(0, chunk.rows), n_threads);
       answer(chunk, out + first * answers_.size(), n_threads);
     }
   }
@@ -56,14 +60,19 @@ template <class T> class ScorerOf : public Scorer {
           logits(most * C), numbers(scratch * most_slots(n_threads, (most + kBlock - 1) / kBlock)) {
     }
 
-    Table<T> table() const { return {ids.data(), dense.data(), nullptr, nullptr, rows}; }
+    // n rows from row i on
+    Table<T> table(std::size_t i, std::size_t n) const {
+      return {ids.data() + i * F, dense.data() + i * width, nullptr, nullptr, n, {lists.data(), i}};
+    }
     std::size_t blocks() const { return (rows + kBlock - 1) / kBlock; }
 
     std::size_t F, M, width, C, scratch;
     std::size_t first = 0, rows = 0;
     std::vector<std::int32_t> ids;  // (rows, F)
     std::vector<T> dense, logits;   // (rows, width), (rows, C)
-    std::vector<double> numbers;    // (slots, scratch)
+    std::vector<ListItems<T>> items;
+    std::vector<Lists<T>> lists;
+    std::vector<double> numbers;  // (slots, scratch)
   };
 
   void encode(Chunk& chunk, const dcnfast_column* columns, std::size_t n_threads) const {
@@ -103,7 +112,7 @@ template <class T> class ScorerOf : public Scorer {
     T *const dense = chunk.dense.data() + i * chunk.width, *const logits =
                                                                chunk.logits.data() + i * chunk.C;
     encoder_.scales().clip(dense);
-    network_->predict(logits, {chunk.ids.data() + i * chunk.F, dense, nullptr, nullptr, 1}, 1);
+    network_->predict(logits, chunk.table(i, 1), 1);
     constexpr T kMost = std::numeric_limits<T>::max();
     for (std::size_t c = 0; c < chunk.C; ++c)
       logits[c] = std::isnan(logits[c]) ? T(0) : std::clamp(logits[c], -kMost, kMost);

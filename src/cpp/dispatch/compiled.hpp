@@ -1,5 +1,5 @@
-// The kernels that were compiled, from wherever they are: in this binary, or in the library of the C
-// API beside it, so that a wheel has them once.
+// The kernels that were compiled, from wherever they are: in this binary, or in the library of the
+// C API beside it, so that a wheel has them once.
 #pragma once
 
 #include "dispatch/kernel_table.hpp"

@@ -32,7 +32,7 @@ typedef enum {
   DCNFAST_BAD_ARGUMENT = 1, /* such as NULL, or another number of columns */
   DCNFAST_CANNOT_READ = 2,  /* there is no such file, or the system does not give it */
   DCNFAST_BAD_FILE = 3,     /* it is no model file, damaged, cut off, or of a later version */
-  DCNFAST_UNSUPPORTED = 4,  /* a model of a kind that only Python loads, as with lists */
+  DCNFAST_UNSUPPORTED = 4,  /* something in it that this version does not know */
   DCNFAST_BAD_VALUE = 5,    /* a value that predict() refuses as well, as an infinite number */
   DCNFAST_NO_MEMORY = 6
 } dcnfast_status;
@@ -41,18 +41,26 @@ typedef enum {
 typedef enum {
   DCNFAST_NUMBER = 1,   /* numbers */
   DCNFAST_CATEGORY = 2, /* texts or numbers, each of which stands for itself */
-  DCNFAST_DATE = 3      /* seconds since 1970-01-01 00:00:00 by the clock that fit saw */
+  DCNFAST_DATE = 3,     /* seconds since 1970-01-01 00:00:00 by the clock that fit saw */
+  DCNFAST_LIST = 4,     /* lists of categories */
+  DCNFAST_WEIGHTS = 5,  /* lists of numbers, the weights of the items of another column */
+  DCNFAST_JOINED = 6    /* texts with the items of a list in each, a separator between them */
 } dcnfast_kind;
 
 /* The values of one column, n_rows in each array that is given. Set all of it to 0 first, then one
    or two arrays: of numbers either doubles, int64s or uint64s; and texts. Where both are given, a
-   row has its text, or its number where that is NULL. */
+   row has its text, or its number where that is NULL.
+
+   In a column of lists the arrays have the items of all rows, one behind the other, and offsets,
+   n_rows + 1 of them, say which: row i has items offsets[i] up to, but without, offsets[i + 1]. */
 typedef struct {
   const double *doubles; /* NaN is missing */
   const int64_t *int64s;
   const uint64_t *uint64s;
   const char *const *texts;     /* UTF-8 up to the character 0; NULL is missing */
-  const unsigned char *missing; /* NULL, or not 0 where a row has no value at all */
+  const unsigned char *missing; /* NULL, or not 0 where a row has no value, or no list, at all */
+  const int64_t *offsets;       /* of lists, else NULL */
+  const unsigned char *missing_items; /* NULL, or not 0 where an item of a list has no value */
 } dcnfast_column;
 
 typedef struct dcnfast_model dcnfast_model;
