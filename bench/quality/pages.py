@@ -11,6 +11,7 @@ from bench.quality.report import BASE, Report, scores, seconds, special, summary
 from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
+SETTINGS = FOLDER.with_name("settings")  # a file for each table: dcnfast's, beside its defaults
 TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
 PARAMETERS = README.with_name("docs") / "parameters.md"
 SHOWN = [SUBJECT, BASE, "lightgbm", "xgboost", "hgb", "mlp"]
@@ -45,8 +46,15 @@ def timed(found: list[dict[str, Any]]) -> str:
     return "\n\n".join(grid(*part) for part in (seconds(report), scores(report)))
 
 
+def settings(folder: Path = SETTINGS) -> str:
+    """Return what settings do on the tables that have a file of them, in Markdown."""
+    reports = [Report(load(path), None, None) for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(grid(*special(report)) for report in reports)
+
+
 if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
+    write(RESULTS, "settings", settings())
     write(RESULTS, "fit-seconds", timed(records(TIMED)))
     write(PARAMETERS, "fit-seconds", grid(*seconds(Report(records(TIMED), None, None))))

@@ -227,6 +227,7 @@ def test_pages_show_the_suite():
     for path, name, text in (
         (README, "suite", pages.short(found)),
         (RESULTS, "suite", pages.long(found)),
+        (RESULTS, "settings", pages.settings()),
         (RESULTS, "fit-seconds", pages.timed(times)),
     ):
         page = path.read_text()

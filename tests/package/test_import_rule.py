@@ -118,7 +118,7 @@ def test_training_returns_what_estimators_say(path):
 # ---- C++
 
 CPP_PACKAGES = ["base", "dispatch", "network", "training", "serving", "bindings"]
-BESIDE = ["capi"]  # without Python
+WITHOUT_PYTHON = ["capi"]
 KERNELS = {"kernels", "simd", "isa"}  # one library an instruction set
 SEEN_BY_KERNELS = {"dispatch/kernel_table.hpp", "base/shapes.hpp", "base/bits.hpp"}
 SOURCES = sorted(path for path in CPP.rglob("*.*") if path.suffix in (".hpp", ".cpp", ".inl"))
@@ -129,7 +129,7 @@ def may_include(path):
     part = path.relative_to(CPP).parts[0]
     if part in KERNELS:
         return lambda name: name in SEEN_BY_KERNELS or name.split("/")[0] in KERNELS
-    if part in BESIDE:
+    if part in WITHOUT_PYTHON:
         return lambda name: name.split("/")[0] in {*CPP_PACKAGES, part} - {"bindings"}
     before = CPP_PACKAGES[: CPP_PACKAGES.index(part) + 1]
     return lambda name: name.split("/")[0] in before
@@ -144,6 +144,6 @@ def test_a_source_includes_only_what_lies_before_it(path):
 def test_the_sources_are_those_of_the_packages():
     assert {path.relative_to(CPP).parts[0] for path in SOURCES} == {
         *CPP_PACKAGES,
-        *BESIDE,
+        *WITHOUT_PYTHON,
         *KERNELS,
     }
