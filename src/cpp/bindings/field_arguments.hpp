@@ -1,4 +1,4 @@
-// Checks of what a network is told of its fields.
+// Checks of what a network is told of its fields and its parts.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -25,6 +25,15 @@ inline void check_table_of(const NetworkConfig& c) {
                             "', want its own number, or that of a field before it with as many "
                             "rows and columns, which has rows of its own");
   }
+}
+
+// Both parts have a way of their own to the logits, and rows losses of their own.
+inline void check_branch_loss(const NetworkConfig& c) {
+  if (!c.branch_loss) return;
+  if (c.structure != Structure::parallel || c.cross_layers == 0 || c.hidden.empty())
+    throw py::value_error(
+        "branch_loss is True, want structure 'parallel' with cross layers and hidden layers");
+  if (ranks(c.loss)) throw py::value_error("branch_loss is True and the loss ranks, want another");
 }
 
 }  // namespace dcn
