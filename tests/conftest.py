@@ -65,6 +65,7 @@ OPTIONS = {
     "layer_norm": [False, True],
     "loss": [("squared_error", 1), ("squared_error", 3), ("log_loss", 1), ("softmax", 4)],
     "label_smoothing": [0.0, 0.2],
+    "branch_loss": [False, True],
     "alpha_embedding": [0.0, 0.2],
     "alpha_cross": [0.0, 0.3],
     "alpha_deep": [0.0, 0.1],
@@ -110,6 +111,8 @@ def draw_options(rng):
         drawn["label_smoothing"] = 0.0
     if not drawn["hidden"]:
         drawn |= {"activation": "relu", "dropout": 0.0, "layer_norm": False}
+    if drawn["structure"] != "parallel" or not drawn["hidden"] or not drawn["cross_layers"]:
+        drawn["branch_loss"] = False
     if drawn["activation"] == "identity" or not drawn["hidden"]:
         drawn["parametric_activation"] = False
     return drawn

@@ -37,7 +37,7 @@ CONFIG = {
     "deterministic": "threads",
     "numeric_embedding": "piecewise", "numeric_bins": [], "numeric_scales": [], "n_members": 1,
     "numeric_width": 0, "numeric_frequencies": 0, "learned_scale": True,
-    "parametric_activation": True, "collision_weights": True,
+    "parametric_activation": True, "collision_weights": True, "branch_loss": True,
 }  # fmt: skip
 BAD_CONFIG = {
     "fields": [

@@ -62,6 +62,7 @@ NONSENSE = {
     "parametric_activation": ["x", None, 3],
     "learned_scale": ["x", None, 3],
     "collision_weights": ["x", None, 3],
+    "branch_loss": ["x", None, 3],
     "cross_initializer": ["zeros", None],
     "deep_initializer": ["zeros", None],
     "categorical_features": ["all", ["e"], ["city", 1], [7], [-1], [True], [[1]], [1.5], [None], 3],

@@ -49,6 +49,7 @@ EFFECTS = {
     "max_categories": (3, {}),
     "hash_buckets": (3, {}),
     "collision_weights": (True, {"learning_rate_init": 0.01}),
+    "branch_loss": (True, {}),
     "target_statistics": (TargetStatistics(order=1), {}),
     "numeric_scaling": ("quantile", {}),
     "numeric_embedding": ("piecewise", {}),

@@ -136,7 +136,7 @@ NetworkConfig make_config(
     std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
     double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
-    const std::string& deterministic, bool collision_weights) {
+    const std::string& deterministic, bool collision_weights, bool branch_loss) {
   NetworkConfig c;
   for (const auto& [name, rows, width] : fields) c.fields.push_back({name, rows, width});
   for (const std::string& pooling : poolings) c.poolings.push_back(pooling_named(pooling));
@@ -178,6 +178,7 @@ NetworkConfig make_config(
   c.loss = loss_named(loss);
   c.loss_constants = std::move(loss_constants);
   c.label_smoothing = label_smoothing;
+  c.branch_loss = branch_loss;
   c.alpha_embedding = alpha_embedding;
   c.alpha_cross = alpha_cross;
   c.alpha_deep = alpha_deep;
@@ -211,7 +212,8 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("loss"), py::arg("loss_constants"), py::arg("label_smoothing"),
       py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
       py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
-      py::arg("deterministic"), py::arg("collision_weights") = false);
+      py::arg("deterministic"), py::arg("collision_weights") = false,
+      py::arg("branch_loss") = false);
 }
 
 }  // namespace

@@ -100,6 +100,7 @@ void read_training(Reader& read, NetworkConfig& c) {
   read("dropout", c.dropout);
   read("cross_dropout", c.cross_dropout);
   read("label_smoothing", c.label_smoothing);
+  read("branch_loss", c.branch_loss);
   read("alpha_embedding", c.alpha_embedding);
   read("alpha_cross", c.alpha_cross);
   read("alpha_deep", c.alpha_deep);

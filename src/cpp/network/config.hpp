@@ -67,6 +67,7 @@ struct NetworkConfig {
   Loss loss{};
   std::vector<double> loss_constants;  // of its kind
   double label_smoothing = 0;          // of the targets that train
+  bool branch_loss = false;            // whether cross and deep part have losses of their own
   // the objective has alpha / 2 times the sum of squared weights
   double alpha_embedding = 0, alpha_cross = 0, alpha_deep = 0;
   EmbeddingPenalty embedding_penalty = EmbeddingPenalty::batch;

@@ -204,6 +204,7 @@ void check_config(const NetworkConfig& c) {
     throw std::invalid_argument(
         "the network would have more than 2^42 parameters, want at most what fits into "
         "memory: see hidden_layer_sizes, cross_layers, cross_rank and embedding_dim");
+  check_branch_loss(c);
   check_constants("loss_constants", c.loss, c.loss_constants, c.n_outputs);
   const char* name = "NetworkConfig";
   check_finite(name, "diag_scale", c.diag_scale);

@@ -1,6 +1,7 @@
 // Stage 5: combine. The parts of the model -> logits (T,C), and back.
 #pragma once
 
+#include <array>
 #include <numeric>
 #include <vector>
 
@@ -60,15 +61,32 @@ template <class T> class Head {
   }
   void backward(const KernelTable<T>& k, T* gradients, const T* dlogits,
                 const std::vector<HeadInput<T>>& inputs, std::size_t rows) const {
-    for (std::size_t e = 0; e < E_; ++e, dlogits += rows * ld<T>(C_))
-      for (std::size_t i = 0; i < parts_.size(); ++i) {
-        const Part& part = parts_[i];
-        const std::size_t from = first(inputs[i], e, rows);
-        T* dx = inputs[i].dx != nullptr ? inputs[i].dx + from : nullptr;
-        k.combine_backward(dx, gradients + part.w + e * part.step, part.stride,
-                           i == 0 ? gradients + b_ + e * C_ : nullptr, dlogits, inputs[i].x + from,
-                           inputs[i].ld, part.packed[e].view(), rows, part.width, C_);
-      }
+    for (std::size_t e = 0, at = 0; e < E_; ++e, at += rows * ld<T>(C_))
+      for (std::size_t i = 0; i < parts_.size(); ++i)
+        part_backward(k, gradients, i == 0 ? gradients + b_ + e * C_ : nullptr, dlogits + at,
+                      inputs, {i, e, rows});
+  }
+
+  // What each of the first two inputs gives the logits by itself, with the bias: (E,T,C) each.
+  void forward_alone(const KernelTable<T>& k, const std::array<T*, 2>& logits,
+                     const std::vector<HeadInput<T>>& inputs, std::size_t rows) const {
+    for (std::size_t e = 0, at = 0; e < E_; ++e, at += rows * ld<T>(C_))
+      for (std::size_t i = 0; i < 2; ++i)
+        k.combine_forward(logits[i] + at, inputs[i].x + first(inputs[i], e, rows), inputs[i].ld,
+                          parts_[i].packed[e].view(), rows, parts_[i].width, C_, false);
+  }
+  // Of gradients for each of these two, and of those for all else.
+  void backward_alone(const KernelTable<T>& k, T* gradients, const T* dlogits,
+                      const std::array<const T*, 2>& own, const std::vector<HeadInput<T>>& inputs,
+                      std::size_t rows) const {
+    for (std::size_t e = 0, at = 0; e < E_; ++e, at += rows * ld<T>(C_)) {
+      for (std::size_t i = 0; i < parts_.size(); ++i)
+        part_backward(k, gradients, nullptr, (i < own.size() ? own[i] : dlogits) + at, inputs,
+                      {i, e, rows});
+      for (std::size_t t = 0; t < rows; ++t)
+        for (std::size_t c = 0; c < C_; ++c)
+          gradients[b_ + e * C_ + c] += dlogits[at + t * ld<T>(C_) + c];
+    }
   }
 
  private:
@@ -78,6 +96,19 @@ template <class T> class Head {
     std::size_t step;           // to that of the next member; 0 where it is the same
     std::vector<PackedMatrix<T>> packed;  // one a member
   };
+  struct Place {
+    std::size_t part, member, rows;
+  };
+  void part_backward(const KernelTable<T>& k, T* gradients, T* db, const T* dlogits,
+                     const std::vector<HeadInput<T>>& inputs, const Place& at) const {
+    const Part& part = parts_[at.part];
+    const HeadInput<T>& input = inputs[at.part];
+    const std::size_t from = first(input, at.member, at.rows);
+    T* dx = input.dx != nullptr ? input.dx + from : nullptr;
+    k.combine_backward(dx, gradients + part.w + at.member * part.step, part.stride, db, dlogits,
+                       input.x + from, input.ld, part.packed[at.member].view(), at.rows, part.width,
+                       C_);
+  }
   std::vector<std::size_t> of_members(std::vector<std::size_t> shape) const {
     if (E_ > 1) shape.insert(shape.begin(), E_);
     return shape;

@@ -131,6 +131,8 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
   ws.combined = members_.several() ? carver.take(answers) : nullptr;
   if (backward) {
     ws.dlogits = carver.take(narrow);
+    for (auto& branch : ws.branches)
+      if (config_.branch_loss) branch = {carver.take(narrow), carver.take(narrow)};
     ws.dxL = carver.take(wide);
     const bool learns = embedding_.width() > 0 || numeric_ != nullptr || members_.multiplies();
     ws.dx0 = learns ? carver.take(wide) : nullptr;
@@ -223,12 +225,16 @@ void Network<T>::backward(const KernelTable<T>& k, Workspace<T>& ws, T* gradient
                           const TileRows& rows, const DropoutAt& dropout, T scale) const {
   const std::size_t C = config_.n_outputs, E = config_.n_members, n = rows.count * E;
   Stopwatch watch(ws.seconds);
-  for (std::size_t e = 0, at = 0; e < E && !ranks(); ++e, at += rows.count * ld<T>(C))
+  for (std::size_t e = 0, at = 0; e < E && !keeps_tiles(); ++e, at += rows.count * ld<T>(C))
     k.losses[config_.loss].backward(ws.dlogits + at, ws.logits + at, table.target, table.weight,
                                     rows.numbers, rows.count, C, scale / static_cast<T>(E),
                                     loss_options(config_.label_smoothing));
   watch.lap(Stage::loss_backward);
-  head_.backward(k, gradients, ws.dlogits, ws.head, rows.count);
+  if (config_.branch_loss)
+    head_.backward_alone(k, gradients, ws.dlogits, {ws.branches[0].dlogits, ws.branches[1].dlogits},
+                         ws.head, rows.count);
+  else
+    head_.backward(k, gradients, ws.dlogits, ws.head, rows.count);
   watch.lap(Stage::combine_backward);
 
   // What reads xL comes before the cross part, what reads x0 behind it. The first that reaches a

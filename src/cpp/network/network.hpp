@@ -1,10 +1,12 @@
 // The whole model: a list of kernel calls forward, the same list reversed backward.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
 #include "dispatch/cpu.hpp"
+#include "network/branch_losses.hpp"
 #include "network/branches.hpp"
 #include "network/cross/cross.hpp"
 #include "network/deep.hpp"
@@ -35,6 +37,10 @@ template <class T> struct Workspace {
   T* combined = nullptr;                // (T,C), logits of the mean of the members
   T* numeric_sums = nullptr;            // of a shard, see NumericEmbedding
   T* dr = nullptr;                      // scratch (E,padded(D))
+  struct OfBranch {
+    T *logits = nullptr, *dlogits = nullptr;  // (T,C)
+  };
+  std::array<OfBranch, 2> branches;  // cross part and deep part, if they have losses
   std::vector<HeadInput<T>> head;
   std::vector<Shared<T>> shared;    // as Network::first_layers
   StageSeconds* seconds = nullptr;  // where this thread's time goes, if anybody asks
@@ -138,6 +144,15 @@ template <class T> class Network {
   // Whether the loss is of lists of rows: `RankedLists` computes it, between all tiles' forward and
   // backward, and puts the gradients of the logits in the tiles' dlogits.
   bool ranks() const noexcept { return dcn::ranks(config_.loss); }
+  // Whether its loss is of a whole batch, so that tiles keep their workspaces until it is known.
+  bool keeps_tiles() const noexcept { return ranks() || config_.branch_loss; }
+  // Of a network whose branches have losses: behind forward their logits, of a tile the sums of the
+  // losses of each member (E), and before backward the gradients, which are then in the dlogits.
+  void branch_logits(const KernelTable<T>& k, Workspace<T>& ws, std::size_t rows) const;
+  void branch_losses(const KernelTable<T>& k, const Workspace<T>& ws, const Table<T>& table,
+                     const TileRows& rows, BranchLosses* sums) const;
+  void branch_slopes(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
+                     const TileRows& rows, const BranchLosses* slopes, T scale) const;
   Ranking<T> ranking(const KernelTable<T>& k, const Table<T>& table) const noexcept {
     const LossKernels<T>& loss = k.losses[config_.loss];
     return {loss, loss.rule(loss_constants_.data(), loss_constants_.size()), table.target,

@@ -1,4 +1,5 @@
-// What is known beforehand of a cross's weights, checked: heads, symmetry, pairs that stay 0.
+// What a network is told of its parts, checked: heads, symmetry, pairs that stay 0, and whether the
+// parts have losses of their own.
 #pragma once
 
 #include <algorithm>
@@ -53,6 +54,16 @@ inline void check_structure(const NetworkConfig& c) {
                                 "', want 'matrix'");
   check_heads(c, matrix);
   if (!c.cross_forbidden.empty()) check_forbidden(c);
+}
+
+// Both parts have a way of their own to the logits, and rows losses of their own.
+inline void check_branch_loss(const NetworkConfig& c) {
+  if (!c.branch_loss) return;
+  if (c.structure != Structure::parallel || c.cross_layers == 0 || c.hidden.empty())
+    throw std::invalid_argument(
+        "branch_loss is True, want structure 'parallel' with cross layers and hidden layers");
+  if (ranks(c.loss))
+    throw std::invalid_argument("branch_loss is True and the loss ranks, want another");
 }
 
 }  // namespace dcn

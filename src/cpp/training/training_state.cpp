@@ -44,9 +44,9 @@ template <class T> void TrainingState<T>::reserve(const Tiling& cut, std::size_t
   shard_losses_.resize(std::max(shard_losses_.size(), cut.shards));
   tables_.reserve(cut.batch);
   // a smaller batch may have fewer shards and tiles, of more rows each: keep the most of all
-  const std::size_t tasks = network_.ranks() ? cut.tiles : cut.shards;
+  const std::size_t tasks = network_.keeps_tiles() ? cut.tiles : cut.shards;
   const std::size_t wanted_slots = std::max(slots_.size(), most_slots(n_threads, tasks));
-  const std::size_t wanted_tiles = network_.ranks() ? std::max(tiles_.size(), cut.tiles) : 0;
+  const std::size_t wanted_tiles = network_.keeps_tiles() ? std::max(tiles_.size(), cut.tiles) : 0;
   if (slot_rows_ < cut.rows) {
     slots_.clear();
     tiles_.clear();
@@ -101,8 +101,10 @@ double TrainingState<T>::accumulate(const KernelTable<T>& k, const Table<T>& tab
   watch.lap(Stage::embed);
   for (std::size_t slot = 0; slot < slots_.size(); ++slot)
     slots_[slot].seconds = timed_ ? &seconds_[slot] : nullptr;
-  const double sum = network_.ranks() ? accumulate_lists(k, table, rows, cut, dropout, n_threads)
-                                      : accumulate_tiles(k, table, rows, cut, dropout, n_threads);
+  const auto accumulate = network_.ranks()                ? &TrainingState::accumulate_lists
+                          : network_.config().branch_loss ? &TrainingState::accumulate_branches
+                                                          : &TrainingState::accumulate_tiles;
+  const double sum = (this->*accumulate)(k, table, rows, cut, dropout, n_threads);
   watch.restart();
   shared_.backward(k, shard_gradients_.data(), network_.parameters(), n_threads);
   watch.lap(Stage::embed_backward);

@@ -138,12 +138,19 @@ template <class T> class TrainingState {
     std::uint64_t seed;
     double share;
   };
-  // What it does with the tiles: each forward and back; or where the loss ranks, all forward, then
-  // the loss of the lists, then all back.
+  // What it does with the tiles: each forward and back; or where the loss ranks or branches have
+  // losses, all forward, then the loss of the lists or of the batch, then all back.
   double accumulate_tiles(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
                           const Tiling& cut, const StepDropout& of_step, std::size_t n_threads);
   double accumulate_lists(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
                           const Tiling& cut, const StepDropout& of_step, std::size_t n_threads);
+  double accumulate_branches(const KernelTable<T>& k, const Table<T>& table,
+                             const std::int64_t* rows, const Tiling& cut,
+                             const StepDropout& of_step, std::size_t n_threads);
+  template <class Behind, class Loss, class Before>
+  double accumulate_kept(const KernelTable<T>& k, const Table<T>& table, const std::int64_t* rows,
+                         const Tiling& cut, const StepDropout& of_step, std::size_t n_threads,
+                         const Behind& behind, const Loss& loss, const Before& before);
   // Adds up the shards and moves the parameters; returns the penalty before the move.
   double update(const KernelTable<T>& k, std::size_t n, const OptimizerOptions& options,
                 std::size_t n_threads);
@@ -193,9 +200,11 @@ template <class T> class TrainingState {
   std::vector<Chunk> chunks_;
   Buffer<T> shard_gradients_;  // (shards, stride)
   std::vector<double> shard_losses_, penalties_;
-  std::vector<Workspace<T>> slots_;  // one a thread
-  std::vector<Workspace<T>> tiles_;  // one a tile of a batch, of losses that rank
-  RankedLists<T> lists_;             // of the batch
+  std::vector<Workspace<T>> slots_;          // one a thread
+  std::vector<Workspace<T>> tiles_;          // one a tile of a batch, where the network keeps them
+  RankedLists<T> lists_;                     // of the batch
+  std::vector<BranchLosses> branch_sums_;    // (tiles,E) of the batch
+  std::vector<BranchLosses> branch_slopes_;  // (E)
   std::size_t slot_rows_ = 0;
   bool timed_ = false;
   std::vector<StageSeconds> seconds_;  // one a thread, the first also of what no tile does

@@ -73,6 +73,12 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
     task_weights : sequence of float or None, default=None
         What the loss of each label is multiplied by where y has several columns, one for each;
         None is 1. With one column it is an error.
+    branch_loss : bool, default=False
+        Whether the cross part and the deep part beside it have losses of their own, as in FCN. Each
+        has logits of its own, whose mean predicts; what is minimised is L + max(0, L_C - L) L_C +
+        max(0, L_D - L) L_D, with the losses of a batch of what is predicted, of the cross part and
+        of the deep part. It wants ``structure="parallel"``, cross and hidden layers.
+        Scores of held-out rows are without it.
 
     Attributes
     ----------
@@ -100,6 +106,7 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "task_weights": ["array-like", None],
+        "branch_loss": ["boolean"],
     }
 
     def __init__(
@@ -173,11 +180,13 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
         task_weights: Sequence[float] | None = None,
+        branch_loss: bool = False,
     ) -> None:
         self._store(locals())
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.task_weights = task_weights
+        self.branch_loss = branch_loss
 
     @published_whole
     def fit(

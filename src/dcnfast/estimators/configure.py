@@ -113,6 +113,7 @@ def configure(
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= {"loss": loss.name, "loss_constants": loss.constants(), "n_outputs": n_outputs}
     described["label_smoothing"] = float(getattr(estimator, "label_smoothing", 0.0))  # of classes
+    described["branch_loss"] = _branch_loss(estimator, loss)
     one = NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
@@ -125,6 +126,23 @@ def configure(
     n_members = _n_members(estimator.n_members, one, circumstances)
     dropout = _cross_dropout(estimator.cross_dropout, one, n_members)
     return replace(one, n_members=n_members, cross_dropout=dropout)
+
+
+def _branch_loss(estimator: Any, loss: Loss) -> bool:
+    """Return whether branches have losses; raise ValueError where that has no meaning."""
+    if not getattr(estimator, "branch_loss", False):  # DCNRanker has none
+        return False
+    if estimator.structure != "parallel":
+        wrong = f"structure is {estimator.structure!r}", "'parallel'"
+    elif not estimator.cross_layers:
+        wrong = "cross_layers is 0", "at least 1"
+    elif not _hidden(estimator):
+        wrong = f"hidden_layer_sizes is {estimator.hidden_layer_sizes!r}", "at least one layer"
+    elif loss.may_be_negative:
+        wrong = f"loss is {loss.name!r}, which may be negative", "one that never is"
+    else:
+        return True
+    raise ValueError("branch_loss is True and {}, want {}".format(*wrong))
 
 
 def kind_of(family: Family[K], estimator: Any) -> K:

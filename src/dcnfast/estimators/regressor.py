@@ -69,6 +69,12 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         Whether ``predict`` and row predictors stay within the range that the targets of the
         training rows had, each output within its own. With ``warm_start`` it is that of all fits.
         The loss of training and of held-out rows is of what is not clipped.
+    branch_loss : bool, default=False
+        Whether the cross part and the deep part beside it have losses of their own, as in FCN. Each
+        has logits of its own, whose mean predicts; what is minimised is L + max(0, L_C - L) L_C +
+        max(0, L_D - L) L_D, with the losses of a batch of what is predicted, of the cross part and
+        of the deep part. It wants ``structure="parallel"``, cross and hidden layers, and a loss
+        that is never negative: not "poisson" or "gamma". Scores of held-out rows are without it.
 
     Attributes
     ----------
@@ -104,6 +110,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = BaseDCN._parameter_constraints | {
         "loss": loss_constraints("DCNRegressor"),
         "prediction_clip": ["boolean"],
+        "branch_loss": ["boolean"],
     }
 
     def __init__(
@@ -175,9 +182,11 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         prediction_clip: bool = False,
+        branch_loss: bool = False,
     ) -> None:
         self._store(locals())
         self.prediction_clip = prediction_clip
+        self.branch_loss = branch_loss
 
     @published_whole
     def fit(

@@ -117,6 +117,8 @@ class NetworkConfig:
     label_smoothing : float
         Share of the targets that goes to all classes alike, in training alone; losses without
         classes have no use for it.
+    branch_loss : bool
+        Whether the cross part and the deep part beside it have losses of their own in training.
     alpha_embedding, alpha_cross, alpha_deep : float
         The objective has alpha / 2 times the sum of squared weights, biases excepted.
     embedding_penalty : {"batch", "table"}
@@ -175,6 +177,7 @@ class NetworkConfig:
     loss: LossName = "squared_error"
     loss_constants: tuple[float, ...] = ()
     label_smoothing: float = 0.0
+    branch_loss: bool = False
     alpha_embedding: float = 0.0
     alpha_cross: float = 0.0
     alpha_deep: float = 0.0

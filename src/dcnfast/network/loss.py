@@ -46,6 +46,8 @@ class Loss(Kind):
         The largest class number, of C outputs, and the shape of a target of numbers.
     mean_of_outputs : bool
         Whether the loss of a row is the mean over its outputs; else it is the sum.
+    may_be_negative : bool
+        Whether the loss of a row may be below 0, since what the target decides is left out.
     smooths : bool
         Whether targets that train may be smoothed, a share of each going to all classes alike.
     """
@@ -63,6 +65,7 @@ class Loss(Kind):
     last_class: ClassVar[str] = "C - 1"
     target_shape: ClassVar[str] = "(B, C)"
     mean_of_outputs: ClassVar[bool] = False
+    may_be_negative: ClassVar[bool] = False
     smooths: ClassVar[bool] = False
 
     def constants(self) -> tuple[float, ...]:

@@ -224,6 +224,7 @@ class Poisson(RegressionLoss):
     """Poisson deviance of counts, or of rates without an upper end."""
 
     name = "poisson"
+    may_be_negative = True
     summary = (
         "For counts, and for rates without an upper end, such as claims a year: half the Poisson "
         "deviance. The network learns the logarithm of the mean."
@@ -264,6 +265,7 @@ class Gamma(RegressionLoss):
     """Gamma deviance of positive numbers, such as what a claim costs."""
 
     name = "gamma"
+    may_be_negative = True
     summary = (
         "For positive numbers whose spread grows with their mean, such as what a claim costs: half "
         "the gamma deviance. The network learns the logarithm of the mean."

@@ -220,6 +220,7 @@ class _Counter:
         deep = sum(arrays * self.stride(width) + 1 for _, width in self.layers)
         deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)
         base = 2 * D + self.stride(self.C) if self.scaled else 0
+        base += 4 * self.stride(self.C) if c.branch_loss else 0
         row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C) + base
         no_bias = 0 if c.cross_bias else L * self.D
         _, blocks = self.numeric()
@@ -229,7 +230,7 @@ class _Counter:
 
     def kept_tiles(self, batch_size: int) -> int:
         """Count the tiles whose activations are kept for the backward of a whole batch."""
-        if self.config.loss not in RANKING_LOSSES:
+        if self.config.loss not in RANKING_LOSSES and not self.config.branch_loss:
             return 0
         return -(-batch_size * self.E // (TILE_ROWS // 2))
 

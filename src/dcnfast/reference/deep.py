@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from dcnfast.network.branches import Branch
+from dcnfast.network.branches import Branch, topology
 from dcnfast.reference.kernels import (
     Array,
     activate,
     activate_backward,
     dense,
     dense_backward,
+    dropout_mask,
+    dropout_stream,
     layer_norm,
     layer_norm_backward,
     parametric,
@@ -61,6 +63,25 @@ def deep_part_backward(
             )
         dh, g[f"{part}_W_{i}"], g[f"{part}_b_{i}"] = dense_backward(dz, layers[i], W, b)
     return np.asarray(dh), g
+
+
+def hidden_mask(
+    config: Any, branch: Branch, i: int, n_rows: int, e: int, seed: int, step: int | None
+) -> Array:
+    """Return the factors of dropout of a layer's outputs for a member; ones without a step."""
+    if step is None or not config.dropout:
+        return np.ones((n_rows, branch.hidden[i]))
+    stream = dropout_stream(seed, step, branch.first_layer + i, e)
+    return dropout_mask(stream, np.arange(n_rows), branch.hidden[i], config.dropout)
+
+
+def cross_mask(config: Any, shape: tuple[int, ...], e: int, seed: int, step: int | None) -> Array:
+    """Return the factors of xL (B,D); their stream follows those of the hidden layers."""
+    if step is None or not config.cross_dropout or not config.cross_layers:
+        return np.ones(shape)
+    layer = sum(len(branch.hidden) for branch in topology(config).branches)
+    stream = dropout_stream(seed, step, layer, e)
+    return dropout_mask(stream, np.arange(shape[0]), shape[1], config.cross_dropout)
 
 
 def _before_activation(config: Any, part: str, i: int, p: Mapping[str, Array], h: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dcnfast.network import crosses
-from dcnfast.network.branches import Branch, topology
+from dcnfast.network.branches import topology
 from dcnfast.reference import (
     OPTIMIZERS,
     Array,
@@ -21,13 +21,12 @@ from dcnfast.reference import (
     clip_gradients,
     combine,
     combine_backward,
-    dropout_mask,
-    dropout_stream,
     training_loss,
     update_rows,
 )
+from dcnfast.reference.branch_loss import branch_backward, branch_logits, branch_loss
 from dcnfast.reference.cross_part import cross_part, cross_part_backward
-from dcnfast.reference.deep import deep_part, deep_part_backward
+from dcnfast.reference.deep import cross_mask, deep_part, deep_part_backward, hidden_mask
 from dcnfast.reference.inputs import Inputs, combine_members
 from dcnfast.reference.lists import Named, named
 from dcnfast.reference.optimizers import DECAYING, State
@@ -141,33 +140,17 @@ class ReferenceNetwork:
         c, xL = self.config, x0
         if c.cross_layers:
             xL = cross_part(c, p, x0)
-            xL = xL * self._cross_mask(xL.shape, e, seed, step)
+            xL = xL * cross_mask(c, xL.shape, e, seed, step)
         inputs = {"x0": x0, "xL": xL}
         masks, deep = {}, {}
         for b in self.topology.branches:
-            masks[b.name] = [self._mask(b, i, len(x0), e, seed, step) for i in range(len(b.hidden))]
+            masks[b.name] = [
+                hidden_mask(c, b, i, len(x0), e, seed, step) for i in range(len(b.hidden))
+            ]
             deep[b.name] = deep_part(c, b.name, p, inputs[b.input], masks[b.name])
         x, h = self._head_inputs(xL, deep)
         logits = combine(x, h, p["head_W"], p["head_b"]) + self._wide(p, *table)
         return inputs | {"deep": deep, "masks": masks, "logits": logits}
-
-    def _mask(
-        self, branch: Branch, i: int, n_rows: int, e: int, seed: int, step: int | None
-    ) -> Array:
-        c = self.config
-        if step is None or not c.dropout:
-            return np.ones((n_rows, branch.hidden[i]))
-        stream = dropout_stream(seed, step, branch.first_layer + i, e)
-        return dropout_mask(stream, np.arange(n_rows), branch.hidden[i], c.dropout)
-
-    def _cross_mask(self, shape: tuple[int, ...], e: int, seed: int, step: int | None) -> Array:
-        """Return the factors of xL (B,D); their stream follows those of the hidden layers."""
-        c = self.config
-        if step is None or not c.cross_dropout or not c.cross_layers:
-            return np.ones(shape)
-        layer = sum(len(branch.hidden) for branch in self.topology.branches)
-        stream = dropout_stream(seed, step, layer, e)
-        return dropout_mask(stream, np.arange(shape[0]), shape[1], c.cross_dropout)
 
     def _head_inputs(self, xL: Array, deep: Mapping[str, list[Array]]) -> tuple[Array, Array]:
         """Return what reaches the head: xL, and the branches side by side; empty what it lacks."""
@@ -210,12 +193,10 @@ class ReferenceNetwork:
         for e, r in enumerate(scales):
             own = self.inputs.of_member(p, e)
             state = self._member(own, x * r, e, (ids, dense), seed, step)
-            loss, dlogits = training_loss(
-                c.loss_kind, state["logits"], target, weight, c.label_smoothing, group
-            )
+            loss, dlogits = self._loss(own, state, target, weight, group)
             total += loss / E
             dxL, g = self._head_backward(own, state, dlogits / (n * E), (ids, dense))
-            dxL = dxL * self._cross_mask(x.shape, e, seed, step)
+            dxL = dxL * cross_mask(c, x.shape, e, seed, step)
             dx0 = g.pop("x0")
             if c.cross_layers:
                 dxL, of_cross = cross_part_backward(dxL, c, own, x * r)
@@ -230,6 +211,21 @@ class ReferenceNetwork:
         self.inputs.stack_backward(dx, g, p, ids, dense)
         return total / n, {name: g[name] for name in self.shapes()}
 
+    def _loss(
+        self, p: Mapping[str, Array], state: Mapping[str, Any], *of_rows: Any
+    ) -> tuple[float, Array]:
+        """Return a member's loss and the gradient of its logits (B,C), of branches (3,B,C)."""
+        c, (target, weight, group) = self.config, of_rows
+
+        def loss_of(logits: Array) -> tuple[float, Array]:
+            return training_loss(c.loss_kind, logits, target, weight, c.label_smoothing, group)
+
+        if not c.branch_loss:
+            return loss_of(state["logits"])
+        inputs = self._head_inputs(state["xL"], state["deep"])
+        alone = branch_logits(state["logits"], *inputs, p["head_W"])
+        return branch_loss(loss_of, (state["logits"], *alone), len(target))
+
     def _head_backward(
         self,
         p: Mapping[str, Array],
@@ -239,9 +235,12 @@ class ReferenceNetwork:
     ) -> tuple[Array, dict[str, Array]]:
         """Return the gradient of xL, and those of all behind it; of x0, by the branches, as x0."""
         xL, deep, masks = (state[name] for name in ("xL", "deep", "masks"))
-        g = self._wide_gradients(dlogits, p, *table)
+        of_both, backward = dlogits, combine_backward
+        if self.config.branch_loss:
+            of_both, backward = dlogits[0], branch_backward
+        g = self._wide_gradients(of_both, p, *table)
         x, h = self._head_inputs(xL, deep)
-        dx, dh, g["head_W"], g["head_b"] = combine_backward(dlogits, x, h, p["head_W"], p["head_b"])
+        dx, dh, g["head_W"], g["head_b"] = backward(dlogits, x, h, p["head_W"], p["head_b"])
         d = {"x0": np.zeros_like(xL), "xL": np.zeros_like(xL)}
         if self.topology.cross_to_head:
             d["xL"] += dx

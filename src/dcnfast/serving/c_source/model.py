@@ -42,6 +42,7 @@ WRITTEN = {
 # what makes weights, not what is done with them
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
+    "branch_loss",
     "embedding_penalty", "ema_decay", "sparse_adam", "deterministic", "cross_symmetric",
     "cross_forbidden", "frozen",
 }  # fmt: skip

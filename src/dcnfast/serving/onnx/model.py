@@ -37,6 +37,7 @@ WRITTEN = {
 }  # fmt: skip
 OF_TRAINING = {
     "dropout", "cross_dropout", "label_smoothing", "alpha_embedding", "alpha_cross", "alpha_deep",
+    "branch_loss",
     "embedding_penalty", "ema_decay", "sparse_adam", "deterministic", "frozen",
 }  # fmt: skip
 
