@@ -28,6 +28,7 @@ inline double number_at(const dcnfast_column& c, std::size_t i) noexcept {
 
 // Of a list item i, whatever row it is in.
 inline Value item_at(const dcnfast_column& c, std::size_t i) noexcept {
+  if (c.missing_items != nullptr && c.missing_items[i] != 0) return {};
   if (c.texts != nullptr && c.texts[i] != nullptr) return Value::of(std::string_view(c.texts[i]));
   if (c.doubles != nullptr) return Value::of(c.doubles[i]);
   if (c.int64s != nullptr) return Value::of(c.int64s[i]);

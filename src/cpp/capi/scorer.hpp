@@ -57,8 +57,8 @@ template <class T> class ScorerOf : public Scorer {
         : F(of.encoder_.n_fields()), M(of.encoder_.n_numbers()),
           width(of.encoder_.scales().columns.width()), C(of.answers_.n_logits()),
           scratch(std::max(std::min(most, kBlock) * M, C)), ids(most * F), dense(most * width),
-          logits(most * C), numbers(scratch * most_slots(n_threads, (most + kBlock - 1) / kBlock)) {
-    }
+          logits(most * C), items(of.encoder_.lists().size()), lists(items.size()),
+          numbers(scratch * most_slots(n_threads, (most + kBlock - 1) / kBlock)) {}
 
     // n rows from row i on
     Table<T> table(std::size_t i, std::size_t n) const {
