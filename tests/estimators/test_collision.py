@@ -115,8 +115,6 @@ def test_compressed_they_are_in_the_embeddings(tmp_path):
     small.save(tmp_path / "small.dcn")
     np.testing.assert_array_equal(dcnfast.load(tmp_path / "small.dcn").predict(X), small.predict(X))
     assert "collision_4" not in small.parameters_
-    with pytest.raises(ValueError, match='tables is "file" and the model has collision_weights'):
-        model.to_c(tmp_path / "model", tables="file")
 
 
 def test_a_warm_start_has_the_same_network():

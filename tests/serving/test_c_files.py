@@ -86,7 +86,9 @@ def test_nothing_of_its_own_ends_as_public_names_do(model, tmp_path):
 
 
 @compiles
-@pytest.mark.parametrize("name", ["defaults", "statistics", "two targets", "bools", "optimizer"])
+@pytest.mark.parametrize(
+    "name", ["defaults", "statistics", "two targets", "bools", "optimizer", "collisions"]
+)
 def test_tables_in_a_file(name, fitted, rows, tmp_path):
     check(fitted(name), rows.iloc[:60], tmp_path, tables="file")
 

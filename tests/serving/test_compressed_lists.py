@@ -60,7 +60,8 @@ def test_candidates(model, code):
 @compiled.compiles
 def test_it_is_written_with_its_numbers(model, tmp_path):
     small = model.compress("int8")
-    compiled.check(small, TEST, tmp_path)
+    compiled.check(small, TEST, tmp_path, tables="file")
+    assert "expand_int8(e, embedding_6, " in (tmp_path / "model.c").read_text()
     onnx_rows = pytest.importorskip("tests.serving.onnx_rows")
     onnx_rows.check(small, TEST, tmp_path, missing_text="<missing>")
 

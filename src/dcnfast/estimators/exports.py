@@ -15,7 +15,6 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.fitted import Columns
 from dcnfast.estimators.published import reads_one_fit
 from dcnfast.estimators.saved import trimmed
-from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.model import Model
 from dcnfast.serving.whole_file import replace_file
 
@@ -84,8 +83,6 @@ class Exports:
         check_is_fitted(self)
         if not isinstance(tables, str) or tables not in TABLES:
             raise ValueError(f"tables is {tables!r}, want one of {TABLES!r}")
-        if tables == "file" and isinstance(self._model, CompressedModel):
-            raise ValueError('to_c: tables is "file" and the model is compressed, want "inline"')
         header, body = _paths(path, source)
         prefix = identifier(_stem(header), set()) if name is None else name
         if not isinstance(prefix, str):

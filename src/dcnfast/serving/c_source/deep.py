@@ -17,7 +17,7 @@ from dcnfast.serving.c_source.embed import (
     write_members,
 )
 from dcnfast.serving.c_source.products import ADD_PRODUCT, NORMALIZE, SET, activated
-from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.source import ROW, Source
 
 Parameters = Mapping[str, npt.NDArray[Any]]
 
@@ -106,8 +106,9 @@ def _write_wide(source: Source, config: NetworkConfig, p: Parameters) -> str:
         return ""
     n_single = len(config.fields) - len(config.poolings)
     for field, first in enumerate(rows_of_linear(config)[:n_single]):
-        row = f"wide + ((size_t){first}U + (size_t)ids[{field}]) * {C}"
-        lines.append(f"  for (size_t c = 0; c < {C}; ++c) logits[c] += ({row})[c];")
+        row = f"(size_t){first}U + (size_t)ids[{field}]"
+        added = f"for (size_t c = 0; c < {C}; ++c) logits[c] += ({ROW})[c];"
+        lines += [f"  {line}" for line in source.with_row("wide", row, C, added)]
     if config.poolings:  # behind the columns of x
         width = sum(width for _, _, width in config.fields[n_single:])
         lines.append(f"  for (size_t c = 0; c < {C}; ++c) logits[c] += lists[{width} + c];")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.products import ADD_PRODUCT, SET
-from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.source import ROW, Source
 
 Array = npt.NDArray[Any]
 Parameters = Mapping[str, Array]
@@ -48,8 +48,9 @@ def write_embedding(source: Source, config: NetworkConfig, p: Parameters) -> Non
     n_single = len(config.fields) - len(config.poolings)
     for field, (table, first, width) in enumerate(rows_of_fields(config)[:n_single]):
         source.use(SET)
-        row = f"{table} + ((size_t){first}U + (size_t)ids[{field}]) * {width}"
-        lines.append(f"  set(x, {row}, {width});\n  x += {width};")
+        row = f"(size_t){first}U + (size_t)ids[{field}]"
+        read = source.with_row(table, row, width, f"set(x, {ROW}, {width});")
+        lines += [*(f"  {line}" for line in read), f"  x += {width};"]
     if config.poolings:
         width = sum(width for _, _, width in config.fields[n_single:])
         lines.append(f"  memcpy(x, lists, {width} * sizeof *x);\n  x += {width};")

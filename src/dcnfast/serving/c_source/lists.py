@@ -15,7 +15,7 @@ from dcnfast.serving.c_source.categories import SIMPLIFIED, row_of
 from dcnfast.serving.c_source.embed import rows_of_fields, rows_of_linear
 from dcnfast.serving.c_source.products import CLEAR
 from dcnfast.serving.c_source.row import Given, Input, with_prefix
-from dcnfast.serving.c_source.source import Source
+from dcnfast.serving.c_source.source import ROW, Source
 from dcnfast.table.lists import ListColumn, ListColumns
 
 ADD_ROW = """\
@@ -196,13 +196,14 @@ def _write_pool(source: Source, config: NetworkConfig, column: Column) -> None:
     lines.append("for (size_t i = 0; i < n; ++i) {")
     lines += [f"  {line}" for line in _item(column)]
     for name, row, K, where in pooled:
-        e = f"{name} + ((size_t){row}U + (size_t)id) * {K}"
         if column.how.rule.pooling == "max":
             source.use(MOST_ROW)
-            lines.append(f"  most_items({where}, {e}, i == 0, {K});")
+            pool = f"most_items({where}, {ROW}, i == 0, {K});"
         else:
             source.use(ADD_ROW)
-            lines.append(f"  add_items({where}, {e}, {_share(column)}, {K});")
+            pool = f"add_items({where}, {ROW}, {_share(column)}, {K});"
+        read = source.with_row(name, f"(size_t){row}U + (size_t)id", K, pool)
+        lines += [f"  {line}" for line in read]
     lines.append("}")
     body = "\n".join(f"  {line}" for line in [*lines, *ends])
     linear = ", double *linear" if config.wide else ""

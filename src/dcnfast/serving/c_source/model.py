@@ -99,11 +99,7 @@ def c_source(
     TypeError, ValueError
         If something of the model cannot be written as C.
     """
-    if file is not None and model.config.collision_weights:
-        raise ValueError(
-            'to_c: tables is "file" and the model has collision_weights, want "inline"'
-        )
-    model = without_factors(model)
+    model = model if file is not None else without_factors(model)
     config, answer = model.config, target.described()
     _check(config, name)
     if file is not None and not tables_of(model):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dcnfast.serving.c_source import literals
 
 Array = npt.NDArray[Any]
+ROW = "@"  # in expressions, where the row of a table comes
 
 
 class Source:
@@ -27,11 +28,15 @@ class Source:
     ----------
     at_open : list of str
         Statements that run when the file of the tables is opened.
+    makers : dict of str to str
+        Of tables whose rows do not lie there as they are: the call that makes one in ``e``, but for
+        its number and how many numbers it has.
     """
 
     def __init__(self, name: str, dtype: str) -> None:
         self.name, self.dtype = name, np.dtype(dtype)
         self.at_open: list[str] = []
+        self.makers: dict[str, str] = {}
         self._parts: list[str] = []
         self._used: set[str] = set()
 
@@ -76,6 +81,24 @@ class Source:
         """Write texts; return their name."""
         self._array("char *const", name, [literals.string(value) for value in values])
         return name
+
+    def with_row(self, table: str, row: str, n: int, *statements: str) -> list[str]:
+        """Return statements that read the row of a table, whose pointer is ``ROW`` in them.
+
+        Parameters
+        ----------
+        table : str
+        row : str
+            Its number.
+        n : int
+            Numbers of a row.
+        *statements : str
+        """
+        if table not in self.makers:
+            return [of.replace(ROW, f"{table} + ({row}) * {n}") for of in statements]
+        made = f"{self.makers[table]}, {row}, {n});"
+        lines = [f"weight e[{n}];", made, *(of.replace(ROW, "e") for of in statements)]
+        return ["{", *(f"  {line}" for line in lines), "}"]
 
     def _array(self, kind: str, name: str, items: list[str]) -> None:
         body = literals.rows(items or ["0"])

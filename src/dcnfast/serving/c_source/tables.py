@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.vocabulary import Vocabulary
+from dcnfast.network.compressed import CompressedModel
 from dcnfast.network.model import Model
-from dcnfast.network.saved import offsets_of, tables_of
+from dcnfast.network.row_codes import code_of
+from dcnfast.network.saved import tables_of
 from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.row import with_prefix
 from dcnfast.serving.c_source.source import Source
@@ -79,6 +81,34 @@ void prefix_close(void) {
 }"""
 
 
+BFLOAT16 = """\
+/* A row of a table of bfloat16, which are the upper halves of floats. */
+static void expand_bfloat16(weight *e, const unsigned char *table, size_t at, size_t n) {
+  const unsigned char *halves = table + 2 * n * at;
+  for (size_t k = 0; k < n; ++k) {
+    const uint32_t bits = (uint32_t)halves[2 * k] << 16 | (uint32_t)halves[2 * k + 1] << 24;
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    e[k] = number;
+  }
+}"""
+
+INT8 = """\
+/* A row of a table of int8: a float, and numbers that it is multiplied by. */
+static void expand_int8(weight *e, const unsigned char *table, size_t at, size_t n) {
+  const unsigned char *numbers = table + (4 + n) * at + 4;
+  float scale;
+  memcpy(&scale, numbers - 4, sizeof scale);
+  for (size_t k = 0; k < n; ++k)
+    e[k] = (weight)(numbers[k] < 128 ? numbers[k] : numbers[k] - 256) * (weight)scale;
+}"""
+
+FACTORS = """\
+/* A row of a table times its factor. */
+static void multiply(weight *e, const weight *table, const weight *factors, size_t at, size_t n) {
+  for (size_t k = 0; k < n; ++k) e[k] = factors[at] * table[at * n + k];
+}"""
+
 MAPPED = "/* The file of the tables, once it is opened. */\nstatic const unsigned char *mapped;"
 
 
@@ -114,8 +144,6 @@ class TablesFile:
         What the header calls it.
     beginning : bytes
         What its first bytes are, digests of all others among them.
-    data : int
-        Where the parameters begin.
     size : int
         Bytes of all.
     arrays : dict of str to Stored
@@ -123,7 +151,6 @@ class TablesFile:
 
     name: str
     beginning: bytes
-    data: int
     size: int
     arrays: dict[str, Stored]
 
@@ -146,14 +173,15 @@ class TablesFile:
             for name, of in arrays.items()
         }
         beginning = length + header[: start.end()]
-        return cls(name, beginning, data, file.stat().st_size, found)
+        return cls(name, beginning, file.stat().st_size, found)
 
 
 def check_size(encoder: TableEncoder, model: Model, file: TablesFile | None) -> None:
     """Raise ValueError if a source would be too large to compile."""
     n = model.n_parameters
     if file is not None:
-        n -= sum(model.averages[name].size for name in tables_of(model))
+        names = tables_of(model)
+        n -= sum(prod(shape) for name, shape, _ in model.network.tensors if name in names)
     else:
         own = {id(column): column for column in encoder.columns}.values()  # some share one
         n += sum(len(column.rows_by_value) for column in own if isinstance(column, Vocabulary))
@@ -175,12 +203,11 @@ def write_tables(
         for name in names:
             source.weights(name, p[name])
         return
-    offsets = offsets_of(model)
-    pointers = [
-        f"  {name} = (const weight *)(const void *)((char *)memory + {file.data + offsets[name]});"
-        for name in names
-    ]
-    source.write("\n".join(f"static const weight *{name};" for name in names))
+    pointers = list[str]()
+    for name in names:
+        kind = _write_table(source, model, name)
+        at = file.arrays[f"network.parameters.{name}"].at
+        pointers.append(f"  {name} = (const {kind} *)(const void *)((char *)memory + {at});")
     source.write(f"#define FILE_SIZE {file.size}ULL")
     pieces = [file.beginning[i : i + 64] for i in range(0, len(file.beginning), 64)]
     shown = "\n".join(f"    {literals.string_of_bytes(piece)}" for piece in pieces)
@@ -190,3 +217,19 @@ def write_tables(
     at_open = "".join(f"  {line}\n" for line in source.at_open)
     text = OPEN.replace("POINTERS", "\n".join(pointers)).replace("AT_OPEN", at_open)
     source.write(with_prefix(text, source.name))
+
+
+def _write_table(source: Source, model: Model, name: str) -> str:
+    """Write the pointer to a table of the file, and what makes its rows; return its type."""
+    stored = model.stored[name] if isinstance(model, CompressedModel) else None
+    code = None if stored is None else code_of(stored)
+    kind = "weight" if code is None else "unsigned char"
+    source.write(f"static const {kind} *{name};")
+    factors = name.replace("embedding_", "collision_")
+    if code is not None:
+        source.use(BFLOAT16 if code == "bfloat16" else INT8)
+        source.makers[name] = f"expand_{code}(e, {name}"
+    elif model.config.collision_weights and name != factors:
+        source.use(FACTORS)
+        source.makers[name] = f"multiply(e, {name}, {factors}"
+    return kind
