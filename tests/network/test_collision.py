@@ -169,7 +169,7 @@ def test_rows_that_are_new_or_were_never_seen(make_case):
     case = make_case(30, dtype="float64", **NETWORKS[0])
     before = embeddings_of(case.model, 0).copy(), embeddings_of(case.model, 1).copy()
     grown = case.training.resized([70, 11, 9, 9, 70, 70, 40])
-    grown.state.begin_rows(0, 60, 10)
+    grown.state.begin_rows(0, np.arange(60, 70, dtype=np.int32))
     rows = embeddings_of(grown.model, 0)
     np.testing.assert_array_equal(rows[:60], before[0])
     np.testing.assert_array_equal(rows[60:], np.repeat(before[0][:1], 10, axis=0))
