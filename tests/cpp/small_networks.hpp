@@ -57,6 +57,8 @@ inline dcn::NetworkConfig full_network(const char* cross, dcn::Structure structu
   config.layer_norm = true;
   config.parametric_activation = true;
   config.learned_scale = structure == dcn::Structure::stacked;
+  config.collision_weights = structure != dcn::Structure::stacked;
+  config.branch_loss = structure == dcn::Structure::parallel;
   config.alpha_embedding = 1e-3;
   config.ema_decay = 0.9;
   config.sparse_adam =
