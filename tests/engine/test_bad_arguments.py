@@ -56,7 +56,7 @@ BAD_CONFIG = {
     "gating": CHOICES,
     "cross_symmetric": [True, "yes"],  # of another form than the matrix form
     "cross_heads": [2, *FROM_1],
-    "shared_heads": ["yes", None],
+    "shared_heads": ["yes"],
     "cross_forbidden": [None, 5, [0, 1], [0], *([0, n] for n in HUGE)],
     **dict.fromkeys(("n_members", "cross_rank", "n_outputs"), FROM_1),
     **dict.fromkeys(("dropout", "cross_dropout", "label_smoothing", "ema_decay"), SHARES),

@@ -19,8 +19,8 @@ LEAVES = {"_core", "cpu", "parallel", "plain", "exchange", "datasets", "metrics"
 BESIDE = {"ops", "reference"}  # import the kinds of `network` and the leaves
 # Show kinds of the packages, to people alone.
 PUBLIC = {
-    "c_api", "checkpoints", "crosses", "lists", "losses", "numeric_embeddings", "optimizers", "schedules",
-    "target_statistics",
+    "c_api", "checkpoints", "crosses", "lists", "losses", "numeric_embeddings", "optimizers",
+    "schedules", "target_statistics",
 }  # fmt: skip
 WITH_SKLEARN = {"table", "estimators", "inspection", "commands", "metrics", "datasets"}
 

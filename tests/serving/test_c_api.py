@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dcnfast import DCNClassifier, DCNRanker, DCNRegressor, c_api, losses
+from dcnfast.network.config import NetworkConfig
 from tests.serving import c_program, list_tables
 from tests.serving.c_program import (
     DOUBLES,
@@ -207,6 +209,9 @@ def test_lists(case, list_model, score):
     X = list_table(80, seed=1, new=True)
     found = score(model, X)
     check(model, X, found)
+    if case != 2:
+        small = model.compress("bfloat16")
+        check(small, X, score(small, X))
     kinds = {name: int(kind) for kind, name in found.columns}
     assert (kinds["words"], kinds["seconds"], kinds["split"], kinds["other"]) == (4, 5, 6, 2)
 
@@ -408,3 +413,10 @@ def test_packed_columns_are_what_is_said(rows):
     assert struct.unpack("<i", packed(rows["user"], "category")[:4]) == (4 | MISSING,)
     assert struct.unpack("<i", packed(rows["mixed"], "category")[:4]) == (TEXTS | DOUBLES,)
     assert struct.unpack("<i", packed(rows["city"], "category")[:4]) == (TEXTS,)
+
+
+def test_the_library_reads_every_field_of_a_network():
+    """Else it would refuse all files, since what it does not know may change what is predicted."""
+    reader = HERE.parents[1] / "src" / "cpp" / "capi" / "read_config.cpp"
+    text = reader.read_text()
+    assert not [field.name for field in fields(NetworkConfig) if f'"{field.name}"' not in text]

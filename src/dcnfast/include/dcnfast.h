@@ -71,9 +71,9 @@ DCNFAST_API const char *dcnfast_version(void);
 /* What was wrong in the last call of this thread that failed, in words; valid until the next. */
 DCNFAST_API const char *dcnfast_error_message(void);
 
-/* Loads a model. Everything in the file is checked, the digests too; nothing of it is run. A file of
-   32 MiB or more is mapped into memory that all processes share. It must not be changed while the
-   model is in use; to replace it, as save() does, is no change. */
+/* Loads a model. The digests of all bytes are compared, and all that predictions read is checked;
+   nothing of the file is run. One of 32 MiB or more is mapped into memory that all processes share.
+   It must not be changed while the model is in use; to replace it, as save() does, is no change. */
 DCNFAST_API dcnfast_status dcnfast_load(const char *path, dcnfast_model **model);
 /* The same without a look at the tables of embeddings, for those of many gigabytes. */
 DCNFAST_API dcnfast_status dcnfast_load_unverified(const char *path, dcnfast_model **model);
