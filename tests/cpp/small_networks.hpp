@@ -57,7 +57,7 @@ inline dcn::NetworkConfig full_network(const char* cross, dcn::Structure structu
   config.layer_norm = true;
   config.parametric_activation = true;
   config.learned_scale = structure == dcn::Structure::stacked;
-  config.collision_weights = structure != dcn::Structure::stacked;
+  config.collision_weights = structure == dcn::Structure::stacked_parallel;
   config.branch_loss = structure == dcn::Structure::parallel;
   config.alpha_embedding = 1e-3;
   config.ema_decay = 0.9;

@@ -35,7 +35,8 @@ template <class T> Trained<T> train(const dcn::NetworkConfig& config, std::size_
   result.parameters.assign(network.parameters(), network.parameters() + size);
   result.averages.assign(network.averages(), network.averages() + size);
   result.gradients.assign(training.gradients(), training.gradients() + size);
-  if (!config.fields.empty() && config.cross != "vector") CHECK(training.shared_fields() > 0);
+  const bool shares = network.multiplies_rows() && config.cross != "vector";
+  if (!config.fields.empty() && shares) CHECK(training.shared_fields() > 0);
   result.logits.resize(kRows);
   network.predict(result.logits.data(), table, n_threads);
   CHECK_NEAR(network.evaluate(table, n_threads), network.evaluate(table, 1), 0);

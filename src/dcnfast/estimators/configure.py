@@ -111,9 +111,7 @@ def configure(
     described["sparse_adam"] = optimizer.sparse
     described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
-    described |= {"loss": loss.name, "loss_constants": loss.constants(), "n_outputs": n_outputs}
-    described["label_smoothing"] = float(getattr(estimator, "label_smoothing", 0.0))  # of classes
-    described["branch_loss"] = _branch_loss(estimator, loss)
+    described |= _of_loss(estimator, loss) | {"n_outputs": n_outputs}
     one = NetworkConfig(
         **described,
         fields=tuple((field.name, field.size, widths[field.name]) for field in fields),
@@ -126,6 +124,15 @@ def configure(
     n_members = _n_members(estimator.n_members, one, circumstances)
     dropout = _cross_dropout(estimator.cross_dropout, one, n_members)
     return replace(one, n_members=n_members, cross_dropout=dropout)
+
+
+def _of_loss(estimator: Any, loss: Loss) -> dict[str, Any]:
+    return {
+        "loss": loss.name,
+        "loss_constants": loss.constants(),
+        "label_smoothing": float(getattr(estimator, "label_smoothing", 0.0)),  # of classes
+        "branch_loss": _branch_loss(estimator, loss),
+    }
 
 
 def _branch_loss(estimator: Any, loss: Loss) -> bool:
