@@ -14,6 +14,7 @@ from dcnfast import c_api
 from tests.serving.compiled import COMPILER, WARNINGS
 
 DOUBLES, INT64S, UINT64S, TEXTS, MISSING, OFFSETS, MISSING_ITEMS = 1, 2, 4, 8, 16, 32, 64
+BAD_ARGUMENT, CANNOT_READ, BAD_FILE, UNSUPPORTED, BAD_VALUE = range(1, 6)  # statuses
 
 
 def _why_not():
@@ -39,6 +40,18 @@ def build(folder, source, name="score"):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:4000]
     return folder / name
+
+
+def statuses(program, folder, files):
+    """Return status and message of each of some files, their bytes."""
+    paths = [folder / f"{i}.dcn" for i in range(len(files))]
+    for path, raw in zip(paths, files, strict=True):
+        path.write_bytes(raw)
+    done = subprocess.run([program, *paths], capture_output=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    lines = [line.split(" ", 1) for line in done.stdout.decode("utf-8", "replace").split("\n")[:-1]]
+    assert len(lines) == len(files)
+    return [(int(status), message) for status, message in lines]
 
 
 @dataclass

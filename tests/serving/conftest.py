@@ -1,6 +1,8 @@
 """Small fitted estimators with everything that a model file has to hold."""
 
 import warnings
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +21,7 @@ from dcnfast import (
     schedules,
 )
 from dcnfast.target_statistics import TargetStatistics
+from tests.serving import c_program
 
 SMALL = {
     "hidden_layer_sizes": (5,),
@@ -240,3 +243,17 @@ def load(path):
         return dcnfast.load(path)
 
     return of
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    """Programs in C that use the library, by name."""
+    folder, here = tmp_path_factory.mktemp("programs"), Path(__file__).parent
+    names = ("score", "load_files", "score_threads")
+    return {name: c_program.build(folder, here / f"{name}.c", name) for name in names}
+
+
+@pytest.fixture
+def statuses(programs, tmp_path):
+    """Return what tells status and message of each of some files."""
+    return partial(c_program.statuses, programs["load_files"], tmp_path)
