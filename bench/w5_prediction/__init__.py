@@ -23,7 +23,8 @@ from dcnfast.table.schema import read_table
 
 TITLE = (
     "W5: prediction with the models of W3 (its table as large as 65,536 rows fill it) and W4; one "
-    "row: dcnfast is the estimator's predict, 64 rows in turn; bulk: logits of encoded rows"
+    "row: dcnfast is the estimator's predict, 64 rows in turn; bulk: logits of encoded rows; in "
+    "bfloat16: compress() has rounded the model, the others have its numbers in float32"
 )
 
 
@@ -102,9 +103,13 @@ def fitted(draw: Callable[[], Training]) -> tuple[DCNRegressor, Any]:
     return estimator.fit(raw, drawn.target[:, 0]), raw
 
 
-def work(draw: Callable[[], Training], n: int, *, single: bool) -> Work:
+def work(
+    draw: Callable[[], Training], n: int, *, single: bool, compressed: str | None = None
+) -> Work:
     """Two flops a row and weight. One row alone reads all weights; many share them."""
     estimator, raw = fitted(draw)
+    if compressed is not None:
+        estimator = estimator.compress(compressed)
     table = raw[:n]
     encoded = estimator.encoder_.transform(read_table(estimator, table), "float32")
     served = Served(
@@ -126,7 +131,7 @@ def work(draw: Callable[[], Training], n: int, *, single: bool) -> Work:
         bytes=4 * n * read,
         reference=served.answer,
         tolerance=1e-4,
-        weights=4 * weights if single else 0,
+        weights=(2 if compressed == "bfloat16" else 4) * weights if single else 0,
     )
 
 
@@ -134,6 +139,7 @@ FULL = partial(w3_full_model.draw, "matrix", w3_full_model.TABLE_ROWS, (400,) * 
 SMALL = partial(w4_small_table.draw, 65_536, 64)
 CASES = {
     "W3, one row": partial(work, FULL, 64, single=True),
+    "W3 in bfloat16, one row": partial(work, FULL, 64, single=True, compressed="bfloat16"),
     "W4, one row": partial(work, SMALL, 64, single=True),
     "W3, bulk": partial(work, FULL, 16_384, single=False),
     "W4, bulk": partial(work, SMALL, 65_536, single=False),
@@ -144,3 +150,4 @@ SMOKE = {
     for name, draw in (("W3", SMALL_FULL), ("W4", partial(w4_small_table.draw, 1024, 2)))
     for kind in ("one row", "bulk")
 }
+SMOKE["W3 in bfloat16, one row"] = partial(work, SMALL_FULL, 5, single=True, compressed="bfloat16")

@@ -1,6 +1,7 @@
 // Each instruction set's kernels against a naive double loop, on sizes with tails.
 #include "base/bits.hpp"
 #include "dispatch/kinds.hpp"
+#include "network/packed.hpp"
 #include "training/optimizer.hpp"
 #include "watched.hpp"
 
@@ -55,6 +56,32 @@ void dense_layer(const dcn::KernelTable<T>& k, std::size_t rows, std::size_t I, 
       CHECK_NEAR(dh.at(r, i), sum, tolerance<T>(O) * static_cast<double>(O + 1));
     }
   for (M* m : {&h, &dhn, &hn, &z, &dh, &dz, &scratch, &dW, &db}) CHECK(m->intact());
+}
+
+// A row alone, with weights in bfloat16: the bits are those of the same numbers, wherever they lie.
+template <class T> void row_of_halves(const dcn::KernelTable<T>& k, std::size_t I, std::size_t O) {
+  using M = Watched<T>;
+  Weights<T> layer(k, O, I, 7);
+  dcn::Buffer<dcn::Bfloat16> halves(layer.by_output.size());
+  CHECK(!dcn::to_bfloat16(halves.data(), layer.by_output.data(), halves.size()));
+  for (std::size_t i = 0; i < halves.size(); ++i)
+    layer.by_output.data()[i] =
+        static_cast<T>(std::bit_cast<float>(static_cast<std::uint32_t>(halves.data()[i]) << 16));
+  CHECK(dcn::to_bfloat16(halves.data(), layer.by_output.data(), halves.size()));
+  const dcn::Buffer<T> nothing(halves.size());
+  M h(1, I, M::tile, 1), hn(1, O, M::tile), z(1, O, M::tile), want(1, O, M::tile);
+  const std::vector<dcn::Span> left = {{0, I / 2}, {I / 2 + I / 4, I}};
+  const dcn::Shared<T> some{left.data(), left.size(), nullptr, layer.bias.data(), nullptr};
+  for (const dcn::Shared<T>* shared : {static_cast<const dcn::Shared<T>*>(nullptr), &some}) {
+    dcn::Packed<T> W = layer.view();
+    W.shared = shared;
+    k.dense_forward(want.data(), z.data(), h.data(), W, 1, I, O, kRelu);
+    W.by_output = nothing.data();
+    W.halves = halves.data();
+    k.dense_forward(hn.data(), z.data(), h.data(), W, 1, I, O, kRelu);
+    for (std::size_t o = 0; o < O; ++o) CHECK(hn.at(0, o) == want.at(0, o));
+  }
+  CHECK(h.intact() && hn.intact() && want.intact());
 }
 
 template <class T>
@@ -306,6 +333,9 @@ template <class T> void all_sizes(const dcn::KernelTable<T>& k) {
       layer_norm<T>(k, rows, width);
       parametric<T>(k, rows, width);
       dropout<T>(k, rows, width);
+      if (rows == 1)
+        for (const std::size_t vectors : {0, 1, 2, 3, 7})
+          row_of_halves<T>(k, 2 * width + 120, vectors * lanes + width);
       if (rows > 0)
         for (const std::size_t L : {0, 1, 2, 3, 4}) vector_layers<T>(k, rows, width, L);
     }

@@ -194,6 +194,21 @@ def test_bits_do_not_depend_on_threads_rows_or_isa(code, make_case, isa):
         np.testing.assert_array_equal(other, whole)
 
 
+@pytest.mark.usefixtures("isa")
+def test_one_row_of_a_large_network(kind, dtype, make_case):
+    """It reads weights in bfloat16, of which many rows read what they were expanded to."""
+    options = {"fields": FIELDS, "cross_layers": 2, "hidden": (300, 411), "dtype": dtype}
+    case = make_case(3, **options, **kind)
+    small = compressed(case.model, "bfloat16")
+    assert small.network.flat_parameters.nbytes > 2**19
+    whole = small.logits(case.ids, case.dense, 1)
+    for i in range(3):
+        one = case.rows(slice(i, i + 1))
+        np.testing.assert_array_equal(small.logits(one.ids, one.dense, 1), whole[i : i + 1])
+    plain = expanded(small)
+    np.testing.assert_array_equal(plain.logits(case.ids, case.dense, 1), whole)
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_candidates(code, make_case):
     case = make_case(50, **NETWORK)

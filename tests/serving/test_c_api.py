@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dcnfast import DCNClassifier, DCNRanker, DCNRegressor, losses
+from dcnfast.target_statistics import TargetStatistics
 from tests.serving import c_program, list_tables
 from tests.serving.c_program import (
     BAD_ARGUMENT,
@@ -317,3 +318,28 @@ def test_packed_columns_are_what_is_said(rows):
     assert struct.unpack("<i", packed(rows["user"], "category")[:4]) == (4 | MISSING,)
     assert struct.unpack("<i", packed(rows["mixed"], "category")[:4]) == (TEXTS | DOUBLES,)
     assert struct.unpack("<i", packed(rows["city"], "category")[:4]) == (TEXTS,)
+
+
+def test_categories_that_took_the_rows_of_others(score):
+    """Of which some were infrequent at first, and statistics of the first rows are left out."""
+    rng = np.random.default_rng(0)
+    words = rng.choice(
+        ["a", "b", "c", "(0.0, 1.0]", "d", "e"], 150, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]
+    )
+    X = pd.DataFrame(
+        {"word": words, "id": rng.integers(0, 9, 150) + 2**60, "x": rng.normal(size=150)}
+    )
+    options = {
+        "max_categories": 5,
+        "recycle_categories": True,
+        "categorical_features": ["word", "id"],
+    }
+    statistics = TargetStatistics(order=2, min_categories=2)
+    model = DCNRegressor(**(SMALL | options), target_statistics=statistics).fit(X, X["x"])
+    later = X.assign(word=np.resize(["e", "f", "a"], 150), id=X["id"] % 3 + 2**61)
+    model.partial_fit(later, X["x"])
+    column = model.encoder_.columns[0]
+    assert set(column.infrequent) & {*column.values, *column.later} == {"e"}
+    assert model.encoder_.statistics.forgotten[0].size
+    both = pd.concat([X, later])
+    check(model, both, score(model, both))

@@ -16,6 +16,7 @@
 #include "dispatch/loss_kernels.hpp"
 #include "dispatch/operands.hpp"
 #include "dispatch/optimizer_kernels.hpp"
+#include "dispatch/weights.hpp"
 
 namespace dcn {
 
@@ -39,9 +40,6 @@ enum class Gating : int { softmax, sigmoid, constant };  // of a mixture's exper
 
 // The place among the bins of a number that is missing.
 inline constexpr double kMissingPlace = -1e9;
-
-inline constexpr int kSharedVectors = 4;
-inline constexpr std::size_t kSharedUnits = 144;  // sums by id that are kept before they are used
 
 struct ActivationKind {
   const char* name;

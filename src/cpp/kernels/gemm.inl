@@ -25,14 +25,20 @@ static_assert(kTileRows % kTileRowsSmall == 0 && kTileRowsWide % kTileRowsSmall 
               kTileRowsMiddle % kTileRowsSmall == 0);
 static_assert(kTileRowsWide <= kTileRows && kTileRowsMiddle < kTileRows);
 
+// What is packed, of the type of the last argument.
+template <class T> DCN_INLINE Vec<T> load_packed(const T* p, T) { return load(p); }
+template <class T> DCN_INLINE Vec<T> load_packed(const Bfloat16* p, T) {
+  return load_bfloat16(reinterpret_cast<const unsigned char*>(p), kLanes<T>, T(0));
+}
+
 // One step of the depth, `a_at` numbers from where the pointers to three rows each are.
-template <class T, int R, int N>
+template <class T, int R, int N, class B>
 DCN_INLINE void multiply_step(Vec<T> (&acc)[R][N], const T* const (&group)[(R + 2) / 3],
-                              std::size_t a_row, std::size_t a_at, const T* b,
+                              std::size_t a_row, std::size_t a_at, const B* b,
                               std::size_t b_vector) {
   Vec<T> columns[N];
   DCN_UNROLL
-  for (int n = 0; n < N; ++n) columns[n] = load(b + n * b_vector);
+  for (int n = 0; n < N; ++n) columns[n] = load_packed(b + n * b_vector, T(0));
   DCN_UNROLL
   for (int r = 0; r < R; ++r) {
     const Vec<T> row = broadcast(group[r / 3][r % 3 * a_row + a_at]);
@@ -44,9 +50,9 @@ DCN_INLINE void multiply_step(Vec<T> (&acc)[R][N], const T* const (&group)[(R + 
 // acc[r][n] += a(r, k) * b(k, n) for k < depth, kSteps at a time.
 // a(r, k) = a[r * a_row + k * a_depth]; b(k, n) = vector at b[k * b_depth + n * b_vector]
 // ahead(k): prefetches what will be read later, while the product runs
-template <class T, int R, int N, int kSteps = 1, class Ahead>
+template <class T, int R, int N, int kSteps = 1, class B, class Ahead>
 DCN_INLINE void multiply_tile(Vec<T> (&acc)[R][N], const T* a, std::size_t a_row,
-                              std::size_t a_depth, const T* b, std::size_t b_depth,
+                              std::size_t a_depth, const B* b, std::size_t b_depth,
                               std::size_t b_vector, std::size_t depth, const Ahead& ahead) {
   // a pointer for every three rows: as one pointer and R - 1 offsets, which is what gcc makes of
   // them if it sees where they come from, they need more registers than there are
@@ -120,14 +126,14 @@ template <class T> struct Todo {
   }
 };
 
-template <class T, int R, int N, class Epilogue>
-DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const T* packed, std::size_t row,
+template <class T, int R, int N, class B, class Epilogue>
+DCN_INLINE void packed_tile(const T* a, std::size_t a_ld, const B* packed, std::size_t row,
                             std::size_t vector, std::size_t depth, const Todo<T>& todo,
                             const Epilogue& epilogue) {
   Vec<T> acc[R][N] = {};
   for (std::size_t s = 0; s < todo.n_spans; ++s) {
     const Span span = todo.spans[s];
-    const T* b = packed + (vector * depth + span.begin) * kLanes<T>;
+    const B* b = packed + (vector * depth + span.begin) * kLanes<T>;
     const T* from = a + row * a_ld + span.begin;
     const std::size_t n = span.end - span.begin, asking = n < kAskFrom ? 0 : R;
     multiply_tile<T, R, N>(acc, from, a_ld, 1, b, kLanes<T>, depth * kLanes<T>, asking,
@@ -168,10 +174,22 @@ DCN_NOINLINE void packed_column(const T* a, std::size_t a_ld, const T* packed, s
 // A row alone is a column of register tiles of its own: its speed is that of the cache the weights
 // come from, once there are enough sums at a time to hide the latency of an addition.
 inline constexpr int kRowVectors = 4;
-template <class T, int N, class Epilogue>
-DCN_NOINLINE void packed_row(const T* a, const T* packed, std::size_t vector, std::size_t depth,
+template <class T, int N, class B, class Epilogue>
+DCN_NOINLINE void packed_row(const T* a, const B* packed, std::size_t vector, std::size_t depth,
                              const Todo<T> todo, const Epilogue epilogue) {
   packed_tile<T, 1, N>(a, 0, packed, 0, vector, depth, todo, epilogue);
+}
+
+// The vectors of a row alone, but for one that may be left; returns how many are done.
+template <class T, class B, class Epilogue>
+DCN_INLINE std::size_t multiply_row(const T* a, const B* packed, std::size_t depth,
+                                    std::size_t count, const Todo<T>& todo,
+                                    const Epilogue& epilogue) {
+  std::size_t v = 0;
+  for (; v + kRowVectors <= count; v += kRowVectors)
+    packed_row<T, kRowVectors>(a, packed, v, depth, todo, epilogue);
+  for (; v + 2 <= count; v += 2) packed_row<T, 2>(a, packed, v, depth, todo, epilogue);
+  return v;
 }
 
 // epilogue(row, column, a (rows,depth) times packed (vectors, depth, lanes)); zero where nothing is
@@ -183,11 +201,7 @@ void multiply_todo(const T* a, std::size_t a_ld, const T* packed, std::size_t ro
   const std::size_t count = vectors<T>(width);
   // columns outside, rows inside: one column of the weights stays in L1/L2 while the rows pass
   std::size_t v = 0;
-  if (rows == 1 && todo.keep == nullptr) {
-    for (; v + kRowVectors <= count; v += kRowVectors)
-      packed_row<T, kRowVectors>(a, packed, v, depth, todo, epilogue);
-    for (; v + 2 <= count; v += 2) packed_row<T, 2>(a, packed, v, depth, todo, epilogue);
-  }
+  if (rows == 1 && todo.keep == nullptr) v = multiply_row(a, packed, depth, count, todo, epilogue);
   while (v < count) {
     const int n = todo.some(v, count);
     if (n == kTileVectors)
@@ -211,6 +225,12 @@ DCN_INLINE void multiply_weights(const T* x, std::size_t x_ld, const Packed<T>& 
   const Shared<T>* shared = W.shared;
   const Todo<T> todo{shared != nullptr ? shared->left : &whole,
                      shared != nullptr ? shared->n_left : 1, nullptr};
+  if (Trows == 1 && W.halves != nullptr) {  // the same numbers in the same order
+    const std::size_t count = vectors<T>(O),
+                      v = multiply_row(x, W.halves, I, count, todo, epilogue);
+    if (v < count) packed_row<T, 1>(x, W.halves, v, I, todo, epilogue);
+    return;
+  }
   multiply_todo(x, x_ld, W.by_output, Trows, I, O, todo, epilogue);
 }
 

@@ -27,6 +27,7 @@ Network<T>::Network(const NetworkConfig& config, const T* lent, std::size_t size
   if (stored_) embedding_.store(*tables);
   for (const DeepPart<T>& branch : deep_) cross_stream_ += branch.layers();
   list_packings(kernels(), averages());
+  prepare_packings();
   use(kernels(), averages(), 1);
 }
 
@@ -65,6 +66,18 @@ template <class T> void Network<T>::list_packings(const KernelTable<T>& k, const
   if (cross_ != nullptr) cross_->pack(k, packings_, parameters);
   for (DeepPart<T>& branch : deep_) branch.pack(packings_, parameters);
   head_.pack(packings_, parameters);
+}
+
+// For one row the speed is that of the memory: weights of stored networks are read in bfloat16.
+template <class T> void Network<T>::prepare_packings() {
+  if (!read_only()) return;
+  std::size_t bytes = 0;
+  for (const Packing<T>& p : packings_) {
+    p.matrix->only_forward();
+    bytes += p.matrix->size() * sizeof(T);
+  }
+  for (const Packing<T>& p : packings_)
+    if (stored_ && bytes >= kHalvesFrom) p.matrix->keep_halves();
 }
 
 template <class T>

@@ -36,7 +36,8 @@ class CompressedModel(Model):
     """A network whose weights and tables are rounded, and take half the memory or less.
 
     Tables stay as they are stored, and the engine expands the rows that it reads. All else is
-    small, and expanded once.
+    small, and expanded once; of many weights in bfloat16 the engine keeps these as well, for one
+    row alone, which takes as long as it takes to read them.
 
     Parameters
     ----------
