@@ -1,8 +1,6 @@
 #include "network/network.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
