@@ -1,11 +1,14 @@
 // Hashed bits: the same on every machine, drawn in any order.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "base/shapes.hpp"
 
 namespace dcn {
+
+inline constexpr bool kLowestFirst = std::endian::native == std::endian::little;  // of bytes
 
 inline constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15u;
 

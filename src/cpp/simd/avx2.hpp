@@ -79,6 +79,19 @@ DCN_INLINE Vec<double> load_int8(const unsigned char* p, std::size_t n, double) 
   return {_mm256_cvtepi32_pd(_mm256_castsi256_si128(eight)),
           _mm256_cvtepi32_pd(_mm256_extracti128_si256(eight, 1))};
 }
+// whole numbers of 16 bits, as vectors of the type of the last argument
+DCN_INLINE Vec<float> load_uint16(const std::uint16_t* p, float) {
+  const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const auto widened = [](__m128i eight) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(eight));
+  };
+  return {widened(_mm256_castsi256_si128(all)), widened(_mm256_extracti128_si256(all, 1))};
+}
+DCN_INLINE Vec<double> load_uint16(const std::uint16_t* p, double) {
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_cvtepi32_pd(_mm_cvtepu16_epi32(all)),
+          _mm256_cvtepi32_pd(_mm_cvtepu16_epi32(_mm_srli_si128(all, 8)))};
+}
 DCN_INLINE void store(float* p, Vec<float> a) {
   _mm256_storeu_ps(p, a.lo);
   _mm256_storeu_ps(p + 8, a.hi);

@@ -42,6 +42,15 @@ DCN_INLINE Vec<double> load_int8(const unsigned char* p, std::size_t n, double) 
   const __m128i bytes = _mm_maskz_loadu_epi8(first(n, 0.0), p);
   return {_mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(bytes))};
 }
+// whole numbers of 16 bits, as vectors of the type of the last argument
+DCN_INLINE Vec<float> load_uint16(const std::uint16_t* p, float) {
+  const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(all))};
+}
+DCN_INLINE Vec<double> load_uint16(const std::uint16_t* p, double) {
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_cvtepi32_pd(_mm256_cvtepu16_epi32(all))};
+}
 DCN_INLINE void store(float* p, Vec<float> a) { _mm512_storeu_ps(p, a.v); }
 DCN_INLINE void store(double* p, Vec<double> a) { _mm512_storeu_pd(p, a.v); }
 // a streaming store: p is aligned, and nobody reads it soon

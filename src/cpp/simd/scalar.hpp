@@ -77,6 +77,10 @@ template <class T> DCN_INLINE Vec<T> load_int8(const unsigned char* p, std::size
   return each_lane<T>(
       [=](std::size_t i) { return i < n ? static_cast<T>(static_cast<signed char>(p[i])) : T(0); });
 }
+// whole numbers of 16 bits, as vectors of the type of the last argument
+template <class T> DCN_INLINE Vec<T> load_uint16(const std::uint16_t* p, T) {
+  return each_lane<T>([=](std::size_t i) { return static_cast<T>(p[i]); });
+}
 template <class T> DCN_INLINE void store_partial(T* p, const Vec<T>& a, std::size_t n) {
   if (n >= kLanes<T>) return store(p, a);
   const Lanes<T> lanes(a);
