@@ -6,7 +6,7 @@ import pytest
 
 from dcnfast import DCNRegressor
 from dcnfast.encode.scaling import SCALINGS
-from dcnfast.estimators import fitting
+from dcnfast.estimators import fitting, preparing, trials
 from dcnfast.estimators.splits import FOLDS
 from dcnfast.network.config import NetworkConfig
 from dcnfast.target_statistics import TargetStatistics
@@ -122,16 +122,18 @@ def test_members_of_auto():
 
 def test_members_of_folds_are_fewer(monkeypatch):
     seen = []
-    prepare = fitting.prepare
+    prepare = preparing.prepare
 
     def spy(*args, **kwargs):
         fitted = prepare(*args, **kwargs)
         seen.append(fitted.model.config.n_members)
         return fitted
 
-    monkeypatch.setattr(fitting, "prepare", spy)
-    assert config(200, early_stopping="auto").n_members == 8
-    assert config(200, early_stopping="auto", n_members=2).n_members == 2
+    for module in (trials, fitting):
+        monkeypatch.setattr(module, "prepare", spy)
+    given = {"early_stopping": "auto", "numeric_embedding": "piecewise"}
+    assert config(200, **given).n_members == 8
+    assert config(1_000, **given, n_members=2).n_members == 2
     assert seen == [4] * FOLDS + [8] + [2] * FOLDS + [2]
 
 

@@ -16,11 +16,11 @@ def spy(monkeypatch):
     """Return a list of what cross-validation was given and what it chose."""
     calls, choose = [], folds.choose_epochs
 
-    def choose_epochs(parts, settings, random_state):
-        calls.append((parts, choose(parts, settings, random_state)))
+    def choose_epochs(parts, *arguments):
+        calls.append((parts, choose(parts, *arguments)))
         return calls[-1][1]
 
-    monkeypatch.setattr("dcnfast.estimators.fitting.choose_epochs", choose_epochs)
+    monkeypatch.setattr("dcnfast.estimators.trials.choose_epochs", choose_epochs)
     return calls
 
 
@@ -38,7 +38,8 @@ def untouched(estimator):
         (59, {}, False, 0),
         (60, {}, True, 1),
         (1_999, {}, True, 1),
-        (2_000, {}, True, 0),
+        (2_000, {}, True, 1),
+        (2_000, {"max_time": 60}, True, 0),
         (200, {"scoring": "r2"}, True, 0),
         (200, {"early_stopping": True}, True, 0),
         (200, {"early_stopping": False}, False, 0),
@@ -180,7 +181,7 @@ def test_callbacks_see_the_shrunk_network(table, regressor):
 
 
 def test_large_network_is_not_trained_for_each_fold(table, regressor, spy, monkeypatch):
-    monkeypatch.setattr("dcnfast.estimators.fitting.LARGEST", 10)
+    monkeypatch.setattr("dcnfast.estimators.trials.LARGEST", 10)
     model = regressor(early_stopping="auto").fit(table.X, table.y)
     assert not spy
     assert len(model.validation_scores_) == model.n_iter_

@@ -159,7 +159,7 @@ def test_epochs_of_folds_that_led_to_the_best_score(losses, cuts, scores, came_f
     for epoch, loss in enumerate(losses, 1):
         fold.now = epoch
         course.note_logits(np.full((1, 1), float(epoch)), float(loss))
-    choice = course.choice(np.ones(1), [])
+    choice = course.choice(np.ones(1), np.zeros(1), [])
     assert choice.cuts == cuts
     assert choice.scores == [-score for score in scores]
     assert fold.kept == came_from
@@ -180,7 +180,7 @@ def test_the_network_on_all_rows_runs_the_epochs_that_folds_have_found(
         ran.append(arguments[-1])
         return run(*arguments)
 
-    monkeypatch.setattr("dcnfast.estimators.fitting.choose_epochs", choose_epochs)
+    monkeypatch.setattr("dcnfast.estimators.trials.choose_epochs", choose_epochs)
     monkeypatch.setattr(trainer, "run_epoch", run_epoch)
     model = estimator.make(
         learning_rate=Plateau(patience=2), learning_rate_init=0.05, early_stopping="auto",

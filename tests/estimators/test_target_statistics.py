@@ -78,7 +78,8 @@ def training_rows(monkeypatch):
         seen.append(fit_encoder(*args))
         return seen[-1]
 
-    monkeypatch.setattr("dcnfast.estimators.fitting.fit_encoder", spy)
+    for module in ("fitting", "trials"):
+        monkeypatch.setattr(f"dcnfast.estimators.{module}.fit_encoder", spy)
     return seen
 
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.compressing import Compresses, refuse_compressed
+from dcnfast.estimators.configure import numeric_kinds
 from dcnfast.estimators.constraints import CONSTRAINTS
 from dcnfast.estimators.exports import Exports
 from dcnfast.estimators.fitted import Columns, Fitted, Result, Task
@@ -188,7 +189,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         last = self._fitted_before()
         history = History(timing=timing) if last is None else self._history_so_far(timing)
         history.validation_scores.clear()
-        update_network(self, Task(whole, None, None, target, last, shown, history))
+        kinds = numeric_kinds(self, whole.table.numbers.shape[1])
+        update_network(self, Task(whole, None, None, target, last, shown, history, kinds[0]))
 
     # ---- fit: training and result
 
@@ -206,7 +208,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         history = History(timing=timing)
         if last is not None:
             history = self._history_so_far(timing)
-        fit_network(self, Task(whole, given, labels, target, last, shown, history))
+        kinds = numeric_kinds(self, whole.table.numbers.shape[1])
+        fit_network(self, Task(whole, given, labels, target, last, shown, history, kinds[0]))
 
     def _history_so_far(self, timing: Timing) -> History:
         """Return what happened in the fits that this one goes on from."""

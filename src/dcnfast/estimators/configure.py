@@ -57,11 +57,14 @@ class Circumstances:
         Whether early stopping watches rows.
     in_fold : bool, default=False
         Whether the network only says how long to train another one.
+    numeric : NumericEmbedding or None, default=None
+        How numbers are embedded, if any are.
     """
 
     n_rows: int
     watched: bool
     in_fold: bool = False
+    numeric: NumericEmbedding | None = None
 
 
 def configure(
@@ -96,7 +99,7 @@ def configure(
     widths = _embedding_widths(estimator.embedding_dim, fields, circumstances)
     widths |= dict(pretrained or {})
     same_in_groups(widths, encoder.shared_embeddings, "embedding_dim")
-    described = _numeric(estimator, encoder)
+    described = _numeric(estimator, encoder, circumstances)
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
     described |= {name: getattr(estimator, name) for name in AS_THEY_ARE}
@@ -163,13 +166,13 @@ def dropout_seed(estimator: Any, random_state: np.random.RandomState) -> int:
 
 
 def settings_of(
-    estimator: Any, config: NetworkConfig, n: int, seed: int, before: int = 0
+    estimator: Any, config: NetworkConfig, n: int, seed: int, before: int = 0, times: int = 1
 ) -> Settings:
-    """Return how to train a network on n rows, after so many of the same stream."""
+    """Return how to train a network on n rows, after so many of the same stream; or several."""
     given = estimator.batch_size
     batch_size = automatic_batch_size(n, before) if given == "auto" else min(int(given), n)
     given = estimator.max_iter
-    max_iter = automatic_epochs(config, n) if given == "auto" else int(given)
+    max_iter = automatic_epochs(config, n * times) if given == "auto" else int(given)
     given = estimator.learning_rate_init
     rate = automatic_rate(config, batch_size) if given == "auto" else float(given)
     optimizer = kind_of(OPTIMIZERS, estimator)
@@ -195,31 +198,45 @@ def settings_of(
     )
 
 
-def numeric_kind(estimator: Any, n_columns: int) -> NumericEmbedding | None:
-    """Return how numbers are embedded, if they are, in a table of so many of them."""
+def numeric_kinds(estimator: Any, n_columns: int) -> tuple[NumericEmbedding | None, ...]:
+    """Return how numbers may be embedded in a table of so many of them, if they are.
+
+    The first is what is taken where none is tried.
+    """
     given = estimator.numeric_embedding
     if given is None:
-        return None
+        return (None,)
     if isinstance(given, str) and given == "auto":
-        return automatic_numeric(n_columns)
-    return kind_of(NUMERIC_EMBEDDINGS, estimator)
+        return automatic_numeric(n_columns) or (None,)
+    return (kind_of(NUMERIC_EMBEDDINGS, estimator),)
 
 
-def fitted_numeric_kind(estimator: Any, encoder: TableEncoder) -> NumericEmbedding | None:
-    """Return how the numbers of a fitted encoder are embedded, if any are."""
-    if not encoder.bins:
+def fitted_numeric_kind(
+    estimator: Any, encoder: TableEncoder, taken: NumericEmbedding | None
+) -> NumericEmbedding | None:
+    """Return how the numbers of a fitted encoder are embedded, where that kind is taken."""
+    if taken is None or not encoder.bins:
         return None
     # statistics of targets may come on top of the most columns that "auto" embeds
-    return numeric_kind(estimator, min(len(encoder.bins), AUTOMATIC_COLUMNS))
+    kinds = numeric_kinds(estimator, min(len(encoder.bins), AUTOMATIC_COLUMNS))
+    return next(kind for kind in kinds if type(kind) is type(taken))
 
 
-def _numeric(estimator: Any, encoder: TableEncoder) -> dict[str, Any]:
-    kind = fitted_numeric_kind(estimator, encoder)
-    if kind is None:
+def _numeric(
+    estimator: Any, encoder: TableEncoder, circumstances: Circumstances | NetworkConfig
+) -> dict[str, Any]:
+    if not encoder.bins:
         return {"numeric_width": 0}
-    bins = tuple(encoder.bins)
     scales = tuple(found.scale for found in encoder.scaler.bins.values())
-    return kind.engine_options() | {"numeric_bins": bins, "numeric_scales": scales}
+    of_bins = {"numeric_bins": tuple(encoder.bins), "numeric_scales": scales}
+    if isinstance(circumstances, Circumstances):
+        kind = circumstances.numeric
+    elif estimator.numeric_embedding != "auto":
+        (kind,) = numeric_kinds(estimator, len(encoder.bins))
+    else:
+        names = ("numeric_embedding", "numeric_width", "numeric_frequencies")
+        return {name: getattr(circumstances, name) for name in names} | of_bins
+    return {"numeric_width": 0} if kind is None else kind.engine_options() | of_bins
 
 
 def _has_dropout(estimator: Any) -> bool:

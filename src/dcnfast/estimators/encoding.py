@@ -10,9 +10,10 @@ import numpy as np
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import grown_encoder
 from dcnfast.encode.target_statistics import Rule
-from dcnfast.estimators.configure import numeric_kind
+from dcnfast.estimators.configure import numeric_kinds
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
+from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.target_statistics import FEW, MANY, rule_of
 
 
@@ -22,6 +23,10 @@ class Task(Protocol):
     @property
     def target(self) -> Target:
         """What the rows are to be predicted for."""
+
+    @property
+    def numeric(self) -> NumericEmbedding | None:
+        """How numbers are embedded, if they are."""
 
     @property
     def last_encoder(self) -> TableEncoder | None:
@@ -50,8 +55,7 @@ def fit_encoder(
     """
     last = task.last_encoder
     rule = None if last is not None else _statistics_rule(estimator, part, goes_on)
-    numeric = numeric_kind(estimator, part.table.numbers.shape[1])
-    bins = None if numeric is None else numeric.rule()
+    bins = None if task.numeric is None else task.numeric.rule()
     has_statistics = rule is not None or (last is not None and last.statistics is not None)
     targets = None
     if has_statistics or (bins is not None and bins.tree):
@@ -93,5 +97,5 @@ def _has_many_rare_categories(part: Part) -> bool:
 def scaling_of(estimator: Any, n_numeric: int) -> str | None:
     """Resolve "auto": an embedding bends numbers itself, and they need no ranks for that."""
     given: str | None = estimator.numeric_scaling
-    embeds = numeric_kind(estimator, n_numeric) is not None
+    embeds = numeric_kinds(estimator, n_numeric) != (None,)
     return "robust_smooth" if given == "auto" and embeds else given

@@ -13,6 +13,7 @@ from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
 from dcnfast.network.model import Model
+from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.table.dates import Dates
 from dcnfast.table.lists import ListColumns
 from dcnfast.training.batches import Rows, mean_one
@@ -93,6 +94,8 @@ class Task:
         What callbacks may see of the data.
     history : History
         Of the fits it goes on from.
+    numeric : NumericEmbedding or None
+        How numbers are embedded, if they are.
     """
 
     whole: Part
@@ -102,6 +105,7 @@ class Task:
     last: Fitted | None
     shown: dict[str, Any]
     history: History
+    numeric: NumericEmbedding | None
 
     @property
     def last_encoder(self) -> TableEncoder | None:

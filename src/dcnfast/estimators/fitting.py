@@ -16,38 +16,25 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import counted
 from dcnfast.estimators.checkpoints import FolderKeeper
-from dcnfast.estimators.configure import (
-    Circumstances,
-    configure,
-    dropout_seed,
-    fitted_numeric_kind,
-    kind_of,
-    settings_of,
-)
+from dcnfast.estimators.configure import dropout_seed, settings_of
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
-from dcnfast.estimators.going_on import exactly, go_on, refuse_other_encoder, refuse_other_network
-from dcnfast.estimators.pretrained import check_pretrained, start_from
+from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
-    FOLDS,
     Part,
-    assign_folds,
     rows_to_watch,
     split_for_validation,
     split_groups_for_validation,
 )
-from dcnfast.network.config import NetworkConfig
-from dcnfast.network.crosses import CROSSES
+from dcnfast.estimators.trials import try_out
 from dcnfast.network.model import Model
-from dcnfast.table.pretrained import read_pretrained
 from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import fingerprints
 from dcnfast.training.early_stopping import HeldOut, Settled
-from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
+from dcnfast.training.folds import Choice
 from dcnfast.training.outcome import judge
 from dcnfast.training.prior import remember
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
@@ -79,10 +66,11 @@ def fit_network(estimator: Any, task: Task) -> None:
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
     how, held = rows_to_watch(estimator, whole, given is not None), given
-    if how == "folds":
+    if how in ("folds", "once"):
         with task.timing.measure("validate"):
-            choice = _cross_validate(estimator, whole, labels, task, random_state)
-    if how == "part" or (how == "folds" and choice is None):
+            task, choice = try_out(estimator, how, whole, labels, task, random_state)
+        warn([] if choice is None else choice.notices)
+    if how == "part" or (how in ("folds", "once") and choice is None):
         rows, held_rows = _split(estimator, whole, labels, random_state)
         whole, held = whole.take(rows), whole.take(held_rows)
     shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
@@ -231,72 +219,6 @@ class _Run:
         if choice is not None:
             scores = choice.scores[: len(history.loss_curve)]
         return result_of(history, scores, shrinkage)
-
-
-def _cross_validate(
-    estimator: Any,
-    whole: Part,
-    labels: Array | None,
-    task: Task,
-    random_state: np.random.RandomState,
-) -> Choice | None:
-    """Return how long to train; None for a network that is too large to be trained so often."""
-    seed, folds = dropout_seed(estimator, random_state), list[Fold]()
-    number = assign_folds(len(whole), random_state, labels)
-    for k in range(FOLDS):
-        part, held = (whole.take(np.flatnonzero(rows)) for rows in (number != k, number == k))
-        encoder, part = fit_encoder(estimator, part, task, random_state)
-        fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=True)
-        if fitted.model.n_parameters > LARGEST:
-            return None
-        rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
-        folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
-    settings = settings_of(estimator, folds[0].training.model.config, len(whole), seed)
-    choice = choose_epochs(folds, settings, random_state)
-    warn(choice.notices)
-    return choice
-
-
-def prepare(
-    estimator: Any,
-    part: Part,
-    encoder: TableEncoder,
-    watched: bool,
-    task: Task,
-    random_state: np.random.RandomState,
-    *,
-    in_fold: bool = False,
-    what: str = "warm_start",
-    training_of: Callable[[Training, list[int]], Training] = exactly,
-) -> Fitted:
-    """Make what training needs beside the encoder: the scales of targets, and the network.
-
-    Of one that goes on, ``what`` is for messages and ``training_of`` as for :func:`go_on`.
-    """
-    last, table = task.last, part.table
-    auto: Circumstances | NetworkConfig
-    if last is not None:
-        target = task.target.scaled_as(last.target, part.target, part.loss_weight)
-        auto = last.model.config
-    else:
-        target = task.target.fitted(part.target, part.loss_weight)
-        auto = Circumstances(len(part), watched, in_fold)
-    pretrained = read_pretrained(estimator.pretrained_embeddings)
-    widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
-    config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)
-    if last is None:
-        cross = kind_of(CROSSES, estimator)
-        model = Model(config).initialize(
-            random_state, cross.initializer, estimator.deep_initializer, float(cross.initial_scale),
-            fitted_numeric_kind(estimator, encoder), float(estimator.embedding_initial_scale),
-        )  # fmt: skip
-        start_from(pretrained, encoder, model)
-        seen = [field.counts for field in encoder.fields]
-        columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
-        return Fitted(columns, encoder, target, model, seen, None)
-    refuse_other_encoder(what, last.encoder, estimator)
-    refuse_other_network(what, last.model.config, config)
-    return go_on(last, encoder, target, training_of)
 
 
 def _remember(training: Training, rows: Rows, settings: Settings) -> None:

@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 FOLDS = 5
 FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to overfit
 FOLDED = 2_000  # rows; a part of more is enough to judge by
+TWICE = 50_000  # rows; more are not trained on twice
 FEWEST_GROUPS = 10  # where groups are held out whole; fewer say little of others
 MANY = 10_000  # rows; of more, a warm start can hold out a part as well
 
@@ -81,8 +82,9 @@ def rows_to_watch(estimator: Any, part: Part, given: bool) -> str:
 
     Returns
     -------
-    which : {"given", "part", "folds", "none"}
-        Part of the rows, each of some folds in turn, or none at all.
+    which : {"given", "part", "once", "folds", "none"}
+        Part of the rows; a part of them, before a network is trained on all; each of some folds in
+        turn, before the same; or none at all.
     """
     n = len(part)
     if given:
@@ -97,7 +99,10 @@ def rows_to_watch(estimator: Any, part: Part, given: bool) -> str:
         return "none"
     if part.group is not None:
         return "part"
-    return "folds" if n < FOLDED and estimator.scoring is None else "part"
+    if estimator.scoring is None and n < FOLDED:
+        return "folds"
+    fits = estimator.scoring is None and estimator.max_time is None and n <= TWICE
+    return "once" if fits else "part"
 
 
 def split_for_validation(

@@ -15,8 +15,9 @@ from dcnfast.encode.growth import counted, grown_encoder
 from dcnfast.estimators.configure import dropout_seed, settings_of
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Fitted, Task, result_of
-from dcnfast.estimators.fitting import prepare, warn
+from dcnfast.estimators.fitting import warn
 from dcnfast.estimators.going_on import with_room
+from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.splits import Part
 from dcnfast.network.memory import check_memory
 from dcnfast.training.batches import Rows

@@ -342,11 +342,14 @@ class PeriodicRelu(_Waves):
 AUTOMATIC_COLUMNS = 128  # numbers; more have no embeddings by default
 
 
-def automatic_numeric(n_columns: int) -> NumericEmbedding | None:
-    """Resolve ``numeric_embedding="auto"``: x0 should not be much wider than 512 columns."""
+def automatic_numeric(n_columns: int) -> tuple[NumericEmbedding, ...]:
+    """Resolve ``numeric_embedding="auto"``: what may be best, the usual one first.
+
+    x0 should not be much wider than 512 columns.
+    """
     if n_columns > AUTOMATIC_COLUMNS:
-        return None
-    return Piecewise(width=8 if n_columns <= 64 else 4)
+        return ()
+    return Piecewise(width=8 if n_columns <= 64 else 4), Periodic()
 
 
 NUMERIC_EMBEDDINGS: Family[NumericEmbedding] = Family(

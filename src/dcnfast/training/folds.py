@@ -1,4 +1,4 @@
-"""How long to train on few rows, by cross-validation: every row is held out once.
+"""How long to train, by rows that are held out: one part of them, or of few rows every fold.
 
 A tenth of few rows says little about when to stop, and is missed in training. So a network for each
 fold is trained on the other folds, all of them epoch by epoch, and what they say of the rows they
@@ -16,7 +16,7 @@ from dcnfast.network.losses import mean_loss
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import Next, Progress, Settled
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
-from dcnfast.training.shrinkage import best_constant, shrinkage
+from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
 from dcnfast.training.state import Training
 from dcnfast.training.trainer import run_epoch
 
@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 LARGEST = 2**22  # parameters of a network that is trained once for each fold
+STANDARD_ERRORS = 1.0  # of a gain that tells one network from another
 
 
 class Fold:
@@ -75,6 +76,8 @@ class Choice:
         Negative loss of the held-out rows after each of these epochs.
     planned_epochs : int
         That the schedule of the learning rate had.
+    losses : ndarray of shape (n,)
+        Of the held-out rows, after these epochs, each times its share of the weight.
     notices : list of Notice
         If the rows were still predicted better and better when ``max_iter`` ended; if Ctrl-C was
         pressed, where this is what was found until then.
@@ -84,7 +87,14 @@ class Choice:
     factor: Floats
     scores: list[float]
     planned_epochs: int
+    losses: Floats
     notices: list[Notice] = field(default_factory=list)
+
+    def is_better(self, other: Choice) -> bool:
+        """Return whether the same rows are predicted better, by more than chance may show."""
+        gains = other.losses - self.losses
+        gain = gains.sum()
+        return bool(gain > STANDARD_ERRORS * np.sqrt(((gains - gain / len(gains)) ** 2).sum()))
 
 
 class _Course(Progress):
@@ -117,12 +127,12 @@ class _Course(Progress):
                 fold.go_back()
         return then
 
-    def choice(self, factor: Floats, notices: list[Notice]) -> Choice:
+    def choice(self, factor: Floats, losses: Floats, notices: list[Notice]) -> Choice:
         """Return the epochs that led to the least loss; one where none could be run."""
         epochs = self._best or self._now[:1]
         cuts = tuple(cuts for cuts, _ in epochs) or (0,)
         scores = [score for _, score in epochs]
-        return Choice(cuts, factor, scores, self.settings.planned_epochs, notices)
+        return Choice(cuts, factor, scores, self.settings.planned_epochs, losses, notices)
 
 
 def choose_epochs(
@@ -171,4 +181,5 @@ def choose_epochs(
     except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
         notices.append(INTERRUPTED)
     factor = shrinkage(config.loss_kind, course.kept, constant, target, weight)
-    return course.choice(factor, notices)
+    losses = row_losses(config.loss_kind, course.kept, target).mean(axis=1)
+    return course.choice(factor, losses * (weight / weight.sum()), notices)

@@ -1,0 +1,115 @@
+"""What rows held out say before a network is trained on all rows: how, and how long.
+
+The network of the fit is trained without some of the rows, once for each way to embed numbers that
+may be best, and is judged by these rows. Of few rows every fold is held out in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcnfast.estimators.configure import dropout_seed, numeric_kinds, settings_of
+from dcnfast.estimators.encoding import fit_encoder
+from dcnfast.estimators.fitted import Task
+from dcnfast.estimators.preparing import prepare
+from dcnfast.estimators.splits import FOLDS, Part, assign_folds, split_for_validation
+from dcnfast.network.numeric_embeddings import NumericEmbedding
+from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
+from dcnfast.training.settings import INTERRUPTED
+from dcnfast.training.state import Training
+
+Array = npt.NDArray[Any]
+TRIED = range(1_000, 10_001)  # rows; fewer hardly tell ways to embed numbers apart, more are slow
+Split = tuple[Array, Array]  # rows to train on, and rows held out
+
+
+def try_out(
+    estimator: Any,
+    how: str,
+    whole: Part,
+    labels: Array | None,
+    task: Task,
+    random_state: np.random.RandomState,
+) -> tuple[Task, Choice | None]:
+    """Return the task as it did best, and how long to train.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+    how : {"once", "folds"}
+        Whether to hold out a part, or each of some folds in turn.
+    whole : Part
+    labels : ndarray of shape (n,) or None
+        Class numbers whose proportions the held-out rows keep.
+    task : Task
+    random_state : RandomState
+
+    Returns
+    -------
+    task : Task
+    choice : Choice or None
+        None for a network that is too large to be trained so often.
+    """
+    splits = _splits(estimator, how, len(whole), labels, random_state)
+    seed = dropout_seed(estimator, random_state)
+    best, choice = task, None
+    for numeric in _kinds_to_try(estimator, whole):
+        with_kind = replace(task, numeric=numeric)
+        now = _train(estimator, splits, whole, with_kind, seed, random_state)
+        if now is None:
+            return task, None
+        if choice is None or now.is_better(choice):
+            best, choice = with_kind, now
+        if INTERRUPTED in now.notices:
+            break
+    return best, choice
+
+
+def _kinds_to_try(estimator: Any, whole: Part) -> tuple[NumericEmbedding | None, ...]:
+    """Return how numbers may be embedded, if there are any; the usual way alone without a trial."""
+    n_columns = whole.table.numbers.shape[1]
+    kinds = numeric_kinds(estimator, n_columns)
+    return kinds if n_columns and len(whole) in TRIED else kinds[:1]
+
+
+def _splits(
+    estimator: Any,
+    how: str,
+    n: int,
+    labels: Array | None,
+    random_state: np.random.RandomState,
+) -> list[Split]:
+    if how == "once":
+        return [split_for_validation(n, estimator.validation_fraction, random_state, labels)]
+    number = assign_folds(n, random_state, labels)
+    return [(np.flatnonzero(number != k), np.flatnonzero(number == k)) for k in range(FOLDS)]
+
+
+def _train(
+    estimator: Any,
+    splits: Sequence[Split],
+    whole: Part,
+    task: Task,
+    seed: int,
+    random_state: np.random.RandomState,
+) -> Choice | None:
+    """Train without the rows of each split that are held out; None if the network is too large."""
+    folds = list[Fold]()
+    for kept, held_out in splits:
+        encoder, part = fit_encoder(estimator, whole.take(kept), task, random_state)
+        held = whole.take(held_out)
+        in_fold = len(splits) > 1
+        fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
+        if fitted.model.n_parameters > LARGEST:
+            return None
+        rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
+        folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
+    config = folds[0].training.model.config
+    times = 2 if len(splits) == 1 else 1  # as long as the fit on all rows
+    settings = settings_of(estimator, config, len(whole), seed, times=times)
+    return choose_epochs(folds, settings, random_state)

@@ -1,0 +1,197 @@
+"""What rows held out say before a network is trained on all rows: how, and how long."""
+
+import numpy as np
+import pytest
+
+from dcnfast import DCNClassifier, DCNRegressor, load
+from dcnfast.estimators import splits, trials
+from dcnfast.estimators.splits import FOLDS
+from dcnfast.training import folds, trainer
+from dcnfast.training.folds import Choice
+
+SMALL = {"hidden_layer_sizes": (16,), "n_members": 2, "random_state": 0, "n_jobs": 1}
+QUICK = SMALL | {"max_iter": 1, "batch_size": 1000}
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Return a list of the folds of every trial, and what it chose."""
+    calls, choose = [], folds.choose_epochs
+
+    def choose_epochs(parts, *arguments):
+        calls.append((parts, choose(parts, *arguments)))
+        return calls[-1][1]
+
+    monkeypatch.setattr(trials, "choose_epochs", choose_epochs)
+    return calls
+
+
+def numbers(n, n_columns=2):
+    return np.random.default_rng(0).uniform(-1, 1, (n, n_columns))
+
+
+def choice(losses, scores=(-1.0,)):
+    return Choice((0,) * len(scores), np.ones(1), list(scores), 1, np.asarray(losses, float))
+
+
+def kind(model):
+    return model._model.config.numeric_embedding
+
+
+def test_a_part_is_held_out_once_and_the_network_then_trains_on_all_rows(tried, monkeypatch):
+    seen, run = [], trainer.run_epoch
+
+    def run_epoch(training, rows, *arguments):
+        seen.append((training.model.config.n_members, len(rows)))
+        return run(training, rows, *arguments)
+
+    monkeypatch.setattr(trainer, "run_epoch", run_epoch)
+    X = numbers(2_400)
+    y = X[:, 0] * X[:, 1]
+    model = DCNRegressor(
+        **SMALL | {"max_iter": 20, "n_members": 3, "numeric_embedding": "piecewise"}
+    ).fit(X, y)
+    (((fold,), found),) = tried
+    assert (len(fold.rows), len(fold.held)) == (2_040, 360)
+    assert fold.training.model.config.n_members == 3
+    assert seen == [(3, 2_400)] * len(found.cuts)
+    assert model.n_iter_ == len(found.cuts)
+    assert model.validation_scores_ == found.scores
+    assert found.scores[-1] == max(found.scores)
+    assert model.score(X, y) > 0.9
+
+
+def test_classes_keep_their_share(tried):
+    y = np.arange(2_000) % 10 == 0
+    DCNClassifier(**QUICK, numeric_embedding=None).fit(numbers(2_000), y)
+    (((fold,), _),) = tried
+    assert fold.held.target.sum() == 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_trials"),
+    [({}, 1), ({"early_stopping": True}, 0), ({"scoring": "r2"}, 0), ({"warm_start": True}, 0)],
+)
+def test_when_it_is_done(changes, n_trials, tried):
+    X = numbers(2_000)
+    DCNRegressor(**QUICK | {"numeric_embedding": None} | changes).fit(X, X[:, 0])
+    assert len(tried) == n_trials
+
+
+def test_more_rows_are_trained_on_once(tried, monkeypatch):
+    monkeypatch.setattr(splits, "TWICE", 2_000)
+    X = numbers(2_001)
+    model = DCNRegressor(**QUICK).fit(X, X[:, 0])
+    assert not tried
+    assert len(model.validation_scores_) == model.n_iter_
+    DCNRegressor(**QUICK).fit(X[1:], X[1:, 0])
+    assert tried
+
+
+def test_a_large_network_is_trained_once(tried, monkeypatch):
+    monkeypatch.setattr(trials, "LARGEST", 10)
+    X = numbers(2_000)
+    model = DCNRegressor(**QUICK).fit(X, X[:, 0])
+    assert not tried
+    assert kind(model) == "piecewise"
+
+
+@pytest.mark.parametrize(
+    ("n", "n_columns", "changes", "kinds"),
+    [
+        (999, 2, {}, ["piecewise"] * FOLDS),
+        (1_000, 2, {}, ["piecewise"] * FOLDS + ["periodic"] * FOLDS),
+        (2_000, 2, {}, ["piecewise", "periodic"]),
+        (3_001, 2, {}, ["piecewise"]),
+        (2_000, 2, {"numeric_embedding": "periodic"}, ["periodic"]),
+        (2_000, 129, {}, [None]),
+    ],
+)
+def test_ways_that_are_tried(n, n_columns, changes, kinds, tried, monkeypatch):
+    monkeypatch.setattr(trials, "TRIED", range(1_000, 3_001))
+    X = numbers(n, n_columns)
+    DCNRegressor(**QUICK | changes).fit(X, X[:, 0])
+    configs = [fold.training.model.config for parts, _ in tried for fold in parts]
+    assert [c.numeric_embedding if c.numeric_bins else None for c in configs] == kinds
+
+
+def test_categories_alone_are_tried_once(tried):
+    X = np.random.default_rng(0).integers(0, 9, (1_000, 2)).astype(str)
+    DCNRegressor(**QUICK).fit(X, np.arange(1_000.0))
+    assert len(tried) == 1
+
+
+@pytest.mark.parametrize(("better", "taken"), [(True, "periodic"), (False, "piecewise")])
+def test_the_better_way_is_taken(better, taken, tried, monkeypatch):
+    monkeypatch.setattr(Choice, "is_better", lambda *_: better)
+    X = numbers(1_000)
+    model = DCNRegressor(**SMALL | {"max_iter": 4}).fit(X, np.sin(3 * X[:, 0]))
+    _, found = tried[better]
+    assert kind(model) == taken
+    assert model.validation_scores_ == found.scores
+    assert model.n_iter_ == len(found.cuts)
+
+
+def test_the_rows_that_two_ways_are_judged_by_are_the_same(tried):
+    X = numbers(1_000)
+    DCNRegressor(**QUICK).fit(X, X[:, 0])
+    (one, _), (other, _) = tried
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a.held.target, b.held.target)
+
+
+def test_better_is_more_than_chance():
+    rng = np.random.default_rng(0)
+    losses = rng.uniform(1, 2, 100) / 100
+    noise = rng.normal(size=100) / 1000
+    noise -= noise.mean()
+    error = np.sqrt((noise**2).sum())  # of the sum
+    usual = choice(losses)
+    assert not choice(losses).is_better(usual)
+    assert not choice(losses + noise - 0.9 * error / 100).is_better(usual)
+    assert choice(losses + noise - 1.1 * error / 100).is_better(usual)
+    assert not choice(losses + noise + 1.1 * error / 100).is_better(usual)
+
+
+def test_losses_are_those_of_the_best_epoch(tried):
+    X = numbers(1_000)
+    weight = np.random.default_rng(1).uniform(0.5, 2, 1_000)
+    DCNRegressor(**SMALL, max_iter=6).fit(X, X[:, 0] * X[:, 1], sample_weight=weight)
+    assert len(tried) == 2
+    for _, found in tried:
+        assert found.losses.shape == (1_000,)
+        assert found.losses.sum() == pytest.approx(-max(found.scores))
+
+
+def test_ctrl_c_ends_the_trials(tried, monkeypatch):
+    epochs, run = [], folds.run_epoch
+
+    def run_epoch(*arguments):
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(folds, "run_epoch", run_epoch)
+    X = numbers(2_000)  # and not the other way to embed them
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = DCNRegressor(**SMALL | {"max_iter": 9}).fit(X, X[:, 0])
+    assert len(tried) == 1
+    assert model.n_iter_ == 2
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_fit_goes_on_as_it_was_chosen(tmp_path, monkeypatch):
+    monkeypatch.setattr(Choice, "is_better", lambda *_: True)
+    X = numbers(1_000)
+    y = X[:, 0] + X[:, 1]
+    model = DCNRegressor(**SMALL | {"max_iter": 40}).fit(X, y)
+    assert kind(model) == "periodic"
+    model.save(tmp_path / "model.dcn")
+    for goes_on in (model, load(tmp_path / "model.dcn")):
+        before = goes_on._model.config
+        goes_on.partial_fit(X, y)
+        assert kind(goes_on) == "periodic"
+        assert goes_on._model.config == before
+        assert goes_on.get_params()["numeric_embedding"] == "auto"
+        assert goes_on.score(X, y) > 0.5
