@@ -153,6 +153,13 @@ def test_better_is_more_than_chance():
     assert not choice(losses + noise + 1.1 * error / 100).is_better(usual)
 
 
+def test_a_network_that_is_far_out_is_not_better():
+    usual = choice(np.ones(3))
+    for far in ([np.inf, 1, 1], [np.nan, 0, 0]):
+        assert not choice(far).is_better(usual)
+    assert not usual.is_better(choice([np.nan, 1, 1]))
+
+
 def test_losses_are_those_of_the_best_epoch(tried):
     X = numbers(1_000)
     weight = np.random.default_rng(1).uniform(0.5, 2, 1_000)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from dcnfast.encode.scaling import SCALINGS
 from dcnfast.estimators.attributes import ATTRIBUTES
 from dcnfast.estimators.constraints import LOSSES_OF
+from dcnfast.estimators.splits import TRIED
 from dcnfast.network.activations import ACTIVATIONS
 from dcnfast.network.crosses import CROSSES, Cross, CrossName
 from dcnfast.network.initializers import INITIALIZERS
@@ -212,8 +213,9 @@ shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out rows, stop when they are no longer predicted better, and keep the parameters
-    that were best on them. "auto" does so from 60 rows on, and below 2,000 holds out each row once:
-    it trains a network for each of five folds to find the number of epochs for one on all rows.
+    that were best on them. "auto" does so from 60 rows on, but up to 50,000 the held-out rows only
+    say for how many epochs a network is then trained on all rows; below 2,000 each row is held out
+    once, from five networks.
     It then also shrinks the logits towards the best constant, as far as held-out rows do not tell
     the network from chance, see ``shrinkage_``. With ``warm_start`` "auto" holds out rows above
     10,000, with ``scoring`` a part and no folds, with ``X_val`` these rows; only without all three
@@ -300,7 +302,9 @@ def _texts(estimator: str) -> dict[str, str]:
         "numeric": _listed(NUMERIC_EMBEDDINGS),
         "about_numeric": "Whether numeric columns have embeddings, as categories do. "
         f'{_told(NUMERIC_EMBEDDINGS.values())} "auto" is the first of them, narrower where there '
-        f"are many columns, and None above {AUTOMATIC_COLUMNS}. None: each is one column, "
+        f"are many columns, or the second where there are {min(TRIED):,} to {max(TRIED):,} rows "
+        'and ``early_stopping="auto"`` finds it better for those held out; and None above '
+        f"{AUTOMATIC_COLUMNS} columns. None: each is one column, "
         "and the cross part a polynomial of the columns. A missing number has an embedding of its "
         "own. An object of :mod:`dcnfast.numeric_embeddings`, as "
         "``numeric_embeddings.Piecewise(width=16)``, has options.",

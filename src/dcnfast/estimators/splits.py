@@ -18,6 +18,7 @@ FOLDS = 5
 FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to overfit
 FOLDED = 2_000  # rows; a part of more is enough to judge by
 TWICE = 50_000  # rows; more are not trained on twice
+TRIED = range(1_000, 10_001)  # rows; fewer hardly tell ways to embed numbers apart, more are slow
 FEWEST_GROUPS = 10  # where groups are held out whole; fewer say little of others
 MANY = 10_000  # rows; of more, a warm start can hold out a part as well
 

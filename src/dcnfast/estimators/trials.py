@@ -17,14 +17,13 @@ from dcnfast.estimators.configure import dropout_seed, numeric_kinds, settings_o
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Task
 from dcnfast.estimators.preparing import prepare
-from dcnfast.estimators.splits import FOLDS, Part, assign_folds, split_for_validation
+from dcnfast.estimators.splits import FOLDS, TRIED, Part, assign_folds, split_for_validation
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.settings import INTERRUPTED
 from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
-TRIED = range(1_000, 10_001)  # rows; fewer hardly tell ways to embed numbers apart, more are slow
 Split = tuple[Array, Array]  # rows to train on, and rows held out
 
 

@@ -92,9 +92,11 @@ class Choice:
 
     def is_better(self, other: Choice) -> bool:
         """Return whether the same rows are predicted better, by more than chance may show."""
-        gains = other.losses - self.losses
-        gain = gains.sum()
-        return bool(gain > STANDARD_ERRORS * np.sqrt(((gains - gain / len(gains)) ** 2).sum()))
+        with np.errstate(over="ignore", invalid="ignore"):  # a network that is far out is not
+            gains = other.losses - self.losses
+            gain = gains.sum()
+            error = np.sqrt(((gains - gain / len(gains)) ** 2).sum())
+        return bool(gain > STANDARD_ERRORS * error)
 
 
 class _Course(Progress):
@@ -158,6 +160,7 @@ def choose_epochs(
         )
         for f in folds
     ])  # fmt: skip
+    where = f"{len(folds)} folds" if len(folds) > 1 else "a part of the rows"
     course, notices = _Course(settings, folds, constant), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
@@ -171,7 +174,7 @@ def choose_epochs(
             loss = mean_loss(config.loss_kind, logits, target, weight)
             if settings.verbose:
                 print(
-                    f"Epoch {epoch + 1:>3} of {settings.max_iter}, {len(folds)} folds: score of "
+                    f"Epoch {epoch + 1:>3} of {settings.max_iter}, {where}: score of "
                     f"held-out rows {-loss:.6g}"
                 )
             if course.note_logits(logits, loss) is Next.END:
