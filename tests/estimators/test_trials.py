@@ -70,7 +70,14 @@ def test_classes_keep_their_share(tried):
 
 @pytest.mark.parametrize(
     ("changes", "n_trials"),
-    [({}, 1), ({"early_stopping": True}, 0), ({"scoring": "r2"}, 0), ({"warm_start": True}, 0)],
+    [
+        ({}, 1),
+        ({"early_stopping": True}, 0),
+        ({"scoring": "r2"}, 0),
+        ({"warm_start": True}, 0),
+        ({"max_time": 60}, 0),
+        ({"tol": None}, 0),
+    ],
 )
 def test_when_it_is_done(changes, n_trials, tried):
     X = numbers(2_000)

@@ -102,8 +102,8 @@ def rows_to_watch(estimator: Any, part: Part, given: bool) -> str:
         return "part"
     if estimator.scoring is None and n < FOLDED:
         return "folds"
-    fits = estimator.scoring is None and estimator.max_time is None and n <= TWICE
-    return "once" if fits else "part"
+    ends = estimator.max_time is None and estimator.tol is not None  # by itself, and not by time
+    return "once" if estimator.scoring is None and ends and n <= TWICE else "part"
 
 
 def split_for_validation(
