@@ -177,21 +177,23 @@ def test_losses_are_those_of_the_best_epoch(tried):
         assert found.losses.sum() == pytest.approx(-max(found.scores))
 
 
-def test_ctrl_c_ends_the_trials(tried, monkeypatch):
+@pytest.mark.parametrize(("epoch", "n_trials"), [(3, 1), (12, 2)])
+def test_ctrl_c_ends_the_trials(epoch, n_trials, tried, monkeypatch):
     epochs, run = [], folds.run_epoch
 
     def run_epoch(*arguments):
         epochs.append(1)
-        if len(epochs) == 3:
+        if len(epochs) == epoch:
             raise KeyboardInterrupt
         return run(*arguments)
 
     monkeypatch.setattr(folds, "run_epoch", run_epoch)
-    X = numbers(2_000)  # and not the other way to embed them
+    X = numbers(2_000)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model = DCNRegressor(**SMALL | {"max_iter": 9}).fit(X, X[:, 0])
-    assert len(tried) == 1
-    assert model.n_iter_ == 2
+    assert len(tried) == n_trials
+    assert kind(model) == "piecewise"
+    assert model.n_iter_ == len(tried[0][1].cuts) <= (2 if n_trials == 1 else 9)
     assert np.isfinite(model.predict(X)).all()
 
 

@@ -62,9 +62,12 @@ def try_out(
         now = _train(estimator, splits, whole, with_kind, seed, random_state)
         if now is None:
             return task, None
+        interrupted = INTERRUPTED in now.notices
         if choice is None or now.is_better(choice):
             best, choice = with_kind, now
-        if INTERRUPTED in now.notices:
+        elif interrupted:
+            choice.notices.append(INTERRUPTED)
+        if interrupted:
             break
     return best, choice
 
