@@ -7,7 +7,8 @@ template <class T> struct LogSum {
   DCN_INLINE explicit LogSum(Vec<T> l) : top(l), sum(broadcast(T(1))) {}
   DCN_INLINE void add(Vec<T> l) {
     const Vec<T> higher = max(top, l);
-    sum = fma(sum, exp(top - higher), exp(l - higher));
+    const Vec<T> share = exp((top - higher) + (l - higher));  // of the lower, one of them is 0
+    sum = where_greater(l, top, fma(sum, share, broadcast(T(1))), sum + share);
     top = higher;
   }
   // of E zeros

@@ -52,6 +52,45 @@ DCN_INLINE T smoothed_pick(T picked, const T* z, T top, std::size_t C, T smoothi
   return (T(1) - smoothing) * picked + smoothing * (all / static_cast<T>(C));
 }
 
+// The same of a vector of rows, whose few classes are in registers: the same numbers, bit for bit.
+template <class T> struct FewClasses {
+  static constexpr std::size_t most = kLanes<T> - 1;
+  Vec<T> shifted[most];  // z - top
+  Vec<T> powers[most], total;
+
+  FewClasses(const Neighbours<T>& some, const T* logits, std::size_t C) : total(broadcast(T(0))) {
+    for (std::size_t c = 0; c < C; ++c) shifted[c] = some.logits(logits, C, c);
+    Vec<T> top = shifted[0];
+    for (std::size_t c = 1; c < C; ++c) top = where_greater(shifted[c], top, shifted[c], top);
+    for (std::size_t c = 0; c < C; ++c) {
+      shifted[c] = shifted[c] - top;
+      powers[c] = exp(shifted[c]);
+      total = total + powers[c];
+    }
+  }
+
+  Vec<T> log_of_total(std::size_t C) const {
+    const Vec<T> one = broadcast(T(1)), two = broadcast(T(2)), half = broadcast(T(0.5));
+    Vec<T> rest = total, halvings = broadcast(T(0));
+    for (std::size_t bound = 1; bound < C; bound *= 2) {
+      halvings = where_greater(rest, two, halvings + one, halvings);
+      rest = where_greater(rest, two, rest * half, rest);
+    }
+    return log1p_small(rest - one) + halvings * broadcast(T(0.69314718055994530942));
+  }
+
+  Vec<T> smoothed_pick(Vec<T> y, std::size_t C, T smoothing) const {
+    Vec<T> picked = broadcast(T(0)), all = picked;
+    for (std::size_t c = 0; c < C; ++c) {
+      picked = where_equal(y, static_cast<T>(c), shifted[c], picked);
+      all = all + shifted[c];
+    }
+    if (smoothing == T(0)) return picked;
+    return broadcast(T(1) - smoothing) * picked +
+           broadcast(smoothing) * (all / broadcast(static_cast<T>(C)));
+  }
+};
+
 struct Softmax : LossOfClasses {
   static constexpr const char *name = "softmax", *function = "softmax_loss";
 
@@ -60,6 +99,16 @@ struct Softmax : LossOfClasses {
   static double forward(const T* logits, const T* target, const T* weight, const std::int64_t* rows,
                         std::size_t Trows, std::size_t C, LossOptions<T> options) {
     double loss = 0;
+    if (C <= FewClasses<T>::most) {
+      each_neighbours<T>(rows, Trows, [&](const Neighbours<T>& some) {
+        double sums[kLanes<T>] = {};
+        const FewClasses<T> few(some, logits, C);
+        const Vec<T> y = some.targets(target, 1, 0);
+        some.add(sums, few.log_of_total(C) - few.smoothed_pick(y, C, options.smoothing));
+        loss = some.add_weighted(loss, sums, weight);
+      });
+      return loss;
+    }
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
       const T* z = logits + t * ld<T>(C);
@@ -77,6 +126,20 @@ struct Softmax : LossOfClasses {
                        const std::int64_t* rows, std::size_t Trows, std::size_t C, T scale,
                        LossOptions<T> options) {
     const T of_each = options.smoothing / static_cast<T>(C), of_class = T(1) - options.smoothing;
+    if (C <= FewClasses<T>::most) {
+      each_neighbours<T>(rows, Trows, [&](const Neighbours<T>& some) {
+        const FewClasses<T> few(some, logits, C);
+        for (std::size_t c = 0; c < C; ++c)
+          some.put_weighted(dlogits, C, c, few.powers[c] / few.total - broadcast(of_each), weight,
+                            scale);
+        for (std::size_t i = 0; i < some.n; ++i) {
+          const T factor = weight != nullptr ? scale * weight[some.rows[i]] : scale;
+          T* dz = dlogits + (some.first + i) * ld<T>(C);
+          dz[static_cast<std::size_t>(target[some.rows[i]])] -= factor * of_class;
+        }
+      });
+      return;
+    }
     for (std::size_t t = 0; t < Trows; ++t) {
       const std::size_t row = row_of(rows, t);
       const T factor = weight != nullptr ? scale * weight[row] : scale;
