@@ -137,14 +137,15 @@ def table(read):
 
 def test_auc_of_adult():
     X, y, X_test, y_test = table(data.read_adult)
-    model = DCNClassifier(random_state=0, max_iter=10).fit(X[:4000], y[:4000])
+    model = DCNClassifier(random_state=0, max_iter=10, early_stopping=True).fit(X[:4000], y[:4000])
     assert check_auc(model, X_test, y_test) > 0.9
 
 
 def test_auc_of_flights():
     X, y = table(data.read_hflights)
     X, X_test, y, y_test = train_test_split(X, y, train_size=20_000, random_state=0)
-    model = DCNClassifier(random_state=0, n_members=4, max_iter=4).fit(X, y)
+    once = {"early_stopping": True, "max_iter": 4}
+    model = DCNClassifier(random_state=0, n_members=4, **once).fit(X, y)
     assert check_auc(model, X_test[:50_000], y_test[:50_000]) > 0.6
 
 
