@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.estimators import trials
 
 # One member on plain numbers, trained by Adam: what is quick, and what the old numbers were of.
 PLAIN = {
@@ -37,6 +38,19 @@ FAST = PLAIN | {
 @pytest.fixture
 def plain():
     return dict(PLAIN)
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Return a list of the folds of every trial from now on, and what it chose."""
+    calls, choose = [], trials.choose_epochs
+
+    def choose_epochs(parts, *arguments):
+        calls.append((parts, choose(parts, *arguments)))
+        return calls[-1][1]
+
+    monkeypatch.setattr(trials, "choose_epochs", choose_epochs)
+    return calls
 
 
 @pytest.fixture(scope="session")

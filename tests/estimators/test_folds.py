@@ -12,19 +12,6 @@ from dcnfast.training import folds
 
 
 @pytest.fixture
-def spy(monkeypatch):
-    """Return a list of what cross-validation was given and what it chose."""
-    calls, choose = [], folds.choose_epochs
-
-    def choose_epochs(parts, *arguments):
-        calls.append((parts, choose(parts, *arguments)))
-        return calls[-1][1]
-
-    monkeypatch.setattr("dcnfast.estimators.trials.choose_epochs", choose_epochs)
-    return calls
-
-
-@pytest.fixture
 def untouched(estimator):
     """Return early stopping to what it is by itself."""
     estimator.make.keywords["early_stopping"] = "auto"
@@ -48,19 +35,19 @@ def untouched(estimator):
         (10_001, {"warm_start": True}, True, 0),
     ],
 )
-def test_who_holds_out_what(n, changes, held_out, n_folds, regressor, spy):
+def test_who_holds_out_what(n, changes, held_out, n_folds, regressor, tried):
     X = np.random.default_rng(0).normal(size=(n, 1))
     settings = {"early_stopping": "auto", "max_iter": 1, "batch_size": 1000} | changes
     model = regressor(**settings).fit(X, X[:, 0])
     assert (model.validation_scores_ is not None) == held_out
-    assert len(spy) == n_folds
+    assert len(tried) == n_folds
 
 
-def test_rows_without_weight_do_not_count(regressor, spy):
+def test_rows_without_weight_do_not_count(regressor, tried):
     X = np.random.default_rng(0).normal(size=(100, 1))
     weight = (np.arange(100) < 59).astype(float)
     regressor(early_stopping="auto").fit(X, X[:, 0], weight)
-    assert not spy
+    assert not tried
 
 
 @pytest.mark.parametrize("labels", [None, np.repeat([0, 1, 2], [40, 20, 3])])
@@ -73,10 +60,10 @@ def test_every_row_is_held_out_once(labels):
         assert len(set(number[labels == 2])) == 3
 
 
-def test_folds_are_judged_by_rows_that_they_have_not_seen(frame, untouched, spy):
+def test_folds_are_judged_by_rows_that_they_have_not_seen(frame, untouched, tried):
     y = untouched.frame_y
     model = untouched.make(max_iter=40, learning_rate_init=0.01).fit(frame.X, y)
-    ((parts, choice),) = spy
+    ((parts, choice),) = tried
     assert len(parts) == FOLDS
     assert sum(len(part.held) for part in parts) == 300
     for part in parts:
@@ -180,10 +167,10 @@ def test_callbacks_see_the_shrunk_network(table, regressor):
     np.testing.assert_array_equal(last.of_epoch, last.answer)
 
 
-def test_large_network_is_not_trained_for_each_fold(table, regressor, spy, monkeypatch):
+def test_large_network_is_not_trained_for_each_fold(table, regressor, tried, monkeypatch):
     monkeypatch.setattr("dcnfast.estimators.trials.LARGEST", 10)
     model = regressor(early_stopping="auto").fit(table.X, table.y)
-    assert not spy
+    assert not tried
     assert len(model.validation_scores_) == model.n_iter_
 
 

@@ -13,19 +13,6 @@ SMALL = {"hidden_layer_sizes": (16,), "n_members": 2, "random_state": 0, "n_jobs
 QUICK = SMALL | {"max_iter": 1, "batch_size": 1000}
 
 
-@pytest.fixture
-def tried(monkeypatch):
-    """Return a list of the folds of every trial, and what it chose."""
-    calls, choose = [], folds.choose_epochs
-
-    def choose_epochs(parts, *arguments):
-        calls.append((parts, choose(parts, *arguments)))
-        return calls[-1][1]
-
-    monkeypatch.setattr(trials, "choose_epochs", choose_epochs)
-    return calls
-
-
 def numbers(n, n_columns=2):
     return np.random.default_rng(0).uniform(-1, 1, (n, n_columns))
 

@@ -215,11 +215,11 @@ early_stopping : bool or "auto", default="auto"
     Whether to hold out rows, stop when they are no longer predicted better, and keep the parameters
     that were best on them. "auto" does so from 60 rows on, but up to 50,000 the held-out rows only
     say for how many epochs a network is then trained on all rows; below 2,000 each row is held out
-    once, from five networks.
-    It then also shrinks the logits towards the best constant, as far as held-out rows do not tell
-    the network from chance, see ``shrinkage_``. With ``warm_start`` "auto" holds out rows above
-    10,000, with ``scoring`` a part and no folds, with ``X_val`` these rows; only without all three
-    it shrinks.
+    once, from five networks. It then also shrinks the logits towards the best constant, as far as
+    held-out rows do not tell the network from chance, see ``shrinkage_``. With ``warm_start``
+    "auto" holds out rows above 10,000, with ``scoring`` a part, with ``X_val`` these rows; then it
+    trains once, and does not shrink. It trains once as well with ``max_time`` or ``tol=None`` from
+    2,000 rows on, and where rows are compared by group.
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
@@ -302,8 +302,8 @@ def _texts(estimator: str) -> dict[str, str]:
         "numeric": _listed(NUMERIC_EMBEDDINGS),
         "about_numeric": "Whether numeric columns have embeddings, as categories do. "
         f'{_told(NUMERIC_EMBEDDINGS.values())} "auto" is the first of them, narrower where there '
-        f"are many columns, or the second where there are {min(TRIED):,} to {max(TRIED):,} rows "
-        'and ``early_stopping="auto"`` finds it better for those held out; and None above '
+        f"are many columns, or the second where there are {min(TRIED):,} to {max(TRIED):,} rows, "
+        "``early_stopping`` trains twice, and it is better for the rows held out; and None above "
         f"{AUTOMATIC_COLUMNS} columns. None: each is one column, "
         "and the cross part a polynomial of the columns. A missing number has an embedding of its "
         "own. An object of :mod:`dcnfast.numeric_embeddings`, as "
