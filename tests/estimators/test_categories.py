@@ -189,6 +189,33 @@ def rows_of(model):
     return {field.name: field.size for field in model.encoder_.fields}
 
 
+@pytest.mark.parametrize(("n", "numbers", "expected"), [
+    (2000, 0, {"suit": 8, "rank": 16, "side": 4}),
+    (1999, 0, {"suit": 2, "rank": 4, "side": 2}),
+    (2000, 1, {"suit": 2, "rank": 4, "side": 2}),
+])  # fmt: skip
+def test_embeddings_are_wider_where_there_are_categories_alone(n, numbers, expected, regressor):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({
+        "suit": rng.choice(list("abcd"), n), "rank": rng.choice(list("abcdefghijklm"), n),
+        "side": rng.choice(list("xy"), n),
+    })  # fmt: skip
+    for k in range(numbers):
+        X[f"number{k}"] = rng.normal(size=n)
+    model = regressor(max_iter=1).fit(X, rng.normal(size=n))
+    assert model.embedding_dims_ == expected
+    again = regressor(max_iter=1, warm_start=True).fit(X, rng.normal(size=n))
+    assert again.fit(X[:500], rng.normal(size=500)).embedding_dims_ == again.embedding_dims_
+
+
+def test_embeddings_of_categories_alone_are_not_wider_than_256(regressor):
+    rng = np.random.default_rng(0)
+    for columns, width in ((16, 16), (17, 4)):
+        X = pd.DataFrame(rng.integers(0, 20, (2000, columns)).astype(str)).add_prefix("c")
+        model = regressor(max_iter=1).fit(X, rng.normal(size=2000))
+        assert set(model.embedding_dims_.values()) == {width}
+
+
 def test_embedding_dim(frame, regressor):
     auto = regressor(max_iter=1).fit(frame.X, frame.y)
     assert auto.embedding_dims_ == {"city": 2, "user": 8, "member": 2}

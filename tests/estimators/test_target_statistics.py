@@ -224,6 +224,63 @@ def test_auto_wants_a_few_rows_of_each_category(rows_each):
     assert (model.encoder_.statistics is not None) == (2 <= rows_each <= 20)
 
 
+def _embeddings(model, X, column):
+    """Return the rows of a column's embeddings, and which of its categories are frequent."""
+    j = list(X.columns).index(column)
+    name, rows = model._model.rows_of_field(j)
+    return np.asarray(model.parameters_[name])[rows], model.encoder_.fields[j].counts[2:] >= 50
+
+
+def test_rare_categories_beside_statistics_have_the_embedding_of_new_ones(shops):
+    """They predict as they were trained, as rows, one by one, from a pickle, and when new."""
+    X, y = shops
+    model = DCNRegressor(embedding_dim=4, **SMALL).fit(X, y)
+    for column, some in (("shop", False), ("item", True), ("day", True)):
+        table, frequent = _embeddings(model, X, column)
+        assert frequent.any() == some
+        np.testing.assert_array_equal(table[2:][~frequent], np.tile(table[0], (sum(~frequent), 1)))
+        assert len(np.unique(table[2:][frequent], axis=0)) == frequent.sum()
+    assert not np.array_equal(*_embeddings(model, X, "shop")[0][:2])  # missing is a category
+    expected = model.predict(X[:70])
+    np.testing.assert_array_equal([model.row_predictor()(r) for r in rows_of(X[:70])], expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X[:70]), expected)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"target_statistics": TargetStatistics()}, {"min_frequency": 2}, {"warm_start": True},
+        {"max_categories": 300}, {"target_statistics": None},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_rare_categories_have_embeddings_where_something_says_so(said, shops):
+    X, y = shops
+    model = DCNRegressor(embedding_dim=4, **SMALL | said).fit(X, y)
+    table, frequent = _embeddings(model, X, "shop")
+    assert frequent.sum() <= 1  # of all that max_categories leaves
+    assert len(np.unique(table[2:], axis=0)) > 200
+
+
+def test_ids_of_noise_do_not_end_training_early():
+    """Beside two columns that tell the target, two of ids that tell nothing."""
+    rng = np.random.default_rng(3)
+    n = 4000
+    a, b = rng.integers(0, 12, n), rng.integers(0, 12, n)
+    X = pd.DataFrame(
+        {"a": a, "b": b, "id": rng.integers(0, 600, n), "key": rng.integers(0, 600, n)}
+    )
+    y = rng.normal(size=(12, 12))[a, b] + 0.5 * rng.normal(size=n)
+    X = X.astype(str)
+    quick = {"n_members": 1, "random_state": 0}
+    without = DCNRegressor(**quick).fit(X[:3000][["a", "b"]], y[:3000])
+    beside = DCNRegressor(**quick).fit(X[:3000], y[:3000])
+    assert beside.encoder_.statistics is not None
+    expected = without.score(X[3000:][["a", "b"]], y[3000:])
+    assert expected > 0.7
+    assert beside.score(X[3000:], y[3000:]) > expected - 0.03
+
+
 def test_a_stream_has_statistics_only_when_asked(shops):
     X, y = shops
     assert DCNRegressor(**SMALL).partial_fit(X, y).encoder_.statistics is None

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dcnfast.cpu import effective_threads
-from dcnfast.encode.encoded import Field
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.sharing import same_in_groups
 from dcnfast.estimators.constraints import PARTS
 from dcnfast.estimators.pretrained import frozen_fields
+from dcnfast.estimators.splits import FOLDED
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.kinds import Family, Kind
@@ -37,6 +37,7 @@ from dcnfast.training.settings import Settings
 
 K = TypeVar("K", bound=Kind)
 
+WIDEST_ALONE = 256  # input of categories alone
 MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
@@ -59,12 +60,15 @@ class Circumstances:
         Whether the network only says how long to train another one.
     numeric : NumericEmbedding or None, default=None
         How numbers are embedded, if any are.
+    n_table : int, default=0
+        Rows of the table, those held out included.
     """
 
     n_rows: int
     watched: bool
     in_fold: bool = False
     numeric: NumericEmbedding | None = None
+    n_table: int = 0
 
 
 def configure(
@@ -96,7 +100,7 @@ def configure(
         If a parameter has a value without meaning.
     """
     fields = encoder.fields
-    widths = _embedding_widths(estimator.embedding_dim, fields, circumstances)
+    widths = _embedding_widths(estimator.embedding_dim, encoder, circumstances)
     widths |= dict(pretrained or {})
     same_in_groups(widths, encoder.shared_embeddings, "embedding_dim")
     described = _numeric(estimator, encoder, circumstances)
@@ -303,12 +307,9 @@ def _cross_dropout(given: float | str, one: NetworkConfig, n_members: int) -> fl
 
 
 def _embedding_widths(
-    given: Any, fields: list[Field], circumstances: Circumstances | NetworkConfig
+    given: Any, encoder: TableEncoder, circumstances: Circumstances | NetworkConfig
 ) -> dict[str, int]:
-    last = dict[str, int]()
-    if isinstance(circumstances, NetworkConfig):
-        last = {name: width for name, _, width in circumstances.fields}
-    names = [field.name for field in fields]
+    names = [field.name for field in encoder.fields]
     if isinstance(given, Mapping):
         if unknown := [name for name in given if name not in names]:
             raise ValueError(f"embedding_dim names {unknown!r}, want categorical fields: {names!r}")
@@ -321,5 +322,21 @@ def _embedding_widths(
         given = dict.fromkeys(names, given)
     else:
         given = {}
-    automatic = {f.name: last.get(f.name) or automatic_embedding_dim(f.size) for f in fields}
+    automatic = _automatic_widths(encoder, circumstances)
     return {name: int(given.get(name, automatic[name])) for name in names}
+
+
+def _automatic_widths(
+    encoder: TableEncoder, circumstances: Circumstances | NetworkConfig
+) -> dict[str, int]:
+    """Return those of the last fit, or what suits the categories: more where they are alone."""
+    of_roots, alone = (
+        {field.name: automatic_embedding_dim(field.size, how) for field in encoder.fields}
+        for how in (False, True)
+    )
+    if isinstance(circumstances, NetworkConfig):
+        return of_roots | {name: width for name, _, width in circumstances.fields}
+    has_numbers = encoder.n_dense or encoder.bins
+    if has_numbers or circumstances.n_table < FOLDED or sum(alone.values()) > WIDEST_ALONE:
+        return of_roots
+    return alone

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.estimators.label_targets import Target
+from dcnfast.estimators.rare import as_unknown
 from dcnfast.estimators.splits import Part
 from dcnfast.network.model import Model
 from dcnfast.network.numeric_embeddings import NumericEmbedding
@@ -42,6 +43,8 @@ class Fitted:
         For each field how often training saw each row of its table.
     training : Training or None
         Of the model, where it goes on.
+    rare : tuple of ndarray of shape (V_f,), bool, default=()
+        Categories that are unknown ones in training, see :func:`rare_categories`.
     """
 
     columns: Columns
@@ -50,6 +53,7 @@ class Fitted:
     model: Model
     seen: list[npt.NDArray[np.int64]]
     training: Training | None
+    rare: tuple[npt.NDArray[np.bool_], ...] = ()
 
     @property
     def n_parameters(self) -> int:
@@ -64,14 +68,13 @@ class Fitted:
     def rows(
         self, part: Part, n_jobs: int | None, weight_of: Callable[..., Any] = mean_one
     ) -> Rows:
-        """Return rows as the engine reads them."""
+        """Return rows as the engine reads them to train, or to be watched."""
         dtype = self.model.config.dtype
         encoded = self.encoder.transform(part.table, dtype, n_jobs, part.own)
         target = self.target.scaled(part.target, dtype)
         weight = weight_of(part.loss_weight, dtype, part.group)
-        return Rows(
-            self.model, encoded.ids, encoded.dense, target, weight, encoded.lists, part.group
-        )
+        ids = as_unknown(encoded.ids, self.rare)
+        return Rows(self.model, ids, encoded.dense, target, weight, encoded.lists, part.group)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,9 @@ list_features : dict of str to str or object, or None, default=None
     that hold lists are found without it, and have the mean. See docs/lists.md.
 embedding_dim : "auto", int or dict of str to int, default="auto"
     Width of the categories' embeddings, one for all fields or by name; fields not named have
-    "auto", the power of two next to the square root of the number of categories, 2 to 16.
+    "auto", the power of two next to the square root of the number of categories, 2 to 16. In tables
+    of categories alone, of 2,000 rows or more, it is that next to the number of categories itself,
+    as long as all together are at most 256 wide.
 shared_embeddings : list of tuple of str, or None, default=None
     Groups of categorical columns, of single values or lists, that share a table of embeddings: what
     one column says of a category is known of it in the others. ``[("clicked_item", "item")]`` is
@@ -157,8 +159,10 @@ target_statistics : None, "auto" or object, default="auto"
     gets those of the rows in other folds, so that its own target is never in its input. An object
     of :class:`dcnfast.target_statistics.TargetStatistics` has options; "auto" is one where a column
     has 100 categories or more, of 2 to 20 training rows each in the mean, else None, as it is in
-    ``partial_fit``. They may do harm, above all where columns tell the date and later rows are
-    predicted. With ``warm_start`` they stay those of the first fit.
+    ``partial_fit``. With "auto" categories of fewer than 50 rows then have no other embedding than
+    new ones, if nothing else is said of that, see docs/categories.md. Statistics may do harm, above
+    all where columns tell the date and later rows are predicted. With ``warm_start`` they stay
+    those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool, default=True

@@ -17,6 +17,7 @@ from dcnfast.estimators.configure import (
 from dcnfast.estimators.fitted import Fitted, Task
 from dcnfast.estimators.going_on import exactly, go_on, refuse_other_encoder, refuse_other_network
 from dcnfast.estimators.pretrained import check_pretrained, start_from
+from dcnfast.estimators.rare import counts_as_unknown, rare_categories
 from dcnfast.estimators.splits import Part
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
@@ -49,7 +50,7 @@ def prepare(
         auto = last.model.config
     else:
         target = task.target.fitted(part.target, part.loss_weight)
-        auto = Circumstances(len(part), watched, in_fold, numeric)
+        auto = Circumstances(len(part), watched, in_fold, numeric, len(task.whole))
     pretrained = read_pretrained(estimator.pretrained_embeddings)
     widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)
@@ -60,9 +61,10 @@ def prepare(
             numeric, float(estimator.embedding_initial_scale),
         )  # fmt: skip
         start_from(pretrained, encoder, model)
-        seen = [field.counts for field in encoder.fields]
+        rare = rare_categories(estimator, encoder)
+        seen = counts_as_unknown([field.counts for field in encoder.fields], rare)
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
-        return Fitted(columns, encoder, target, model, seen, None)
+        return Fitted(columns, encoder, target, model, seen, None, rare)
     refuse_other_encoder(what, last.encoder, estimator)
     refuse_other_network(what, last.model.config, config)
     return go_on(last, encoder, target, training_of)

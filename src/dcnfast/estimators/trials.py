@@ -57,9 +57,11 @@ def try_out(
     splits = _splits(estimator, how, len(whole), labels, random_state)
     seed = dropout_seed(estimator, random_state)
     best, choice = task, None
-    for numeric in _kinds_to_try(estimator, whole):
+    kinds = _kinds_to_try(estimator, whole)
+    times = 1 + len(kinds) if how == "once" else 1  # trainings as long as that on all rows
+    for numeric in kinds:
         with_kind = replace(task, numeric=numeric)
-        now = _train(estimator, splits, whole, with_kind, seed, random_state)
+        now = _train(estimator, splits, whole, with_kind, seed, random_state, times)
         if now is None:
             return task, None
         interrupted = INTERRUPTED in now.notices
@@ -99,6 +101,7 @@ def _train(
     task: Task,
     seed: int,
     random_state: np.random.RandomState,
+    times: int,
 ) -> Choice | None:
     """Train without the rows of each split that are held out; None if the network is too large."""
     folds = list[Fold]()
@@ -112,6 +115,5 @@ def _train(
         rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
         folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
     config = folds[0].training.model.config
-    times = 2 if len(splits) == 1 else 1  # as long as the fit on all rows
     settings = settings_of(estimator, config, len(whole), seed, times=times)
     return choose_epochs(folds, settings, random_state)

@@ -344,9 +344,18 @@ class NetworkConfig:
         return network(config) if lent is None else network(config, lent)
 
 
-def automatic_embedding_dim(n_rows: int) -> int:
+def automatic_embedding_dim(n_rows: int, alone: bool = False) -> int:
     """Resolve ``embedding_dim="auto"``: the power of two next to the root of the rows, 2 to 16.
 
     Equal widths share a table, and so a kernel call; powers of two fill vectors.
+
+    Parameters
+    ----------
+    n_rows : int
+        Of the table, one for each category and a few more.
+    alone : bool, default=False
+        Whether categories are all there is: next to the number of rows itself then, so that what
+        few categories say in common is not lost.
     """
-    return int(2 ** np.clip(np.round(np.log2(np.sqrt(n_rows))), 1, 4))
+    wanted = n_rows if alone else np.sqrt(n_rows)
+    return int(2 ** np.clip(np.round(np.log2(wanted)), 1, 4))

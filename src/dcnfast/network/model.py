@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.encode.encoded import Encoded
+from dcnfast.encode.vocabulary import UNKNOWN
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.initializers import INITIALIZERS
@@ -30,16 +31,19 @@ def _in_blocks(array: Array, size: int) -> Iterator[Array]:
 def _settle_rows(table: Array, counts: npt.NDArray[np.int64], factors: Array | None = None) -> None:
     """Give rows that training never saw the mean of the others, each as often as it was seen.
 
-    Where rows have factors it is the mean of the products, and a factor that is 1.
+    Where training saw unknown categories, they get the row of these. Where rows have factors it is
+    the mean of the products, and a factor that is 1.
     """
-    K = table.shape[1]
+    K, unseen = table.shape[1], counts == 0
+    if counts[UNKNOWN]:
+        counts = np.where(np.arange(len(counts)) == UNKNOWN, counts, 0)
     total = np.zeros(K)
     for some in _in_blocks(np.flatnonzero(counts), max(1, BLOCK // K)):
         times = counts[some] if factors is None else counts[some] * factors[some].astype(np.float64)
         total += np.sum(times[:, None] * table[some].astype(np.float64), axis=0)
-    table[counts == 0] = total / max(counts.sum(), 1)
+    table[unseen] = total / max(counts.sum(), 1)
     if factors is not None:
-        factors[counts == 0] = 1
+        factors[unseen] = 1
 
 
 class Model:

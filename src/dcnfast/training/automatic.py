@@ -10,7 +10,7 @@ from dcnfast.network.losses import SquaredError
 AUTOMATIC_MEMBERS = 8
 AUTOMATIC_EPOCHS = 200
 AUTOMATIC_RATE = 3e-3
-MOST = 5.6e12  # multiply-adds of a fit: half a minute on two cores with AVX-512
+MOST = 5.3e12  # multiply-adds of a fit: half a minute on two cores with AVX-512
 EXPECTED = 4.5e12  # of a fit whose members "auto" counts: most end before their last epoch
 LEAST_EPOCHS = 10
 STEPS = 5_000  # that a fit takes, about, beside the epochs above
