@@ -67,6 +67,10 @@ def test_rows_never_seen_get_the_mean_of_the_others():
     np.testing.assert_array_equal(after[[7, 8]], before[[7, 8]])
     of.state.settle(0, np.zeros(3, I64))  # of nothing
     np.testing.assert_array_equal(tables(of)["embedding_3"][:6], before[:6])
+    of.state.settle(1, np.array([7, 2, 0, 0], I64))  # as unknown ones, where some were seen
+    now = tables(of)["embedding_3"]
+    np.testing.assert_array_equal(now[[8, 9]], after[[6, 6]])
+    np.testing.assert_array_equal(now[[6, 7]], after[[6, 7]])
 
 
 def wrong_calls():

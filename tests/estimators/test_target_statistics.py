@@ -262,6 +262,19 @@ def test_rare_categories_have_embeddings_where_something_says_so(said, shops):
     assert len(np.unique(table[2:], axis=0)) > 200
 
 
+def test_updates_train_rare_categories(shops):
+    X, y = shops
+    model = DCNRegressor(embedding_dim=4, **SMALL).fit(X, y)
+    more = X[:300].assign(shop=np.where(np.arange(300) % 2, "new", "7"))
+    model.partial_fit(more, y[:300])
+    table = _embeddings(model, X, "shop")[0][: model.encoder_.fields[0].size]  # without room
+    named = sorted(set(X["shop"].dropna()))
+    begun = [2 + named.index("7"), len(table) - 1]  # a new category comes last
+    still = np.setdiff1d(np.arange(2, len(table)), begun)
+    np.testing.assert_array_equal(table[still], np.tile(table[0], (len(still), 1)))
+    assert not (table[begun] == table[0]).any()
+
+
 def test_ids_of_noise_do_not_end_training_early():
     """Beside two columns that tell the target, two of ids that tell nothing."""
     rng = np.random.default_rng(3)

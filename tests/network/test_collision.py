@@ -190,6 +190,15 @@ def test_rows_that_are_new_or_were_never_seen(make_case):
         np.testing.assert_array_equal(factors[unseen], 1)
         np.testing.assert_array_equal(rows[1:3], before[0][1:3])
 
+    counts[0][0] = 5  # unknown ones were seen: their row is that of those never seen
+    case.model.settle_unseen(counts)
+    grown.state.settle(0, np.append(counts[0], np.zeros(10, np.int64)))
+    for model in (case.model, grown.model):
+        rows = embeddings_of(model, 0)
+        unseen = np.flatnonzero(counts[0] == 0)
+        np.testing.assert_allclose(rows[unseen], np.tile(rows[0], (len(unseen), 1)), rtol=1e-12)
+        np.testing.assert_array_equal(rows[1:3], before[0][1:3])
+
 
 def test_stored_tables_have_no_factors(make_case):
     case = make_case(5, **NETWORKS[4])

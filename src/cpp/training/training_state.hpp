@@ -79,7 +79,8 @@ template <class T> class TrainingState {
   void take_over(const TrainingState& other, const std::vector<RowNumbers>& rows);
   // These rows of a field's tables begin as its row 0 is, without moments, and held at nothing.
   void begin_rows(std::size_t field, const RowNumbers& rows);
-  // Of the first n rows of a field's tables those with count 0 get the mean of the others.
+  // Of the first n rows of a field's tables those with count 0 get row 0 if that was seen, else the
+  // mean of the others.
   void settle(std::size_t field, const std::int64_t* counts, std::size_t n);
   // What parameters are held at and how much, each as flat as they are.
   void set_prior(const T* anchor, const T* fisher);

@@ -113,6 +113,7 @@ template <class T>
 void TrainingState<T>::settle(std::size_t field, const std::int64_t* counts, std::size_t n) {
   const FlushDenormals flush;
   const TableState<T> own = table_state();
+  const std::size_t known = n > 0 && counts[0] > 0 ? 1 : n;  // rows that the others are like
   for (const EmbeddingTable<T>& table : network_.embedding().tables())
     for (const FieldOfTable& of : table.fields) {
       if (of.number != field) continue;
@@ -123,7 +124,7 @@ void TrainingState<T>::settle(std::size_t field, const std::int64_t* counts, std
         T* factors = table.weighted ? flat + table.factors_offset + of.first_row : nullptr;
         std::vector<double> total(K);
         double seen = 0;
-        for (std::size_t r = 0; r < n; ++r) {
+        for (std::size_t r = 0; r < known; ++r) {
           const double count = static_cast<double>(counts[r]);
           if (count == 0) continue;
           seen += count;

@@ -207,7 +207,8 @@ class Model:
     def settle_unseen(self, seen: list[npt.NDArray[np.int64]]) -> None:
         """Give rows of the tables that training never saw the mean of those that it saw.
 
-        A category that training has not seen is predicted as an average one of its field.
+        A category that training has not seen is predicted as an average one of its field; where
+        training saw unknown categories, as these.
 
         Parameters
         ----------
