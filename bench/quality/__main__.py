@@ -40,8 +40,8 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"{', '.join(MODELS)}; default the first {len(UNTOUCHED)}",
     )  # fmt: skip
     add.add_argument(
-        "--tables", type=names, default=list(suite.TABLES), metavar="TABLES",
-        help=f"{', '.join(suite.TABLES)}; or {', '.join(suite.GROUPS)}; default all",
+        "--tables", type=names, default=[*suite.SUITE, *suite.SPECIAL], metavar="TABLES",
+        help=f"{', '.join(suite.TABLES)}; or {', '.join(suite.GROUPS)}; default suite,special",
     )  # fmt: skip
     add.add_argument("--seeds", type=seeds, default=list(range(5)), help="default 0,1,2,3,4")
     add.add_argument(

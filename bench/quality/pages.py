@@ -7,11 +7,13 @@ from typing import Any
 
 from bench.pages import README, RESULTS, grid, write
 from bench.quality.models import SUBJECT
+from bench.quality.packaged import PACKAGED
 from bench.quality.report import BASE, Report, scores, seconds, special, summary
 from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
 SETTINGS = FOLDER.with_name("settings")  # a file for each table: dcnfast's, beside its defaults
+APART = FOLDER.with_name("packaged")  # tables that are no part of the suite
 TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
 PARAMETERS = README.with_name("docs") / "parameters.md"
 SHOWN = [SUBJECT, BASE, "lightgbm", "xgboost", "hgb", "mlp"]
@@ -40,6 +42,12 @@ def long(found: list[dict[str, Any]]) -> str:
     return "\n\n".join(grid(*part) for part in parts if part[1])
 
 
+def packaged(found: list[dict[str, Any]]) -> str:
+    """Return the scores of tables of a package, and what stands for all of them, in Markdown."""
+    report = Report(found, SHOWN, None)
+    return "\n\n".join(grid(*part(report, PACKAGED)) for part in (summary, scores))
+
+
 def timed(found: list[dict[str, Any]]) -> str:
     """Return the seconds of fits, and the scores that they came to, in Markdown."""
     report = Report(found, None, None)
@@ -55,6 +63,7 @@ def settings(folder: Path = SETTINGS) -> str:
 if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
+    write(RESULTS, "packaged", packaged(records(APART)))
     write(RESULTS, "settings", settings())
     write(RESULTS, "fit-seconds", timed(records(TIMED)))
     write(PARAMETERS, "fit-seconds", grid(*seconds(Report(records(TIMED), None, None))))

@@ -1,7 +1,8 @@
 """Scores, ranks, ratios and seconds of what was run, in text or Markdown.
 
 A table counts where all models shown have records of it, with the seeds that all of them have. The
-mean rank and the ratios are over the suite; tables with a protocol of their own are shown apart.
+mean rank and the ratios are over the suite; tables with a protocol of their own are shown apart,
+and so are those of a package.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from scipy.stats import rankdata
 
 from bench.pages import grid
 from bench.quality.models import MODELS, SUBJECT
+from bench.quality.packaged import PACKAGED
 from bench.quality.suite import SPECIAL, SUITE, TABLES
 
 Record = dict[str, Any]
@@ -102,7 +104,8 @@ def render(
     markdown: bool = False,
 ) -> str:
     report = Report(records, labels, tables)
-    parts = [scores(report), summary(report), special(report), seconds(report)]
+    parts = [scores(report), summary(report), special(report)]
+    parts += [scores(report, PACKAGED), summary(report, PACKAGED), seconds(report)]
     show = grid if markdown else columns
     gap = "\n\n"
     text = gap.join(show(head, rows) for head, rows in parts if rows)
@@ -112,19 +115,19 @@ def render(
 Part = tuple[list[str], list[list[str]]]
 
 
-def scores(report: Report) -> Part:
+def scores(report: Report, names: Mapping[str, Any] = SUITE) -> Part:
     """Return log-loss or RMSE on the suite, and how many seeds it is the mean of."""
     rows = []
     for table in report.tables:
-        if table in SUITE:
+        if table in names:
             values = report.means([table])[0]
             rows.append([table, str(len(report.seeds[table]) or ""), *map(_score, values)])
     return ["log-loss or RMSE", "seeds", *report.labels], rows
 
 
-def summary(report: Report) -> Part:
+def summary(report: Report, names: Mapping[str, Any] = SUITE) -> Part:
     """Return what stands for the suite as a whole."""
-    tables = report.whole(SUITE)
+    tables = report.whole(names)
     if not tables:
         return [], []
     found = report.means(tables)

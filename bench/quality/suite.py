@@ -5,32 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from bench.examples.data import locate, read_adult, read_california, read_hflights
-
-Array = npt.NDArray[Any]
-Folder = str | Path | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table before it is split; classes are numbered from 0."""
-
-    X: pd.DataFrame
-    y: Array
-    classes: int = 0  # 0: numbers are predicted
-
-    @property
-    def task(self) -> str:
-        return "classification" if self.classes else "regression"
+from bench.quality.packaged import PACKAGED
+from bench.quality.table import Array, Folder, Table, make_table
 
 
 @dataclass(frozen=True)
@@ -44,25 +28,6 @@ class Split:
 
     def part(self, rows: Array) -> tuple[pd.DataFrame, Array]:
         return self.table.X.iloc[rows].reset_index(drop=True), self.table.y[rows]
-
-
-def make_table(X: pd.DataFrame, y: Any, classes: bool, codes: tuple[str, ...] = ()) -> Table:
-    """Turn ``codes`` and all that is no number into strings, and classes into numbers from 0."""
-    X = X.reset_index(drop=True)
-    for name in X.columns:
-        if name in codes or not pd.api.types.is_numeric_dtype(X[name]):
-            X[name] = _strings(X[name])
-    if not classes:
-        return Table(X, np.asarray(y, np.float64))
-    names, numbers = np.unique(np.asarray(y), return_inverse=True)
-    return Table(X, numbers, len(names))
-
-
-def _strings(column: pd.Series) -> pd.Series:
-    known = column.notna()
-    found = pd.Series(np.nan, index=column.index, dtype=object, name=column.name)
-    found[known] = [str(value) for value in column[known]]
-    return found
 
 
 def _uci(
@@ -131,12 +96,13 @@ SPECIAL: dict[str, Callable[[Folder], Table]] = {
     "hflights": _hflights,
     "hflights_ids": _hflights_ids,
 }
-TABLES = SUITE | SPECIAL
+TABLES = SUITE | SPECIAL | PACKAGED
 GROUPS = {
     "suite": tuple(SUITE),
     "half1": tuple(SUITE)[::2],  # to choose on one half, and confirm on the other
     "half2": tuple(SUITE)[1::2],
     "special": tuple(SPECIAL),
+    "packaged": tuple(PACKAGED),
     "all": tuple(TABLES),
 }
 SAMPLE = 26_000  # flights of the table of ids

