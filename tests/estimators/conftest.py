@@ -106,3 +106,18 @@ def estimator(request, table, frame):
         frame_y=getattr(frame, y),
         answer=lambda model, X: getattr(model, answer)(X),
     )
+
+
+@pytest.fixture(scope="session")
+def shops():
+    """Ids of few rows, and a pair of columns that says together what neither does."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    shop, item, day = rng.integers(0, 400, n), rng.integers(0, 30, n), rng.integers(0, 7, n)
+    level, both = rng.normal(size=400), rng.normal(size=(30, 7))
+    y = level[shop] + both[item, day] + 0.3 * rng.normal(size=n)
+    X = pd.DataFrame({"shop": shop, "item": item, "day": day}).astype(str)
+    X.loc[::50, "shop"] = None
+    X["price"] = rng.normal(size=n)
+    X.loc[::9, "price"] = np.nan
+    return X, y

@@ -6,7 +6,7 @@ import pytest
 from dcnfast import DCNClassifier, DCNRegressor, load
 from dcnfast.estimators import splits, trials
 from dcnfast.estimators.splits import FOLDS
-from dcnfast.training import folds, trainer
+from dcnfast.training import automatic, folds, trainer
 from dcnfast.training.folds import Choice
 
 SMALL = {"hidden_layer_sizes": (16,), "n_members": 2, "random_state": 0, "n_jobs": 1}
@@ -23,6 +23,20 @@ def choice(losses, scores=(-1.0,)):
 
 def kind(model):
     return model._model.config.numeric_embedding
+
+
+def test_every_training_counts_in_the_epochs_there_is_time_for(tried, monkeypatch):
+    """Two of one kind; where two kinds are tried, three, so that each has two thirds of that."""
+    for n, kinds in ((4_000, {"piecewise": 2, "auto": 3}), (11_000, {"piecewise": 2, "auto": 2})):
+        X = numbers(n)
+        for given, times in kinds.items():
+            one = DCNRegressor(**QUICK, numeric_embedding="piecewise").fit(X, X[:, 0])
+            of_an_epoch = 3 * one._model.config.multiply_adds() * n
+            monkeypatch.setattr(automatic, "MOST", 66 * of_an_epoch)
+            options = QUICK | {"max_iter": "auto", "n_iter_no_change": 1, "tol": 1e9}
+            tried.clear()
+            DCNRegressor(**options, numeric_embedding=given).fit(X, X[:, 0])
+            assert tried[0][1].planned_epochs == 66 // times
 
 
 def test_a_part_is_held_out_once_and_the_network_then_trains_on_all_rows(tried, monkeypatch):

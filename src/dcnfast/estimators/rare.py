@@ -1,7 +1,7 @@
 """Categories too rare for embeddings of their own, where statistics of targets speak for them.
 
 An embedding of a few rows learns these by heart, and early stopping then ends the training of all
-the rest. In training they are unknown categories, all with one embedding; predictions are the same.
+the rest. In training they are unknown categories, whose one embedding they all get at its end.
 """
 
 from __future__ import annotations

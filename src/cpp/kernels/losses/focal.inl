@@ -29,8 +29,9 @@ template <class T> struct Others {
     for (std::size_t c = 0; c < C; ++c) {
       const Vec<T> z = some.logits(logits, C, c);
       const T number = static_cast<T>(c);
-      if (C <= most) kept[c] = where_equal(y, number, nothing, z);
-      top = max(top, where_equal(y, number, nothing, z));
+      const Vec<T> other = where_equal(y, number, nothing, z);
+      if (C <= most) kept[c] = other;
+      top = max(top, other);
       own = where_equal(y, number, z, own);
       none = none + (z - z);  // NaN if any is
     }
