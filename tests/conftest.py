@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from dcnfast.cpu import available_isas
+from dcnfast.cpu import available_isas, effective_threads
 from dcnfast.testing import (
     assert_close_in_norm,
     assert_within_rounding,
@@ -16,6 +16,19 @@ from dcnfast.testing import (
 from tests.fresh import Fresh
 
 FORCED = os.environ.get("DCNFAST_ISA")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which makes processes of the option
+def pytest_cmdline_main(config):
+    """All tests share all cores, a process each; what is named, timed or looked at has one."""
+    option = config.option
+    alone = (
+        option.collectonly or option.usepdb or option.capture == "no"
+        or option.markexpr != "not campaign" or getattr(option, "benchmark_only", False)
+        or config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+    )  # fmt: skip
+    if not alone and getattr(option, "numprocesses", 0) is None:
+        option.numprocesses, option.dist = effective_threads(None), "worksteal"
 
 
 def pytest_collection_finish():

@@ -63,7 +63,7 @@ def test_movielens_takes_what_there_is(folder):
 
 
 def test_splits_are_all_rows_once():
-    parts = movielens.split(1000, (0.8, 0.1, 0.1))
+    parts = movielens.split(1000, (0.8, 0.1, 0.1), 0)
     assert [len(part) for part in parts] == [800, 100, 100]
     assert sorted(np.concatenate(parts)) == list(range(1000))
 

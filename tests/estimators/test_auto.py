@@ -80,6 +80,8 @@ def test_members_are_fewer_where_a_fit_would_take_long():
     assert members[-1] == 1 < members[2] < 8
     wide = network(numeric_bins=(), numeric_scales=(), numeric_width=0, n_dense=5_000)
     assert automatic_members(wide, 10_000) < 8
+    twice = [automatic_members(network(), n, 16) for n in (60, 10_000, 10**5, 10**6)]
+    assert twice == [16, 16, *members[2:4]]
 
 
 def test_epochs_are_fewer_where_a_fit_would_take_long():
@@ -118,6 +120,16 @@ def test_auto_is_what_it_says(name):
 def test_members_of_auto():
     assert config(200).n_members == 8
     assert config(200, n_members=3).n_members == 3
+
+
+def test_members_are_twice_as_many_where_the_rows_to_watch_are_given():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    few = FEW | {"max_iter": 1, "early_stopping": "auto"}
+    for given, wanted in (({}, 8), ({"X_val": X, "y_val": X[:, 0]}, 16)):
+        assert DCNRegressor(**few).fit(X, X[:, 0], **given)._model.config.n_members == wanted
+    few |= {"numeric_embedding": None, "hidden_layer_sizes": (2048, 2048)}  # no time for more
+    model = DCNRegressor(**few).fit(X, X[:, 0], X_val=X, y_val=X[:, 0])
+    assert 1 < model._model.config.n_members < 8
 
 
 def test_members_of_folds_are_fewer(monkeypatch):

@@ -26,6 +26,8 @@ from dcnfast.network.numeric_embeddings import (
     automatic_numeric,
 )
 from dcnfast.training.automatic import (
+    AUTOMATIC_MEMBERS,
+    MEMBERS_OF_ONE_TRAINING,
     automatic_batch_size,
     automatic_epochs,
     automatic_members,
@@ -62,6 +64,8 @@ class Circumstances:
         How numbers are embedded, if any are.
     n_table : int, default=0
         Rows of the table, those held out included.
+    given : bool, default=False
+        Whether the rows to watch are given, so that the network is trained once.
     """
 
     n_rows: int
@@ -69,6 +73,7 @@ class Circumstances:
     in_fold: bool = False
     numeric: NumericEmbedding | None = None
     n_table: int = 0
+    given: bool = False
 
 
 def configure(
@@ -294,8 +299,9 @@ def _n_members(
         return int(given)
     if isinstance(circumstances, NetworkConfig):
         return circumstances.n_members
-    most = automatic_members(one, circumstances.n_rows)
-    return min(MEMBERS_IN_FOLDS, most) if circumstances.in_fold else most
+    most = MEMBERS_OF_ONE_TRAINING if circumstances.given else AUTOMATIC_MEMBERS
+    found = automatic_members(one, circumstances.n_rows, most)
+    return min(MEMBERS_IN_FOLDS, found) if circumstances.in_fold else found
 
 
 def _cross_dropout(given: float | str, one: NetworkConfig, n_members: int) -> float:

@@ -23,7 +23,7 @@ from dcnfast.network.numeric_embeddings import (
     NumericEmbedding,
     NumericEmbeddingName,
 )
-from dcnfast.training.automatic import AUTOMATIC_MEMBERS
+from dcnfast.training.automatic import AUTOMATIC_MEMBERS, MEMBERS_OF_ONE_TRAINING
 from dcnfast.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from dcnfast.training.schedules import (
     DROPOUT_SCHEDULES,
@@ -95,8 +95,9 @@ layer_norm : bool, default=False
 n_members : int or "auto", default="auto"
     Members of the ensemble that the network is. Each multiplies the columns by numbers of its own,
     one a column, and has its own weights for the logits; all else they share. They learn one by
-    one, and the mean of what they predict is predicted. "auto" is {n_members}, and fewer the longer
-    a fit on so many rows and columns would take, down to 1 for millions of rows.
+    one, and the mean of what they predict is predicted. "auto" is {n_members},
+    or {n_members_once} where ``fit`` gets ``X_val`` and so trains once; and fewer the longer a fit
+    on so many rows and columns would take, down to 1 for millions of rows.
 learned_scale : bool, default=False
     Whether each column that the network reads, of embeddings as well, is multiplied by a learned
     number first, the same for all members: RealMLP's scaling layer. The numbers begin at 1, and
@@ -300,6 +301,7 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_initializers": "How cross weights are drawn. " + _told(INITIALIZERS.values()),
         "scaling": _listed(SCALINGS),
         "n_members": str(AUTOMATIC_MEMBERS),
+        "n_members_once": str(MEMBERS_OF_ONE_TRAINING),
         "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
         'are. Missing numbers become the mean (the median with "robust_smooth"), and a column of 0 '
         "and 1 tells where they were.",

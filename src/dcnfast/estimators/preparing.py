@@ -50,7 +50,8 @@ def prepare(
         auto = last.model.config
     else:
         target = task.target.fitted(part.target, part.loss_weight)
-        auto = Circumstances(len(part), watched, in_fold, numeric, len(task.whole))
+        given, n_table = task.given is not None, len(task.whole)
+        auto = Circumstances(len(part), watched, in_fold, numeric, n_table, given)
     pretrained = read_pretrained(estimator.pretrained_embeddings)
     widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)

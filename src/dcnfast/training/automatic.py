@@ -8,6 +8,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.losses import SquaredError
 
 AUTOMATIC_MEMBERS = 8
+MEMBERS_OF_ONE_TRAINING = 16  # where rows to watch are given, and nothing is trained twice
 AUTOMATIC_EPOCHS = 200
 AUTOMATIC_RATE = 3e-3
 MOST = 5.3e12  # multiply-adds of a fit: half a minute on two cores with AVX-512
@@ -35,8 +36,8 @@ def automatic_batch_size(n: int, before: int = 0) -> int:
     return int(2 ** np.floor(np.log2(min(size, n / 4))))
 
 
-def automatic_members(one: NetworkConfig, n_rows: int) -> int:
-    """Resolve ``n_members="auto"``: as many as are trained in reasonable time, up to eight.
+def automatic_members(one: NetworkConfig, n_rows: int, most: int = AUTOMATIC_MEMBERS) -> int:
+    """Resolve ``n_members="auto"``: as many as are trained in reasonable time, up to a number.
 
     Parameters
     ----------
@@ -44,10 +45,11 @@ def automatic_members(one: NetworkConfig, n_rows: int) -> int:
         Of one member.
     n_rows : int
         To train on.
+    most : int, default=8
     """
     rows = STEPS * automatic_batch_size(n_rows) + LEAST_EPOCHS * n_rows
     of_a_member = _multiply_adds(one, rows)
-    return int(max(1, min(AUTOMATIC_MEMBERS, EXPECTED // of_a_member)))
+    return int(max(1, min(most, EXPECTED // of_a_member)))
 
 
 def automatic_epochs(config: NetworkConfig, n_rows: int) -> int:
