@@ -92,9 +92,21 @@ def test_bad_arguments_and_files(path):
         datasets.load_libsvm(path, on_bad_lines="warn")
     with pytest.raises(ValueError, match="n_rows is 0"):
         datasets.load_libsvm(path, n_rows=0)
-    path.write_text("1 0:1 2:1\n")
-    with pytest.raises(ValueError, match="has index 2 and begins with 0, want n_features above it"):
+    path.write_text("1 0:1 1:1\n1 0:1 2:1\n")
+    with pytest.raises(ValueError, match="line 2: index 2, want at most 1, as they begin with 0"):
         datasets.load_libsvm(path, n_features=2)
     path.write_text("# nothing\n")
     with pytest.raises(ValueError, match="has no well-formed row"):
         datasets.load_libsvm(path)
+
+
+@pytest.mark.parametrize("group", ["", "qid:4 "])
+def test_an_index_beyond_the_last_is_found_when_a_later_line_counts_from_0(path, group):
+    lines = ["1", "2 2:5", "3 1:7 3:1", "4 0:1 2:6"]
+    path.write_text("".join(f"{line[:1]} {group}{line[2:]}\n" for line in lines))
+    data = datasets.load_libsvm(path, n_features=3, on_bad_lines="skip")
+    np.testing.assert_array_equal(data.data.toarray(), [[0, 0, 0], [0, 0, 5], [1, 0, 6]])
+    assert (data.target.tolist(), data.n_skipped) == ([1, 2, 4], 1)
+    assert (data.group is None) == (not group)
+    assert not group or data.group.tolist() == [4, 4, 4]
+    assert datasets.load_libsvm(path, n_features=4).data.shape == (4, 4)

@@ -215,9 +215,9 @@ def test_held_out_rows_are_not_looked_at(how, monkeypatch):
     table, y = frame()
     seen = []
 
-    def fit_own(self, table, weight=None, n_jobs=1, targets=None):
+    def fit_own(self, table, weight=None, n_jobs=1, targets=None, forbids=None):
         seen.append((len(table), len(targets.values)))
-        return original(self, table, weight, n_jobs, targets)
+        return original(self, table, weight, n_jobs, targets, forbids)
 
     original = TableEncoder.fit_own
     monkeypatch.setattr(TableEncoder, "fit_own", fit_own)

@@ -162,3 +162,39 @@ def test_partial_fits_keep_them(strength):
     np.testing.assert_array_equal(W, W.swapaxes(1, 2))
     assert not block("age", "rate").any()
     assert not block("user", "city").any()
+
+
+def test_a_forbidden_pair_has_no_statistics():
+    rng, n = np.random.default_rng(1), 2_000
+    shop, item, day = (rng.integers(0, size, n) for size in (350, 40, 7))
+    table = pd.DataFrame({"shop": shop, "item": item, "day": day}).astype(str)
+    y = 1.5 * rng.normal(size=(40, 7))[item, day]
+    one_each = pd.DataFrame(
+        {"shop": "1", "item": ["3", "3", "4", "4"], "day": ["1", "2", "1", "2"]}
+    )
+    met = []
+    for masks in (
+        {},
+        {"forbidden_pairs": [("day", "item")]},
+        {"allowed_pairs": [("shop", "item")]},
+    ):
+        model = DCNRegressor(
+            cross=crosses.Matrix(**masks), cross_layers=1, hidden_layer_sizes=(), n_members=1,
+            max_iter=5, early_stopping=False, random_state=0, dtype="float64",
+        ).fit(table, y)  # fmt: skip
+        assert (("item", "day") in model.encoder_.sources()) == (not masks)
+        assert ("shop",) in model.encoder_.sources()
+        p = model.predict(one_each)
+        met.append(abs(p[0] - p[1] - p[2] + p[3]))
+    assert met[0] > 0.1
+    assert max(met[1:]) < 1e-12
+
+
+@pytest.mark.parametrize("masks", [{"forbidden_pairs": [("age", "age")]},
+                                   {"allowed_pairs": [("age", "rate")]}])  # fmt: skip
+def test_a_diagonal_that_multiplies_what_is_forbidden_is_an_error(masks):
+    with pytest.raises(
+        ValueError, match=r"cross: .* keeps '\w+' from being multiplied with itself"
+    ):
+        fitted(crosses.Matrix(**masks, diag_scale=0.5))
+    fitted(crosses.Matrix(forbidden_pairs=[("age", "rate")], diag_scale=0.5))

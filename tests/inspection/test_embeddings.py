@@ -67,3 +67,35 @@ def test_what_is_refused(fitted):
     hashed = DCNRegressor(**QUICK, hash_buckets=3).fit(X, X.x)
     with pytest.raises(ValueError, match="'city' is hashed"):
         embedding_frame(hashed, "city")
+
+
+def test_a_column_named_count_has_its_categories():
+    X = pd.DataFrame({"count": list("abcc") * 25, "x": np.arange(100.0)})
+    model = DCNRegressor(**QUICK, embedding_dim=1).fit(X, X.x)
+    for backend in ("pandas", "polars", "pyarrow"):
+        frame = embedding_frame(model, "count", backend=backend)
+        found = frame.to_pydict() if backend == "pyarrow" else frame.to_dict()
+        assert list(found) == ["count", "count_", "count_0"]
+        assert list(frame["count_"]) == [25, 25, 50] or backend == "pyarrow"
+        assert backend != "pandas" or frame["count"].tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [([7, 2**63 + 5], "u8"), ([-3, 7], "i8"), ([1, 2.5], "f8"), ([-1, 2**63], "O"),
+     (["a", 1], "O"), ([0.5, 2**53 + 1], "O")],
+)  # fmt: skip
+def test_ids_of_all_types(ids, kind):
+    X = pd.DataFrame({"k": pd.Series(ids * 50, dtype=object), "x": np.arange(100.0)})
+    model = DCNRegressor(**QUICK, categorical_features=["k"]).fit(X, X.x)
+    frame = embedding_frame(model, "k")
+    assert set(frame["k"].tolist()) == set(ids)
+    assert frame["k"].dtype == kind
+    for backend in ("polars", "pyarrow"):
+        if kind == "O":
+            with pytest.raises(ValueError, match=f"backend is '{backend}', .* want 'pandas': 'k'"):
+                embedding_frame(model, "k", backend=backend)
+        else:
+            found = embedding_frame(model, "k", backend=backend)["k"]
+            values = found.to_pylist() if backend == "pyarrow" else found.to_list()
+            assert set(values) == set(ids)

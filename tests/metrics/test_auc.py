@@ -167,3 +167,24 @@ def test_bad_groups(group, error, text):
 def test_bad_average():
     with pytest.raises(ValueError, match=re.escape("average is 'rows', want 'weighted' or 'mac")):
         metrics.grouped_auc([0, 1], [0.1, 0.2], [0, 0], average="rows")
+
+
+def test_all_won_is_1_however_weights_round():
+    y, scores = np.arange(300) > 100, np.arange(300.0)
+    group = np.arange(300) // 150 + (np.arange(300) % 2) * 2
+    for seed in range(30):
+        weight = np.random.default_rng(seed).random(300)
+        assert metrics.auc(y, scores, weight) <= 1
+        assert metrics.grouped_auc(y, scores, group, weight) <= 1
+        assert metrics.ndcg(y, scores, np.arange(300) // 7, weight) <= 1
+
+
+@pytest.mark.parametrize("heavy", [1e16, 1e200])
+def test_groups_of_heavy_rows_leave_others_what_they_are(heavy):
+    y, scores, weight = draw(60, 0)
+    weight += 0.1
+    group, first = np.arange(60) % 2, np.arange(60) % 2 == 0
+    areas = [metrics.auc(y[g], scores[g], weight[g]) for g in (first, ~first)]
+    weight[first] *= heavy
+    found = metrics.grouped_auc(y, scores, group, weight, average="macro")
+    assert found == pytest.approx(np.mean(areas), rel=1e-13)

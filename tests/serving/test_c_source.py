@@ -91,6 +91,15 @@ def test_dates(table, tmp_path):
 
 
 @compiles
+@pytest.mark.parametrize("columns", [["word"], ["id"], ["mixed"], ["when", "word"]])
+def test_hashes_of_one_type_leave_nothing_unused(columns, table, tmp_path):
+    categories = [name for name in columns if name != "when"]
+    options = {"categorical_features": categories, "datetime_features": ["hour"]}
+    hashed = fit(table[columns], hash_buckets=100, **options)
+    check(hashed, table[columns], tmp_path)
+
+
+@compiles
 def test_hashes_are_those_of_python(table, tmp_path):
     hashed = fit(table, hash_buckets=1000, datetime_features=["hour", "month"])
     others = table.assign(word=[f"{'x' * i}é" for i in range(len(table))])

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import islice
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 
 from dcnfast.datasets.delimited import BadLines, OnBadLines, check_n_rows, open_text
 
-Row = tuple[float, int | None, list[int], list[float]]  # target, qid, indices, values
+Row = tuple[int, float, int | None, list[int], list[float]]  # line, target, qid, indices, values
 
 
 def load_libsvm(
@@ -64,17 +64,19 @@ def load_libsvm(
     n_rows = check_n_rows(n_rows)
     with open_text(path, "utf-8") as file:
         rows = islice(_rows(file, most, base if zero_based != "auto" else 0, bad), n_rows)
-        targets, groups, columns, values, ends = _collect(rows)
+        found = _collect(rows)
+    start = base
+    if zero_based == "auto":
+        start = int(not found.indices.size or found.indices.min() > 0)
+    if n_features is not None and start < base:  # only now is known which index is the last
+        found = _without_beyond(found, int(n_features), bad)
+    targets, groups, columns, values = found.targets, found.groups, found.indices, found.values
     if not len(targets):
         raise ValueError(f"{path} has no well-formed row, want at least one")
-    start = int(not columns.size or columns.min() > 0) if zero_based == "auto" else base
     width = int(columns.max(initial=start)) + 1 - start if n_features is None else int(n_features)
-    if columns.max(initial=0) >= width + start:
-        found = f"{path} has index {columns.max()} and begins with 0"
-        raise ValueError(f"{found}, want n_features above it")
     shape = len(targets), width
     return Bunch(
-        data=csr_array((values, columns - start, ends), shape=shape),
+        data=csr_array((values, columns - start, found.ends), shape=shape),
         target=targets,
         group=groups if len(groups) else None,
         n_skipped=bad.n_skipped,
@@ -82,18 +84,46 @@ def load_libsvm(
     )
 
 
-def _collect(rows: Iterable[Row]) -> list[npt.NDArray[Any]]:
-    """Return targets, groups where rows have some, indices, values, and where each row ends."""
-    targets, values = array("d"), array("d")
+class _Found(NamedTuple):
+    """Rows: lines, targets, groups where they have some, indices, values, where each row ends."""
+
+    lines: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float64]
+    groups: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    ends: npt.NDArray[np.int64]
+
+
+def _collect(rows: Iterable[Row]) -> _Found:
+    targets, values, lines = array("d"), array("d"), array("q")
     groups, indices, ends = array("q"), array("q"), array("q", [0])
-    for target, group, of_row, with_values in rows:
+    for number, target, group, of_row, with_values in rows:
+        lines.append(number)
         targets.append(target)
         if group is not None:
             groups.append(group)
         indices.extend(of_row)
         values.extend(with_values)
         ends.append(len(indices))
-    return [np.array(part) for part in (targets, groups, indices, values, ends)]
+    return _Found(*map(np.array, (lines, targets, groups, indices, values, ends)))
+
+
+def _without_beyond(found: _Found, n_features: int, bad: BadLines) -> _Found:
+    """Return the rows whose indices, from 0, are all columns; lines of the others are malformed."""
+    sizes = np.diff(found.ends)
+    of_rows = np.repeat(np.arange(len(sizes)), sizes)
+    beyond = np.unique(of_rows[found.indices >= n_features])
+    if not beyond.size:
+        return found
+    for line in found.lines[beyond].tolist():
+        bad.found(line, f"index {n_features}, want at most {n_features - 1}, as they begin with 0")
+    kept = np.ones(len(sizes), np.bool_)
+    kept[beyond] = False
+    groups = found.groups[kept] if len(found.groups) else found.groups
+    inside, ends = kept[of_rows], np.concatenate([[0], np.cumsum(sizes[kept])])
+    of_kept = found.indices[inside], found.values[inside], ends
+    return _Found(found.lines[kept], found.targets[kept], groups, *of_kept)
 
 
 def _check_arguments(n_features: Any, zero_based: Any) -> int:
@@ -114,17 +144,19 @@ def _rows(file: Any, most: int | None, least: int, bad: BadLines) -> Any:
         if not words:
             continue
         try:
-            row = _row(words, most, least)
-            if has_group not in (None, row[1] is not None):
+            row = (number, *_row(words, most, least))
+            if has_group not in (None, row[2] is not None):
                 raise ValueError("qid is missing" if has_group else "qid, which others have not")
         except ValueError as error:
             bad.found(number, str(error))
             continue
-        has_group = row[1] is not None
+        has_group = row[2] is not None
         yield row
 
 
-def _row(words: list[str], most: int | None, least: int) -> Row:
+def _row(
+    words: list[str], most: int | None, least: int
+) -> tuple[float, int | None, list[int], list[float]]:
     """Return what the words of a line say; raises ValueError that says what is wrong."""
     target = _number(words[0], "target")
     group, pairs = None, words[1:]

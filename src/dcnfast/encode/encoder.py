@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import combinations
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -134,6 +135,7 @@ class TableEncoder:
         weight: npt.NDArray[Any] | None = None,
         n_jobs: int | None = 1,
         targets: Targets | None = None,
+        forbids: Callable[[str, str], bool] | None = None,
     ) -> Numbers | None:
         """Learn from the training rows; return their statistics, None where there are none.
 
@@ -143,6 +145,8 @@ class TableEncoder:
             As of ``fit``.
         targets : Targets or None
             Of the rows, for ``target_statistics`` and for bins of decision trees.
+        forbids : callable or None, default=None
+            Says whether two fields must have no statistics of the pair.
 
         Returns
         -------
@@ -176,7 +180,7 @@ class TableEncoder:
         ]
         own, numeric = None, list(table.numeric_names)
         if self.target_statistics is not None:
-            own = self._fit_statistics(table, targets, n_jobs)
+            own = self._fit_statistics(table, targets, n_jobs, forbids)
             self.scaler.fit(_beside(table.numbers, own), weight, targets)
         if self.statistics is not None and targets is not None:
             numeric += self.statistics.names(table.categorical_names, targets)
@@ -192,7 +196,11 @@ class TableEncoder:
         return [found.n for found in self.scaler.bins.values()]
 
     def _fit_statistics(
-        self, table: Table, targets: Targets | None, n_jobs: int | None
+        self,
+        table: Table,
+        targets: Targets | None,
+        n_jobs: int | None,
+        forbids: Callable[[str, str], bool] | None,
     ) -> Numbers | None:
         """Return the statistics of the training rows, None if no column has any."""
         self.statistics = None
@@ -200,7 +208,9 @@ class TableEncoder:
         if self.target_statistics is None or targets is None or not single:
             return None
         statistics = Statistics(self.target_statistics, [field.size for field in single])
-        own = statistics.fit(self._ids(table), targets, n_jobs)
+        pairs = combinations(range(len(single)), 2)
+        apart = {(i, j) for i, j in pairs if forbids and forbids(single[i].name, single[j].name)}
+        own = statistics.fit(self._ids(table), targets, n_jobs, apart)
         if not statistics.groups:
             return None
         self.statistics = statistics

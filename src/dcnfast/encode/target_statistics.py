@@ -7,7 +7,7 @@ never in its input. Rows that are predicted get those of all training rows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -80,7 +80,9 @@ class Statistics:
     def __init__(self, rule: Rule, sizes: Sequence[int]) -> None:
         self.rule, self.sizes = rule, [int(size) for size in sizes]
 
-    def fit(self, ids: Ids, targets: Targets, n_jobs: int | None = 1) -> Floats:
+    def fit(
+        self, ids: Ids, targets: Targets, n_jobs: int | None = 1, apart: Collection[Group] = ()
+    ) -> Floats:
         """Learn from the training rows; return their columns, each without the row's own fold.
 
         Parameters
@@ -89,13 +91,15 @@ class Statistics:
         targets : Targets
         n_jobs : int or None, default=1
             Threads that share the groups of a large table.
+        apart : collection of tuple of int, default=()
+            Pairs of fields, in order, that are to have none.
         """
         self.outputs = targets.choose()
         values = targets.columns(self.outputs)
         self._scaler = Standardizer().fit(values, targets.weight)
         rows = self._rows(ids, targets)
         self._prior = rows.mean()
-        self.groups = self._choose(rows, n_jobs)
+        self.groups = self._choose(rows, n_jobs, apart)
         self._lay_out()
         found = each(partial(self._learn, rows), self.groups, len(ids), n_jobs)
         self._keys = np.concatenate([np.empty(0, np.int64), *(keys for keys, _, _ in found)])
@@ -165,7 +169,9 @@ class Statistics:
 
     # ---- which groups
 
-    def _choose(self, rows: GroupedRows, n_jobs: int | None) -> list[Group]:
+    def _choose(
+        self, rows: GroupedRows, n_jobs: int | None, apart: Collection[Group]
+    ) -> list[Group]:
         """Return the fields of each group, chosen on the training rows."""
         seen = [len(np.unique(column)) for column in rows.ids.T]
         if max(seen, default=0) < self.rule.largest:
@@ -173,10 +179,12 @@ class Statistics:
         least, most = self.rule.min_categories, len(rows) / 2  # of which others tell nothing
         groups: list[Group] = [(j,) for j, n in enumerate(seen) if least <= n <= most]
         if self.rule.order == 2 and self.rule.max_pairs:
-            groups += self._choose_pairs(rows, seen, n_jobs)
+            groups += self._choose_pairs(rows, seen, n_jobs, apart)
         return _within_int64(groups, self.sizes)
 
-    def _choose_pairs(self, rows: GroupedRows, seen: list[int], n_jobs: int | None) -> list[Group]:
+    def _choose_pairs(
+        self, rows: GroupedRows, seen: list[int], n_jobs: int | None, apart: Collection[Group]
+    ) -> list[Group]:
         """Return the pairs that say most beside their columns, as far as there is room."""
         some = rows.some(JUDGES)
         varied = [j for j, n in enumerate(seen) if n > 1]
@@ -185,7 +193,8 @@ class Statistics:
         if len(varied) > MOST_FIELDS:
             gains = {j: some.gain(single[j], []) for j in varied}
             varied = sorted(sorted(varied, key=lambda j: -gains[j])[:MOST_FIELDS])
-        pairs = _within_int64(list(combinations(varied, 2)), self.sizes)
+        both: list[Group] = [pair for pair in combinations(varied, 2) if pair not in apart]
+        pairs = _within_int64(both, self.sizes)
 
         def judge(pair: Group) -> tuple[float, int]:
             own, n_keys = self._own(some, pair)

@@ -10,9 +10,10 @@ import numpy as np
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import grown_encoder
 from dcnfast.encode.target_statistics import Rule
-from dcnfast.estimators.configure import numeric_kinds
+from dcnfast.estimators.configure import kind_of, numeric_kinds
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
+from dcnfast.network.crosses import CROSSES
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.target_statistics import FEW, MANY, rule_of
 
@@ -77,7 +78,8 @@ def fit_encoder(
         target_statistics=rule,
         numeric_bins=bins,
     )
-    own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets)
+    forbids = kind_of(CROSSES, estimator).forbids
+    own = encoder.fit_own(part.table, part.column_weight, estimator.n_jobs, targets, forbids)
     return encoder, replace(part, own=own)
 
 

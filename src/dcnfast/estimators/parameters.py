@@ -142,7 +142,8 @@ min_frequency : int, float or None, default=None
     Categories in fewer training rows (int), or in a smaller share of them (float), share one
     embedding.
 max_categories : int or None, default=None
-    Most categories of a field with an embedding of their own; the others share one.
+    Most embeddings of a field, but for unknown and missing ones: where there are more categories,
+    the most frequent have their own, and the others share the last one.
 recycle_categories : bool, default=False
     Whether new categories of ``partial_fit``, or of a fit with ``warm_start``, take the embeddings
     of the least used ones where ``max_categories`` has no room: those that lose theirs are as never

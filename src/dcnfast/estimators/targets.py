@@ -154,7 +154,8 @@ class NumericTarget:
         constant = np.broadcast_to(loss.constant(t, weight), a.shape)
         left = np.average(loss.errors(a, t), axis=0, weights=weight)
         whole = np.average(loss.errors(constant, t), axis=0, weights=weight)
-        some = whole > 2 * np.finfo(np.float64).tiny  # what stands for a mean of 0
+        tiny = 2 * np.finfo(np.float64).tiny  # what stands for a mean of 0
+        some = (whole > tiny) & (np.ptp(t, axis=0) > 0)
         d2 = 1 - np.divide(left, whole, where=some, out=np.where(left > 0, 1.0, 0.0))
         return float(d2.mean())
 

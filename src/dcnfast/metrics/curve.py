@@ -61,7 +61,7 @@ def auc(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         return _twice_won(scores + 0, positive) / (2 * pairs)
     one = Groups(np.zeros(len(scores), np.int64), 1)
     won, pairs_of_weights = _won_in_groups(one, scores, positive, weight)
-    return float(won[0] / pairs_of_weights[0])
+    return min(float(won[0] / pairs_of_weights[0]), 1.0)  # of all won, rounding may say more
 
 
 def grouped_auc(
@@ -107,8 +107,8 @@ def grouped_auc(
     if not both.any():
         raise ValueError("y_true has one label only in each group, want a group with two")
     sizes = np.bincount(groups.codes, weight, groups.n)[both]
-    areas = won[both] / pairs[both]
-    return float(np.average(areas, weights=sizes if average == "weighted" else None))
+    areas = np.minimum(won[both] / pairs[both], 1.0)  # of all won, rounding may say more
+    return min(float(np.average(areas, weights=sizes if average == "weighted" else None)), 1.0)
 
 
 def _twice_won(scores: Array, positive: Mask) -> int:
@@ -150,7 +150,13 @@ def _twice_won_by_magnitude(scores: Array, positive: Mask) -> int:
 def _won_in_groups(
     groups: Groups, scores: Array, positive: Mask, weight: Floats
 ) -> tuple[Floats, Floats]:
-    """Return for each group the weight of the pairs won, ties by half, and that of all pairs."""
+    """Return for each group the weight of the pairs won, ties by half, and that of all pairs.
+
+    Weights are in a unit of the group, a power of two: groups of heavy rows come before others.
+    """
+    largest = np.zeros(groups.n)
+    np.maximum.at(largest, groups.codes, weight)
+    weight = np.ldexp(weight, -np.frexp(largest)[1][groups.codes])
     order = np.argsort(scores) if groups.n == 1 else np.lexsort((scores, groups.codes))
     code, score = groups.codes[order], scores[order]
     changes = (code[1:] != code[:-1]) | (score[1:] != score[:-1])

@@ -77,7 +77,8 @@ def ndcg(
     got = np.add.reduceat(sums * np.add.reduceat(discount, ranked.ties), ranked.first_ties())
     best = worth[np.lexsort((-worth, ranked.codes))]
     most = np.add.reduceat(best * discount, ranked.firsts)
-    return ranked.mean(np.divide(got, most, out=np.zeros(len(most)), where=most > 0))
+    shares = np.divide(got, most, out=np.zeros(len(most)), where=most > 0)
+    return ranked.mean(np.minimum(shares, 1.0))
 
 
 def mrr(
@@ -228,7 +229,7 @@ class _Ranked:
             values, weight = values[has], weight[has]
         else:
             values = np.where(has, values, float(self.without_relevant))
-        return float(np.average(values, weights=weight))
+        return float(min(np.average(values, weights=weight), values.max()))  # whatever is rounded
 
 
 def _worth(relevance: Floats, exponential: bool) -> Floats:

@@ -145,6 +145,11 @@ class Cross(Kind):
         """Return W (D, D) of one layer: what multiplies x0_i x_j in place (i, j)."""
         raise NotImplementedError
 
+    def forbids(self, a: str, b: str) -> bool:
+        """Return whether two columns of the table are not to be multiplied."""
+        del a, b
+        return False
+
     def forbidden_columns(self, sources: Sequence[tuple[str, ...]]) -> tuple[int, ...]:
         """Return pairs of columns that are not to be multiplied, one behind the other.
 

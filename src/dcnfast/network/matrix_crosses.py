@@ -82,7 +82,9 @@ class Matrix(Preactivated):
         Pairs of columns of the table, in either order, whose weights in every W are and stay 0. A
         column with itself is a pair, too. What is made of a column, such as its embedding, its
         indicator of missing values or its target statistics, has its pairs; a date has none by its
-        own name, its parts have, as "when_hour".
+        own name, its parts have, as "when_hour". Two categorical columns that are such a pair have
+        no target statistics of the pair. ``diag_scale`` has to be 0 where a column with itself is
+        forbidden.
     allowed_pairs : list of (str, str) or None, default=None
         In the place of ``forbidden_pairs``: the pairs that may have other weights than 0, all
         others being forbidden. At least one has to be left.
@@ -159,6 +161,12 @@ class Matrix(Preactivated):
                 "pair; cross_layers=0 is a network without products of columns"
             )
 
+    def forbids(self, a: str, b: str) -> bool:
+        """Return whether two columns of the table are not to be multiplied."""
+        pairs = self.forbidden_pairs if self.allowed_pairs is None else self.allowed_pairs
+        listed = any({a, b} == set(pair) for pair in pairs or ())
+        return listed if self.allowed_pairs is None else not listed
+
     def forbidden_columns(self, sources: Sequence[tuple[str, ...]]) -> tuple[int, ...]:
         """Return pairs of columns that are not to be multiplied, one behind the other.
 
@@ -170,7 +178,8 @@ class Matrix(Preactivated):
         Raises
         ------
         ValueError
-            If a pair names a column that there is not, or no pair is left.
+            If a pair names a column that there is not, no pair is left, or a column that must not
+        be multiplied with itself is, by ``diag_scale``.
         """
         which = "forbidden_pairs" if self.allowed_pairs is None else "allowed_pairs"
         pairs = self.forbidden_pairs if self.allowed_pairs is None else self.allowed_pairs
@@ -195,6 +204,12 @@ class Matrix(Preactivated):
             raise ValueError(
                 f"cross: {which} is {pairs!r}, which leaves no pair of columns to multiply, want "
                 "at least one; cross_layers=0 is a network without such products"
+            )
+        alone = [name for name in names if bad[names[name], names[name]]]
+        if self.diag_scale and alone:
+            raise ValueError(
+                f"cross: {which} is {pairs!r}, which keeps {alone[0]!r} from being multiplied with "
+                f"itself, and diag_scale is {self.diag_scale!r}, want 0"
             )
         return tuple(np.argwhere(forbidden).ravel().tolist())
 

@@ -63,13 +63,14 @@ FINDERS = {
     "real": _finder_of_numbers("real", "double"),
 }  # fmt: skip
 
-BUCKETS = """\
+MIXED = """\
 static uint64_t mixed(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
   return z ^ (z >> 31);
-}
+}"""
 
+BUCKETS = """\
 static int32_t bucket(uint64_t hash, uint64_t n) { return (int32_t)(FIRST + hash % n); }"""
 
 BLAKE = """\
@@ -258,11 +259,13 @@ def _bucket(source: Source, column: Buckets, kind: str) -> str:
     n = f"{column.n_buckets}U"
     source.use(BUCKETS)
     if kind in ("integer", "natural"):
+        source.use(MIXED)
         return f"bucket(mixed((uint64_t){KEY}), {n})"
     source.use(BLAKE)
     if kind == "text":
         return f"bucket(text_hash({KEY}), {n})"
-    source.use(with_prefix(SIMPLIFIED, source.name), with_prefix(VALUE_BUCKET, source.name))
+    simplified, bucket = (with_prefix(text, source.name) for text in (SIMPLIFIED, VALUE_BUCKET))
+    source.use(MIXED, simplified, bucket)
     return f"value_bucket({n}, {_takes(column)}, {KEY})"
 
 
