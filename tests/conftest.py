@@ -23,7 +23,8 @@ def pytest_cmdline_main(config):
     """All tests share all cores, a process each; what is named, timed or looked at has one."""
     option = config.option
     alone = (
-        option.collectonly or option.usepdb or option.capture == "no"
+        "PYTEST_XDIST_WORKER" in os.environ  # one of the processes, which starts no others
+        or option.collectonly or option.usepdb or option.capture == "no"
         or option.markexpr != "not campaign" or getattr(option, "benchmark_only", False)
         or config.args_source is not pytest.Config.ArgsSource.TESTPATHS
     )  # fmt: skip

@@ -6,7 +6,7 @@ HistGradientBoosting where it stops early, and CatBoost, which keeps its best it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Protocol
@@ -114,11 +114,29 @@ def build(value: Any) -> Any:
     return kind(**settings)
 
 
+class Mean:
+    """The mean of what several models say, as of scikit-learn's VotingRegressor."""
+
+    def __init__(self, models: Sequence[Fitted]) -> None:
+        self.models = models
+
+    def predict(self, X: pd.DataFrame) -> Array:
+        return np.mean([model.predict(X) for model in self.models], axis=0)
+
+    def predict_proba(self, X: pd.DataFrame) -> Array:
+        return np.mean([model.predict_proba(X) for model in self.models], axis=0)
+
+
 def dcnfast(job: Job) -> Fitted:
+    """Fit one estimator, or so many as the setting "estimators" says, with seeds of their own."""
     kind = DCNClassifier if job.classification else DCNRegressor
-    settings = {"random_state": job.seed, "n_jobs": job.threads} | build(job.parameters)
+    settings = {"n_jobs": job.threads} | build(job.parameters)
+    n = settings.pop("estimators", 1)
     watch = {} if job.watch is None else dict(zip(("X_val", "y_val"), job.watch, strict=True))
-    return kind(**settings).fit(job.X, job.y, **watch)
+    fits = [
+        kind(random_state=n * job.seed + i, **settings).fit(job.X, job.y, **watch) for i in range(n)
+    ]
+    return fits[0] if n == 1 else Mean(fits)
 
 
 def hgb(job: Job) -> Fitted:

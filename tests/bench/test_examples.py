@@ -37,6 +37,7 @@ def test_targets_hold_in_the_stored_results():
     assert adult["mean"]["accuracy"] >= 0.855
     assert adult["mean"]["auc"] >= 0.912
     assert min(table.load("california")["mean"].values()) <= 0.48
+    assert table.load("movielens")["ml-100k"]["mean"]["untouched"]["rmse"] <= 0.93
     regression, ours = flights[0], flights[-1]
     assert ours["auc"] > regression["auc"]
     assert ours["log_loss"] < regression["log_loss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from bench.pages import README, RESULTS, insert
 from bench.quality import __main__ as command
-from bench.quality import models, pages, report, runner, suite
+from bench.quality import models, pages, report, runner, suite, tune
 from bench.quality.models import REST, Levels, build
 from bench.quality.packaged import PACKAGED
 from bench.quality.runner import Plan, Store
@@ -269,3 +270,43 @@ def test_pages_show_the_suite():
     ):
         page = path.read_text()
         assert insert(page, name, text) == page
+
+
+def test_several_estimators_are_their_mean():
+    X = pd.DataFrame({"a": np.arange(80.0), "b": np.arange(80.0) % 7})
+    y, few = X["b"].to_numpy(), {"max_iter": 1, "n_members": 1}
+    for classes in (False, True):
+        target = (y > 3).astype(int) if classes else y
+        job = models.Job(X, target, classes, 5, 1, few | {"estimators": 2})
+        both, ask = models.dcnfast(job), "predict_proba" if classes else "predict"
+        alone = [models.dcnfast(replace(job, parameters=few, seed=seed)) for seed in (10, 11)]
+        wanted = np.mean([getattr(model, ask)(X) for model in alone], axis=0)
+        np.testing.assert_allclose(getattr(both, ask)(X), wanted, rtol=1e-6)
+        assert not np.allclose(getattr(alone[0], ask)(X), getattr(alone[1], ask)(X), rtol=1e-6)
+
+
+def test_draws_are_judged_by_the_rows_that_are_watched(tmp_path, monkeypatch, capsys):
+    table = suite.make_table(
+        pd.DataFrame({"a": np.arange(90.0)}), np.sin(np.arange(90.0)), classes=False
+    )
+    rows = suite.Split(table, np.arange(50), np.arange(50, 70), np.arange(70, 90))
+    judged = []
+    monkeypatch.setattr(suite, "read", lambda *_: table)
+    monkeypatch.setattr(suite, "split", lambda *_: rows)
+    monkeypatch.setattr(
+        tune, "fit_and_score",
+        lambda _model, rows, *_: judged.append(rows) or {
+            "score": float(len(judged) % 3), "fit_seconds": 1.0
+        },
+    )  # fmt: skip
+    path = tmp_path / "draws.json"
+    few = ["--table", "california_rtdl", "--draws", "4", "--out", str(path)]
+    assert tune.main(few) == 0
+    found = json.loads(path.read_text())["draws"]
+    assert [draw["watched"] for draw in found] == [0, 1, 1, 2]
+    assert found[0].keys() >= tune.SPACE.keys()
+    assert all(np.array_equal(of.test, rows.watch) for of in judged)
+    monkeypatch.setattr(suite, "split", lambda *_: replace(rows, watch=None))
+    with pytest.raises(SystemExit):
+        tune.main(few)
+    assert "california_rtdl has no rows to watch" in capsys.readouterr().err

@@ -273,3 +273,9 @@ def test_bad_requests(clicks):
     several = DCNRegressor(**SMALL).fit(clicks, np.c_[target(clicks), target(clicks)])
     with pytest.raises(ValueError, match="has 2 scores, want one"):
         several.candidate_scorer(context_columns=["user", "age"]).top_k(["ann", 30], items, 1)
+
+
+def test_a_catalog_can_be_shown(clicks):
+    model = DCNRegressor(**SMALL, datetime_features=True).fit(clicks, target(clicks))
+    catalog = model.candidate_scorer(context_columns=CONTEXT).read(both(clicks)[1])
+    assert repr(catalog.take([1, 2])).startswith("Catalog(encoded=Encoded(")

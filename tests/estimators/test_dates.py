@@ -373,3 +373,32 @@ def test_rows_without_a_zone():
     for value in (datetime(2024, 1, 1), date(2024, 1, 1), np.datetime64("2024-01-01")):
         with pytest.raises(ValueError, match=r"'when' has no time zone, .* zone Europe/Rome"):
             predict_row([value, 1.0])
+
+
+@pytest.mark.parametrize("name", ["America/New_York", "Etc/GMT+5", "America/Port-au-Prince"])
+def test_zones_of_all_names(name):
+    zone, x = ZoneInfo(name), np.arange(120.0)
+    when = draw(zone=zone)
+    table = frame("pandas", when, x, zone)
+    fitted = model().fit(table, x)
+    wanted = model().fit(frame("polars", when, x, zone), x).predict(frame("polars", when, x, zone))
+    np.testing.assert_array_equal(fitted.predict(table), wanted)
+    for other in (ROME, ZoneInfo("America/Los_Angeles")):
+        moved = [moment and moment.astimezone(other) for moment in when]
+        np.testing.assert_array_equal(fitted.predict(frame("pandas", moved, x, other)), wanted)
+    assert fitted.row_predictor()([when[1], x[1]]) == wanted[1]
+    with pytest.raises(
+        ValueError, match=r"neither numbers nor .*'when' .*; datetime_features makes"
+    ):
+        model(datetime_features=None).fit(table, x)
+
+
+def test_texts_of_dates_are_said_to_be_categories():
+    x = np.arange(40.0)
+    days = pd.date_range("2024-01-01", periods=40, freq="9h")
+    table = pd.DataFrame({"day": days.strftime("%Y-%m-%d"), "at": days.astype(str), "x": x})
+    with pytest.warns(UserWarning, match=r"texts in \['day', 'at'\].*pandas\.to_datetime"):
+        fitted = model().fit(table, x)
+    assert set(fitted.embedding_dims_) == {"day", "at"}
+    model().fit(table.assign(day="2024-13-45", at="x-y"), x)  # no dates, no warning
+    model(datetime_features=None).fit(table, x)

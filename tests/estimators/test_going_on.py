@@ -58,3 +58,14 @@ def test_warm_start_refuses_it_too(change, text):
     model = DCNRegressor(**SMALL, max_iter=1, early_stopping=False, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match=f"warm_start: {text}"):
         model.set_params(**change).fit(X, y)
+
+
+def test_what_is_another_network_is_named_as_the_parameter():
+    X, y = stream(200, 5)
+    model = DCNRegressor(**SMALL).partial_fit(X, y)
+    changes = {"embedding_dim": 3, "hidden_layer_sizes": (5,), "alpha": {"cross": 0.5}}
+    with pytest.raises(ValueError, match=r"^partial_fit: ") as error:
+        model.set_params(**changes).partial_fit(X, y)
+    for text in ("hidden_layer_sizes was", "alpha of 'cross' was", "embedding_dim of 'user' was",
+                 "got 3", "want the same network"):  # fmt: skip
+        assert text in str(error.value)

@@ -144,3 +144,25 @@ def test_task_weights_are_for_several_columns(how):
     known = {"classes": [0, 1]} if how == "partial_fit" else {}
     with pytest.raises(ValueError, match=r"task_weights is .1, 2. and y has one column, want None"):
         getattr(DCNClassifier(task_weights=[1, 2]), how)(X, y, **known)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (pd.array([2**60, 2**60 + 1, 2**60 + 2] * 20, "Int64"), "i"),
+        (pd.Series([1, 2, 3] * 20, dtype="uint8[pyarrow]"), "u"),
+        (pd.array([True, False, False] * 20, "boolean"), "b"),
+        (np.array([2**60, 2**60 + 1, 2**60 + 2] * 20, object), "i"),
+        (np.array([True, False, False] * 20, object), "b"),
+        (np.array(["a", "b", "c"] * 20, np.dtypes.StringDType()), "O"),
+    ],
+)
+def test_labels_are_what_they_were(labels, kind):
+    X = np.arange(60.0)[:, None]
+    model = DCNClassifier(**FAST | {"max_iter": 1}, early_stopping=False).fit(X, labels)
+    assert model.classes_.dtype.kind == kind
+    assert model.classes_.tolist() == sorted(set(labels))
+    assert model.predict(X).dtype == model.classes_.dtype
+    assert model.score(X, labels) >= 0
+    with pytest.raises(ValueError, match=r"y (has|is an array with masked) "):
+        model.fit(X, pd.array([1, None, 3] * 20, "Int64"))

@@ -70,6 +70,7 @@ def test_pruned_members_predict_alone(kind, kept, table):
     assert model.prune_members(X, y, n_members=kept) is model
     pruned = model.predict_members(X)
     assert pruned.shape[1] == (max(kept, 2) if kept else pruned.shape[1])
+    assert pruned.shape[1] == model.n_members_
     for member in np.moveaxis(pruned, 1, 0):  # which was there before, to the bit
         assert any(np.array_equal(member, old) for old in np.moveaxis(each, 1, 0))
     if kept is None:

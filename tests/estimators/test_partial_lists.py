@@ -104,3 +104,18 @@ def test_the_first_call_takes_list_features():
     missing = X.assign(seen=None)  # of which nothing says that they are lists
     lists = DCNRegressor(**SMALL, list_features={"seen": "max"}).partial_fit(missing, y)
     assert lists.partial_fit(X, y).encoder_.categories("seen") == ["a", "b", "c"]
+
+
+def test_a_weight_that_the_type_does_not_hold_is_refused():
+    X = pd.DataFrame({"ids": [["a", "b"]] * 30, "seconds": [[1.0, 2.0]] * 30})
+    X["x"] = np.arange(30.0)
+    rule = {"ids": Lists("sum", weights="seconds")}
+    few = {"n_members": 1, "max_iter": 1, "early_stopping": False, "list_features": rule}
+    model = DCNRegressor(**few).fit(X, X.x)
+    X.at[7, "seconds"] = [1.0, 1e39]
+    for call in (model.predict, lambda X: model.partial_fit(X, X.x), lambda X: model.fit(X, X.x)):
+        with pytest.raises(ValueError, match=r"weight 1e\+39 in a list of row 7, .* float32 holds"):
+            call(X)
+    assert DCNRegressor(**few, dtype="float64").fit(X, X.x).n_iter_ == 1
+    few["list_features"] = {"ids": Lists("mean", weights="seconds")}
+    assert np.isfinite(DCNRegressor(**few).fit(X, X.x).predict(X)).all()

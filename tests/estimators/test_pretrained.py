@@ -112,6 +112,8 @@ def test_what_is_refused(table):
         ({"item": (IDS, VECTORS[:, 0])}, {}, ValueError, r"shape \(3,\) for 3 ids"),
         ({"item": ([8, 8, 3], VECTORS)}, {}, ValueError, "the id 8 twice"),
         ({"item": ([8, None, 3], VECTORS)}, {}, ValueError, "a missing id"),
+        ({"item": (IDS, 1e39 * np.ones_like(VECTORS))}, {}, ValueError,
+         r"'item' has 1e\+39, want what float32 holds"),
         ({"item": (IDS, np.where(VECTORS == 7, np.nan, VECTORS))}, {}, ValueError, "4 with NaN"),
         ({"item": (IDS, [["a"], ["b"], ["c"]])}, {}, TypeError, "no numbers"),
         ({"item": 3}, {}, TypeError, "is a int, want a DataFrame or a pair"),

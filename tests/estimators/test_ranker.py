@@ -301,3 +301,13 @@ def test_search_over_options():
     assert clone(model).set_params(loss__k=3).loss == losses.Lambda(k=3)
     with pytest.raises(ValueError, match="loss is the name 'lambda'"):
         make(loss="lambda").set_params(loss__k=3)
+
+
+@pytest.mark.parametrize("loss", [*RANKING_LOSSES])
+def test_training_that_ends_far_out_goes_back_to_a_constant(loss):
+    rng = np.random.default_rng(0)
+    X, y, group = rng.normal(size=(400, 3)), rng.integers(0, 4, 400), np.arange(400) // 8
+    wild = {"numeric_embedding": None, "numeric_scaling": None, "max_iter": 5, "n_members": 1}
+    with pytest.warns(ConvergenceWarning, match="Training ended worse than a constant"):
+        model = DCNRanker(loss=loss, random_state=0, **wild).fit(X * [1, 100, 1000], y, group=group)
+    assert np.isfinite(model.predict(X)).all()

@@ -147,7 +147,7 @@ def test_a_cell_is_a_field(of_ids):
     np.testing.assert_array_equal(display.weights, W)
     names = ["city", "user", *of_ids.encoder_.get_feature_names_out()[2:]]
     assert names_on(display) == names
-    assert "Frobenius norm of each field's block" in display.ax_.get_title()
+    assert "Frobenius norm of each\nfield's block" in display.ax_.get_title()
     shown = np.asarray(display.im_.get_array())
     ends = [0, 2, 7, 8, 9, 10]
     for i, j in np.ndindex(5, 5):
@@ -279,3 +279,41 @@ def test_missing_matplotlib_is_named_with_its_extra():
         "ImportError: drawing needs matplotlib, the extra 'plot': pip install matplotlib"
         in done.stderr
     )
+
+
+def test_weights_of_a_member_are_those_of_its_products():
+    table = pd.DataFrame({"city": list("abcd") * 50, "age": X[:200, 0], "rum": X[:200, 1]})
+    model = DCNRegressor(
+        n_members=3, max_iter=2, early_stopping=False, embedding_dim=2, random_state=0
+    ).fit(table, X[:200, 0])
+    assert model.n_members_ == 3
+    W, r = cross_weights(model, 1), model.parameters_["member_r"]
+    widths = [2, 8, 8]
+    assert r.shape == (3, 3)
+    for e in range(3):
+        wide = np.repeat(r[e], widths)
+        np.testing.assert_allclose(
+            cross_weights(model, 1, member=e), np.outer(wide, wide) * W, rtol=1e-6
+        )
+    display = CrossWeightsDisplay.from_estimator(model, layer=1)
+    ends = np.cumsum([0, *widths])
+    shown = np.asarray(display.im_.get_array())
+    for i, j in np.ndindex(3, 3):
+        blocks = [
+            cross_weights(model, 1, member=e)[ends[i] : ends[i + 1], ends[j] : ends[j + 1]]
+            for e in range(3)
+        ]
+        wanted = np.sqrt(np.mean([(block.astype(float) ** 2).sum() for block in blocks]))
+        assert shown[i, j] == pytest.approx(wanted, rel=1e-5)
+    for wrong in (3, -1, True, 0.5):
+        with pytest.raises(
+            ValueError, match=f"member is {wrong}, want 0 to .* which is 2, or None"
+        ):
+            cross_weights(model, member=wrong)
+
+
+def test_the_title_fits_into_the_picture(of_ids):
+    display = CrossWeightsDisplay.from_estimator(of_ids)
+    display.figure_.canvas.draw()
+    box, width = display.ax_.title.get_window_extent(), display.figure_.bbox.width
+    assert 0 <= box.x0 < box.x1 <= width

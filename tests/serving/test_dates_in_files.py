@@ -61,3 +61,20 @@ def test_what_does_not_fit(model, change, tmp_path):
     path.write_bytes(sealed(tree, data))
     with pytest.raises(ValueError, match="cannot be loaded"):
         dcnfast.load(path)
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_a_date_behind_columns_of_lists_comes_back(weights, tmp_path):
+    n = 60
+    X = pd.DataFrame({
+        "tags": [["a", "b"], ["c"]] * (n // 2), "x": np.arange(n) % 7.0,
+        "seconds": [[1.0, 2.0], [3.0]] * (n // 2),
+        "when": pd.date_range("2024", periods=n, freq="7h"),
+    })  # fmt: skip
+    how = {"tags": dcnfast.lists.Lists(weights="seconds")} if weights else None
+    X = X if weights else X.drop(columns="seconds")
+    options = {"hidden_layer_sizes": (4,), "max_iter": 1, "early_stopping": False, "n_members": 1}
+    model = DCNRegressor(**options, datetime_features=True, list_features=how).fit(X, X.x)
+    model.save(tmp_path / "model.dcn")
+    for other in (dcnfast.load(tmp_path / "model.dcn"), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.predict(X), model.predict(X))

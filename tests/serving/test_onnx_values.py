@@ -82,3 +82,20 @@ def test_hashes_of_integers_are_those_of_python(tmp_path):
     X["id"] = X["id"].astype(object).where(X.index % 3 > 0)
     y = X["a"] + 3 * X["id"].isna()
     check(fit(X, y, categorical_features=["id"], hash_buckets=20, max_iter=20), X, tmp_path)
+
+
+@pytest.mark.parametrize("clips", [True, False])
+@pytest.mark.parametrize("scaling", ["standard", "robust_smooth", "auto"])
+@pytest.mark.parametrize("values", [[0.5, 1.5, -2.25, 1e100, 0.0], [1e-60, 2e-60, 5e-60],
+                                    [1.0 + 3e-6, 1 + 9e-6, 1 - 1e-5]])  # fmt: skip
+def test_a_single_column_of_any_unit(values, scaling, clips, tmp_path):
+    """Constants of a single number near 0 or 1 are left out by onnxruntime."""
+    X = pd.DataFrame({"x": np.random.default_rng(0).choice(values, 120)})
+    y = np.random.default_rng(1).normal(size=120) * 1.000003
+    for numeric in (None, "piecewise"):
+        model = fit(
+            X, y=y, numeric_scaling=scaling, numeric_clip=clips, numeric_embedding=numeric,
+            categorical_features=None,
+        )  # fmt: skip
+        check(model, X, tmp_path)
+        check(model, 1.01 * X, tmp_path)

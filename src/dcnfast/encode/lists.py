@@ -24,6 +24,11 @@ def encode_lists(
         Where all weights of a list are 0, so is what is pooled.
     dtype : dtype
         Of the weights.
+
+    Raises
+    ------
+    ValueError
+        If a weight is too large for it.
     """
     ids = np.ascontiguousarray(rows_of_values[factor.codes], np.int32)  # -1 is the last, missing
     given, lengths = factor.weights, np.diff(factor.offsets)
@@ -36,6 +41,12 @@ def encode_lists(
         share = np.repeat(1 / (filled if pooling == "mean" else np.sqrt(filled)), lengths)
     else:
         share = _normalised(given, factor.offsets, pooling)
+    if share is not None and (largest := share.max(initial=0)) > np.finfo(dtype).max:
+        row = np.searchsorted(factor.offsets, share.argmax(), "right") - 1
+        raise ValueError(
+            f"X has the weight {largest:g} in a list of row {row}, want what {np.dtype(dtype)} "
+            "holds"
+        )
     return Items(factor.offsets, ids, None if share is None else share.astype(dtype))
 
 

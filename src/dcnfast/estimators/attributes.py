@@ -3,6 +3,8 @@
 ATTRIBUTES = """
 n_parameters_ : int
     How many numbers are learned.
+n_members_ : int
+    Members of the ensemble.
 n_iter_ : int
     Epochs run.
 loss_curve_ : list of float

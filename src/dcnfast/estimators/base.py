@@ -60,6 +60,7 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
     _target: Any
     encoder_: TableEncoder
     embedding_dims_: dict[str, int]
+    n_members_: int
     n_parameters_: int
     n_iter_: int
     loss_curve_: list[float]
@@ -117,10 +118,15 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         return np.asarray(weight / weight.max())
 
     def _weight_as_given(self, sample_weight: Any, table: Table) -> Array:
-        weight: Array = _check_sample_weight(
-            sample_weight, np.empty((len(table), 0)), dtype=np.float64, ensure_non_negative=True,
-            allow_all_zero_weights=False,
-        )  # fmt: skip
+        try:
+            weight: Array = _check_sample_weight(
+                sample_weight, np.empty((len(table), 0)), dtype=np.float64,
+                ensure_non_negative=True, allow_all_zero_weights=False,
+            )  # fmt: skip
+        except (TypeError, ValueError) as error:
+            if "weight" in str(error):
+                raise
+            raise type(error)(f"sample_weight: {error}") from error
         return weight
 
     def _read_validation(

@@ -46,6 +46,7 @@ from dcnfast.network.config import (
     Structure,
 )
 from dcnfast.network.lists import list_rules
+from dcnfast.table.labels import plain_labels
 from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
@@ -378,6 +379,16 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         decision = self.decision_function(X)
         labels: Array = self._target.labels(decision)
         return labels
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of several labels the share of rows in which all are right.
+
+        Parameters
+        ----------
+        X, y : as of ``fit``
+        sample_weight : array-like of shape (n_samples,), default=None
+        """
+        return float(super().score(X, plain_labels(y), sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -24,6 +24,14 @@ ENCODING = (
     "hash_buckets", "shared_embeddings",
 )  # fmt: skip
 
+PARAMETERS = {  # of an estimator, by what a network has
+    "hidden": "hidden_layer_sizes", "loss_constants": "constants of loss",
+    "numeric_width": "width of numeric_embedding",
+    "numeric_frequencies": "frequencies of numeric_embedding",
+    "alpha_embedding": "alpha of 'embedding'", "alpha_cross": "alpha of 'cross'",
+    "alpha_deep": "alpha of 'deep'", "sparse_adam": "sparse_adam (or optimizer)",
+}  # fmt: skip
+
 
 def refuse_other_network(what: str, before: NetworkConfig, now: NetworkConfig) -> None:
     """Raise ValueError unless the networks differ in rows of tables alone.
@@ -34,8 +42,15 @@ def refuse_other_network(what: str, before: NetworkConfig, now: NetworkConfig) -
         Who goes on, for messages.
     before, now : NetworkConfig
     """
-    one, other = (asdict(replace(config, fields=_widths(config))) for config in (before, now))
-    if changed := [f"{k} was {one[k]!r}, got {other[k]!r}" for k in other if one[k] != other[k]]:
+    widths = [{name: width for name, _, width in config.fields} for config in (before, now)]
+    one, other = (asdict(replace(config, fields=())) for config in (before, now))
+    changed = [
+        f"{PARAMETERS.get(k, k)} was {one[k]!r}, got {other[k]!r}"
+        for k in other if one[k] != other[k]
+    ]  # fmt: skip
+    for name in [name for name in widths[0] if widths[0][name] != widths[1][name]]:
+        changed.append(f"embedding_dim of {name!r} was {widths[0][name]}, got {widths[1][name]}")
+    if changed:
         raise ValueError(f"{what}: {'; '.join(changed)}, want the same network")
 
 
@@ -114,10 +129,6 @@ def _plain(given: Any) -> Any:
         return dict(given)
     is_list = isinstance(given, Sequence) and not isinstance(given, str)
     return [list(group) for group in given] if is_list else given
-
-
-def _widths(config: NetworkConfig) -> tuple[tuple[str, int, int], ...]:
-    return tuple((name, 0, width) for name, _, width in config.fields)
 
 
 def go_on(

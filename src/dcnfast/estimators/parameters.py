@@ -94,9 +94,9 @@ layer_norm : bool, default=False
     Whether hidden layers normalise each row before the activation.
 n_members : int or "auto", default="auto"
     Members of the ensemble that the network is. Each multiplies the columns by numbers of its own,
-    one a column, and has its own weights for the logits; all else they share. They learn one by
-    one, and the mean of what they predict is predicted. "auto" is {n_members},
-    or {n_members_once} where ``fit`` gets ``X_val`` and so trains once; and fewer the longer a fit
+    one a column of the table, and has its own weights for the logits; all else they share. They
+    learn one by one, and the mean of what they predict is predicted. "auto" is {n_members}, or
+    {n_members_once} where ``fit`` gets ``X_val`` and so trains once; and fewer the longer a fit
     on so many rows and columns would take, down to 1 for millions of rows.
 learned_scale : bool, default=False
     Whether each column that the network reads, of embeddings as well, is multiplied by a learned
@@ -108,10 +108,12 @@ deep_initializer : {initializer}, default="glorot_uniform"
     How the weights of the deep part are drawn.
 categorical_features : "from_dtype", array-like or None, default="from_dtype"
     Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
-    categories, an Enum, strings, bools or objects. Or a mask, indices or names; None for no column.
+    categories, an Enum, strings or bools, and columns of objects with one of these among them. Or a
+    mask, indices or names; None for no column.
 datetime_features : bool, array-like of str or None, default=None
     What of each column of dates in a frame becomes columns: "hour", "weekday", "month", which are
-    categories, and "day_number", or all with True. None: such a column is an error.
+    categories, and "day_number", or all with True. None: such a column is an error. Dates that are
+    texts are categories: ``pandas.to_datetime`` reads them.
 list_features : dict of str to str or object, or None, default=None
     How columns of lists are pooled, by name: "mean", "sum", "sqrtn", "max", or an object of
     :class:`dcnfast.lists.Lists`, which may also split texts and have weights. Columns of a frame
@@ -304,8 +306,8 @@ def _texts(estimator: str) -> dict[str, str]:
         "n_members": str(AUTOMATIC_MEMBERS),
         "n_members_once": str(MEMBERS_OF_ONE_TRAINING),
         "about_scalings": f"What happens to numbers. {_told(named)} None: they stay as they "
-        'are. Missing numbers become the mean (the median with "robust_smooth"), and a column of 0 '
-        "and 1 tells where they were.",
+        "are. Of columns without an embedding missing numbers become the mean (the median with "
+        '"robust_smooth"), and a column of 0 and 1 tells where they were.',
         "numeric": _listed(NUMERIC_EMBEDDINGS),
         "about_numeric": "Whether numeric columns have embeddings, as categories do. "
         f'{_told(NUMERIC_EMBEDDINGS.values())} "auto" is the first of them, narrower where there '

@@ -65,10 +65,22 @@ def check_pretrained(
 
 
 def start_from(given: Mapping[str, Pretrained], encoder: TableEncoder, model: Model) -> None:
-    """Give the categories that training has seen the vectors that are given for them."""
+    """Give the categories that training has seen the vectors that are given for them.
+
+    Raises
+    ------
+    ValueError
+        If a number is too large for the type of the parameters.
+    """
     if not given:
         return
     flat: npt.NDArray[Any] = np.array(model.network.flat_parameters)
+    for name, pretrained in given.items():
+        largest = np.abs(pretrained.vectors).max(initial=0)
+        if largest > np.finfo(flat.dtype).max:
+            raise ValueError(
+                f"pretrained_embeddings: {name!r} has {largest:g}, want what {flat.dtype} holds"
+            )
     tensors = {name: (shape, offset) for name, shape, offset in model.network.tensors}
     for name, pretrained in given.items():
         f = [field.name for field in encoder.fields].index(name)

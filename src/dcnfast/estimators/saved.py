@@ -33,7 +33,7 @@ FITTED = frozenset(
         "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "_lists",
         "n_outputs_", "classes_", "_columns", "encoder_", "_target", "_model", "_seen",
         "_training", "_spare",
-        "n_parameters_", "embedding_dims_", "n_iter_", *SHOWN,
+        "n_parameters_", "n_members_", "embedding_dims_", "n_iter_", *SHOWN,
     )
 )  # fmt: skip
 
@@ -49,6 +49,7 @@ def attributes_of(fitted: Fitted) -> Tree:
         "_training": fitted.training,
         "_spare": None,
         "n_parameters_": fitted.n_parameters,
+        "n_members_": fitted.model.config.n_members,
         "embedding_dims_": {name: width for name, _, width in fitted.model.config.fields},
     }
 
@@ -126,8 +127,8 @@ def _dates_state(dates: Dates) -> Tree:
     }
 
 
-def _read_dates(state: State | None, names: Sequence[str]) -> Dates:
-    """Return which of the columns are made of dates."""
+def _read_dates(state: State | None, names: Sequence[str], n_lists: int) -> Dates:
+    """Return which of the columns, beside so many of lists, are made of dates."""
     if state is None:
         return NO_DATES
     parts, found = tuple(state.texts("parts")), state.texts("names")
@@ -140,7 +141,7 @@ def _read_dates(state: State | None, names: Sequence[str]) -> Dates:
     columns = zip(places, found, (zone or None for zone in zones), strict=True)
     dates = Dates(parts, tuple(DateColumn(*column) for column in columns))
     plain = len(names) - len(dates.made)
-    if places != sorted(set(places)) or places[-1] >= plain + len(places):
+    if places != sorted(set(places)) or places[-1] >= plain + len(places) + n_lists:
         raise state.refuse("places among the columns, ascending")
     if list(names[plain:]) != [name for name, _ in dates.made]:
         raise state.refuse("the columns made of dates at the end of all columns")
@@ -181,8 +182,8 @@ def read_fitted(
     columns = state.part("columns")
     names, named = tuple(columns.texts("names")), columns.flag("named")
     mask = columns.array("categorical", np.bool_, (len(names),))
-    dates = _read_dates(columns.maybe("dates", columns.part), names)
     lists = read_lists(columns.part("lists")) if columns.names("lists") else NO_LISTS
+    dates = _read_dates(columns.maybe("dates", columns.part), names, len(lists.taken))
     columns.done()
     encoder, target = read_encoder(state.part("encoder")), read_target(state.part("target"))
     network = state.part("network")

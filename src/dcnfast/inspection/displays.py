@@ -12,9 +12,9 @@ import numpy.typing as npt
 from dcnfast.inspection.weights import (
     block_norms,
     columns_of_input,
-    cross_weights,
     fields_of_input,
     one_fit,
+    typical_weights,
 )
 
 Array = npt.NDArray[Any]
@@ -30,7 +30,8 @@ class CrossWeightsDisplay:
     A cell is a block of W: all that the columns of one field drive in the columns of another. What
     is shown is its Frobenius norm, as in the paper on DCN V2: the root of the sum of the squared
     weights. Where both fields are one column wide, as numbers without embeddings are
-    (``numeric_embedding=None``), that is |W|.
+    (``numeric_embedding=None``), that is |W|. Of several members, whose weights differ, it is the
+    root of the mean of the squares.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ class CrossWeightsDisplay:
         if by not in ("field", "column"):
             raise ValueError(f"by is {by!r}, want 'field' or 'column'")
         estimator = one_fit(estimator)
-        weights = cross_weights(estimator, layer)
+        weights = typical_weights(estimator, layer)
         names, widths = fields_of_input(estimator)
         if by == "column":
             names, widths = columns_of_input(estimator), [1] * len(weights)
@@ -139,12 +140,12 @@ class CrossWeightsDisplay:
             side = min(2.5 + 0.6 * n, LARGEST)
             ax = figure_class(figsize=(side, 0.85 * side), layout="constrained").add_subplot()
         self.im_ = ax.imshow(size, cmap="Blues", vmin=0)
-        what = "|W|" if max(widths) == 1 else "as the Frobenius norm of each field's block of W"
+        what = "|W|" if max(widths) == 1 else "Frobenius norm of each\nfield's block of W"
         ax.set(
             xlabel="column j, which drives",
             ylabel="column i, which is driven",
-            title=f"Cross weights {what}, columns standardised",
         )
+        ax.set_title(f"Cross weights: {what}", fontsize="medium")
         self._write_names(ax)
         if n <= 12:
             for i, j in np.ndindex(size.shape):

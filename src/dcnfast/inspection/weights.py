@@ -16,14 +16,14 @@ from dcnfast.network.structure import dense_weight
 Array = npt.NDArray[Any]
 
 
-def cross_weights(estimator: Any, layer: int = 0) -> Array:
+def cross_weights(estimator: Any, layer: int = 0, *, member: int | None = None) -> Array:
     """Return W of one cross layer: how strongly column j, in scaled units, drives column i.
 
     With ``numeric_embedding=None`` and ``n_members=1`` a cross over columns of numbers is a
     polynomial of them, and W has one row and one column for each. By default numbers are embedded,
     as categories are: a number has a block of W, and products are those of embeddings. Several
-    members share W; each first multiplies x0 by its own row r of ``parameters_["member_r"]``, so
-    that its products have the weights ``r[i] * W[i, j] * r[j]``. With ``learned_scale`` x0 is what
+    members share W; each first multiplies every column of the table, all that was made of it, by a
+    number of its own, so that its products have other weights. With ``learned_scale`` x0 is what
     ``parameters_["input_scale"]`` has multiplied.
 
     Parameters
@@ -32,6 +32,9 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
         Fitted, with at least one cross layer.
     layer : int, default=0
         From 0 to ``cross_layers - 1``.
+    member : int or None, default=None
+        Of which member, from 0 to ``n_members_ - 1``: ``r[i] * W[i, j] * r[j]`` with its row r of
+        ``parameters_["member_r"]``, a number for each column of the table. None is W itself.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
     Raises
     ------
     ValueError
-        If the estimator has no such layer.
+        If the estimator has no such layer, or no such member.
     """
     fit = one_fit(estimator)
     config = fit._model.config
@@ -52,7 +55,33 @@ def cross_weights(estimator: Any, layer: int = 0) -> Array:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
     if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
-    return dense_weight(config, fit.parameters_, int(layer))
+    weights = dense_weight(config, fit.parameters_, int(layer))
+    if member is None:
+        return weights
+    E = config.n_members
+    if isinstance(member, bool) or not isinstance(member, Integral) or not 0 <= member < E:
+        raise ValueError(
+            f"member is {member!r}, want 0 to n_members_ - 1, which is {E - 1}, or None"
+        )
+    r = _factors(fit)[int(member)]
+    return np.asarray(r[:, None] * weights * r)
+
+
+def _factors(fit: Any) -> Array:
+    """Return what each member multiplies the columns of x0 with, shape (E, D)."""
+    config = fit._model.config
+    if config.n_members == 1:
+        return np.ones((1, config.width), config.dtype)
+    return np.repeat(fit.parameters_["member_r"], config.column_widths, axis=1)
+
+
+def typical_weights(fit: Any, layer: int) -> Array:
+    """Return W of one member, or of several the root of the mean of the squares of theirs."""
+    weights = cross_weights(fit, layer)
+    if fit._model.config.n_members == 1:
+        return weights
+    squares = np.square(_factors(fit), dtype=np.float64)
+    return np.abs(weights) * np.sqrt(squares.T @ squares / len(squares))
 
 
 def one_fit(estimator: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class Catalog:
 
     encoded: Encoded
     numbers: npt.NDArray[np.float64]
-    owner: object
+    owner: object = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.encoded)

@@ -7,6 +7,7 @@ All is arithmetic on integers, the same for a column of any library and for a si
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -171,6 +172,35 @@ def find_dates(
             "other names"
         )
     return dates
+
+
+def warn_of_texts(names: Sequence[str], factors: Sequence[Factor]) -> None:
+    """Warn of columns of categories that are texts of dates, which nothing is made of.
+
+    Parameters
+    ----------
+    names : sequence of str
+    factors : sequence of Factor
+    """
+    firsts = (
+        (name, factor.values[:10].tolist()) for name, factor in zip(names, factors, strict=False)
+    )
+    found = [name for name, values in firsts if _are_texts_of_dates(values)]
+    if found:
+        warnings.warn(
+            f"datetime_features makes nothing of the texts in {found!r}, which look like dates and "
+            "are categories: pandas.to_datetime makes dates of them",
+            stacklevel=2,
+        )
+
+
+def _are_texts_of_dates(values: Sequence[Any]) -> bool:
+    if not len(values) or not all(isinstance(value, str) and "-" in value for value in values):
+        return False
+    try:
+        return all(datetime.fromisoformat(value) for value in values)
+    except ValueError:
+        return False
 
 
 def zone_of_objects(values: list[Any]) -> tuple[bool, str | None]:

@@ -59,9 +59,9 @@ class Kind:
     Parameters
     ----------
     dtype : DType of narwhals
-    storage : {"values", "objects", "categories", "intervals", "sparse", "long", "date64"}
-        "objects" may hold any Python object; the next four are pandas', "long" its long double;
-        "date64" is Arrow's, which narwhals does not know.
+    storage : {"values", "objects", "categories", "intervals", "sparse", "long", "zoned", "date64"}
+        "objects" may hold any Python object; the next five are pandas', "long" its long double,
+        "zoned" dates of a time zone, and "date64" is Arrow's, which narwhals both does not know.
     """
 
     dtype: Any
@@ -81,7 +81,7 @@ class Kind:
     def is_date(self) -> bool:
         """Whether the values are dates, or dates with times of day."""
         dated = self.storage == "values" and self.dtype in (nw.Date, nw.Datetime)
-        return dated or self.storage == "date64"
+        return dated or self.storage in ("zoned", "date64")
 
     @cached_property
     def is_list(self) -> bool:
@@ -136,7 +136,7 @@ class FrameSource:
         if bad:
             raise ValueError(
                 f"{estimator}: X has columns that are neither numbers nor categories: "
-                f"{', '.join(bad)}; turn them into numbers, strings or several columns first"
+                f"{', '.join(bad)}; {self._hint()}"
             )
 
     def categorical_by_type(self) -> Mask:
@@ -184,7 +184,17 @@ class FrameSource:
             )
         if self._kinds[j].storage == "objects":
             return moments_of_objects(self._list(j), column)
+        if self._kinds[j].storage == "zoned":
+            return moments(
+                nw.from_native(self._native(j).dt.tz_convert("UTC"), series_only=True), column
+            )
         return moments(self._series(j), column)
+
+    def _hint(self) -> str:
+        """Return what to do with columns that nothing is made of."""
+        if any(kind.is_date for kind in self._kinds):
+            return "datetime_features makes columns of dates, of all else make numbers or strings"
+        return "turn them into numbers, strings or several columns first"
 
     def numbers(self, columns: Sequence[int]) -> Any:
         """Return the columns, a null being NaN."""
@@ -192,8 +202,8 @@ class FrameSource:
         if bad:
             shown = ", ".join(f"{self.names[j]!r} ({self._type_of(j)})" for j in bad)
             raise ValueError(
-                f"X has columns that are not numeric: {shown}; want numbers, or the columns named "
-                "in categorical_features"
+                f"X has columns that are not numeric: {shown}; want numbers, or categories that "
+                "categorical_features names in fit"
             )
         if self._are_sparse(columns):
             matrix = self.native.iloc[:, columns].sparse.to_coo().tocsr()
@@ -272,7 +282,11 @@ class FrameSource:
         zones = {}
         for j, kind in enumerate(self._kinds):
             if kind.is_date:
-                zones[j] = getattr(self._series(j).dtype, "time_zone", None)
+                zoned = kind.storage == "zoned"
+                zones[j] = (
+                    str(self._native(j).dtype.tz) if zoned
+                    else getattr(self._series(j).dtype, "time_zone", None)
+                )  # fmt: skip
             elif kind.storage == "objects" and j not in self.lists:
                 is_date, zone = zone_of_objects(self._list(j))
                 if is_date:
@@ -325,6 +339,8 @@ def _kind_of(series: Column) -> Kind:
     native: Any = getattr(series.to_native(), "dtype", None)
     pandas = {"CategoricalDtype": "categories", "IntervalDtype": "intervals"}
     storage = pandas.get(type(native).__name__, "values")
+    if series.dtype == nw.Unknown and type(native).__name__ == "DatetimeTZDtype":
+        return Kind(series.dtype, "zoned")
     if series.dtype == nw.Unknown and str(native or series.to_native().type).startswith("date64"):
         return Kind(series.dtype, "date64")
     if type(native).__name__ == "SparseDtype" and native.subtype.kind in "biuf":

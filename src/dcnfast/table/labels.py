@@ -70,3 +70,20 @@ def _numbers_of(name: str, given: npt.NDArray[Any]) -> Floats:
                     f"{name}: y has {value!r} in row {place[0]} of column {place[1]}, want 0 or 1"
                 ) from None
     return numbers
+
+
+def plain_labels(y: Any) -> Any:
+    """Return integers and bools as NumPy has them, whatever holds them, and all else as it is.
+
+    Of pandas' types that know missing values float64 would be made, which rounds large labels.
+    """
+    dtype: Any = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtypes.StringDType):
+        return y.astype(object)
+    if isinstance(dtype, np.dtype) and dtype.kind == "O" and np.ndim(y) == 1:
+        kinds = set(map(type, values := np.asarray(y).tolist()))
+        whole = all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds)
+        found = np.array(values) if kinds and (whole or kinds <= {bool, np.bool_}) else None
+        return y if found is None or found.dtype.kind not in "iub" else found
+    known = dtype is None or isinstance(dtype, np.dtype) or getattr(dtype, "kind", "O") not in "iub"
+    return y if known or y.isna().any() else y.to_numpy(dtype=dtype.numpy_dtype)

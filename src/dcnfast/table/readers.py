@@ -84,6 +84,8 @@ def open_source(
     name = type(estimator).__name__
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(f"{name}: X has dtype {X.dtype}, want numbers or categories")
+    if isinstance(X, list | tuple) and len(X) and isinstance(X[0], Mapping):
+        raise TypeError(f"{name}: X is a list of dicts, want a DataFrame: pandas.DataFrame(X)")
     if type(X) is dict:  # a DOK matrix is one too
         raise TypeError(f"{name}: X is a dict, want an array or a DataFrame")
     if np.ma.is_masked(X):

@@ -12,16 +12,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import hstack, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import (
-    assert_all_finite,
-    check_X_y,
-    validate_data,
-)
+from sklearn.utils.validation import assert_all_finite, check_X_y, validate_data
 
 from dcnfast.parallel import each
-from dcnfast.table.dates import NO_DATES, Dates, factors_and_days, find_dates, read_parts
+from dcnfast.table.dates import (
+    NO_DATES,
+    Dates,
+    factors_and_days,
+    find_dates,
+    read_parts,
+    warn_of_texts,
+)
 from dcnfast.table.factor import Factor
-from dcnfast.table.labels import has_several_columns, read_labels
+from dcnfast.table.labels import has_several_columns, plain_labels, read_labels
 from dcnfast.table.lists import NO_LISTS, ListColumns, ListFactor, Rule, find_lists
 from dcnfast.table.objects import is_missing_type
 from dcnfast.table.readers import Source, open_source, read_lists
@@ -151,6 +154,8 @@ def read_training_table(
             "alone"
         )
     table = _read(estimator, source, mask, dates, lists)
+    if parts:
+        warn_of_texts(table.categorical_names, table.factors)
     estimator.is_categorical_, estimator._dates, estimator._lists = mask, dates, lists
     return table, y
 
@@ -233,6 +238,7 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
         raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
     if np.ma.is_masked(y):
         raise ValueError(f"{name}: y is an array with masked values, want one without")
+    y = y if y_numeric else plain_labels(y)
     several = not y_numeric and has_several_columns(y)
     _refuse_what_is_no_target(name, np.asarray(y), y_numeric, may_miss=several)
     if several:

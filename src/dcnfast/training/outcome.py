@@ -96,7 +96,9 @@ def _go_back(training: Training, rows: Rows, settings: Settings, best: Array) ->
     if best_loss <= zeros:
         kept = "The parameters of the best epoch"
     else:
-        constant = best_constant(config.loss_kind, rows.target, rows.weight, config.n_outputs)
+        constant = np.zeros(config.n_outputs)
+        if rows.group is None:  # of ranks one constant is as good as another
+            constant = best_constant(config.loss_kind, rows.target, rows.weight, config.n_outputs)
         model.shrink(np.zeros(config.n_outputs), constant)
         kept = "No epoch was better: the parameters of the best constant"
     training.reset()  # the moments belong to other parameters

@@ -109,14 +109,34 @@ def _standardized(g: Graph, c: ScaleConstants, x: str, missing: str) -> str:
         x = of_ranked if len(ranked) == m else g.columns(both, order, m + len(ranked))
     if np.isfinite(c.low).any() or np.isfinite(c.high).any():
         x = g.between(x, c.low, c.high)
-    z = g.op("Mul", x, c.factor) if (c.factor != 1).any() else x
-    z = g.op("Div", g.op("Sub", z, c.mean), c.scale)
+    factor, mean, scale = in_units_of_scale(c.factor, c.mean, c.scale)
+    z = g.op("Mul", x, factor) if (factor != 1).any() else x
+    z = g.op("Div", g.op("Sub", z, mean), scale)
     z = g.between(z, np.array(-c.farthest), np.array(c.farthest))
     if c.bend:
         share = g.op("Div", z, np.array(c.bend))
         z = g.op("Div", z, g.op("Sqrt", g.op("Add", g.op("Mul", share, share), ONE)))
     z = g.op("Where", missing, c.missing, z)
     return g.op("Where", c.constant, np.array(0.0), z) if c.constant.any() else z
+
+
+def in_units_of_scale(factor: Floats, mean: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return all three times a power of two that brings the scale to 1.5 to 3.
+
+    The quotient is the same. Of a single number optimizers may leave a subtraction of less than
+    1e-8 out, and a division by less than 1e-5 from 1, as onnxruntime's does.
+    """
+    power = np.where(np.frexp(scale)[0] < 0.75, 2, 1) - np.frexp(scale)[1]
+    found = [np.ldexp(a, power) for a in (factor, mean, scale)]
+    if not all(np.isfinite(a).all() for a in found):  # of a column without numbers, say
+        return factor, mean, scale
+    return found[0], found[1], found[2]
+
+
+def _away(g: Graph, x: str, edge: Floats, bin_: Floats) -> str:
+    """Return how far x is from an edge, in bins."""
+    factor, edge, bin_ = in_units_of_scale(np.ones_like(edge), edge, bin_)
+    return g.op("Div", g.op("Sub", g.op("Mul", x, factor), edge), bin_)
 
 
 def _places(g: Graph, c: ScaleConstants, x: str, missing: str, binned: Sequence[int]) -> str:
@@ -132,10 +152,9 @@ def _places(g: Graph, c: ScaleConstants, x: str, missing: str, binned: Sequence[
             np.array([edges[i] for edges, _, _ in bins]) for i in (0, 1, -2, -1)
         )
         zero, far = np.array(0.0), np.array(FARTHEST_BIN)
-        below = g.op("Min", g.op("Sub", x, first), zero)
-        below = g.op("Max", g.op("Div", below, second - first), -far)
-        above = g.op("Max", g.op("Sub", x, last), zero)
-        above = g.op("Min", g.op("Div", above, last - before), far)
+        below = g.op("Min", _away(g, x, first, second - first), zero)
+        above = g.op("Max", _away(g, x, last, last - before), zero)
+        below, above = g.op("Max", below, -far), g.op("Min", above, far)
         place = g.chain("Add", place, below, above)
     of_missing = np.array([absent for _, _, absent in bins])
     return g.op("Where", missing, of_missing, place)
