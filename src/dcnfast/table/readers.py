@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
+from narwhals.exceptions import DuplicateError
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
@@ -217,7 +218,10 @@ def read_lists(source: Source, column: ListColumn) -> ListFactor:
 
 def _as_frame(name: str, X: Any) -> Any:
     """Return a frame of narwhals; of pyarrow for other tables of Arrow's; else X."""
-    known = nw.from_native(X, pass_through=True, allow_series=True)
+    try:
+        known = nw.from_native(X, pass_through=True, allow_series=True)
+    except DuplicateError as error:
+        raise ValueError(f"{name}: X has columns of the same name: {error}") from error
     if isinstance(known, nw.DataFrame | nw.LazyFrame):
         return known
     if not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
