@@ -264,7 +264,7 @@ def test_a_warm_start_keeps_the_options(data):
     model = DCNRegressor(loss=losses.Huber(), warm_start=True, **FAST | {"max_iter": 3})
     model.fit(X[:200], y["huber"][:200])
     model.set_params(loss__delta=1.0)
-    with pytest.raises(ValueError, match=r"loss_constants was \(1.35,\), got \(1.0,\)"):
+    with pytest.raises(ValueError, match=r"constants of loss was \(1.35,\), got \(1.0,\)"):
         model.fit(X[:200], y["huber"][:200])
     assert model.set_params(loss="huber").fit(X[:200], y["huber"][:200]).n_iter_ == 6
 
