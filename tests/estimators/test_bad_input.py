@@ -289,3 +289,15 @@ def test_more_classes_than_half_the_rows(classifier):
     with pytest.warns(UserWarning, match="number of unique classes"):
         model = classifier(early_stopping=True).fit(X, np.arange(ROWS))
     assert model.predict_proba(X).shape == (ROWS, ROWS)
+
+
+def test_texts_of_dates_are_said_to_be_categories():
+    few = {"n_members": 1, "max_iter": 1, "early_stopping": False, "datetime_features": True}
+    x = np.arange(40.0)
+    days = pd.date_range("2024-01-01", periods=40, freq="9h")
+    table = pd.DataFrame({"day": days.strftime("%Y-%m-%d"), "at": days.astype(str), "x": x})
+    with pytest.warns(UserWarning, match=r"texts in \['day', 'at'\].*pandas\.to_datetime"):
+        fitted = DCNRegressor(**few).fit(table, x)
+    assert set(fitted.embedding_dims_) == {"day", "at"}
+    DCNRegressor(**few).fit(table.assign(day="2024-13-45", at="x-y"), x)  # no dates, no warning
+    DCNRegressor(**few | {"datetime_features": None}).fit(table, x)

@@ -391,14 +391,3 @@ def test_zones_of_all_names(name):
         ValueError, match=r"neither numbers nor .*'when' .*; datetime_features makes"
     ):
         model(datetime_features=None).fit(table, x)
-
-
-def test_texts_of_dates_are_said_to_be_categories():
-    x = np.arange(40.0)
-    days = pd.date_range("2024-01-01", periods=40, freq="9h")
-    table = pd.DataFrame({"day": days.strftime("%Y-%m-%d"), "at": days.astype(str), "x": x})
-    with pytest.warns(UserWarning, match=r"texts in \['day', 'at'\].*pandas\.to_datetime"):
-        fitted = model().fit(table, x)
-    assert set(fitted.embedding_dims_) == {"day", "at"}
-    model().fit(table.assign(day="2024-13-45", at="x-y"), x)  # no dates, no warning
-    model(datetime_features=None).fit(table, x)

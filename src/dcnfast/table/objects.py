@@ -148,6 +148,24 @@ def objects_to_floats(column: list[Any], name: Any) -> npt.NDArray[Any]:
         raise ValueError(f"X: column {name!r} has an integer too large for a float64") from None
 
 
+def one_of_each_type(y: npt.NDArray[Any]) -> list[tuple[int, Any]]:
+    """Return the first value of every type, and the first NaN, among objects; and their rows."""
+    if y.dtype.kind not in "OUS" or not y.size or not y.ndim:
+        return []
+    rows = y.reshape(len(y), -1).tolist()
+    if y.dtype.kind != "O":
+        return [(0, rows[0][0])]
+    first: dict[tuple[type, bool], tuple[int, Any]] = {}
+    for i in reversed(range(len(rows))):
+        first |= {(type(value), is_nan(value)): (i, value) for value in rows[i]}
+    return list(first.values())
+
+
+def is_nan(value: Any) -> bool:
+    """Return whether a value is the float that is not equal to itself."""
+    return isinstance(value, float) and value != value
+
+
 def listed(names: Iterable[Any]) -> str:
     """Return the names for a message."""
     return ", ".join(map(repr, names))

@@ -26,7 +26,7 @@ from dcnfast.table.dates import (
 from dcnfast.table.factor import Factor
 from dcnfast.table.labels import has_several_columns, plain_labels, read_labels
 from dcnfast.table.lists import NO_LISTS, ListColumns, ListFactor, Rule, find_lists
-from dcnfast.table.objects import is_missing_type
+from dcnfast.table.objects import is_missing_type, is_nan, one_of_each_type
 from dcnfast.table.readers import Source, open_source, read_lists
 
 Array = npt.NDArray[Any]
@@ -257,9 +257,9 @@ def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool, may_miss: bo
     hint = "say how many, of which unit, such as (y - y.min()) / numpy.timedelta64(1, 'D')"
     if y.dtype.kind in "mM":
         raise ValueError(f"{name}: y has dtype {y.dtype}, want {wanted}: {hint}")
-    for row, value in _one_of_each_type(y):
+    for row, value in one_of_each_type(y):
         kind = type(value)
-        if is_missing_type(kind) or _is_nan(value):
+        if is_missing_type(kind) or is_nan(value):
             if may_miss:
                 continue
             raise ValueError(
@@ -274,23 +274,6 @@ def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool, may_miss: bo
                 f"{row}, want numbers: DCNClassifier is for labels, y.astype(float) for numbers in "
                 "strings"
             )
-
-
-def _one_of_each_type(y: Array) -> list[tuple[int, Any]]:
-    """Return the first value of every type, and the first NaN, among objects; and their rows."""
-    if y.dtype.kind not in "OUS" or not y.size or not y.ndim:
-        return []
-    rows = y.reshape(len(y), -1).tolist()
-    if y.dtype.kind != "O":
-        return [(0, rows[0][0])]
-    first: dict[tuple[type, bool], tuple[int, Any]] = {}
-    for i in reversed(range(len(rows))):
-        first |= {(type(value), _is_nan(value)): (i, value) for value in rows[i]}
-    return list(first.values())
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and value != value
 
 
 def _read(
