@@ -9,6 +9,7 @@ import pytest
 
 import dcnfast
 from dcnfast import DCNRegressor
+from dcnfast.lists import Lists
 from tests.serving.sealed import opened, sealed
 
 DATES = "columns.dates"
@@ -71,7 +72,7 @@ def test_a_date_behind_columns_of_lists_comes_back(weights, tmp_path):
         "seconds": [[1.0, 2.0], [3.0]] * (n // 2),
         "when": pd.date_range("2024", periods=n, freq="7h"),
     })  # fmt: skip
-    how = {"tags": dcnfast.lists.Lists(weights="seconds")} if weights else None
+    how = {"tags": Lists(weights="seconds")} if weights else None
     X = X if weights else X.drop(columns="seconds")
     options = {"hidden_layer_sizes": (4,), "max_iter": 1, "early_stopping": False, "n_members": 1}
     model = DCNRegressor(**options, datetime_features=True, list_features=how).fit(X, X.x)
