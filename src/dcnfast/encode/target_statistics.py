@@ -7,7 +7,7 @@ never in its input. Rows that are predicted get those of all training rows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -21,6 +21,7 @@ from dcnfast.parallel import each
 
 Keys = npt.NDArray[np.int64]
 Group = tuple[int, ...]  # numbers of one field or of two
+Apart = Callable[[Group], bool]
 
 MOST_FIELDS = 32  # whose pairs are looked at
 MOST_KEYS = 2**23  # of all pairs; more take too much memory
@@ -81,7 +82,7 @@ class Statistics:
         self.rule, self.sizes = rule, [int(size) for size in sizes]
 
     def fit(
-        self, ids: Ids, targets: Targets, n_jobs: int | None = 1, apart: Collection[Group] = ()
+        self, ids: Ids, targets: Targets, n_jobs: int | None = 1, apart: Apart | None = None
     ) -> Floats:
         """Learn from the training rows; return their columns, each without the row's own fold.
 
@@ -91,8 +92,8 @@ class Statistics:
         targets : Targets
         n_jobs : int or None, default=1
             Threads that share the groups of a large table.
-        apart : collection of tuple of int, default=()
-            Pairs of fields, in order, that are to have none.
+        apart : callable or None, default=None
+            Says whether a pair of fields is to have none.
         """
         self.outputs = targets.choose()
         values = targets.columns(self.outputs)
@@ -169,9 +170,7 @@ class Statistics:
 
     # ---- which groups
 
-    def _choose(
-        self, rows: GroupedRows, n_jobs: int | None, apart: Collection[Group]
-    ) -> list[Group]:
+    def _choose(self, rows: GroupedRows, n_jobs: int | None, apart: Apart | None) -> list[Group]:
         """Return the fields of each group, chosen on the training rows."""
         seen = [len(np.unique(column)) for column in rows.ids.T]
         if max(seen, default=0) < self.rule.largest:
@@ -183,7 +182,7 @@ class Statistics:
         return _within_int64(groups, self.sizes)
 
     def _choose_pairs(
-        self, rows: GroupedRows, seen: list[int], n_jobs: int | None, apart: Collection[Group]
+        self, rows: GroupedRows, seen: list[int], n_jobs: int | None, apart: Apart | None
     ) -> list[Group]:
         """Return the pairs that say most beside their columns, as far as there is room."""
         some = rows.some(JUDGES)
@@ -193,8 +192,9 @@ class Statistics:
         if len(varied) > MOST_FIELDS:
             gains = {j: some.gain(single[j], []) for j in varied}
             varied = sorted(sorted(varied, key=lambda j: -gains[j])[:MOST_FIELDS])
-        both: list[Group] = [pair for pair in combinations(varied, 2) if pair not in apart]
-        pairs = _within_int64(both, self.sizes)
+        both: list[Group] = list(combinations(varied, 2))
+        allowed = both if apart is None else [pair for pair in both if not apart(pair)]
+        pairs = _within_int64(allowed, self.sizes)
 
         def judge(pair: Group) -> tuple[float, int]:
             own, n_keys = self._own(some, pair)

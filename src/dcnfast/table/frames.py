@@ -61,7 +61,8 @@ class Kind:
     dtype : DType of narwhals
     storage : {"values", "objects", "categories", "intervals", "sparse", "long", "zoned", "date64"}
         "objects" may hold any Python object; the next five are pandas', "long" its long double,
-        "zoned" dates of a time zone, and "date64" is Arrow's, which narwhals both does not know.
+        "zoned" dates of a time zone whose name narwhals cannot read; "date64" is Arrow's, which it
+        does not know.
     """
 
     dtype: Any

@@ -37,7 +37,7 @@ def automatic_batch_size(n: int, before: int = 0) -> int:
 
 
 def automatic_members(one: NetworkConfig, n_rows: int, most: int = AUTOMATIC_MEMBERS) -> int:
-    """Resolve ``n_members="auto"``: as many as are trained in reasonable time, up to a number.
+    """Resolve ``n_members="auto"``: as many as are trained in reasonable time, up to ``most``.
 
     Parameters
     ----------

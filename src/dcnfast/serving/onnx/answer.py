@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dcnfast.serving.answers import Answer
 from dcnfast.serving.onnx.categories import check_text
 from dcnfast.serving.onnx.graph import Graph
+from dcnfast.serving.onnx.numbers import in_units_of_scale
 
 LARGEST = float(np.finfo(np.float64).max)
 PREDICTION = ("variable",)
@@ -50,6 +51,7 @@ def answered(g: Graph, answer: Answer, logits: str, n_members: int, names: list[
         return _several_labels(g, answer, said, names)
     if answer.scaled is not None:
         scale, mean, factor = answer.scaled
+        factor, mean, scale = in_units_of_scale(factor, mean, scale)
         said = g.op("Div", g.op("Add", g.op("Mul", said, scale), mean), factor)
         said = g.between(said, np.array(-LARGEST), np.array(LARGEST))
     if answer.bounds is not None:

@@ -123,8 +123,8 @@ def _standardized(g: Graph, c: ScaleConstants, x: str, missing: str) -> str:
 def in_units_of_scale(factor: Floats, mean: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:
     """Return all three times a power of two that brings the scale to 1.5 to 3.
 
-    The quotient is the same. Of a single number optimizers may leave a subtraction of less than
-    1e-8 out, and a division by less than 1e-5 from 1, as onnxruntime's does.
+    The quotient is the same. Optimizers may leave out what a single number adds or subtracts that
+    float32 takes for 0, as onnxruntime's does.
     """
     power = np.where(np.frexp(scale)[0] < 0.75, 2, 1) - np.frexp(scale)[1]
     found = [np.ldexp(a, power) for a in (factor, mean, scale)]
