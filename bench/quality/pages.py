@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
 SETTINGS = FOLDER.with_name("settings")  # a file for each table: dcnfast's, beside its defaults
+DRAWS = FOLDER.with_name("draws")  # a file for each table that settings were drawn for
 APART = FOLDER.with_name("packaged")  # tables that are no part of the suite
 TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
 PARAMETERS = README.with_name("docs") / "parameters.md"
@@ -60,10 +62,25 @@ def settings(folder: Path = SETTINGS) -> str:
     return "\n\n".join(grid(*special(report)) for report in reports)
 
 
+def drawn(folder: Path = DRAWS) -> str:
+    """Return the settings that were drawn, and what the watched rows say of them, in Markdown."""
+    parts = []
+    for path in sorted(folder.glob("*.json")):
+        found = json.loads(path.read_text())
+        names = [name for name in found["draws"][0] if name not in ("watched", "seconds")]
+        rows = [
+            [f"{draw['watched']:.4f}", *(f"`{json.dumps(draw[name])}`" for name in names)]
+            for draw in found["draws"]
+        ]
+        parts.append(grid([f"{found['table']}: watched", *names], rows))
+    return "\n\n".join(parts)
+
+
 if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
     write(RESULTS, "packaged", packaged(records(APART)))
     write(RESULTS, "settings", settings())
+    write(RESULTS, "draws", drawn())
     write(RESULTS, "fit-seconds", timed(records(TIMED)))
     write(PARAMETERS, "fit-seconds", grid(*seconds(Report(records(TIMED), None, None))))

@@ -23,11 +23,11 @@ from bench.quality.models import SUBJECT
 from bench.quality.runner import fit_and_score
 
 SPACE: dict[str, list[Any]] = {
-    "n_members": [16, 24, 32],
-    "hidden_layer_sizes": [[128, 128], [192, 192], [256, 256]],
-    "batch_size": [64, 128, 256],
-    "learning_rate_init": [0.002, 0.003, 0.005],
-    "dropout": [0.0, 0.1, 0.2],
+    "n_members": [16, 24],
+    "numeric_embedding": [{"numeric_embeddings.Piecewise": {"width": K}} for K in (8, 16, 24)],
+    "hidden_layer_sizes": [[128, 128], [192, 192], [256, 256], [192, 192, 192]],
+    "learning_rate_init": [0.002, 0.004, 0.006],
+    "dropout": [0.1, 0.2, 0.3],
     "cross_dropout": [0.3, 0.5, 0.7],
     "cross_layers": [1, 2, 3],
     "max_iter": [200],

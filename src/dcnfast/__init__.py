@@ -6,11 +6,13 @@ from dcnfast import (
     datasets,
     exchange,
     inspection,
+    lists,
     losses,
     metrics,
     numeric_embeddings,
     ops,
     optimizers,
+    schedules,
     target_statistics,
 )
 from dcnfast._core import version as __version__
@@ -27,12 +29,14 @@ __all__ = [
     "datasets",
     "exchange",
     "inspection",
+    "lists",
     "load",
     "losses",
     "metrics",
     "numeric_embeddings",
     "ops",
     "optimizers",
+    "schedules",
     "show_config",
     "target_statistics",
 ]

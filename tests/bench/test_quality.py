@@ -31,7 +31,9 @@ def make_record(label, table, seed, score, **more):
 def test_suite_has_seventeen_tables_and_three_protocols():
     assert len(suite.SUITE) == 17
     assert {*suite.GROUPS["half1"], *suite.GROUPS["half2"]} == set(suite.SUITE)
-    assert set(suite.SPECIAL) == {"adult_official", "california_rtdl", "hflights", "hflights_ids"}
+    assert set(suite.SPECIAL) == {
+        "adult_official", "california_rtdl", "california_published", "hflights", "hflights_ids"
+    }  # fmt: skip
 
 
 def test_packaged_tables_are_others():
@@ -74,6 +76,22 @@ def test_special_splits():
     rows = suite.split("california_rtdl", table, 0)
     assert (len(rows.train), len(rows.watch), len(rows.test)) == (64, 16, 20)
     assert len({*rows.train, *rows.watch, *rows.test}) == 100
+
+
+def test_the_published_split_is_that_of_the_papers():
+    """One report of TabM on its test rows: R2 .8574002449552407, RMSE .43121183682629655."""
+    try:
+        table = suite.read("california_published", None)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    first, second = (suite.split("california_published", table, seed) for seed in (0, 1))
+    assert [len(rows) for rows in (first.train, first.watch, first.test)] == [13209, 3303, 4128]
+    assert table.y[first.test].std() * (1 - 0.8574002449552407) ** 0.5 == pytest.approx(
+        0.43121183682629655, rel=1e-6
+    )
+    assert len({*first.train, *first.watch, *first.test}) == len(table.y)
+    np.testing.assert_array_equal(first.train, second.train)
+    np.testing.assert_array_equal(first.test, second.test)
 
 
 def test_codes_become_strings_and_missing_stays():

@@ -161,14 +161,28 @@ def test_how_often_and_how_many(tmp_path):
 
 def test_interrupted_and_out_of_time(tmp_path):
     X, y = table()
-    kept = Checkpoints(tmp_path)
-    model = DCNRegressor(**SMALL | {"max_time": 1e-9}, checkpoints=kept)
+    kept, options = Checkpoints(tmp_path), SMALL | {"early_stopping": True}
+    model = DCNRegressor(**options | {"max_time": 1e-9}, checkpoints=kept)
     with pytest.warns(match="max_time is over"):
         model.fit(X, y)
     assert model.n_iter_ == 1
     assert len(list(tmp_path.iterdir())) == 1
     model.set_params(max_time=None).fit(X, y)
-    assert_same(model, DCNRegressor(**SMALL).fit(X, y), X)
+    assert_same(model, DCNRegressor(**options).fit(X, y), X)
+
+
+def test_with_auto_the_time_is_for_one_training(tmp_path):
+    X, y = table()
+    kept = Checkpoints(tmp_path)
+    model = DCNRegressor(**SMALL | {"max_time": 1e-9}, checkpoints=kept)
+    for epochs in (1, 2):
+        with pytest.warns(match="max_time is over"):
+            model.fit(X, y)
+        assert model.n_iter_ == epochs
+    with pytest.raises(ValueError, match="of a fit with other"):
+        DCNRegressor(**SMALL, checkpoints=kept).fit(X, y)
+    model.set_params(max_time=1000).fit(X, y)
+    assert_same(model, DCNRegressor(**SMALL, max_time=1000).fit(X, y), X)
 
 
 def test_other_fits_are_refused(tmp_path):
@@ -193,6 +207,25 @@ def test_other_fits_are_refused(tmp_path):
     with pytest.raises(ValueError, match="of a fit with other"):
         DCNClassifier(**SMALL, checkpoints=kept).fit(X, y > 1)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("before", [None, "r2"])
+def test_rows_held_out_are_judged_as_before(before, tmp_path):
+    X, y = table()
+    kept = Checkpoints(str(tmp_path))
+    options = SMALL | {"early_stopping": True}
+    stopped(DCNRegressor(**options, scoring=before, checkpoints=kept), 3, X, y)
+
+    def of_its_own(model, X, y):
+        return model.score(X, y)
+
+    for scoring in ({None, "r2", "neg_mean_absolute_error"} - {before}) | {of_its_own}:
+        with pytest.raises(ValueError, match="of a fit with other parameters"):
+            DCNRegressor(**options, scoring=scoring, checkpoints=kept).fit(X, y)
+    whole = DCNRegressor(**options, scoring=before).fit(X, y)
+    again = DCNRegressor(**options, scoring=before, checkpoints=kept).fit(X, y)
+    assert again.history_.keys() == whole.history_.keys()
+    np.testing.assert_array_equal(again.predict(X), whole.predict(X))
 
 
 def test_damaged_checkpoints(tmp_path):

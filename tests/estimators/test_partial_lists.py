@@ -79,7 +79,7 @@ def test_a_checkpoint_of_other_lists_is_refused(tmp_path):
     X, y = rows(["a", "b", "c"])
     weights = [[1.0] * len(items) for items in X["seen"]]
     X = X.assign(w=weights)
-    options = SMALL | {"list_features": {"seen": Lists(weights="w")}}
+    options = SMALL | {"list_features": {"seen": Lists(weights="w")}, "early_stopping": True}
     kept = Checkpoints(tmp_path)
     with pytest.warns(match="max_time is over"):
         DCNRegressor(**options, checkpoints=kept, max_time=1e-9).fit(X, y)

@@ -245,6 +245,33 @@ def test_bad_input(table, arguments, error, match):
     assert not hasattr(model, "encoder_")
 
 
+@pytest.mark.parametrize(
+    ("loss", "of"),
+    [
+        ("pairwise", lambda y: y + 1.7e9),  # seconds, which float32 does not tell apart
+        ("pairwise", lambda y: y * 1e-300),
+        ("pairwise", lambda y: y * 1e300 - 1e300),
+        ("listwise", lambda y: y * 2.0**-900),
+        ("listwise", lambda y: y * 2.0**900),
+        ("lambda", lambda y: y * 2.0**-900),
+        ("lambda", lambda y: y * 2.0**900),
+    ],
+)
+def test_relevance_of_any_unit(loss, of, table):
+    X, y, group = table
+    usual = make(loss=loss, max_iter=4).fit(X, y, group=group)
+    other = make(loss=loss, max_iter=4).fit(X, of(y.astype(float)), group=group)
+    np.testing.assert_allclose(other.loss_curve_, usual.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(other.predict(X), usual.predict(X), rtol=1e-3, atol=1e-4)
+
+
+def test_gains_that_the_type_does_not_tell_apart(table):
+    X, y, group = table
+    for loss in (losses.Lambda(gain="exponential"), losses.Listwise(gain="exponential")):
+        with pytest.raises(ValueError, match="y is the same for all rows of each"):
+            make(loss=loss).fit(X, y * 1e-300, group=group)
+
+
 def test_errors_say_whose_rows_they_are_of(table):
     X, y, group = table
     with pytest.raises(ValueError, match="Of the rows in X_val: group has 2 values"):

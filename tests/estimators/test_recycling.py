@@ -215,5 +215,21 @@ def test_statistics_of_a_category_go_with_it(order, tmp_path):
         ]
 
 
+def test_statistics_when_every_category_has_gone():
+    X = pd.DataFrame({"a": [f"old{i % 20}" for i in range(400)]})
+    y = np.arange(400) % 20 / 20
+    model = DCNRegressor(
+        **SMALL, max_categories=20, recycle_categories=True,
+        target_statistics=TargetStatistics(order=1, min_categories=2),
+    ).partial_fit(X, y)  # fmt: skip
+    new = X.assign(a=X.a.str.replace("old", "new"))
+    for _ in range(2):
+        model.partial_fit(pd.concat([new] * 3), np.tile(y, 3))
+    assert not any("old" in name for name in model.encoder_.categories("a"))
+    found = dense_of(model, pd.DataFrame({"a": ["new1", "old1", "?"]}))
+    assert np.isfinite(model.predict(new)).all()
+    np.testing.assert_array_equal(found, found[[2, 2, 2]])
+
+
 def dense_of(model, frame):
     return model.encoder_.transform(read_table(model, frame), np.float64).dense

@@ -260,6 +260,25 @@ def test_ctrl_c_between_epochs(table, regressor):
     np.testing.assert_array_equal(model.predict(table.X), fresh.predict(table.X))
 
 
+@pytest.mark.parametrize("early_stopping", [True, "auto"])
+def test_ctrl_c_while_held_out_rows_are_judged(early_stopping, table, regressor):
+    """An epoch that nobody judged is in no column of the history."""
+    calls = []
+
+    def scorer(model, X, y):
+        calls.append(model)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return -np.abs(model.predict(X) - y).mean()
+
+    model = regressor(early_stopping=early_stopping, scoring=scorer, max_iter=9)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(table.X, table.y)
+    assert model.n_iter_ == 3
+    assert {len(column) for column in model.history_.values()} == {3}
+    assert np.isfinite(model.history_["validation_score"]).all()
+
+
 # ---- callbacks
 
 

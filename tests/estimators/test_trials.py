@@ -198,6 +198,25 @@ def test_ctrl_c_ends_the_trials(epoch, n_trials, tried, monkeypatch):
     assert np.isfinite(model.predict(X)).all()
 
 
+@pytest.mark.parametrize("n", [300, 2_000])
+def test_ctrl_c_before_any_epoch_of_a_trial_is_over(n, tried, monkeypatch):
+    epochs, run = [], folds.run_epoch
+
+    def run_epoch(*arguments):
+        epochs.append(1)
+        if len(epochs) == 1:
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(folds, "run_epoch", run_epoch)
+    X = numbers(n)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = DCNRegressor(**SMALL).fit(X, X[:, 0])
+    assert (len(tried), model.n_iter_) == (1, 1)
+    assert model.validation_scores_ is None
+    assert {len(column) for column in model.history_.values()} == {1}
+
+
 def test_a_fit_goes_on_as_it_was_chosen(tmp_path, monkeypatch):
     monkeypatch.setattr(Choice, "is_better", lambda *_: True)
     X = numbers(1_000)

@@ -90,6 +90,19 @@ def test_fewer_parameters_and_nearly_the_same_answers():
     assert "cross_W" in model.parameters_
 
 
+def test_room_for_categories_is_not_counted():
+    frame = pd.DataFrame({"city": [f"c{i % 5}" for i in range(60)], "x": np.arange(60.0)})
+    model = DCNRegressor(hidden_layer_sizes=(), n_members=1, random_state=0)
+    model.partial_fit(frame, frame.x)
+    model.partial_fit(frame.assign(city=frame.city + "'"), frame.x)  # the table has grown
+    small = to_low_rank(model, 2)
+    for fit in (model, small):
+        assert fit.n_parameters_ == sum(p.size for p in fit.parameters_.values())
+    assert small.n_parameters_ < model.n_parameters_
+    small.partial_fit(frame, frame.x)
+    assert np.isfinite(small.predict(frame)).all()
+
+
 def test_training_goes_on():
     small = to_low_rank(fitted(warm_start=True, diag_scale=0.1), 3)
     before = small.parameters_["cross_U"].copy()

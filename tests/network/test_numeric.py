@@ -51,7 +51,7 @@ def test_embeddings_reach_the_logits(width, dtype):
 
 @pytest.mark.parametrize("place", [np.nan, 1e30, -1e30, np.inf, -np.inf])
 def test_places_from_nowhere_read_no_memory_of_others(place, dtype, make_case):
-    """The encoder gives none; another caller might."""
+    """The encoder gives none; another caller might: that row alone is another one."""
     case = make_case(
         20,
         dtype=dtype,
@@ -60,9 +60,15 @@ def test_places_from_nowhere_read_no_memory_of_others(place, dtype, make_case):
         numeric_width=8,
         cross_layers=1,
     )
-    case.dense[:, -1] = place
-    case.predict()
-    case.gradients()
+    usual, row = case.predict(), 7
+    case.dense[row, -1] = place
+    got = case.predict()
+    others = np.arange(len(usual)) != row
+    np.testing.assert_array_equal(got[others], usual[others])
+    case.dense[row, -1] = MISSING_PLACE
+    assert np.array_equal(got[row], case.predict()[row]) == (place < 0)  # far below is missing
+    case.dense[row, -1] = place
+    case.gradients()  # a sanitizer would say what this reads
 
 
 def test_a_bin_that_no_row_reaches_does_not_move(dtype, make_case):

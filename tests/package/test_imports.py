@@ -82,11 +82,13 @@ def test_import_brings_no_extra():
         "crosses",
         "datasets",
         "inspection",
+        "lists",
         "losses",
         "metrics",
         "numeric_embeddings",
         "ops",
         "optimizers",
+        "schedules",
     ],
 )
 def test_modules_are_there_after_import(module, fresh):

@@ -123,8 +123,9 @@ class Statistics:
         keys = wide[:, self._first] * self._times + wide[:, self._second] * self._is_pair
         keys += self._start
         at = np.searchsorted(self._keys, keys)
-        at[at == last] = 0
-        at[self._keys[at] != keys] = last
+        if last:  # else all categories with statistics have left
+            at[at == last] = 0
+            at[self._keys[at] != keys] = last
         return self._table[at].reshape(len(ids), -1).astype(np.float64)
 
     def without(self, rows: Sequence[Ids]) -> Statistics:

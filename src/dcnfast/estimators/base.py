@@ -1,4 +1,4 @@
-"""What both estimators share: public methods and attributes, and checks of the input."""
+"""What all estimators share: public methods and attributes, and checks of the input."""
 
 from __future__ import annotations
 
@@ -341,7 +341,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
         n_members : int or None, default=None
-            How many to keep; None keeps as many as have the least loss.
+            How many to keep; None keeps as many as have the least loss. A single one is kept as
+            two that are the same.
 
         Returns
         -------

@@ -254,13 +254,13 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Columns as in the first call.
-        y : array-like of shape (n_samples,)
-            Labels, of one class or more.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels, of one class or more; or several labels of 0 and 1 for each row.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative, not all zero; taken as they are, so that they mean the same in each call.
         classes : array-like of shape (n_classes,), default=None
             All labels that there will be: wanted by the first call where nothing is fitted yet, and
-            the same then if they are given again.
+            the same then if they are given again. Several labels for each row need none.
 
         Returns
         -------

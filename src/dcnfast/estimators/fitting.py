@@ -180,7 +180,8 @@ class _Run:
             training.state.start_timing()
         if self.keeper is not None:
             held_rows = None if held_out is None else held_out.rows
-            self.keeper.expect(fingerprints(training, rows, held_rows, settings))
+            judged = f"{held_out is not None and held_out.shrinks} {_named(estimator.scoring)}"
+            self.keeper.expect(fingerprints(training, rows, held_rows, settings, judged))
         best = train(
             training, rows, held_out, settings, self.random_state, history, on_epoch, self.keeper
         )  # fmt: skip
@@ -217,8 +218,16 @@ class _Run:
         history, choice = self.history, self.choice
         scores = None if held_out is None else history.validation_scores
         if choice is not None:
-            scores = choice.scores[: len(history.loss_curve)]
+            # none where the first trial was interrupted, or diverged
+            scores = choice.scores[: len(history.loss_curve)] or None
         return result_of(history, scores, shrinkage)
+
+
+def _named(scoring: Any) -> str:
+    """Return the name of a scorer, the same in every process."""
+    if hasattr(scoring, "__qualname__"):
+        return f"{scoring.__module__}.{scoring.__qualname__}"
+    return repr(scoring) if scoring is None or isinstance(scoring, str) else str(type(scoring))
 
 
 def _remember(training: Training, rows: Rows, settings: Settings) -> None:

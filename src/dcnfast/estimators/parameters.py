@@ -1,4 +1,4 @@
-"""The parameters of both estimators: what each means."""
+"""The parameters of the estimators: what each means."""
 
 from __future__ import annotations
 
@@ -226,8 +226,8 @@ early_stopping : bool or "auto", default="auto"
     once, from five networks. It then also shrinks the logits towards the best constant, as far as
     held-out rows do not tell the network from chance, see ``shrinkage_``. With ``warm_start``
     "auto" holds out rows above 10,000, with ``scoring`` a part, with ``X_val`` these rows; then it
-    trains once, and does not shrink. It trains once as well with ``max_time`` or ``tol=None`` from
-    2,000 rows on, and where rows are compared by group.
+    trains once, and does not shrink. It trains once as well with ``max_time``, with ``tol=None``
+    from 2,000 rows on, and where rows are compared by group.
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own

@@ -23,10 +23,12 @@ def part_of_groups(
     weight: Array,
     group: Any,
     target: RankingTarget,
-    *,
-    must_differ: bool = True,
+    dtype: npt.DTypeLike | None = None,
 ) -> Part:
-    """Return checked rows, those of a group together; the name of y is for messages."""
+    """Return checked rows, those of a group together; the name of y is for messages.
+
+    Those of some group have to differ as a network of ``dtype`` sees them, if one is named.
+    """
     if y.ndim > 1:
         y = column_or_1d(y, warn=True)
     columns, codes = target.judged(name, y), read_groups(group, len(y)).codes
@@ -34,9 +36,9 @@ def part_of_groups(
         order = np.argsort(codes, kind="stable")
         table, y, columns = table.take(order), y[order], columns[order]
         weight, codes = weight[order], codes[order]
-    if must_differ:
+    if dtype is not None:
         present = weight > 0
-        _check_differ(name, columns[present, 0], codes[present])
+        _check_differ(name, target.scaled(columns[present], dtype)[:, 0], codes[present])
     return Part(table, y, columns, weight, weight, group=codes)
 
 

@@ -213,9 +213,9 @@ class DCNRanker(BaseDCN):
             )  # fmt: skip
         weight = self._check_weight(sample_weight, table)
         target = self._ranking_target()
-        whole = part_of_groups("y", table, y, weight, group, target)
+        whole = part_of_groups("y", table, y, weight, group, target, self.dtype)
         last = self._last_fit(table)
-        given = self._givenpart_of_groups(X_val, y_val, sample_weight_val, group_val, target)
+        given = self._given_part(X_val, y_val, sample_weight_val, group_val, target)
         self._learn(whole, given, None, target, last, shown(X, y, sample_weight, weight), timing)
         return self
 
@@ -252,7 +252,7 @@ class DCNRanker(BaseDCN):
             table, y = self._read_further(X, y, y_numeric=True)
         weight = self._weight_as_given(sample_weight, table)
         target = self._ranking_target()
-        whole = part_of_groups("y", table, y, weight, group, target, must_differ=False)
+        whole = part_of_groups("y", table, y, weight, group, target)
         self._update(whole, target, shown(X, y, sample_weight, weight), timing)
         return self
 
@@ -260,7 +260,7 @@ class DCNRanker(BaseDCN):
         """Return what is learned."""
         return RankingTarget(copy.deepcopy(kind_of(RANKING_LOSSES, self)))  # may be changed later
 
-    def _givenpart_of_groups(
+    def _given_part(
         self, X_val: Any, y_val: Any, weight_val: Any, group_val: Any, target: RankingTarget
     ) -> Part | None:
         """Return the rows to watch that ``fit`` was given."""
@@ -271,7 +271,7 @@ class DCNRanker(BaseDCN):
             return None
         table, y, weight = validation
         try:
-            part = part_of_groups("y_val", table, y, weight, group_val, target)
+            part = part_of_groups("y_val", table, y, weight, group_val, target, self.dtype)
         except (ValueError, TypeError) as error:  # which speaks of group
             raise type(error)(f"Of the rows in X_val: {error}") from error
         return part.take(np.flatnonzero(part.loss_weight))

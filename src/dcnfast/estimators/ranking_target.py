@@ -16,6 +16,7 @@ from dcnfast.network.losses_of_numbers import SquaredError
 from dcnfast.serving.answers import Answer
 
 Array = npt.NDArray[Any]
+MODERATE = 60  # powers of two: a list of such gains has a sum, and products, in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +60,17 @@ class RankingTarget:
         return Targets(columns, ["0"], False, weight, seed)
 
     def scaled(self, columns: Array, dtype: npt.DTypeLike) -> Array:
-        """Return the relevance as the network sees it."""
-        return np.ascontiguousarray(columns, dtype=dtype)
+        """Return the relevance as the network sees it: what differs stays different, if it can."""
+        with np.errstate(over="ignore"):
+            seen = np.ascontiguousarray(columns, dtype=dtype)
+        if self.loss.interval is None:  # of which the order alone counts
+            if (seen != columns).any():
+                seen = np.unique(columns, return_inverse=True)[1].reshape(columns.shape)
+        elif getattr(self.loss, "gain", None) == "linear":  # of which the shares alone count
+            _, exponent = np.frexp(columns.max(initial=0.0))
+            if abs(exponent) > MODERATE:
+                seen = np.ldexp(columns, -exponent)
+        return np.ascontiguousarray(seen, dtype=dtype)
 
     def answers(self, logits: Array) -> Array:
         """Return the scores that the logits (N, 1) are."""

@@ -100,10 +100,11 @@ def rows_to_watch(estimator: Any, part: Part, given: bool) -> str:
         return "none"
     if part.group is not None:
         return "part"
-    if estimator.scoring is None and n < FOLDED:
+    if estimator.scoring is not None or estimator.max_time is not None:  # time for one training
+        return "part"
+    if n < FOLDED:
         return "folds"
-    ends = estimator.max_time is None and estimator.tol is not None  # by itself, and not by time
-    return "once" if estimator.scoring is None and ends and n <= TWICE else "part"
+    return "once" if estimator.tol is not None and n <= TWICE else "part"
 
 
 def split_for_validation(

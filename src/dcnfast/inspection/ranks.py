@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from dcnfast.estimators.compressing import refuse_compressed
 from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.label_targets import uncalibrated
 from dcnfast.estimators.published import private_copy
+from dcnfast.estimators.saved import attributes_of
 from dcnfast.inspection.weights import one_fit
 from dcnfast.network.compression import FACTORED, dense_weights, least_rank, low_rank_model
 from dcnfast.network.crosses import CROSSES, LowRank
@@ -122,8 +124,9 @@ def to_low_rank(estimator: E, rank: int | None = None, *, energy: float = 0.99) 
     for option, flat in LowRank.shorthands.items():
         setattr(small, flat, LowRank.defaults()[option])
     small.cross = LowRank(**kept | {"rank": int(rank)})
-    small._model, small._training, small.n_parameters_ = model, None, model.n_parameters
-    small._target = uncalibrated(fit._target)
+    target = uncalibrated(fit._target)
+    fitted = replace(fit._fitted_before(), model=model, target=target, training=None)
+    vars(small).update(attributes_of(fitted))
     copy: E = small
     return copy
 

@@ -182,17 +182,17 @@ def read_random(state: State) -> Any:
 
 
 def fingerprints(
-    training: Training, rows: Rows, held_out: Rows | None, settings: Settings
+    training: Training, rows: Rows, held_out: Rows | None, settings: Settings, judged: str
 ) -> dict[str, str]:
     """Return what a training is that is about to begin, by what it comes from.
 
-    Two with the same fingerprints end with the same bits.
+    Two with the same fingerprints end with the same bits; ``judged`` says how held-out rows are.
     """
     fixed = {k: v for k, v in vars(settings).items() if k not in WITHOUT_EFFECT}
     state = training.state
     of_rows = [part for some in (rows, held_out) if some is not None for part in _arrays(some)]
     return {
-        "parameters": _digest(repr((asdict(training.model.config), fixed)).encode()),
+        "parameters": _digest(repr((asdict(training.model.config), fixed, judged)).encode()),
         "rows": _digest(*of_rows),
         "first weights": _digest(
             training.model.network.flat_parameters, training.model.snapshot(),

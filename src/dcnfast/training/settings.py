@@ -97,3 +97,10 @@ class History:
     seconds: list[float] = field(default_factory=list)
     timing: Timing = field(default_factory=Timing)
     notices: list[Notice] = field(default_factory=list)
+
+    def note(self, loss: float, scores: list[float], rate: float, seconds: float) -> None:
+        """Take note of an epoch, and of the score of the rows held out, if there are any."""
+        self.loss_curve.append(loss)
+        self.validation_scores += scores
+        self.rates.append(rate)
+        self.seconds.append(seconds)

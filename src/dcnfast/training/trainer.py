@@ -109,27 +109,22 @@ def _one_epoch(
         watch.go_back()
         history.notices.append(_divergence(len(history.loss_curve) + 1, settings))
         return None
-    watched = _note(loss, held_out, settings, history)
-    history.rates.append(_last_rate(settings, epoch, rows, watch.cuts))
-    history.seconds.append(time.perf_counter() - start)
+    scores = list[float]()
+    if held_out is not None:
+        with history.timing.measure("validate"):
+            scores = [held_out.score(settings.n_threads)]
+    rate = _last_rate(settings, epoch, rows, watch.cuts)
+    # all that can be interrupted for long is behind: an epoch stands in the history whole
+    history.note(loss, scores, rate, time.perf_counter() - start)
     if settings.verbose:
         _print_epoch(epoch, len(rows), settings, history)
-    return watched
+    return -scores[0] if scores else loss
 
 
 def _is_late(settings: Settings, history: History) -> bool:
     """Return whether another epoch like the last would end after the deadline."""
     deadline = settings.deadline
     return deadline is not None and time.perf_counter() + history.seconds[-1] > deadline
-
-
-def _note(loss: float, held_out: HeldOut | None, settings: Settings, history: History) -> float:
-    """Take note of an epoch; return the loss to watch: its own, or that of the held-out rows."""
-    history.loss_curve.append(loss)
-    if held_out is not None:
-        with history.timing.measure("validate"):
-            history.validation_scores.append(held_out.score(settings.n_threads))
-    return loss if held_out is None else -history.validation_scores[-1]
 
 
 def run_epoch(
