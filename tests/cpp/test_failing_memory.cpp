@@ -154,7 +154,9 @@ template <class T> void fails_anywhere(const dcn::NetworkConfig& config, std::si
 TEST(memory_may_end_at_any_allocation) {
   using dcn::Structure;
   for (const std::size_t n_threads : {1, 3}) {
+    if (kThreadSanitizer && n_threads == 1) continue;
     fails_anywhere<float>(full_network("matrix", Structure::parallel), n_threads);
+    if (kThreadSanitizer) return;  // whose threads meet the same ends in other networks
     fails_anywhere<double>(full_network("lowrank", Structure::stacked_parallel), n_threads);
     fails_anywhere<float>(full_network("vector", Structure::stacked), n_threads);
   }

@@ -76,6 +76,7 @@ TEST(network_learns_the_same_with_any_number_of_threads) {
     dcn::force_isa(isa->name);
     all_learn<float>();
     all_learn<double>();
+    if (kThreadSanitizer) break;  // threads share the same memory whatever the kernels
   }
   dcn::force_isa(dcn::available_isas().front()->name);
 }

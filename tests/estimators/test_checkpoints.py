@@ -309,6 +309,15 @@ def test_parameters_go_with_a_model(tmp_path):
     assert np.isnan(load(tmp_path / "m.dcn").history_["seconds"]).all()
 
 
+def test_history_where_only_some_fits_watched_rows():
+    X, y = table()
+    model = DCNRegressor(**SMALL | {"max_iter": 2}, warm_start=True)
+    for watched in (True, False, True):
+        history = model.set_params(early_stopping=watched).fit(X, y).history_
+        assert {len(column) for column in history.values()} == {model.n_iter_}
+    assert np.isnan(history["validation_score"]).tolist() == [True] * 4 + [False] * 2
+
+
 def test_history():
     X, y = table()
     model = DCNRegressor(**SMALL | {"learning_rate": "cosine", "early_stopping": True}).fit(X, y)

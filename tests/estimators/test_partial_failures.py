@@ -109,6 +109,19 @@ def test_a_target_out_of_range_is_refused():
         model.partial_fit(X, np.full(100, -1.0))
 
 
+def test_what_is_known_of_a_fit_stays_when_an_update_diverges():
+    X, _ = stream(400, 20)
+    y = np.random.default_rng(0).normal(size=400)  # noise, towards whose mean a fit shrinks
+    few = SMALL | {"optimizer": "sgd", "gradient_clip": None, "early_stopping": "auto"}
+    model = DCNRegressor(**few).fit(X, y)
+    shrinkage, scores = model.shrinkage_.copy(), list(model.validation_scores_)
+    assert shrinkage[0] < 1
+    with pytest.warns(UserWarning, match="diverged in partial_fit"):
+        model.set_params(learning_rate_init=1e30).partial_fit(X, y)
+    np.testing.assert_array_equal(model.shrinkage_, shrinkage)
+    assert model.validation_scores_ == scores
+
+
 def test_training_that_diverges_leaves_what_was():
     X, y = stream(400, 20)
     model = DCNRegressor(**SMALL, optimizer="sgd", gradient_clip=None).partial_fit(X, y)

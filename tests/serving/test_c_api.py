@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dcnfast import DCNClassifier, DCNRanker, DCNRegressor, losses
+from dcnfast.lists import Lists
 from dcnfast.target_statistics import TargetStatistics
 from tests.serving import c_program, list_tables
 from tests.serving.c_program import (
@@ -310,7 +311,28 @@ def test_lists_that_predict_refuses(list_model, score):
     assert (status, "as many as 'ids' has items" in message) == (BAD_VALUE, True)
     lists = X.assign(seconds=[None if w is None else [-1.0] * len(w) for w in X["seconds"]])
     status, message = said_with(seconds=c_program.packed_lists(lists["seconds"]))
-    assert (status, "negative or not finite" in message) == (BAD_VALUE, True)
+    assert (status, "missing, negative or not finite" in message) == (BAD_VALUE, True)
+    lists = [None if w is None else [1, *[None] * (len(w) - 1)] for w in X["seconds"]]
+    assert any(len(w) > 1 for w in lists if w)
+    status, message = said_with(seconds=c_program.packed_lists(lists))  # a number under the mask
+    assert (status, "missing, negative or not finite" in message) == (BAD_VALUE, True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("pooling", ["sum", "mean", "sqrtn"])
+def test_weights_that_the_type_does_not_hold(pooling, dtype, score):
+    X = pd.DataFrame({"tags": [["a", "b"], ["c"]] * 20})
+    X["w"] = [[1.0, 2.0], [3.0]] * 20
+    how = {"tags": Lists(pooling=pooling, weights="w")}
+    model = DCNRegressor(**SMALL | {"dtype": dtype}, list_features=how).fit(X, np.arange(40.0))
+    X["w"] = [[1.0, 1e39], [3.0]] * 20
+    found = score(model, X)
+    if pooling == "sum" and dtype == "float32":
+        assert (found.status, "too large for float32" in found.message) == (BAD_VALUE, True)
+        with pytest.raises(ValueError, match="want what float32 holds"):
+            model.predict(X)
+    else:
+        check(model, X, found)
 
 
 def test_packed_columns_are_what_is_said(rows):

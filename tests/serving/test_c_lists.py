@@ -79,6 +79,16 @@ def test_what_is_refused(tmp_path):
     np.testing.assert_allclose(said[5], want, rtol=1e-5)
 
 
+def test_a_sum_of_weights_that_float32_does_not_hold_is_refused(tmp_path):
+    X = pd.DataFrame({"tags": [["a", "b"], ["c"]] * 20, "w": [[1.0, 2.0], [3.0]] * 20})
+    for pooling, number in (("sum", 2), ("mean", 0)):
+        how = {"tags": Lists(pooling=pooling, weights="w")}
+        model = fit(X, categorical_features=None, list_features=how)
+        rows = [{"tags": ["a", "b"], "w": [1.0, far]} for far in (2.0, 3e38, 1e39)]
+        _, refused = run(tmp_path, model, rows)
+        assert refused == [0, 0, number]
+
+
 ZEROS = """\
 #include "model.h"
 #include <stdio.h>

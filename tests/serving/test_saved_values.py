@@ -1,10 +1,14 @@
 """Categories and counts as few bytes: what comes back is what went in, of the same types."""
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dcnfast import DCNRegressor
 from dcnfast.encode import saved_values
 from dcnfast.encode.saved_values import counts_state, read_counts, read_values, values_state
 from dcnfast.plain import State, join, separate
@@ -67,6 +71,25 @@ def test_many_counts_stay_narrow(most, dtype, monkeypatch):
         np.testing.assert_array_equal(found, counts)
         assert found.dtype == dtype
         counts = found
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_training_goes_on_from_narrow_counts(hashed, monkeypatch):
+    monkeypatch.setattr(saved_values, "WIDE", 1)
+    options = {"hash_buckets": 50} if hashed else {}
+    few = {"hidden_layer_sizes": (4,), "n_members": 1, "max_iter": 1, "random_state": 0}
+    X = pd.DataFrame({"a": [f"c{i % 5}" for i in range(300)]})
+    usual = DCNRegressor(**few, **options).partial_fit(X, np.arange(300.0))
+    other = pickle.loads(pickle.dumps(usual))
+    assert other.encoder_.by_name()["a"].counts.dtype == np.uint8
+    for model in (usual, other):
+        for _ in range(4):  # 300 rows of one category are more than a byte counts
+            model.partial_fit(X.assign(a="c1"), np.arange(300.0))
+        model.set_params(warm_start=True).fit(X, np.arange(300.0))
+    counts = [model.encoder_.by_name()["a"].counts for model in (usual, other)]
+    np.testing.assert_array_equal(*counts)
+    assert counts[0].max() == 4 * 300 + 60 + 60
+    np.testing.assert_array_equal(usual.predict(X), other.predict(X))
 
 
 @pytest.mark.parametrize(

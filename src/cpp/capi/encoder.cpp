@@ -197,7 +197,7 @@ void Encoder::read_numbers(State& encoder, const NetworkConfig& config, double l
     encoder.refuse("a network of the encoder's numbers");
 }
 
-void Encoder::check(const dcnfast_column* columns, std::size_t n) const {
+void Encoder::check(const dcnfast_column* columns, std::size_t n, double largest) const {
   for (std::size_t j = 0; j < inputs_.size(); ++j) {
     const Input& input = inputs_[j];
     const dcnfast_column& column = columns[j];
@@ -205,7 +205,7 @@ void Encoder::check(const dcnfast_column* columns, std::size_t n) const {
     if (input.kind == DCNFAST_CATEGORY)
       check_categories(input, column, n);
     else if (input.kind == DCNFAST_LIST || input.kind == DCNFAST_JOINED)
-      lists_[input.at].check(columns, n);
+      lists_[input.at].check(columns, n, largest);
     else if (input.kind != DCNFAST_WEIGHTS)  // which are checked with their lists
       check_numbers(input, column, n);
   }

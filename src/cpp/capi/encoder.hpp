@@ -35,8 +35,9 @@ class Encoder {
   std::size_t n_numbers() const noexcept { return n_numbers_ + statistics_.width(); }
   const Scales& scales() const noexcept { return scales_; }
 
-  // Throws Failure if a value is one that predictions refuse. n rows, in as many columns as inputs.
-  void check(const dcnfast_column* columns, std::size_t n) const;
+  // Throws Failure if a value is one that predictions refuse. n rows, in as many columns as inputs;
+  // largest: what the network's type holds.
+  void check(const dcnfast_column* columns, std::size_t n, double largest) const;
   // Row i of columns that are checked -> ids (F), numbers (n_numbers).
   void operator()(std::int32_t* ids, double* numbers, const dcnfast_column* columns,
                   std::size_t i) const noexcept;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace dcn {
 namespace {
@@ -87,7 +88,8 @@ void ListColumn::each_item(const dcnfast_column& column, std::size_t i, F&& f) c
   f(Value::of(rest));
 }
 
-void ListColumn::check(const dcnfast_column* columns, std::size_t n) const {
+void ListColumn::check(const dcnfast_column* columns, std::size_t n, double largest) const {
+  constexpr double kAny = std::numeric_limits<double>::max();  // of weights that are normalised
   const dcnfast_column& column = columns[place];
   if (separator.empty())
     check_offsets(name, column, n);
@@ -97,7 +99,7 @@ void ListColumn::check(const dcnfast_column* columns, std::size_t n) const {
   check_items(column, n);
   if (weights != kNone) {
     check_offsets(weights_name, columns[weights], n);
-    check_weights(column, columns[weights], n);
+    check_weights(column, columns[weights], n, pooling == "sum" ? largest : kAny);
   }
 }
 
@@ -123,7 +125,7 @@ void ListColumn::check_items(const dcnfast_column& column, std::size_t n) const 
 }
 
 void ListColumn::check_weights(const dcnfast_column& column, const dcnfast_column& given,
-                               std::size_t n) const {
+                               std::size_t n, double largest) const {
   for (std::size_t i = 0; i < n; ++i) {
     std::size_t items = 0;
     if (separator.empty())
@@ -139,9 +141,14 @@ void ListColumn::check_weights(const dcnfast_column& column, const dcnfast_colum
     for (std::size_t k = 0; k < found; ++k) {
       dcnfast_column numbers = given;
       numbers.missing = nullptr;
-      const double w = number_at(numbers, static_cast<std::size_t>(given.offsets[i]) + k);
-      if (!(w >= 0 && std::isfinite(w)))
-        refuse(DCNFAST_BAD_VALUE, weights_name, "a weight that is negative or not finite", i);
+      const std::size_t at = static_cast<std::size_t>(given.offsets[i]) + k;
+      const double w = number_at(numbers, at);
+      const bool missing = given.missing_items != nullptr && given.missing_items[at] != 0;
+      if (missing || !(w >= 0 && std::isfinite(w)))
+        refuse(DCNFAST_BAD_VALUE, weights_name, "a weight that is missing, negative or not finite",
+               i);
+      if (w > largest)
+        refuse(DCNFAST_BAD_VALUE, weights_name, "a weight that is too large for float32", i);
     }
   }
 }

@@ -39,8 +39,9 @@ class ListColumn {
   // All such columns of a state "lists".
   static std::vector<ListColumn> read_all(State state);
 
-  // Throws Failure if a value is one that predictions refuse. n rows of all columns.
-  void check(const dcnfast_column* columns, std::size_t n) const;
+  // Throws Failure if a value is one that predictions refuse. n rows of all columns; largest: what
+  // the network's type holds.
+  void check(const dcnfast_column* columns, std::size_t n, double largest) const;
   // Rows from `first` on, of columns that are checked.
   template <class T>
   void encode(ListItems<T>& out, const dcnfast_column* columns, std::size_t first,
@@ -49,8 +50,8 @@ class ListColumn {
  private:
   template <class F> void each_item(const dcnfast_column& column, std::size_t i, F&& f) const;
   void check_items(const dcnfast_column& column, std::size_t n) const;
-  void check_weights(const dcnfast_column& column, const dcnfast_column& given,
-                     std::size_t n) const;
+  void check_weights(const dcnfast_column& column, const dcnfast_column& given, std::size_t n,
+                     double largest) const;
 };
 
 extern template void ListColumn::encode(ListItems<float>&, const dcnfast_column*, std::size_t,

@@ -32,7 +32,7 @@ template <class T> class ScorerOf : public Scorer {
 
   void score(double* out, const dcnfast_column* columns, std::size_t n,
              std::size_t n_threads) const override {
-    encoder_.check(columns, n);
+    encoder_.check(columns, n, static_cast<double>(std::numeric_limits<T>::max()));
     Chunk chunk(*this, std::min(n, kRows), n_threads);
     for (std::size_t first = 0; first < n; first += kRows) {
       chunk.first = first;

@@ -85,7 +85,8 @@ def _grown(column: Vocabulary | Buckets, factor: Factor) -> Vocabulary | Buckets
     if isinstance(other, Vocabulary):
         other.recycled = NO_ROWS
         _take_new(other, factor)
-    counts, rows = other.counts.copy(), other.rows(factor.values)
+    # of a file or a pickle they may be in a narrow type
+    counts, rows = other.counts.astype(np.int64), other.rows(factor.values)
     np.add.at(counts, rows, factor.counts())
     counts[UNKNOWN] = 0  # as in a fit: what has no row stays unknown
     other.counts = counts
@@ -145,7 +146,7 @@ def counted(seen: list[Counts], encoder: TableEncoder, rows: Encoded) -> list[Co
     named = rows.by_field()
 
     def count(owner: int, fields: list[int]) -> Counts:
-        total = np.array(padded(seen[owner], encoder.fields[owner].size))
+        total = padded(seen[owner], encoder.fields[owner].size).astype(np.int64)
         for f in fields:
             found, more = np.unique(named[f], return_counts=True)
             total[found] += more

@@ -108,7 +108,9 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
             "learning_rate": rates, "seconds": seconds,
         }  # fmt: skip
         if self.validation_scores_ is not None:
-            table["validation_score"] = np.array(self.validation_scores_, np.float64)
+            scores = np.full(n, np.nan)  # the last fits may be the only ones that watched rows
+            scores[n - len(self.validation_scores_) :] = self.validation_scores_
+            table["validation_score"] = scores
         return table
 
     # ---- fit: input
@@ -123,6 +125,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
                 sample_weight, np.empty((len(table), 0)), dtype=np.float64,
                 ensure_non_negative=True, allow_all_zero_weights=False,
             )  # fmt: skip
+        except OverflowError as error:
+            raise ValueError(f"sample_weight: {error}") from error
         except (TypeError, ValueError) as error:
             if "weight" in str(error):
                 raise

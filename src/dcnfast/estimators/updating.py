@@ -120,6 +120,7 @@ def _run(
     epoch = context.subcontext(task_name="epoch")
     epoch.call_on_fit_task_begin(estimator=estimator, **shown)
     begin, start = training.model.snapshot() if task.last is None else None, time.perf_counter()
+    went_back = False
     try:
         with history.timing.measure("train"):
             loss, sound = run_epoch(training, rows, settings, random_state, 0, 0)
@@ -129,6 +130,7 @@ def _run(
             history.seconds.append(time.perf_counter() - start)
             training.streamed += len(rows)
         else:
+            went_back = True
             _go_back(estimator, task, training, begin)
             warn([_divergence(settings)])
     except KeyboardInterrupt:
@@ -137,8 +139,9 @@ def _run(
         training.state.settle(number, counts)
     if settings.verbose and history.loss_curve:
         print(f"{len(rows)} rows: loss {history.loss_curve[-1]:.6g}")
-    ones = np.ones(training.model.config.n_outputs)
-    estimator._take_result(result_of(history, None, ones))
+    if not went_back or task.last is None:  # else the estimator is what it was
+        ones = np.ones(training.model.config.n_outputs)
+        estimator._take_result(result_of(history, None, ones))
     if estimator._training is training:
         estimator._spare = _spare(task, training, rows, seen)
     state = {"_model": estimator._model, "_training": estimator._training}

@@ -53,7 +53,7 @@ def cross_weights(estimator: Any, layer: int = 0, *, member: int | None = None) 
     n_layers = config.cross_layers
     if n_layers == 0:
         raise ValueError("estimator has no cross layers, want cross_layers of at least 1")
-    if not isinstance(layer, Integral) or not 0 <= layer < n_layers:
+    if isinstance(layer, bool) or not isinstance(layer, Integral) or not 0 <= layer < n_layers:
         raise ValueError(f"layer is {layer!r}, want 0 to cross_layers - 1, which is {n_layers - 1}")
     weights = dense_weight(config, fit.parameters_, int(layer))
     if member is None:

@@ -148,6 +148,8 @@ def _numbers(name: str, array: Array) -> Floats:
         return array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise TypeError(f"{name} has values that are not numbers, want numbers only") from None
+    except OverflowError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _labels(y_true: Any, n: int) -> Array:

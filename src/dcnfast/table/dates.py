@@ -303,7 +303,14 @@ def _moment(value: Any, column: DateColumn, what: str) -> datetime | None:
         value = datetime(value.year, value.month, value.day)
     moment: datetime = value
     column.check_zone(moment.tzinfo is not None, what)
-    return moment if column.zone is None else moment.astimezone(find_zone(column.zone))
+    if column.zone is None:
+        return moment
+    try:
+        return moment.astimezone(find_zone(column.zone))
+    except OverflowError:
+        raise ValueError(
+            f"{what} is {value!r}, want a year from 1 to 9999 in {column.zone}"
+        ) from None
 
 
 @cache

@@ -65,7 +65,7 @@ def _numbers_of(name: str, given: npt.NDArray[Any]) -> Floats:
         else:
             try:
                 numbers[place] = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ValueError(
                     f"{name}: y has {value!r} in row {place[0]} of column {place[1]}, want 0 or 1"
                 ) from None

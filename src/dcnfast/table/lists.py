@@ -325,7 +325,10 @@ def _numbers(items: Items, rows: npt.NDArray[Any], weights: str, what: Named) ->
     for item, value in enumerate(items):
         if isinstance(value, str | bytes):
             raise TypeError(f"{weights} has {value!r}{what.row(rows[item])}, want numbers")
-    return np.array([np.nan if is_missing(value) else value for value in items], np.float64)
+    try:
+        return np.array([np.nan if is_missing(value) else value for value in items], np.float64)
+    except OverflowError:
+        raise ValueError(f"{weights} has an integer that no float64 holds") from None
 
 
 def lists_of_row(row: Sequence[Any], column: ListColumn) -> ListFactor:

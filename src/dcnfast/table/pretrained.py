@@ -87,7 +87,7 @@ def _checked(
 ) -> tuple[dict[Any, int], npt.NDArray[np.float64]]:
     try:
         array = np.asarray(vectors, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{where} has vectors that are no numbers: {error}") from None
     if array.ndim != 2 or len(array) != len(values) or not array.shape[1]:
         raise ValueError(

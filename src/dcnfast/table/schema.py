@@ -243,11 +243,15 @@ def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> A
     _refuse_what_is_no_target(name, np.asarray(y), y_numeric, may_miss=several)
     if several:
         return read_labels(name, y, n)
-    with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
-        _, y = check_X_y(
-            np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric, estimator=estimator
-        )
-        assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
+    try:
+        with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
+            _, y = check_X_y(
+                np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric,
+                estimator=estimator,
+            )  # fmt: skip
+            assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
+    except OverflowError as error:
+        raise ValueError(f"{name}: y: {error}") from None
     return np.asarray(y)
 
 

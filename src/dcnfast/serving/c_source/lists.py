@@ -35,11 +35,12 @@ static void add(double *sum, const double *x, size_t n) {
 
 WEIGH = """\
 /* Finds the largest weight, and over it their sum or the root of the sum of their squares; returns
-   whether one is refused. */
-static int weigh(const double *weights, size_t n, int squares, double *largest, double *total) {
+   whether one is refused: it is negative, or beyond the limit. */
+static int weigh(const double *weights, size_t n, double limit, int squares, double *largest,
+                 double *total) {
   double most = 0, sum = 0;
   for (size_t i = 0; i < n; ++i) {
-    if (!(weights[i] >= 0 && weights[i] <= DBL_MAX)) return 1;
+    if (!(weights[i] >= 0 && weights[i] <= limit)) return 1;
     most = weights[i] > most ? weights[i] : most;
   }
   if (most > 0) *largest = most;
@@ -254,15 +255,18 @@ def _weigh(source: Source, column: Column) -> list[str]:
         return [] if pooling == "sum" else [f"const double share = n ? (weight)(1 / {root}) : 0;"]
     source.use(WEIGH)
     name, number = f"row->{weights.name}", column.numbers[1]
+    # what the type holds, where weights are taken as they are
+    limit = "DBL_MAX" if pooling != "sum" else "sizeof(weight) < 8 ? FLT_MAX : DBL_MAX"
     lines = [
         "double largest = 1, total = 1;",
         "if (!missing && n) {",
         f"  if (!{name}) return {number};",
-        f"  if (weigh({name}, n, {int(pooling == 'sqrtn')}, &largest, &total)) return {number};",
+        f"  if (weigh({name}, n, {limit}, {int(pooling == 'sqrtn')}, &largest, &total))",
+        f"    return {number};",
         "}",
     ]
     if pooling == "sum":
-        lines.insert(4, "  largest = total = 1;")
+        lines.insert(5, "  largest = total = 1;")
     return lines
 
 
