@@ -218,7 +218,7 @@ def lists_of_arrow(array: Any, what: Named) -> tuple[Lengths, Any]:
         array = array.combine_chunks()
     kind = array.type.value_type
     if pa.types.is_nested(kind):
-        raise TypeError(f"{what} has lists of {kind}, want lists of values")
+        raise TypeError(f"{what} has lists of {kind}, such as in row 0, want lists of values")
     if pa.types.is_fixed_size_list(array.type) or not hasattr(array, "offsets"):
         array = array.cast(pa.large_list(kind))
     compute = __import__("pyarrow.compute", fromlist=["compute"])
