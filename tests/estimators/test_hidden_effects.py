@@ -72,6 +72,32 @@ def test_scorers_see_what_predicts_and_not_the_network_in_training():
     np.testing.assert_array_equal(model.parameters_["embedding_2"], best)
 
 
+@pytest.mark.parametrize("weight", [None, 2.0, "growing"])
+@pytest.mark.parametrize("class_weight", [None, {0: 1.0, 1: 3.0}])
+def test_functions_that_score_get_the_weights(weight, class_weight):
+    seen = []
+
+    def scoring(estimator, X, y, sample_weight):
+        seen.append((y, sample_weight))
+        return estimator.score(X, y, sample_weight=sample_weight)
+
+    X, y = np.arange(80)[:, None] / 80, np.arange(80) % 2
+    given = {None: None, 2.0: np.full(80, 2.0), "growing": 1.0 + np.arange(80)}[weight]
+    more = {} if given is None else {"sample_weight": given[:40], "sample_weight_val": given[40:]}
+    model = DCNClassifier(class_weight=class_weight, scoring=scoring, max_iter=1, n_members=1)
+    model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:], **more)
+    (labels, got), want = seen[0], np.ones(40) if given is None else given[40:] / given.max()
+    np.testing.assert_array_equal(labels, y[40:])
+    np.testing.assert_allclose(got, want * np.where(labels & (class_weight is not None), 3, 1))
+
+
+def test_metrics_that_refuse_weights_score_rows_that_weigh_the_same():
+    X, y = np.arange(90)[:, None] / 90, np.arange(90) % 3
+    options = {"scoring": "roc_auc_ovo", "early_stopping": True, "max_iter": 1, "n_members": 1}
+    model = DCNClassifier(**options, random_state=0).fit(X, y, sample_weight=np.full(90, 3.0))
+    assert len(model.validation_scores_) == 1
+
+
 @pytest.mark.parametrize("cls", [DCNRegressor, DCNClassifier])
 def test_parameters_are_set_in_the_order_of_the_signature(cls):
     assert list(vars(cls())) == list(inspect.signature(cls).parameters)

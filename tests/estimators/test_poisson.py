@@ -69,6 +69,16 @@ def test_several_counts(counts):
     np.testing.assert_allclose(model.predict(X_test).mean(axis=0), both.mean(axis=0), rtol=0.15)
 
 
+@pytest.mark.parametrize("unit", [2.0**-60, 2.0**40])
+def test_rates_have_any_unit(unit, counts):
+    X, y, X_test, _ = counts
+    options = {"loss": "poisson", "n_members": 2, "max_iter": 8, "random_state": 0}
+    plain = DCNRegressor(**options).fit(X[:300], y[:300])
+    other = DCNRegressor(**options).fit(X[:300], unit * y[:300])
+    np.testing.assert_allclose(other.predict(X_test), unit * plain.predict(X_test), rtol=1e-9)
+    assert np.ptp(plain.predict(X_test)) > 1
+
+
 def test_no_worse_than_a_constant_on_noise():
     rng = np.random.default_rng(2)
     X, y = rng.normal(size=(600, 20)), rng.poisson(1.0, 600)

@@ -87,6 +87,19 @@ def test_a_gain_that_may_be_chance_is_none(rng):
     assert factors[1] > 0.8
 
 
+def test_one_row_far_out_does_not_hide_the_gain_of_the_others(rng):
+    logits = rng.normal(size=(400, 1))
+    target = rng.poisson(np.exp(logits)).astype(float)
+    constant = best_constant("poisson", target, None, 1)
+    logits[0], target[0] = np.log(3e3), 3e3
+    assert shrinkage("poisson", logits, constant, target, None) == 1
+    other = np.roll(logits[1:], 1, axis=0)  # and then that row is all there is
+    assert shrinkage("poisson", np.vstack([logits[:1], other]), constant, target, None) == 0
+    # a loss far out counts as it is
+    logits[0] = np.log(3e6)
+    assert shrinkage("poisson", logits, constant, target, None) < 0.9
+
+
 def test_weights_count_as_rows(rng):
     logits, target = draw(rng, "log_loss", 1, 400)
     weight = np.ones(400)

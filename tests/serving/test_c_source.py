@@ -209,6 +209,16 @@ def test_names_of_columns_and_labels(name, tmp_path):
     assert f"{name.upper()}_OUTPUTS = 3" in header
 
 
+@compiles
+def test_words_of_later_standards_and_of_gnu(tmp_path):
+    names = ["typeof", "typeof_unqual", "nullptr", "constexpr", "i386", "unix"]
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 6)), columns=names)
+    fit(X, categorical_features=None).to_c(tmp_path / "model")
+    (tmp_path / "main.c").write_text('#include "model.h"\nint main(void) { return 0; }\n')
+    for standard in ("gnu99", "gnu17", "gnu2x"):
+        compiled.build(tmp_path, [f"-std={standard}"])
+
+
 # ---- what cannot be written
 
 

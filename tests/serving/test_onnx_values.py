@@ -1,9 +1,12 @@
 """Numbers, dates and ids in ONNX: onnxruntime says what ``predict`` says of all of them."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from dcnfast import load
 from dcnfast.serving.onnx import embed
 from dcnfast.serving.onnx import numbers as scalings
 from tests.serving.onnx_rows import check, fit
@@ -82,6 +85,26 @@ def test_hashes_of_integers_are_those_of_python(tmp_path):
     X["id"] = X["id"].astype(object).where(X.index % 3 > 0)
     y = X["a"] + 3 * X["id"].isna()
     check(fit(X, y, categorical_features=["id"], hash_buckets=20, max_iter=20), X, tmp_path)
+
+
+def test_hashes_of_fractions_are_refused(tmp_path):
+    """An input of int64 would take .5 for 0."""
+    X = pd.DataFrame({"id": [0.0, 1, 2, 3] * 10, "a": np.linspace(-1, 1, 40)})
+    halves = X.assign(id=X["id"] / 2)
+    options = {"categorical_features": ["id"], "hash_buckets": 20}
+    grown = fit(X, **options)
+    check(grown, X, tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    grown.partial_fit(halves, X["a"])
+    hashed = fit(halves, **options)
+    hashed.save(tmp_path / "halves.dcn")
+    loaded = load(tmp_path / "halves.dcn")
+    (tmp_path / "halves.dcn").unlink()
+    listed = fit(X.assign(id=[[0.5, 1.5], []] * 20), **options)
+    for model in (hashed, grown, loaded, pickle.loads(pickle.dumps(hashed)), listed):
+        with pytest.raises(ValueError, match="'id' has hash_buckets and numbers that are no integ"):
+            model.to_onnx(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("clips", [True, False])

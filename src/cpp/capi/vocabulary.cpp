@@ -30,6 +30,7 @@ Vocabulary::Vocabulary(State state, std::size_t buckets) : buckets_(buckets) {
   read_kinds(state);
   state.skip({"counts"});
   if (buckets_ > 0) {
+    state.skip({"fractions"});
     state.done();
     if (buckets_ > kMostRows - kFirst) state.refuse("fewer than 2^31 buckets");
     size_ = first_size_ = kFirst + buckets_;

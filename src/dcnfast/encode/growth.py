@@ -25,6 +25,7 @@ from dcnfast.encode.vocabulary import (
     Buckets,
     Ids,
     Vocabulary,
+    has_fractions,
     in_order,
     kinds_of,
     refuse_other_kinds,
@@ -85,6 +86,8 @@ def _grown(column: Vocabulary | Buckets, factor: Factor) -> Vocabulary | Buckets
     if isinstance(other, Vocabulary):
         other.recycled = NO_ROWS
         _take_new(other, factor)
+    else:
+        other.fractions |= has_fractions(factor.values)
     # of a file or a pickle they may be in a narrow type
     counts, rows = other.counts.astype(np.int64), other.rows(factor.values)
     np.add.at(counts, rows, factor.counts())

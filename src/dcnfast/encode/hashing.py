@@ -35,8 +35,13 @@ def hash_values(values: npt.NDArray[Any]) -> Words:
     return hashes
 
 
+def is_integer(value: float) -> bool:
+    """Return whether a number is an integer of 64 bits, with a sign or without."""
+    return -(2**63) <= value < 2**64 and value == int(value)
+
+
 def _bits(value: float) -> int:
-    if -(2**63) <= value < 2**64 and value == int(value):
+    if is_integer(value):
         return int(value) & 0xFFFFFFFFFFFFFFFF
     return int(struct.unpack("<Q", struct.pack("<d", value))[0])
 

@@ -15,7 +15,7 @@ def column_state(column: Vocabulary | Buckets) -> Tree:
     """Return what finds the rows of a field."""
     tree: Tree = {"kinds": sorted(column.kinds), "counts": counts_state(column.counts)}
     if isinstance(column, Buckets):
-        return tree
+        return tree | {"fractions": True} if column.fractions else tree
     infrequent = values_state(column.infrequent) if column.infrequent else None
     tree |= {"values": values_state(column.values), "infrequent": infrequent}
     if column.uses is not None:
@@ -30,7 +30,10 @@ def read_column(column: Vocabulary | Buckets, state: State) -> Vocabulary | Buck
     if not set(kinds) <= set(KINDS):
         raise state.refuse(f"kinds among {KINDS!r}")
     column.kinds = frozenset(kinds)
-    size = _read_vocabulary(column, state) if isinstance(column, Vocabulary) else column.size
+    if isinstance(column, Vocabulary):
+        size = _read_vocabulary(column, state)
+    else:
+        size, column.fractions = column.size, state.names("fractions") and state.flag("fractions")
     column.counts = read_counts(state.part("counts"), size)
     state.done()
     return column

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.encode.hashing import hash_values
+from dcnfast.encode.hashing import hash_values, is_integer
 from dcnfast.encode.recycling import Uses, uses_of
 from dcnfast.table.factor import Factor
 from dcnfast.table.objects import texts_of_interval
@@ -302,16 +302,19 @@ class Buckets:
         Training rows of each row of the table.
     kinds : frozenset of str
         As those of a vocabulary.
+    fractions : bool
+        Whether there were numbers that are no integers of 64 bits.
     """
 
     kinds: frozenset[str] = frozenset()
+    fractions = False  # of a pickle or a file that does not say it
 
     def __init__(self, n_buckets: int) -> None:
         self.n_buckets = n_buckets
 
     def fit(self, column: Factor) -> Buckets:
         """Count the training rows."""
-        self.kinds = kinds_of(column.values)
+        self.kinds, self.fractions = kinds_of(column.values), has_fractions(column.values)
         self.counts = np.bincount(self.rows(column.values)[column.codes], minlength=self.size)
         return self
 
@@ -338,6 +341,13 @@ def kinds_of(values: npt.NDArray[Any]) -> frozenset[str]:
         return frozenset(["numbers"] if len(values) else [])
     kinds = set(map(type, values.tolist()))
     return frozenset("strings" if issubclass(kind, str) else "numbers" for kind in kinds)
+
+
+def has_fractions(values: npt.NDArray[Any]) -> bool:
+    """Return whether there are numbers that are no integers of 64 bits."""
+    if values.dtype.kind in "biu":
+        return False
+    return any(not isinstance(value, str) and not is_integer(value) for value in values.tolist())
 
 
 def refuse_other_kinds(column: Vocabulary | Buckets, values: npt.NDArray[Any], what: str) -> None:

@@ -141,8 +141,7 @@ class _Run:
         settled = Settled(fitted.model, rows.encoded, fitted.seen)
         if self.estimator.scoring is None:
             return HeldOut(rows, settled, shrinks=shrinks)
-        weight = None if rows.weight is None else part.loss_weight
-        of_rows = rows.encoded, part.y, weight, part.group
+        of_rows = rows.encoded, part.y, part.loss_weight, part.group
         score = scorer_of_rows(self.estimator, settled.model, *of_rows)
         return HeldOut(rows, settled, score)
 

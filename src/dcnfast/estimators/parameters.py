@@ -231,7 +231,8 @@ early_stopping : bool or "auto", default="auto"
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own
-    methods understand, and ``sample_weight`` where it has such a parameter and rows have weights.
+    methods understand, and ``sample_weight`` where it has such a parameter: that of ``fit`` over
+    the largest, times the factors of ``class_weight``.
 validation_fraction : float, default=0.15
     Of the rows to hold out.
 n_iter_no_change : int, default=10

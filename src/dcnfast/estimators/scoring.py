@@ -22,7 +22,7 @@ def scorer_of_rows(
     model: Model,
     rows: Encoded,
     y: Array,
-    weight: Array | None,
+    weight: Array,
     group: Array | None = None,
 ) -> Callable[[], Any]:
     """Return a function that scores a model, as it is then, on rows that are encoded already.
@@ -34,16 +34,16 @@ def scorer_of_rows(
     model : Model
     rows : Encoded
     y : ndarray of shape (n,) or (n, C)
-    weight : ndarray of shape (n,) or None
-        Given to scorers that take one.
+    weight : ndarray of shape (n,)
+        Given to functions that take one, and to scorers of scikit-learn that do unless all are
+        equal: some of its metrics refuse what they would not need.
     group : ndarray of shape (n,) or None, default=None
         Given to scorers that take one, and to those of scikit-learn whose metric does.
     """
     judged = private_copy(estimator)
     judged._model = model
     scorer = check_scoring(judged, estimator.scoring)
-    weighted = weight is not None and takes_weight(scorer)
-    more = {"sample_weight": weight} if weighted else {}
+    more = {"sample_weight": weight} if wants_weight(scorer, weight) else {}
     if group is None:
         return lambda: scorer(judged, rows, y, **more)
     of_metric = hasattr(scorer, "_score_func")
@@ -57,10 +57,10 @@ def scorer_of_rows(
     return judge
 
 
-def takes_weight(scorer: Callable[..., Any]) -> bool:
-    """Return whether a scorer, or a function of estimator, X and y, takes sample_weight."""
+def wants_weight(scorer: Callable[..., Any], weight: Array) -> bool:
+    """Return whether a scorer, or a function of estimator, X and y, is to get sample_weight."""
     if hasattr(scorer, "_accept_sample_weight"):  # whatever its metric takes
-        return bool(scorer._accept_sample_weight())
+        return bool((weight != weight[0]).any() and scorer._accept_sample_weight())
     return _takes(scorer, "sample_weight")
 
 

@@ -232,6 +232,7 @@ class Poisson(RegressionLoss):
     reference = "poisson_loss"
     interval = (0.0, np.inf)
     targets = "counts or rates of at least 0"
+    divides_by_mean = True
 
     @staticmethod
     def inverse_link(logits: Floats) -> Floats:

@@ -12,15 +12,16 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-# of C99 and C++, which reads the header too, and of their headers
+# of C99, GNU C and C23, of C++, which reads the header too, and of their headers
 _WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class co_await co_return
 co_yield compl concept const const_cast consteval constexpr constinit continue decltype default
-delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline
-int int32_t int64_t long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
-protected public register reinterpret_cast requires restrict return short signed sizeof static
-static_assert static_cast struct switch template this thread_local throw true try typedef typeid
-typename uint64_t union unsigned using virtual void volatile wchar_t while xor xor_eq linux unix
+delete do double dynamic_cast else enum explicit export extern false float for friend goto i386 if
+inline int int32_t int64_t long mutable namespace new noexcept not not_eq nullptr operator or or_eq
+private protected public register reinterpret_cast requires restrict return short signed sizeof
+static static_assert static_cast struct switch template this thread_local throw true try typedef
+typeid typename typeof typeof_unqual uint64_t union unsigned using virtual void volatile wchar_t
+while xor xor_eq linux unix
 NULL NAN INFINITY EOF INT64_MIN INT64_MAX errno
 """
 KEYWORDS = frozenset(_WORDS.split())

@@ -44,7 +44,8 @@ def answered(g: Graph, answer: Answer, logits: str, n_members: int, names: list[
         )
     said = LINKS[answer.loss](g, answer, g.cast(logits, np.float64))
     if n_members > 1:
-        said = g.op("ReduceMean", said, np.array([0]), keepdims=0)
+        share = g.op("Div", said, np.array(float(n_members)))  # whose sum does not overflow
+        said = g.op("ReduceSum", share, np.array([0]), keepdims=0)
     if answer.labels:
         return _classes(g, answer, said, names)
     if answer.several_labels:

@@ -138,6 +138,12 @@ def _kind_of_buckets(name: str, column: Buckets) -> str:
             f"to_onnx: column {name!r} has hash_buckets and strings, want integers there, or no "
             "hash_buckets: ONNX has no operator that hashes a text"
         )
+    if column.fractions:
+        raise ValueError(
+            f"to_onnx: column {name!r} has hash_buckets and numbers that are no integers of 64 "
+            "bits, want integers there, or no hash_buckets: ONNX has no operator that takes the "
+            "bits of a double"
+        )
     return "int64"
 
 
