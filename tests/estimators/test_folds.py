@@ -73,7 +73,7 @@ def test_folds_are_judged_by_rows_that_they_have_not_seen(frame, untouched, trie
         assert len(part.rows) + len(part.held) == 300
     assert model.n_iter_ == len(choice.cuts) == len(model.validation_scores_)
     assert max(model.validation_scores_) == model.validation_scores_[-1] == choice.scores[-1]
-    np.testing.assert_array_equal(model.shrinkage_, choice.factor)
+    np.testing.assert_array_equal(model.shrinkage_, choice.judgement.shrinkage)
     constant = np.var(y) if y.dtype == float else log_loss(y, np.full(300, np.mean(y == "yes")))
     fitted = (
         mean_squared_error(y, model.predict(frame.X))

@@ -7,10 +7,14 @@ from scipy.optimize import minimize
 from dcnfast import reference
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
-from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
+from dcnfast.training.shrinkage import best_constant, judge_rows, row_losses
 
 LOSSES = [("squared_error", 1), ("squared_error", 3), ("log_loss", 1), ("log_loss", 2),
           ("softmax", 4)]  # fmt: skip
+
+
+def shrinkage(*judged):
+    return judge_rows(*judged).shrinkage
 
 
 def draw(rng, loss, C, n):

@@ -8,6 +8,7 @@ from dcnfast.estimators import splits, trials
 from dcnfast.estimators.splits import FOLDS
 from dcnfast.training import automatic, folds, trainer
 from dcnfast.training.folds import Choice
+from dcnfast.training.shrinkage import Judgement
 
 SMALL = {"hidden_layer_sizes": (16,), "n_members": 2, "random_state": 0, "n_jobs": 1}
 QUICK = SMALL | {"max_iter": 1, "batch_size": 1000}
@@ -18,7 +19,8 @@ def numbers(n, n_columns=2):
 
 
 def choice(losses, scores=(-1.0,)):
-    return Choice((0,) * len(scores), np.ones(1), list(scores), 1, np.asarray(losses, float))
+    sure = Judgement(np.ones(1), np.ones(1))
+    return Choice((0,) * len(scores), sure, list(scores), 1, np.asarray(losses, float))
 
 
 def kind(model):
@@ -60,6 +62,26 @@ def test_a_part_is_held_out_once_and_the_network_then_trains_on_all_rows(tried, 
     assert model.validation_scores_ == found.scores
     assert found.scores[-1] == max(found.scores)
     assert model.score(X, y) > 0.9
+
+
+def test_what_a_part_leaves_in_doubt_folds_decide(tried, monkeypatch):
+    monkeypatch.setattr(trials, "DOUBTED", 2_400)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6_400, 3))
+    y = 0.2 * X[:, 0] + rng.normal(size=6_400)
+    options = SMALL | {"numeric_embedding": None, "max_iter": 20}
+    model = DCNRegressor(**options).fit(X[:2_400], y[:2_400])
+    (part, doubted), (parts, found) = tried
+    assert (len(part), len(parts)) == (1, FOLDS)
+    assert sum(len(fold.held) for fold in parts) == 2_400
+    assert doubted.judgement.support[0] < found.judgement.support[0]
+    np.testing.assert_array_equal(model.shrinkage_, found.judgement.shrinkage)
+    assert model.validation_scores_ == found.scores
+    assert 0.02 < model.score(X[2_400:], y[2_400:]) < 0.05
+    tried.clear()
+    DCNRegressor(**options).fit(X[:2_401], y[:2_401])  # is more rows than are held out again
+    DCNRegressor(**options).fit(X[:2_400], X[:2_400, 0])  # leaves no doubt
+    assert len(tried) == 2
 
 
 def test_classes_keep_their_share(tried):
@@ -196,6 +218,25 @@ def test_ctrl_c_ends_the_trials(epoch, n_trials, tried, monkeypatch):
     assert kind(model) == "piecewise"
     assert model.n_iter_ == len(tried[0][1].cuts) <= (2 if n_trials == 1 else 9)
     assert np.isfinite(model.predict(X)).all()
+
+
+def test_ctrl_c_while_folds_decide_leaves_what_the_part_said(tried, monkeypatch):
+    monkeypatch.setattr(trials, "DOUBTED", 2_000)
+    run = folds.run_epoch
+
+    def run_epoch(*arguments):
+        if len(tried) == 1:
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(folds, "run_epoch", run_epoch)
+    X = numbers(2_000)
+    y = np.random.default_rng(1).normal(size=2_000)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = DCNRegressor(**SMALL | {"max_iter": 2, "numeric_embedding": None}).fit(X, y)
+    assert [len(parts) for parts, _ in tried] == [1, FOLDS]
+    assert model.validation_scores_ == tried[0][1].scores
+    np.testing.assert_array_equal(model.shrinkage_, tried[0][1].judgement.shrinkage)
 
 
 @pytest.mark.parametrize("n", [300, 2_000])

@@ -205,7 +205,7 @@ class _Run:
     ) -> Callable[[Model], Array]:
         """Return what is done to a trained model before it predicts; that returns the shrinkage."""
         held = held_out.rows if held_out is not None and held_out.shrinks else None
-        factor = None if self.choice is None else self.choice.factor
+        factor = None if self.choice is None else self.choice.judgement.shrinkage
 
         def finish(model: Model) -> Array:
             model.settle_unseen(seen)

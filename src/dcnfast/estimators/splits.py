@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 FOLDS = 5
 FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to overfit
 FOLDED = 2_000  # rows; a part of more is enough to judge by
+DOUBTED = 5_000  # rows; up to so many are held out by folds where a part leaves a doubt
 TWICE = 50_000  # rows; more are not trained on twice
 TRIED = range(1_000, 10_001)  # rows; fewer hardly tell ways to embed numbers apart, more are slow
 FEWEST_GROUPS = 10  # where groups are held out whole; fewer say little of others

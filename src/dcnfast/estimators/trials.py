@@ -1,7 +1,8 @@
 """What rows held out say before a network is trained on all rows: how, and how long.
 
 The network of the fit is trained without some of the rows, once for each way to embed numbers that
-may be best, and is judged by these rows. Of few rows every fold is held out in turn.
+may be best, and is judged by these rows. Of few rows every fold is held out in turn, and of some
+more where a part leaves it in doubt whether the network says more than a constant.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from dcnfast.estimators.configure import dropout_seed, numeric_kinds, settings_o
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Task
 from dcnfast.estimators.preparing import prepare
-from dcnfast.estimators.splits import FOLDS, TRIED, Part, assign_folds, split_for_validation
+from dcnfast.estimators.splits import (
+    DOUBTED,
+    FOLDS,
+    TRIED,
+    Part,
+    assign_folds,
+    split_for_validation,
+)
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
 from dcnfast.training.settings import INTERRUPTED
@@ -70,7 +78,14 @@ def try_out(
         elif interrupted:
             choice.notices.append(INTERRUPTED)
         if interrupted:
-            break
+            return best, choice
+    if how == "once" and len(whole) <= DOUBTED and choice is not None and choice.is_in_doubt:
+        splits = _splits(estimator, "folds", len(whole), labels, random_state)
+        of_all = _train(estimator, splits, whole, best, seed, random_state, times + FOLDS)
+        if of_all is not None and INTERRUPTED not in of_all.notices:
+            choice = of_all
+        elif of_all is not None:
+            choice.notices.append(INTERRUPTED)
     return best, choice
 
 

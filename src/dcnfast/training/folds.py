@@ -16,7 +16,7 @@ from dcnfast.network.losses import mean_loss
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import Next, Progress, Settled
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
-from dcnfast.training.shrinkage import best_constant, row_losses, shrinkage
+from dcnfast.training.shrinkage import Judgement, best_constant, judge_rows, row_losses
 from dcnfast.training.state import Training
 from dcnfast.training.trainer import run_epoch
 
@@ -25,6 +25,7 @@ Counts = npt.NDArray[np.int64]
 
 LARGEST = 2**22  # parameters of a network that is trained once for each fold
 STANDARD_ERRORS = 1.0  # of a gain that tells one network from another
+SUPPORTED = 0.9  # of a judgement; with less other rows may say more
 
 
 class Fold:
@@ -70,8 +71,7 @@ class Choice:
     ----------
     cuts : tuple of int
         How often the learning rate has been cut before each of the epochs that are to be run.
-    factor : ndarray of shape (C,)
-        See :func:`dcnfast.training.shrinkage.shrinkage`.
+    judgement : Judgement
     scores : list of float
         Negative loss of the held-out rows after each of these epochs.
     planned_epochs : int
@@ -84,11 +84,16 @@ class Choice:
     """
 
     cuts: tuple[int, ...]
-    factor: Floats
+    judgement: Judgement
     scores: list[float]
     planned_epochs: int
     losses: Floats
     notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the gain over a constant may be chance, or the lack of one."""
+        return bool((self.judgement.support < SUPPORTED).any())
 
     def is_better(self, other: Choice) -> bool:
         """Return whether the same rows are predicted better, by more than chance may show."""
@@ -129,12 +134,12 @@ class _Course(Progress):
                 fold.go_back()
         return then
 
-    def choice(self, factor: Floats, losses: Floats, notices: list[Notice]) -> Choice:
+    def choice(self, judgement: Judgement, losses: Floats, notices: list[Notice]) -> Choice:
         """Return the epochs that led to the least loss; one where none could be run."""
         epochs = self._best or self._now[:1]
         cuts = tuple(cuts for cuts, _ in epochs) or (0,)
         scores = [score for _, score in epochs]
-        return Choice(cuts, factor, scores, self.settings.planned_epochs, losses, notices)
+        return Choice(cuts, judgement, scores, self.settings.planned_epochs, losses, notices)
 
 
 def choose_epochs(
@@ -183,6 +188,6 @@ def choose_epochs(
             notices += course.notices_at_the_end()
     except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
         notices.append(INTERRUPTED)
-    factor = shrinkage(config.loss_kind, course.kept, constant, target, weight)
+    judgement = judge_rows(config.loss_kind, course.kept, constant, target, weight)
     losses = row_losses(config.loss_kind, course.kept, target).mean(axis=1)
-    return course.choice(factor, losses * (weight / weight.sum()), notices)
+    return course.choice(judgement, losses * (weight / weight.sum()), notices)

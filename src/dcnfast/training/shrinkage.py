@@ -7,7 +7,7 @@ constant. Few rows, or rows of noise, do not support a network, and then it shou
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,16 +49,34 @@ def row_losses(loss: str | Loss, logits: Floats, target: Array) -> Floats:
     return LOSSES.resolve(loss, {}).deviance(logits, target)
 
 
-def shrinkage(
-    loss: str | Loss, logits: Array, constant: Floats, target: Array, weight: Array | None
-) -> Floats:
-    """Return the factor s of each output, the same for all of a target, as of softmax.
+class Judgement(NamedTuple):
+    """How far held-out rows let a network go from the constant.
 
-    The s with the least loss on rows that training has not seen; 1 where the gain over 1 is less
-    than its standard error. Then it is multiplied by 1 - (k SE / gain)^4 where that is positive,
-    else by 0: a gain over the constant of k of its standard errors SE may be chance, one of twice
-    as many hardly is. k is ``STANDARD_ERRORS``. SE / gain is the least of those where the largest
-    gains of rows are cut at one of the quantiles ``CUTS``.
+    Parameters
+    ----------
+    factor : ndarray of shape (C,)
+        The s with the least loss on these rows, 1 where the gain over 1 is less than its standard
+        error; the same for all outputs of a target, as of softmax.
+    support : ndarray of shape (C,)
+        1 - (k SE / gain)^4 where that is positive, else 0: a gain over the constant of k of its
+        standard errors SE may be chance, one of twice as many hardly is. k is
+        ``STANDARD_ERRORS``. SE / gain is the least of those where the largest gains of rows are cut
+        at one of the quantiles ``CUTS``.
+    """
+
+    factor: Floats
+    support: Floats
+
+    @property
+    def shrinkage(self) -> Floats:
+        """By how much to multiply the distance of each output from the constant, (C,)."""
+        return np.asarray(np.round(self.factor * self.support * STEPS) / STEPS)
+
+
+def judge_rows(
+    loss: str | Loss, logits: Array, constant: Floats, target: Array, weight: Array | None
+) -> Judgement:
+    """Return how far rows that training has not seen let a network go from the constant.
 
     Parameters
     ----------
@@ -98,8 +116,7 @@ def shrinkage(
             gain, error = mean_and_error(np.minimum(of_rows, end))
             share = STANDARD_ERRORS * error / np.where(gain > 0, gain, 1.0)
             chance = np.where(gain > 0, np.minimum(chance, share), chance)
-    factor = np.round(factor * np.maximum(1 - chance**4, 0) * STEPS) / STEPS
-    return by_output(factor)
+    return Judgement(by_output(factor), by_output(np.maximum(1 - chance**4, 0)))
 
 
 def shrink(
@@ -122,7 +139,9 @@ def shrink(
     constant = partial(best_constant, config.loss_kind, rows.target, rows.weight, config.n_outputs)
     if factor is None and held is not None:
         logits = model.logits_of(held.encoded, n_threads)
-        factor = shrinkage(config.loss_kind, logits, constant(), held.target, held.weight)
+        factor = judge_rows(
+            config.loss_kind, logits, constant(), held.target, held.weight
+        ).shrinkage
     if factor is None:
         return np.ones(config.n_outputs)
     if (factor < 1).any():
