@@ -25,7 +25,8 @@ Counts = npt.NDArray[np.int64]
 
 LARGEST = 2**22  # parameters of a network that is trained once for each fold
 STANDARD_ERRORS = 1.0  # of a gain that tells one network from another
-SUPPORTED = 0.9  # of a judgement; with less other rows may say more
+SUPPORTED = 0.9  # of a judgement; with less other rows may say more, or more epochs
+STEPS_IN_DOUBT = 20  # an epoch without a gain counts for
 
 
 class Fold:
@@ -56,6 +57,12 @@ class Fold:
         """Set the parameters to those kept, if any were."""
         if self._kept is not None:
             self.training.model.restore(self._kept)
+
+    def constant(self) -> Floats:
+        """Return the best constant of the rows that it is trained on, for each held one, (n, C)."""
+        config, rows = self.training.model.config, self.rows
+        best = best_constant(config.loss_kind, rows.target, rows.weight, config.n_outputs)
+        return np.tile(best, (len(self.held), 1))
 
     def logits(self, n_threads: int) -> Floats:
         """Return what the network says of the held rows now."""
@@ -93,7 +100,7 @@ class Choice:
     @property
     def is_in_doubt(self) -> bool:
         """Whether the gain over a constant may be chance, or the lack of one."""
-        return bool((self.judgement.support < SUPPORTED).any())
+        return _is_in_doubt(self.judgement)
 
     def is_better(self, other: Choice) -> bool:
         """Return whether the same rows are predicted better, by more than chance may show."""
@@ -102,6 +109,10 @@ class Choice:
             gain = gains.sum()
             error = np.sqrt(((gains - gain / len(gains)) ** 2).sum())
         return bool(gain > STANDARD_ERRORS * error)
+
+
+def _is_in_doubt(judgement: Judgement) -> bool:
+    return bool((judgement.support < SUPPORTED).any())
 
 
 class _Course(Progress):
@@ -115,10 +126,41 @@ class _Course(Progress):
         What the folds' networks said of the held-out rows when the loss was least.
     """
 
-    def __init__(self, settings: Settings, folds: list[Fold], kept: Floats) -> None:
+    def __init__(self, settings: Settings, folds: list[Fold]) -> None:
         super().__init__(settings)
-        self.folds, self.kept = folds, kept
+        self.folds, self._config = folds, folds[0].training.model.config
+        self._target = np.concatenate([fold.held.target for fold in folds])
+        self._weight = np.concatenate([fold.weight for fold in folds])
+        self._constant = self.kept = np.concatenate([fold.constant() for fold in folds])
         self._now, self._best = list[tuple[int, float]](), list[tuple[int, float]]()
+
+    @property
+    def _patience(self) -> int:
+        """Wait longer as long as the networks hardly say more than a constant does.
+
+        Products of several columns are found late, and an epoch of few rows has few steps.
+        """
+        usual = super()._patience
+        if self.waited < usual or not _is_in_doubt(self.judgement()):
+            return usual
+        steps = min(-(-len(fold.rows) // self.settings.batch_size) for fold in self.folds)
+        return usual * max(1, -(-STEPS_IN_DOUBT // steps))
+
+    def judgement(self) -> Judgement:
+        """Return how far the rows let the networks go that were best."""
+        found = self.kept, self._constant, self._target, self._weight
+        return judge_rows(self._config.loss_kind, *found)
+
+    def note_epoch(self, epoch: int) -> Next:
+        """Take note of what the networks say after an epoch."""
+        n_threads, most = self.settings.n_threads, self.settings.max_iter
+        logits = np.concatenate([fold.logits(n_threads) for fold in self.folds])
+        loss = mean_loss(self._config.loss_kind, logits, self._target, self._weight)
+        if self.settings.verbose:
+            n = len(self.folds)
+            where = f"{n} folds" if n > 1 else "a part of the rows"
+            print(f"Epoch {epoch + 1:>3} of {most}, {where}: score of held-out rows {-loss:.6g}")
+        return self.note_logits(logits, loss)
 
     def note_logits(self, logits: Floats, loss: float) -> Next:
         """Take note of an epoch; where the rate is to be cut, the networks go back."""
@@ -134,12 +176,15 @@ class _Course(Progress):
                 fold.go_back()
         return then
 
-    def choice(self, judgement: Judgement, losses: Floats, notices: list[Notice]) -> Choice:
+    def choice(self, notices: list[Notice]) -> Choice:
         """Return the epochs that led to the least loss; one where none could be run."""
         epochs = self._best or self._now[:1]
         cuts = tuple(cuts for cuts, _ in epochs) or (0,)
         scores = [score for _, score in epochs]
-        return Choice(cuts, judgement, scores, self.settings.planned_epochs, losses, notices)
+        losses = row_losses(self._config.loss_kind, self.kept, self._target).mean(axis=1)
+        losses = losses * (self._weight / self._weight.sum())
+        planned = self.settings.planned_epochs
+        return Choice(cuts, self.judgement(), scores, planned, losses, notices)
 
 
 def choose_epochs(
@@ -155,18 +200,7 @@ def choose_epochs(
     random_state : RandomState
         Shuffles.
     """
-    config = folds[0].training.model.config
-    target = np.concatenate([fold.held.target for fold in folds])
-    weight = np.concatenate([fold.weight for fold in folds])
-    constant = np.concatenate([
-        np.tile(
-            best_constant(config.loss_kind, f.rows.target, f.rows.weight, config.n_outputs),
-            (len(f.held), 1),
-        )
-        for f in folds
-    ])  # fmt: skip
-    where = f"{len(folds)} folds" if len(folds) > 1 else "a part of the rows"
-    course, notices = _Course(settings, folds, constant), list[Notice]()
+    course, notices = _Course(settings, folds), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
             ends = [
@@ -175,19 +209,10 @@ def choose_epochs(
             ]
             if not all(sound for _, sound in ends):
                 break  # the fit on all rows will say so
-            logits = np.concatenate([fold.logits(settings.n_threads) for fold in folds])
-            loss = mean_loss(config.loss_kind, logits, target, weight)
-            if settings.verbose:
-                print(
-                    f"Epoch {epoch + 1:>3} of {settings.max_iter}, {where}: score of "
-                    f"held-out rows {-loss:.6g}"
-                )
-            if course.note_logits(logits, loss) is Next.END:
+            if course.note_epoch(epoch) is Next.END:
                 break
         else:
             notices += course.notices_at_the_end()
     except KeyboardInterrupt:  # the fit on all rows goes as far as was found good so far
         notices.append(INTERRUPTED)
-    judgement = judge_rows(config.loss_kind, course.kept, constant, target, weight)
-    losses = row_losses(config.loss_kind, course.kept, target).mean(axis=1)
-    return course.choice(judgement, losses * (weight / weight.sum()), notices)
+    return course.choice(notices)
