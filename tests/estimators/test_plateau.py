@@ -1,6 +1,7 @@
 """learning_rate="plateau": the rate is cut where the watched score no longer gains."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,6 +135,12 @@ class FakeFold:
     """A network whose parameters are the number of the epoch that it came from."""
 
     now = kept = 0
+    rows = range(1_000)
+    held, weight = SimpleNamespace(target=np.zeros((1, 1))), np.ones(1)
+    training = SimpleNamespace(model=SimpleNamespace(config=NetworkConfig(n_dense=1)))
+
+    def constant(self):
+        return np.zeros((1, 1))
 
     def keep(self):
         self.kept = self.now
@@ -155,11 +162,11 @@ class FakeFold:
 )
 def test_epochs_of_folds_that_led_to_the_best_score(losses, cuts, scores, came_from):
     fold = FakeFold()
-    course = folds._Course(settings(Plateau(patience=2)), [fold], np.zeros((1, 1)))
+    course = folds._Course(settings(Plateau(patience=2)), [fold])
     for epoch, loss in enumerate(losses, 1):
         fold.now = epoch
         course.note_logits(np.full((1, 1), float(epoch)), float(loss))
-    choice = course.choice(np.ones(1), np.zeros(1), [])
+    choice = course.choice([])
     assert choice.cuts == cuts
     assert choice.scores == [-score for score in scores]
     assert fold.kept == came_from

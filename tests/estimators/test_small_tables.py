@@ -5,6 +5,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from dcnfast import DCNClassifier, DCNRegressor
 
@@ -12,6 +13,19 @@ TEST_ROWS = 3_000
 
 # The constant itself, the mean of as few as 60 rows, is 1 / 60 worse than the best one.
 TOLERANCE = 1.02
+
+
+@pytest.mark.parametrize("n", [20, 40, 59])
+@pytest.mark.parametrize("signal", [0.0, 2.0])
+def test_few_rows_of_classes_are_not_learned_by_heart(n, signal):
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n + TEST_ROWS, 5))
+    y = rng.random(n + TEST_ROWS) < logistic(signal * X[:, 0])
+    model = DCNClassifier(random_state=0).fit(X[:n], y[:n])
+    whole = DCNClassifier(random_state=0, early_stopping=False).fit(X[:n], y[:n])
+    assert 30 <= model.n_iter_ < whole.n_iter_
+    losses = [log_loss(y[n:], fit.predict_proba(X[n:])) for fit in (model, whole)]
+    assert losses[0] < 0.7 * losses[1]
 
 
 def logistic(z):

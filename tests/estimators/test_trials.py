@@ -272,3 +272,14 @@ def test_a_fit_goes_on_as_it_was_chosen(tmp_path, monkeypatch):
         assert goes_on._model.config == before
         assert goes_on.get_params()["numeric_embedding"] == "auto"
         assert goes_on.score(X, y) > 0.5
+
+
+def test_products_that_are_found_late_are_waited_for(tried):
+    """Ten epochs of 300 rows are forty steps, in which nothing is found."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (1_300, 10)).astype(float)
+    y = X[:, :4].sum(axis=1) % 2
+    options = {"n_members": 2, "hidden_layer_sizes": (32,), "random_state": 0}
+    model = DCNRegressor(**options).fit(X[:300], y[:300])
+    assert len(tried[0][1].scores) > 100
+    assert model.score(X[300:], y[300:]) > 0.8

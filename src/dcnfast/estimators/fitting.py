@@ -25,11 +25,10 @@ from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import (
     Part,
+    learns_by_heart,
     rows_to_watch,
-    split_for_validation,
-    split_groups_for_validation,
 )
-from dcnfast.estimators.trials import try_out
+from dcnfast.estimators.trials import hold_out, try_out
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import fingerprints
@@ -38,11 +37,12 @@ from dcnfast.training.folds import Choice
 from dcnfast.training.outcome import judge
 from dcnfast.training.prior import remember
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
-from dcnfast.training.shrinkage import shrink
+from dcnfast.training.shrinkage import constant_loss, shrink
 from dcnfast.training.state import Training
 from dcnfast.training.trainer import train
 
 Array = npt.NDArray[Any]
+ENOUGH = 0.3  # of a constant's loss: of few rows of classes the rest is learned by heart
 GOES_ON = ("interrupted", "time")  # notices of a training that another fit may go on with
 
 
@@ -71,20 +71,11 @@ def fit_network(estimator: Any, task: Task) -> None:
             task, choice = try_out(estimator, how, whole, labels, task, random_state)
         warn([] if choice is None else choice.notices)
     if how == "part" or (how in ("folds", "once") and choice is None):
-        rows, held_rows = _split(estimator, whole, labels, random_state)
+        rows, held_rows = hold_out(estimator, whole, labels, random_state)
         whole, held = whole.take(rows), whole.take(held_rows)
     shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
     shrinks &= whole.group is None  # scores have no best constant
     _Run(estimator, task, random_state, choice, keeper).train(whole, held, shrinks)
-
-
-def _split(
-    estimator: Any, whole: Part, labels: Array | None, random_state: np.random.RandomState
-) -> tuple[Array, Array]:
-    fraction = estimator.validation_fraction
-    if whole.group is not None:
-        return split_groups_for_validation(whole.group, fraction, random_state)
-    return split_for_validation(len(whole), fraction, random_state, labels)
 
 
 class _Run:
@@ -118,6 +109,8 @@ class _Run:
                 settings, max_iter=len(choice.cuts), tol=None, planned_cuts=choice.cuts,
                 planned_epochs=choice.planned_epochs,
             )  # fmt: skip
+        if held is None and choice is None and learns_by_heart(estimator, len(rows)):
+            settings = replace(settings, enough=ENOUGH * constant_loss(fitted.model, rows))
         if self.task.last is not None:
             seen = counted(fitted.seen, encoder, rows.encoded)
             fitted = replace(fitted, seen=seen)

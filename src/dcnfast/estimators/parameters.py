@@ -225,10 +225,11 @@ early_stopping : bool or "auto", default="auto"
     say for how many epochs a network is then trained on all rows; below 2,000 each row is held out
     once, from five networks, and below 5,001 where a part of the rows leaves a doubt. It then also
     shrinks the logits towards the best constant, as far as held-out rows do not tell the network
-    from chance, see ``shrinkage_``. With ``warm_start`` "auto" holds out rows above 10,000, with
-    ``scoring`` a part, with ``X_val`` these rows; then it trains once, and does not shrink. It
-    trains once as well with ``max_time``, with ``tol=None`` from 2,000 rows on, and where rows are
-    compared by group.
+    from chance, see ``shrinkage_``. Below 60 a classifier ends after 30 epochs or more, once the
+    training loss is less than a third of a constant's. With ``warm_start`` "auto" holds out rows
+    above 10,000, with ``scoring`` a part, with ``X_val`` these rows; then it trains once, and does
+    not shrink. It trains once as well with ``max_time``, with ``tol=None`` from 2,000 rows on, and
+    where rows are compared by group.
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own

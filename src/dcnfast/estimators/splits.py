@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 
 from dcnfast.table.schema import Table
@@ -15,7 +16,7 @@ from dcnfast.training.lists import lists_of
 Array = npt.NDArray[Any]
 
 FOLDS = 5
-FEWEST = 60  # rows; fewer make one batch an epoch, too few steps to overfit
+FEWEST = 60  # rows; of fewer each is missed in training
 FOLDED = 2_000  # rows; a part of more is enough to judge by
 DOUBTED = 5_000  # rows; up to so many are held out by folds where a part leaves a doubt
 TWICE = 50_000  # rows; more are not trained on twice
@@ -106,6 +107,15 @@ def rows_to_watch(estimator: Any, part: Part, given: bool) -> str:
     if n < FOLDED:
         return "folds"
     return "once" if estimator.tol is not None and n <= TWICE else "part"
+
+
+def learns_by_heart(estimator: Any, n: int) -> bool:
+    """Return whether so few rows that nobody watches end a training once most of them are learned.
+
+    Log-losses fall on and on, as the network gets surer of every row; squared errors do not.
+    """
+    automatic = estimator.early_stopping == "auto" and estimator.tol is not None
+    return automatic and n < FEWEST and is_classifier(estimator)
 
 
 def split_for_validation(

@@ -28,6 +28,9 @@ class Next(Enum):
     END = 3
 
 
+FEW_EPOCHS = 30  # before a loss is enough
+
+
 class Progress:
     """Whether a loss still gets better, epoch by epoch, and how often the learning rate was cut.
 
@@ -65,6 +68,9 @@ class Progress:
         if (planned := self.settings.planned_cuts) is not None:
             before, after = planned[self._epochs - 1], planned[self._epochs : self._epochs + 1]
             return Next.CUT if after and after[0] > before else Next.GO_ON
+        enough = self.settings.enough
+        if enough is not None and self._epochs >= FEW_EPOCHS and loss <= enough:
+            return Next.END
         if self.waited < self._patience:
             return Next.GO_ON
         if self._cuts < schedule.max_cuts:

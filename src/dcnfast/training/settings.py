@@ -33,6 +33,8 @@ class Settings:
     planned_cuts : tuple of int or None
         How often the learning rate has been cut before each epoch, where folds have found that;
         None cuts it as the watched loss says.
+    enough : float or None
+        A watched loss at which training ends, after some epochs; None trains on.
     deadline : float or None
         By ``time.perf_counter``: no epoch begins that would end later if it took as long as the
         last one.
@@ -52,6 +54,7 @@ class Settings:
     dropout_schedule: Schedule = field(default_factory=Constant)
     planned_epochs: int = 1
     planned_cuts: tuple[int, ...] | None = None
+    enough: float | None = None
     deadline: float | None = None
 
 

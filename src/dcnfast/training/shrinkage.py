@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.network.losses import LOSSES, Loss
+from dcnfast.network.losses import LOSSES, Loss, mean_loss
 from dcnfast.network.losses_of_numbers import weighted_quantiles
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
@@ -42,6 +42,14 @@ def best_constant(loss: str | Loss, target: Array, weight: Array | None, n_outpu
     w = np.ones(len(target)) if weight is None else np.asarray(weight, np.float64)
     w = w * (len(w) / w.sum())
     return LOSSES.resolve(loss, {}).best_constant(target, w, n_outputs)
+
+
+def constant_loss(model: Model, rows: Rows) -> float:
+    """Return the mean loss of the best constant on rows."""
+    config = model.config
+    best = best_constant(config.loss_kind, rows.target, rows.weight, config.n_outputs)
+    logits = np.tile(best, (len(rows), 1))
+    return mean_loss(config.loss_kind, logits, rows.target, rows.weight)
 
 
 def row_losses(loss: str | Loss, logits: Floats, target: Array) -> Floats:

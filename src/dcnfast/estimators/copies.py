@@ -1,0 +1,74 @@
+"""Rows that are copies of one another are held out together, or they would be learned by heart.
+
+Oversampled classes and joined tables have them. Equal rows of a table with few different values are
+none: what is trained on occurs among the rows that are asked for later, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from dcnfast.estimators.splits import Part
+
+Ids = npt.NDArray[np.intp]
+
+SAMPLE = 1_000  # rows, by which the column is found that tells most of them apart
+COPIED = 0.95  # of the rows with a number occur with nothing else, if they are copies
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The rows of a table, copies counted once.
+
+    Parameters
+    ----------
+    firsts : ndarray of shape (d,)
+        The first row of each.
+    number : ndarray of shape (n,) or None
+        Which of them each row is; None where every row is one.
+    """
+
+    firsts: Ids
+    number: Ids | None = None
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def rows(self, chosen: Ids) -> Ids:
+        """Return the numbers of all rows that are the chosen ones, in order."""
+        if self.number is None:
+            return chosen
+        mask = np.zeros(len(self), bool)
+        mask[chosen] = True
+        return np.flatnonzero(mask[self.number])
+
+
+def distinct_rows(part: Part) -> Distinct:
+    """Find copies: rows with the same number, which is no integer, that have all else in common.
+
+    Parameters
+    ----------
+    part : Part
+    """
+    n, numbers = len(part), part.table.numbers
+    each = Distinct(np.arange(n))
+    if issparse(numbers) or part.table.lists or not numbers.shape[1] or n < 2:
+        return each
+    sample = numbers[:: max(1, n // SAMPLE)]
+    different = [len(np.unique(column)) for column in sample.T]
+    key = numbers[:, int(np.argmax(different))]
+    values, firsts, number = np.unique(key, return_index=True, return_inverse=True)
+    finite = values[np.isfinite(values)]
+    if len(values) > COPIED * n or (finite == np.round(finite)).all():
+        return each
+    first = firsts[number]
+    same = (part.target == part.target[first]).all(axis=1)
+    for column in numbers.T:
+        same &= (column == column[first]) | (np.isnan(column) & np.isnan(column[first]))
+    for factor in part.table.factors:
+        same &= factor.codes == factor.codes[first]
+    return Distinct(firsts, number) if same.mean() >= COPIED else each

@@ -1,0 +1,80 @@
+"""Copies of rows, which are held out together."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss
+
+from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.estimators import trials
+
+OPTIONS = {"n_members": 2, "hidden_layer_sizes": (32,), "random_state": 0}
+
+
+@pytest.fixture
+def held_out(monkeypatch):
+    """Return a list of the splits of every trial from now on."""
+    splits, find = [], trials._splits
+
+    def found(*arguments):
+        splits.append(find(*arguments))
+        return splits[-1]
+
+    monkeypatch.setattr(trials, "_splits", found)
+    return splits
+
+
+def drawn(n, seed=0):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 5)), columns=list("abcde"))
+    X["kind"] = rng.choice(["x", "y", None], n)
+    X.loc[::7, "b"] = np.nan
+    return X, rng.random(n) < 1 / (1 + np.exp(-2 * X["a"]))
+
+
+def copied(X, y, times, seed=0):
+    order = np.random.default_rng(seed).permutation(times * len(X))
+    return pd.concat([X] * times).iloc[order], np.tile(y, times)[order]
+
+
+@pytest.mark.parametrize(("n", "times", "n_splits"), [(150, 4, 5), (600, 4, 1)])
+def test_copies_are_on_one_side(n, times, n_splits, held_out, monkeypatch):
+    monkeypatch.setattr(trials, "DOUBTED", 0)
+    X, y = copied(*drawn(n), times)
+    DCNClassifier(**OPTIONS, max_iter=1).fit(X, y)
+    (splits,) = held_out
+    assert len(splits) == n_splits
+    names = X["a"].to_numpy()
+    for kept, held in splits:
+        assert sorted([*kept, *held]) == list(range(times * n))
+        assert not set(names[kept]) & set(names[held])
+        assert len(held) == pytest.approx(times * n / (5 if n_splits == 5 else 1 / 0.15), rel=0.02)
+
+
+def test_they_are_not_learned_by_heart():
+    X, y = drawn(4_000)
+    once, (many, labels) = (X[:200], y[:200]), copied(X[:200], y[:200], 4)
+    losses = [
+        log_loss(y[200:], DCNClassifier(**OPTIONS).fit(*rows).predict_proba(X[200:]))
+        for rows in (once, (many, labels))
+    ]
+    assert losses[1] < 1.1 * losses[0]
+
+
+@pytest.mark.parametrize("change", ["target", "category", "number", "integers"])
+def test_what_are_no_copies(change, held_out):
+    """The splits are those of rows that all differ."""
+    X, y = drawn(100)
+    X, y = copied(X, np.asarray(y, float), 3)
+    if change == "target":  # is measured again
+        y = y + np.arange(300)
+    elif change == "category":
+        X["kind"] = np.arange(300).astype(str)
+    elif change == "number":
+        X["c"] = np.arange(300.0)
+    elif change == "integers":  # occur again in other rows
+        X[list("abcde")] = X[list("abcde")].round().fillna(0)
+    DCNRegressor(**OPTIONS, max_iter=1).fit(X, y)
+    DCNRegressor(**OPTIONS, max_iter=1).fit(pd.DataFrame({"a": np.arange(300) / 7}), y)
+    for split, wanted in zip(*held_out, strict=True):
+        np.testing.assert_array_equal(split[1], wanted[1])
