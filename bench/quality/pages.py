@@ -59,12 +59,15 @@ def timed(found: list[dict[str, Any]]) -> str:
 
 def networks(folder: Path = NETWORKS) -> str:
     """Return the scores of other networks on the tables they were run on, in Markdown."""
-    rivals = load(folder / "scores.json")
-    run = {(record["table"], record["seed"]) for record in rivals}
-    own = [r for r in load(FOLDER / "dcnfast.json") if (r["table"], r["seed"]) in run]
-    report = Report(own + rivals, None, None)
+    parts = list[str]()
+    for name in ("scores", "tabm"):
+        rivals = load(folder / f"{name}.json")
+        run = {(record["table"], record["seed"]) for record in rivals}
+        own = [r for r in load(FOLDER / "dcnfast.json") if (r["table"], r["seed"]) in run]
+        report = Report(own + rivals, None, None)
+        parts += [grid(*summary(report)), grid(*scores(report))]
     times = Report(load(folder / "fit_seconds.json"), None, None)
-    return "\n\n".join(grid(*part) for part in (summary(report), scores(report), seconds(times)))
+    return "\n\n".join([*parts, grid(*seconds(times))])
 
 
 def settings(folder: Path = SETTINGS) -> str:
