@@ -61,6 +61,18 @@ def test_they_are_not_learned_by_heart():
     assert losses[1] < 1.1 * losses[0]
 
 
+@pytest.mark.parametrize("n", [1, 3, 9, 12])
+def test_few_rows_many_times(n):
+    """They are held out one by one where they are too few to be held out whole."""
+    X, y = drawn(n)
+    y[:2] = [True, False][: len(y)]
+    X, y = pd.concat([X] * 300, ignore_index=True), np.tile(y, 300)
+    model = DCNRegressor(**OPTIONS, max_iter=2).fit(X, y.astype(float))
+    assert np.isfinite(model.predict(X[:n])).all()
+    if n > 1:
+        assert np.isfinite(DCNClassifier(**OPTIONS, max_iter=2).fit(X, y).predict_proba(X)).all()
+
+
 @pytest.mark.parametrize("change", ["target", "category", "number", "integers"])
 def test_what_are_no_copies(change, held_out):
     """The splits are those of rows that all differ."""

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from dcnfast.estimators.splits import Part
+from dcnfast.estimators.splits import FOLDS, Part
 
 Ids = npt.NDArray[np.intp]
 
+FEWEST = 2 * FOLDS  # different rows, to hold some out
 SAMPLE = 1_000  # rows, by which the column is found that tells most of them apart
 COPIED = 0.95  # of the rows with a number occur with nothing else, if they are copies
 
@@ -63,7 +64,8 @@ def distinct_rows(part: Part) -> Distinct:
     key = numbers[:, int(np.argmax(different))]
     values, firsts, number = np.unique(key, return_index=True, return_inverse=True)
     finite = values[np.isfinite(values)]
-    if len(values) > COPIED * n or (finite == np.round(finite)).all():
+    few, many = len(values) < FEWEST, len(values) > COPIED * n
+    if few or many or (finite == np.round(finite)).all():
         return each
     first = firsts[number]
     same = (part.target == part.target[first]).all(axis=1)
