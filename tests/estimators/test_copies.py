@@ -14,13 +14,18 @@ OPTIONS = {"n_members": 2, "hidden_layer_sizes": (32,), "random_state": 0}
 @pytest.fixture
 def held_out(monkeypatch):
     """Return a list of the splits of every trial from now on."""
-    splits, find = [], trials._splits
+    splits = []
 
-    def found(*arguments):
-        splits.append(find(*arguments))
-        return splits[-1]
+    def follow(find, several):
+        def found(*arguments):
+            split = find(*arguments)
+            splits.append(split if several else [split])
+            return split
 
-    monkeypatch.setattr(trials, "_splits", found)
+        return found
+
+    monkeypatch.setattr(trials, "hold_out", follow(trials.hold_out, False))
+    monkeypatch.setattr(trials, "hold_out_folds", follow(trials.hold_out_folds, True))
     return splits
 
 

@@ -1,6 +1,7 @@
 """Numbers, dates and ids in ONNX: onnxruntime says what ``predict`` says of all of them."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from dcnfast import load
 from dcnfast.serving.onnx import embed
 from dcnfast.serving.onnx import numbers as scalings
-from tests.serving.onnx_rows import check, fit
+from tests.serving.onnx_rows import check, feeds, fit, session_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -85,6 +86,26 @@ def test_hashes_of_integers_are_those_of_python(tmp_path):
     X["id"] = X["id"].astype(object).where(X.index % 3 > 0)
     y = X["a"] + 3 * X["id"].isna()
     check(fit(X, y, categorical_features=["id"], hash_buckets=20, max_iter=20), X, tmp_path)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_means_of_members_beyond_a_double(scaled, tmp_path):
+    """The mean over members is taken of logarithms, as in predict."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 2)), columns=["a", "b"])
+    model = fit(
+        X, y=rng.poisson(np.exp(X["a"])), loss="poisson", n_members=3, cross_layers=3,
+        numeric_clip=False, dtype="float64", categorical_features=None,
+    )  # fmt: skip
+    if not scaled:
+        model._target = replace(model._target, scaler=None)  # as in files of before
+    far = X * (10.0 ** np.arange(6)).repeat(50)[:, None]
+    wanted = model.predict(far)
+    assert (wanted > 1e307).sum() > 20
+    written = model.to_onnx(tmp_path / "model.onnx")
+    said = session_of(tmp_path / "model.onnx").run(None, feeds(written.inputs, far))[-1]
+    tiny = np.finfo(np.float64).tiny  # what is less is 0 in predict
+    np.testing.assert_allclose(said.ravel(), wanted, rtol=1e-6, atol=tiny)
 
 
 def test_hashes_of_fractions_are_refused(tmp_path):

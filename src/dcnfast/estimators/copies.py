@@ -7,16 +7,17 @@ none: what is trained on occurs among the rows that are asked for later, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from dcnfast.estimators.splits import FOLDS, Part
+from dcnfast.table.schema import Table
 
 Ids = npt.NDArray[np.intp]
 
-FEWEST = 2 * FOLDS  # different rows, to hold some out
+FEWEST = 10  # different rows, to hold some out
 SAMPLE = 1_000  # rows, by which the column is found that tells most of them apart
 COPIED = 0.95  # of the rows with a number occur with nothing else, if they are copies
 
@@ -48,16 +49,17 @@ class Distinct:
         return np.flatnonzero(mask[self.number])
 
 
-def distinct_rows(part: Part) -> Distinct:
+def distinct_rows(table: Table, target: npt.NDArray[Any]) -> Distinct:
     """Find copies: rows with the same number, which is no integer, that have all else in common.
 
     Parameters
     ----------
-    part : Part
+    table : Table
+    target : ndarray of shape (n, C)
     """
-    n, numbers = len(part), part.table.numbers
+    n, numbers = len(table), table.numbers
     each = Distinct(np.arange(n))
-    if issparse(numbers) or part.table.lists or not numbers.shape[1] or n < 2:
+    if issparse(numbers) or table.lists or not numbers.shape[1] or n < 2:
         return each
     sample = numbers[:: max(1, n // SAMPLE)]
     different = [len(np.unique(column)) for column in sample.T]
@@ -68,9 +70,9 @@ def distinct_rows(part: Part) -> Distinct:
     if few or many or (finite == np.round(finite)).all():
         return each
     first = firsts[number]
-    same = (part.target == part.target[first]).all(axis=1)
+    same = (target == target[first]).all(axis=1)
     for column in numbers.T:
         same &= (column == column[first]) | (np.isnan(column) & np.isnan(column[first]))
-    for factor in part.table.factors:
+    for factor in table.factors:
         same &= factor.codes == factor.codes[first]
     return Distinct(firsts, number) if same.mean() >= COPIED else each

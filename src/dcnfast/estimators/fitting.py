@@ -23,12 +23,8 @@ from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
 from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.scoring import scorer_of_rows
-from dcnfast.estimators.splits import (
-    Part,
-    learns_by_heart,
-    rows_to_watch,
-)
-from dcnfast.estimators.trials import hold_out, try_out
+from dcnfast.estimators.splits import Part, hold_out, learns_by_heart, rows_to_watch
+from dcnfast.estimators.trials import try_out
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import fingerprints
@@ -71,7 +67,7 @@ def fit_network(estimator: Any, task: Task) -> None:
             task, choice = try_out(estimator, how, whole, labels, task, random_state)
         warn([] if choice is None else choice.notices)
     if how == "part" or (how in ("folds", "once") and choice is None):
-        rows, held_rows = hold_out(estimator, whole, labels, random_state)
+        rows, held_rows = hold_out(estimator.validation_fraction, whole, labels, random_state)
         whole, held = whole.take(rows), whole.take(held_rows)
     shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
     shrinks &= whole.group is None  # scores have no best constant

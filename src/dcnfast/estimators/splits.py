@@ -10,10 +10,12 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 
+from dcnfast.estimators.copies import distinct_rows
 from dcnfast.table.schema import Table
 from dcnfast.training.lists import lists_of
 
 Array = npt.NDArray[Any]
+Split = tuple[Array, Array]  # rows to train on, and rows held out
 
 FOLDS = 5
 FEWEST = 60  # rows; of fewer each is missed in training
@@ -116,6 +118,41 @@ def learns_by_heart(estimator: Any, n: int) -> bool:
     """
     automatic = estimator.early_stopping == "auto" and estimator.tol is not None
     return automatic and n < FEWEST and is_classifier(estimator)
+
+
+def hold_out(
+    fraction: float, whole: Part, labels: Array | None, random_state: np.random.RandomState
+) -> Split:
+    """Return the row numbers to train on, and those of a part that is held out.
+
+    Parameters
+    ----------
+    fraction : float
+    whole : Part
+        Its groups are held out whole, as are copies of rows.
+    labels : ndarray of shape (n,) or None
+        Class numbers whose proportions are kept.
+    random_state : RandomState
+    """
+    if whole.group is not None:
+        return split_groups_for_validation(whole.group, fraction, random_state)
+    distinct = distinct_rows(whole.table, whole.target)
+    labels = None if labels is None else labels[distinct.firsts]
+    kept, held = split_for_validation(len(distinct), fraction, random_state, labels)
+    return distinct.rows(kept), distinct.rows(held)
+
+
+def hold_out_folds(
+    whole: Part, labels: Array | None, random_state: np.random.RandomState
+) -> list[Split]:
+    """Return as :func:`hold_out` does what each fold in turn leaves, and its rows."""
+    distinct = distinct_rows(whole.table, whole.target)
+    labels = None if labels is None else labels[distinct.firsts]
+    number = assign_folds(len(distinct), random_state, labels)
+    return [
+        (distinct.rows(np.flatnonzero(number != k)), distinct.rows(np.flatnonzero(number == k)))
+        for k in range(FOLDS)
+    ]
 
 
 def split_for_validation(

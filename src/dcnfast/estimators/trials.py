@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.estimators.configure import dropout_seed, numeric_kinds, settings_of
-from dcnfast.estimators.copies import distinct_rows
 from dcnfast.estimators.encoding import fit_encoder
 from dcnfast.estimators.fitted import Task
 from dcnfast.estimators.preparing import prepare
@@ -24,9 +23,9 @@ from dcnfast.estimators.splits import (
     FOLDS,
     TRIED,
     Part,
-    assign_folds,
-    split_for_validation,
-    split_groups_for_validation,
+    Split,
+    hold_out,
+    hold_out_folds,
 )
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
@@ -34,7 +33,6 @@ from dcnfast.training.settings import INTERRUPTED
 from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
-Split = tuple[Array, Array]  # rows to train on, and rows held out
 
 
 def try_out(
@@ -64,7 +62,10 @@ def try_out(
     choice : Choice or None
         None for a network that is too large to be trained so often.
     """
-    splits = _splits(estimator, how, whole, labels, random_state)
+    if how == "folds":
+        splits = hold_out_folds(whole, labels, random_state)
+    else:
+        splits = [hold_out(estimator.validation_fraction, whole, labels, random_state)]
     seed = dropout_seed(estimator, random_state)
     best, choice = task, None
     kinds = _kinds_to_try(estimator, whole)
@@ -81,8 +82,13 @@ def try_out(
             choice.notices.append(INTERRUPTED)
         if interrupted:
             return best, choice
-    if how == "once" and len(whole) <= DOUBTED and choice is not None and choice.is_in_doubt:
-        splits = _splits(estimator, "folds", whole, labels, random_state)
+    if (
+        how == "once"
+        and len(whole) <= DOUBTED
+        and choice is not None
+        and choice.judgement.is_in_doubt
+    ):
+        splits = hold_out_folds(whole, labels, random_state)
         of_all = _train(estimator, splits, whole, best, seed, random_state, times + FOLDS)
         if of_all is not None and INTERRUPTED not in of_all.notices:
             choice = of_all
@@ -96,47 +102,6 @@ def _kinds_to_try(estimator: Any, whole: Part) -> tuple[NumericEmbedding | None,
     n_columns = whole.table.numbers.shape[1]
     kinds = numeric_kinds(estimator, n_columns)
     return kinds if n_columns and len(whole) in TRIED else kinds[:1]
-
-
-def _splits(
-    estimator: Any,
-    how: str,
-    whole: Part,
-    labels: Array | None,
-    random_state: np.random.RandomState,
-) -> list[Split]:
-    if how == "once":
-        return [hold_out(estimator, whole, labels, random_state)]
-    distinct = distinct_rows(whole)
-    labels = None if labels is None else labels[distinct.firsts]
-    number = assign_folds(len(distinct), random_state, labels)
-    return [
-        (distinct.rows(np.flatnonzero(number != k)), distinct.rows(np.flatnonzero(number == k)))
-        for k in range(FOLDS)
-    ]
-
-
-def hold_out(
-    estimator: Any, whole: Part, labels: Array | None, random_state: np.random.RandomState
-) -> Split:
-    """Return the row numbers to train on, and those of a part that is held out.
-
-    Parameters
-    ----------
-    estimator : DCNRegressor, DCNClassifier or DCNRanker
-    whole : Part
-        Its groups are held out whole, as are copies of rows.
-    labels : ndarray of shape (n,) or None
-        Class numbers whose proportions are kept.
-    random_state : RandomState
-    """
-    fraction = estimator.validation_fraction
-    if whole.group is not None:
-        return split_groups_for_validation(whole.group, fraction, random_state)
-    distinct = distinct_rows(whole)
-    labels = None if labels is None else labels[distinct.firsts]
-    kept, held = split_for_validation(len(distinct), fraction, random_state, labels)
-    return distinct.rows(kept), distinct.rows(held)
 
 
 def _train(

@@ -25,7 +25,6 @@ Counts = npt.NDArray[np.int64]
 
 LARGEST = 2**22  # parameters of a network that is trained once for each fold
 STANDARD_ERRORS = 1.0  # of a gain that tells one network from another
-SUPPORTED = 0.9  # of a judgement; with less other rows may say more, or more epochs
 STEPS_IN_DOUBT = 20  # an epoch without a gain counts for
 
 
@@ -97,11 +96,6 @@ class Choice:
     losses: Floats
     notices: list[Notice] = field(default_factory=list)
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether the gain over a constant may be chance, or the lack of one."""
-        return _is_in_doubt(self.judgement)
-
     def is_better(self, other: Choice) -> bool:
         """Return whether the same rows are predicted better, by more than chance may show."""
         with np.errstate(over="ignore", invalid="ignore"):  # a network that is far out is not
@@ -109,10 +103,6 @@ class Choice:
             gain = gains.sum()
             error = np.sqrt(((gains - gain / len(gains)) ** 2).sum())
         return bool(gain > STANDARD_ERRORS * error)
-
-
-def _is_in_doubt(judgement: Judgement) -> bool:
-    return bool((judgement.support < SUPPORTED).any())
 
 
 class _Course(Progress):
@@ -141,7 +131,7 @@ class _Course(Progress):
         Products of several columns are found late, and an epoch of few rows has few steps.
         """
         usual = super()._patience
-        if self.waited < usual or not _is_in_doubt(self.judgement()):
+        if self.waited < usual or not self.judgement().is_in_doubt:
             return usual
         steps = min(-(-len(fold.rows) // self.settings.batch_size) for fold in self.folds)
         return usual * max(1, -(-STEPS_IN_DOUBT // steps))

@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 STEPS = 20  # of s, which held-out rows tell no more exactly
 STANDARD_ERRORS = 2.0  # what chance alone may show as a gain
+SUPPORTED = 0.9  # with less, other rows may say more, or more epochs
 # Of the rows' gains, where the larger ones are cut: a cut gain is no more than the whole one, and a
 # few rows with a large one no longer hide by their spread what the others show.
 CUTS = (1.0, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)
@@ -79,6 +80,11 @@ class Judgement(NamedTuple):
     def shrinkage(self) -> Floats:
         """By how much to multiply the distance of each output from the constant, (C,)."""
         return np.asarray(np.round(self.factor * self.support * STEPS) / STEPS)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the gain over the constant may be chance, or the lack of one."""
+        return bool((self.support < SUPPORTED).any())
 
 
 def judge_rows(

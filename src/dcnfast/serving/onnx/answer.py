@@ -42,10 +42,13 @@ def answered(g: Graph, answer: Answer, logits: str, n_members: int, names: list[
             f"to_onnx: loss is {answer.loss!r}, whose inverse link is not written as ONNX, want "
             f"one of {list(LINKS)!r}"
         )
-    said = LINKS[answer.loss](g, answer, g.cast(logits, np.float64))
-    if n_members > 1:
-        share = g.op("Div", said, np.array(float(n_members)))  # whose sum does not overflow
-        said = g.op("ReduceSum", share, np.array([0]), keepdims=0)
+    link, logits = LINKS[answer.loss], g.cast(logits, np.float64)
+    if n_members > 1 and link is _counts:
+        said = link(g, answer, _log_of_mean(g, logits))
+    else:
+        said = link(g, answer, logits)
+        if n_members > 1:
+            said = g.op("ReduceMean", said, np.array([0]), keepdims=0)
     if answer.labels:
         return _classes(g, answer, said, names)
     if answer.several_labels:
@@ -128,6 +131,14 @@ def _softmax(g: Graph, answer: Answer, logits: str) -> str:
 def _counts(g: Graph, answer: Answer, logits: str) -> str:
     del answer
     return g.op("Exp", g.op("Min", logits, np.array(np.log(LARGEST))))
+
+
+def _log_of_mean(g: Graph, logits: str) -> str:
+    """Return the logarithms (N, C) of the mean over members of exp of logits (E, N, C)."""
+    largest = g.op("ReduceMax", logits, np.array([0]), keepdims=1)
+    shares = g.op("Exp", g.op("Sub", logits, largest))
+    mean = g.op("Log", g.op("ReduceMean", shares, np.array([0]), keepdims=0))
+    return g.op("Add", g.op("Squeeze", largest, np.array([0])), mean)
 
 
 def _quantiles(g: Graph, answer: Answer, logits: str) -> str:
