@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 from dcnfast.encode import columns
-from dcnfast.encode.bins import MISSING_PLACE, Rule
+from dcnfast.encode.bins import MISSING_PLACE, STATISTICS_BINS, Rule
 from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.scaling import SCALINGS, NumericScaler
 from dcnfast.encode.target_statistics import Rule as StatisticsRule
@@ -368,3 +368,24 @@ def test_statistics_of_categories_have_bins_too(reader, rng):
     dense = encoder.transform(read.table, "float32", own=own).dense
     assert dense.shape[1] == encoder.n_dense + 2 * len(encoder.bins)
     assert np.isfinite(dense).all()
+
+
+@pytest.mark.parametrize("max_bins", [3, 48])
+@pytest.mark.parametrize("tree", [False, True])
+def test_statistics_of_categories_have_few_bins(max_bins, tree, reader, rng):
+    """Of 60 categories the means are some hundred numbers, which no bins may tell apart."""
+    n = 600
+    table = pd.DataFrame({"id": rng.integers(0, 60, n).astype(str), "x": rng.normal(size=n)})
+    read = reader().fit(table)
+    targets = Targets(rng.normal(size=(n, 1)), ["y"], False, np.ones(n), seed=0)
+    rule = Rule(max_bins, max_distinct=1000, tree=tree)
+    encoder = type(read.encoder)(
+        numeric_bins=rule, target_statistics=StatisticsRule(1, 10, 2.0, 0, 2)
+    )
+    own = encoder.fit_own(read.table, None, 1, targets)
+    assert len(np.unique(own[:, 0])) > 300
+    of_table, mean, count = encoder.bins
+    most = min(max_bins, STATISTICS_BINS) * (1 if tree else 2)
+    assert 1 <= mean <= most
+    assert 1 <= count <= most
+    assert of_table == n - 1 if not tree else 1 < of_table <= max_bins

@@ -41,18 +41,24 @@ def test_ids_of_few_rows_are_learned_better(order, shops):
 @pytest.mark.parametrize("early_stopping", ["auto", True])
 @pytest.mark.parametrize("n", [600, pytest.param(3000, marks=pytest.mark.campaign)])
 def test_noise_is_not_learned(n, early_stopping):
-    """Held-out rows are not predicted worse than by a constant, with ids of few rows each."""
-    rng = np.random.default_rng(1)
-    X = pd.DataFrame({"a": rng.integers(0, n // 3, 2 * n), "b": rng.integers(0, n // 8, 2 * n)})
-    X = X.astype(str)
-    noise = rng.normal(size=2 * n)
+    """Held-out rows are not predicted worse than by a constant, with ids of few rows each.
+
+    A part of few rows takes chance for a gain now and then: so the median of three tables there.
+    """
     options = {"early_stopping": early_stopping, "target_statistics": EVERY, "random_state": 0}
-    model = DCNRegressor(**options).fit(X[:n], noise[:n])
-    assert model.score(X[n:], noise[n:]) > (-0.01 if early_stopping == "auto" else -0.06)
-    labels = noise > 0
-    classifier = DCNClassifier(**options).fit(X[:n], labels[:n])
-    loss = log_loss(labels[n:], classifier.predict_proba(X[n:])[:, 1])
-    assert loss < np.log(2) + (0.006 if early_stopping == "auto" else 0.02)
+    scores, losses = [], []
+    for seed in (1,) if early_stopping == "auto" else (1, 2, 3):
+        rng = np.random.default_rng(seed)
+        X = pd.DataFrame({"a": rng.integers(0, n // 3, 2 * n), "b": rng.integers(0, n // 8, 2 * n)})
+        X = X.astype(str)
+        noise = rng.normal(size=2 * n)
+        model = DCNRegressor(**options).fit(X[:n], noise[:n])
+        scores.append(model.score(X[n:], noise[n:]))
+        labels = noise > 0
+        classifier = DCNClassifier(**options).fit(X[:n], labels[:n])
+        losses.append(log_loss(labels[n:], classifier.predict_proba(X[n:])[:, 1]))
+    assert np.median(scores) > (-0.01 if early_stopping == "auto" else -0.06)
+    assert np.median(losses) < np.log(2) + (0.006 if early_stopping == "auto" else 0.02)
 
 
 def training_rows(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.tree import common_scale, thresholds
 
 MISSING_PLACE = -1e9  # among the bins, and of no number; float32 holds it
+STATISTICS_BINS = 4  # at most, of rows and of values
 _EPS = np.finfo(np.float64).eps
 _NARROWEST = float(np.finfo(np.float64).tiny)  # bin; 1 over it is finite
 
@@ -39,6 +40,14 @@ class Rule:
     max_distinct: int
     tree: bool = False
     min_rows: int = 1
+
+    def of_statistics(self) -> Rule:
+        """Return the rule for statistics of categories, which must not tell rows apart.
+
+        The mean of the other folds is the smaller the larger a row's own target is. An embedding
+        that tells every mean from the next would learn the targets of categories by heart so.
+        """
+        return replace(self, max_bins=min(self.max_bins, STATISTICS_BINS), max_distinct=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +99,7 @@ def find_bins(
     rule: Rule,
     function: Callable[[Floats], Floats],
     targets: Targets | None = None,
+    n_statistics: int = 0,
 ) -> dict[int, Bins]:
     """Return the bins of each column that has two distinct values or more.
 
@@ -106,6 +116,8 @@ def find_bins(
         What is done to numbers first; it must not change their order.
     targets : Targets or None, default=None
         Of the rows, which a tree wants.
+    n_statistics : int, default=0
+        How many of the last columns are statistics of categories.
 
     Raises
     ------
@@ -124,13 +136,14 @@ def find_bins(
     if rule.tree and targets is not None:
         y = targets.columns(targets.choose())[rows]
         y = y if targets.are_classes else common_scale(y, mass)
-    found = {}
+    found, coarse, first = {}, rule.of_statistics(), X.shape[1] - n_statistics
     for j in np.flatnonzero(low < high).tolist():
         column = some[:, [j]].toarray()[:, 0] if issparse(some) else some[:, j]
         unit = _unit(low[j], high[j])
         x = function(np.asarray(column, np.float64)) * unit
         ends = unit * np.array([low[j], high[j]])
-        inner = _edges(x, mass, rule) if y is None else _splits(x, y, mass, rule)
+        of_column = coarse if j >= first else rule
+        inner = _edges(x, mass, of_column) if y is None else _splits(x, y, mass, of_column)
         edges = _apart(np.union1d(inner, ends))
         found[j] = Bins(edges, unit, bool(gaps[j]), _effective(x, mass, edges))
     return found

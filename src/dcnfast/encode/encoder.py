@@ -180,7 +180,8 @@ class TableEncoder:
         own, numeric = None, list(table.numeric_names)
         if self.target_statistics is not None:
             own = self._fit_statistics(table, targets, n_jobs, forbids)
-            self.scaler.fit(_beside(table.numbers, own), weight, targets)
+            n_statistics = 0 if own is None else own.shape[1]
+            self.scaler.fit(_beside(table.numbers, own), weight, targets, n_statistics)
         if self.statistics is not None and targets is not None:
             numeric += self.statistics.names(table.categorical_names, targets)
         plain = [numeric[j] for j in self.scaler.plain]

@@ -155,7 +155,11 @@ class NumericScaler:
         self.rule = rule
 
     def fit(
-        self, X: Any, weight: Floats | None = None, targets: Targets | None = None
+        self,
+        X: Any,
+        weight: Floats | None = None,
+        targets: Targets | None = None,
+        n_statistics: int = 0,
     ) -> NumericScaler:
         """Learn from the training rows.
 
@@ -167,12 +171,14 @@ class NumericScaler:
             Not negative, not all zero.
         targets : Targets or None, default=None
             Of the rows, where edges of bins depend on them.
+        n_statistics : int, default=0
+            How many of the last columns are statistics of categories.
         """
         self._made = None
         n, m = X.shape
         n_missing = sum((np.isnan(block).sum(axis=0) for _, block in blocks(X)), np.zeros(m))
         if self.rule is not None:
-            self.bins = find_bins(X, weight, self.rule, self._before, targets)
+            self.bins = find_bins(X, weight, self.rule, self._before, targets, n_statistics)
         gaps = (n_missing > 0) & (n_missing < n)
         self.indicators = np.array([j for j in np.flatnonzero(gaps) if j not in self.bins], int)
         self._ranked = self._columns_to_rank(X, weight)
