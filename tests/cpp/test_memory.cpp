@@ -100,9 +100,17 @@ TEST(tiling_gives_each_shard_as_many_tiles) {
        {std::size_t{36}, std::size_t{200'000}, std::size_t{1} << 22})
     for (const std::size_t batch : {256, 1000, 1024, 4096, 8192}) {
       const dcn::Tiling cut = dcn::cut(batch, dcn::kLeastRowsOfLarge, n_parameters);
-      CHECK(cut.shards > 1 || batch < 2 * dcn::kRowsPerShard);
+      CHECK(cut.shards > 1);
       CHECK(cut.tiles % cut.shards == 0 || cut.tiles > 8 * cut.shards);
     }
+}
+
+TEST(tiling_leaves_no_second_thread_idle_in_small_batches) {
+  const std::size_t large = 300'000;
+  CHECK(dcn::cut(dcn::kTwoShards, dcn::kLeastRowsOfLarge, large).shards == 2);
+  CHECK(dcn::cut(dcn::kTwoShards - 1, dcn::kLeastRowsOfLarge, large).shards == 1);
+  CHECK(dcn::cut(64, dcn::kLeastRowsOfLarge, large, 4).shards == 2);
+  CHECK(dcn::cut(64, dcn::kLeastRowsOfLarge, large, 2).shards == 1);
 }
 
 TEST(tiling_runs_the_tiles_of_a_shard_in_their_order) {

@@ -19,8 +19,9 @@ static_assert(kLeastRows % kRowStep == 0 && kLeastRowsOfLarge % kRowStep == 0 &&
               kMostRows % kRowStep == 0);
 
 // More shards feed more threads, but each costs a pass over all parameters, and their memory: large
-// models have a few, or one for kRowsPerLargeShard rows, beside which that pass is little.
-inline constexpr std::size_t kMostShards = 16, kFewShards = 4;
+// models have a few, or one for kRowsPerLargeShard rows, beside which that pass is little. Two from
+// kTwoShards rows on, so that small batches are not left to one thread.
+inline constexpr std::size_t kMostShards = 16, kFewShards = 4, kTwoShards = 256;
 inline constexpr std::size_t kSmallModel = 1 << 16, kRowsPerSmallShard = 128;
 inline constexpr std::size_t kRowsPerShard = 256, kRowsPerLargeShard = 1024;
 inline constexpr std::size_t kShardNumbers = std::size_t{1} << 21;  // of all shards together
@@ -54,7 +55,9 @@ inline std::size_t most_rows(std::size_t bytes_per_row, std::size_t weight_bytes
 // A power of two, so that a power of two of threads gets as many each.
 inline std::size_t most_shards(std::size_t batch, std::size_t n_parameters) {
   const bool small = n_parameters <= kSmallModel;
-  const std::size_t by_rows = std::bit_ceil(batch / (small ? kRowsPerSmallShard : kRowsPerShard));
+  const std::size_t by_rows =
+      std::max<std::size_t>(std::bit_ceil(batch / (small ? kRowsPerSmallShard : kRowsPerShard)),
+                            batch >= kTwoShards ? 2 : 1);
   const std::size_t room =
       small ? kMostShards
             : std::max({kFewShards, kShardNumbers / n_parameters, batch / kRowsPerLargeShard});
