@@ -137,12 +137,12 @@ def summary(report: Report, names: Mapping[str, Any] = SUITE) -> Part:
     for base in (BASE, *FLOORS, *NETWORKS):
         if base not in report.labels:
             continue
-        ratios = found / found[:, [report.labels.index(base)]]
-        mean = np.exp(np.log(ratios).mean(axis=0))
+        place = report.labels.index(base)
+        mean = _means_of_ratios(found, place)
         rows.append([f"score / {base}'s, geometric mean", *(f"{x:.4f}" for x in mean)])
         if base in FLOORS:
             rows.append([f"gain over {base}", *(f"{1 - x:.1%}" for x in mean)])
-        better = (ratios < 1).sum(axis=0)
+        better = (found < found[:, [place]]).sum(axis=0)
         rows.append([f"better than {base}", *(f"{n} of {len(tables)}" for n in better)])
     return [f"tables counted: {len(tables)}", *report.labels], rows
 
@@ -166,7 +166,10 @@ def special(report: Report) -> Part:
 
 
 def seconds(report: Report) -> Part:
-    """Return the seconds that a fit took, and those of a prediction of the test rows in all."""
+    """Return the seconds that a fit took, and those of a prediction of the test rows in all.
+
+    And the geometric mean of the former over those of the last label.
+    """
     rows = []
     for table in report.tables:
         values = report.means([table], "fit_seconds")[0]
@@ -176,6 +179,9 @@ def seconds(report: Report) -> Part:
         if tables:
             total = report.means(tables, figure).sum(axis=0)
             rows.append([f"all {name} that count", *map(_seconds, total)])
+    if tables:
+        mean = _means_of_ratios(report.means(tables, "fit_seconds"), -1)
+        rows.append([f"fits / {report.labels[-1]}'s, geometric mean", *(f"{x:.2f}" for x in mean)])
     return ["seconds of a fit", *report.labels], rows
 
 
@@ -214,6 +220,12 @@ def _score(value: float) -> str:
     if np.isnan(value):
         return ""
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
+
+
+def _means_of_ratios(found: np.ndarray, base: int) -> np.ndarray:
+    """Return the geometric means of what was found of each label, over that of one of them."""
+    mean: np.ndarray = np.exp(np.log(found / found[:, [base]]).mean(axis=0))
+    return mean
 
 
 def _seconds(value: float) -> str:

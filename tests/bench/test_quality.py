@@ -212,6 +212,8 @@ def cells(text, name):
 
 
 def test_report(records):
+    for record in records:
+        record["fit_seconds"] = 8.0 if record["label"] == "mlp" else 2.0
     text = report.render(records, markdown=True)
     assert cells(text, "log-loss or RMSE") == ["seeds", "dcnfast", "catboost", "mlp"]
     assert "| grid | 2 | 0.4000 | 0.2000 | 0.8000 |" in text
@@ -222,7 +224,8 @@ def test_report(records):
     assert cells(text, "gain over mlp") == ["50.0%", "75.0%", "0.0%"]
     assert cells(text, "better than mlp") == ["2 of 2", "2 of 2", "0 of 2"]
     assert cells(text, "adult_official, AUC") == ["", "", "", "0.9000"]
-    assert cells(text, "all fits that count") == ["4.0", "4.0", "4.0"]
+    assert cells(text, "all fits that count") == ["4.0", "4.0", "16.0"]
+    assert cells(text, "fits / mlp's, geometric mean") == ["0.25", "0.25", "1.00"]
     assert "for want of a seed that all have: bank, adult_official." in text
 
 
