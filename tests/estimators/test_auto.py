@@ -179,7 +179,7 @@ def test_cross_dropout_of_0_draws_nothing():
     assert auto.loss_curve_ == zero.loss_curve_
 
 
-@pytest.mark.parametrize(("n_columns", "width"), [(2, 8), (64, 8), (65, 4), (128, 4), (129, 0)])
+@pytest.mark.parametrize(("n_columns", "width"), [(2, 8), (32, 8), (33, 4), (128, 4), (129, 0)])
 def test_numbers_are_embedded_up_to_so_many_columns(n_columns, width):
     found = config(100, n_columns=n_columns, n_members=1)
     assert found.numeric_width == width
