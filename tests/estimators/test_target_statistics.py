@@ -43,7 +43,7 @@ def test_ids_of_few_rows_are_learned_better(order, shops):
 def test_noise_is_not_learned(n, early_stopping):
     """Held-out rows are not predicted worse than by a constant, with ids of few rows each.
 
-    A part of few rows takes chance for a gain now and then: so the median of three tables there.
+    A part of few rows takes chance for a gain now and then: so there the median of three losses.
     """
     options = {"early_stopping": early_stopping, "target_statistics": EVERY, "random_state": 0}
     scores, losses = [], []
@@ -57,7 +57,7 @@ def test_noise_is_not_learned(n, early_stopping):
         labels = noise > 0
         classifier = DCNClassifier(**options).fit(X[:n], labels[:n])
         losses.append(log_loss(labels[n:], classifier.predict_proba(X[n:])[:, 1]))
-    assert np.median(scores) > (-0.01 if early_stopping == "auto" else -0.06)
+    assert min(scores) > (-0.01 if early_stopping == "auto" else -0.06)
     assert np.median(losses) < np.log(2) + (0.006 if early_stopping == "auto" else 0.02)
 
 

@@ -346,8 +346,8 @@ WIDE_COLUMNS = 32  # numbers; of more each has a narrower one
 def automatic_numeric(n_columns: int) -> tuple[NumericEmbedding, ...]:
     """Resolve ``numeric_embedding="auto"``: what may be best, the usual one first.
 
-    A cross layer's time grows with the square of x0's width. Six tables of 33 to 64 columns were
-    predicted about as well with half of it, three of them better.
+    A cross layer's time grows with the square of x0's width. Tables of 33 to 64 columns were
+    predicted about as well with half of it.
     """
     if n_columns > AUTOMATIC_COLUMNS:
         return ()
