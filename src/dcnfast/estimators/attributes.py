@@ -6,12 +6,12 @@ n_parameters_ : int
 n_members_ : int
     Members of the ensemble.
 n_iter_ : int
-    Epochs run.
+    Epochs that the network was trained for.
 loss_curve_ : list of float
     Mean objective of every epoch, in standardised units.
 validation_scores_ : list of float or None
-    Score of the held-out rows after every epoch, the negative loss without ``scoring``; None
-    without such rows.
+    Score of the held-out rows after every epoch in which they were, the negative loss without
+    ``scoring``; None without such rows.
 history_ : dict of str to ndarray
     A table with a row an epoch: ``epoch``, ``loss``, ``learning_rate`` at its end, ``seconds``, and
     ``validation_score`` where rows were watched.

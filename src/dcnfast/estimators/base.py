@@ -65,6 +65,7 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
     n_iter_: int
     loss_curve_: list[float]
     validation_scores_: list[float] | None
+    _unwatched: int = 0  # epochs after the last that has a score; of a pickle that does not say it
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
@@ -109,7 +110,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         }  # fmt: skip
         if self.validation_scores_ is not None:
             scores = np.full(n, np.nan)  # the last fits may be the only ones that watched rows
-            scores[n - len(self.validation_scores_) :] = self.validation_scores_
+            end = n - self._unwatched
+            scores[end - len(self.validation_scores_) : end] = self.validation_scores_
             table["validation_score"] = scores
         return table
 
@@ -224,6 +226,8 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
     def _history_so_far(self, timing: Timing) -> History:
         """Return what happened in the fits that this one goes on from."""
         before, scores = self.history_, list(self.validation_scores_ or [])
+        if self._unwatched:  # scores would no longer be those of the last epochs
+            scores = []
         rates, seconds = (before[name].tolist() for name in ("learning_rate", "seconds"))
         return History(list(self.loss_curve_), scores, rates, seconds, timing)
 

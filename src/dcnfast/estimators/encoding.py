@@ -83,6 +83,13 @@ def fit_encoder(
     return encoder, replace(part, own=own)
 
 
+def reads_targets(estimator: Any, part: Part, task: Task) -> bool:
+    """Return whether the encoder of a part reads its targets, for statistics or for bins."""
+    bins = None if task.numeric is None else task.numeric.rule()
+    has_statistics = _statistics_rule(estimator, part, goes_on=False) is not None
+    return has_statistics or (bins is not None and bins.tree)
+
+
 def _statistics_rule(estimator: Any, part: Part, goes_on: bool) -> Rule | None:
     given = estimator.target_statistics
     if isinstance(given, str) and (goes_on or not _has_many_rare_categories(part)):  # "auto"

@@ -133,12 +133,15 @@ class Result:
     shrinkage : ndarray of shape (C,)
     epochs : list of (float, float)
         Learning rate at the end of each epoch, and its seconds.
+    unwatched : int, default=0
+        Epochs after the last that has a validation score.
     """
 
     loss_curve: list[float]
     validation_scores: list[float] | None
     shrinkage: Array
     epochs: list[tuple[float, float]]
+    unwatched: int = 0
 
     def attributes(self) -> dict[str, Any]:
         """Return the estimator's attributes that show it."""
@@ -148,6 +151,7 @@ class Result:
             "loss_curve_": self.loss_curve,
             "n_iter_": len(self.loss_curve),
             "_epochs": self.epochs,
+            "_unwatched": self.unwatched,
         }
 
 

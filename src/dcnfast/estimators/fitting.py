@@ -24,12 +24,11 @@ from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
 from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.scoring import scorer_of_rows
 from dcnfast.estimators.splits import Part, hold_out, learns_by_heart, rows_to_watch
-from dcnfast.estimators.trials import try_out
+from dcnfast.estimators.trials import Trial, try_out
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.checkpoints import fingerprints
 from dcnfast.training.early_stopping import HeldOut, Settled
-from dcnfast.training.folds import Choice
 from dcnfast.training.outcome import judge
 from dcnfast.training.prior import remember
 from dcnfast.training.settings import INTERRUPTED, Notice, Settings
@@ -58,20 +57,21 @@ def fit_network(estimator: Any, task: Task) -> None:
     if estimator.checkpoints is not None:
         seeded = isinstance(estimator.random_state, Integral)
         keeper = FolderKeeper(estimator.checkpoints, random_state, seeded=seeded)
-    whole, labels, given, choice = task.whole, task.labels, task.given, None
+    whole, labels, given = task.whole, task.labels, task.given
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
     how, held = rows_to_watch(estimator, whole, given is not None), given
+    trial = Trial(task)
     if how in ("folds", "once"):
         with task.timing.measure("validate"):
-            task, choice = try_out(estimator, how, whole, labels, task, random_state)
-        warn([] if choice is None else choice.notices)
-    if how == "part" or (how in ("folds", "once") and choice is None):
+            trial = try_out(estimator, how, whole, labels, task, random_state)
+        warn([] if trial.choice is None else trial.choice.notices)
+    if how == "part" or (how in ("folds", "once") and trial.choice is None):
         rows, held_rows = hold_out(estimator.validation_fraction, whole, labels, random_state)
         whole, held = whole.take(rows), whole.take(held_rows)
     shrinks = held is not given and estimator.early_stopping == "auto" and not estimator.warm_start
     shrinks &= whole.group is None  # scores have no best constant
-    _Run(estimator, task, random_state, choice, keeper).train(whole, held, shrinks)
+    _Run(estimator, trial, random_state, keeper).train(whole, held, shrinks)
 
 
 class _Run:
@@ -80,21 +80,22 @@ class _Run:
     def __init__(
         self,
         estimator: Any,
-        task: Task,
+        trial: Trial,
         random_state: np.random.RandomState,
-        choice: Choice | None,
         keeper: FolderKeeper | None,
     ) -> None:
-        self.estimator, self.task, self.choice = estimator, task, choice
-        self.keeper = keeper
-        self.random_state, self.history = random_state, task.history
+        self.estimator, self.task, self.choice = estimator, trial.task, trial.choice
+        self.begun, self.keeper = trial.begun, keeper
+        self.random_state, self.history = random_state, trial.task.history
 
     def train(self, part: Part, held: Part | None, shrinks: bool) -> None:
         estimator, timing, choice = self.estimator, self.task.timing, self.choice
         with timing.measure("encode"):
             watched = held is not None or choice is not None
-            encoder, part = fit_encoder(estimator, part, self.task, self.random_state)
-            fitted = prepare(estimator, part, encoder, watched, self.task, self.random_state)
+            fitted = self.begun
+            if fitted is None:
+                encoder, part = fit_encoder(estimator, part, self.task, self.random_state)
+                fitted = prepare(estimator, part, encoder, watched, self.task, self.random_state)
             rows = fitted.rows(part, estimator.n_jobs)
         seed = dropout_seed(estimator, self.random_state)
         settings = settings_of(estimator, fitted.model.config, len(rows), seed)
@@ -108,7 +109,7 @@ class _Run:
         if held is None and choice is None and learns_by_heart(estimator, len(rows)):
             settings = replace(settings, enough=ENOUGH * constant_loss(fitted.model, rows))
         if self.task.last is not None:
-            seen = counted(fitted.seen, encoder, rows.encoded)
+            seen = counted(fitted.seen, fitted.encoder, rows.encoded)
             fitted = replace(fitted, seen=seen)
         training = fitted.training or Training(fitted.model)
         kept = training if estimator.warm_start or estimator.prior_strength else None
@@ -208,7 +209,10 @@ class _Run:
         if choice is not None:
             # none where the first trial was interrupted, or diverged
             scores = choice.scores[: len(history.loss_curve)] or None
-        return result_of(history, scores, shrinkage)
+        result = result_of(history, scores, shrinkage)
+        if self.begun is None or scores is None:
+            return result
+        return replace(result, unwatched=len(history.loss_curve) - len(scores))
 
 
 def _named(scoring: Any) -> str:

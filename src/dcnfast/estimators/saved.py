@@ -33,7 +33,7 @@ FITTED = frozenset(
         "feature_names_in_", "n_features_in_", "is_categorical_", "_dates", "_lists",
         "n_outputs_", "classes_", "_columns", "encoder_", "_target", "_model", "_seen",
         "_training", "_spare",
-        "n_parameters_", "n_members_", "embedding_dims_", "n_iter_", *SHOWN,
+        "n_parameters_", "n_members_", "embedding_dims_", "n_iter_", "_unwatched", *SHOWN,
     )
 )  # fmt: skip
 
@@ -93,11 +93,7 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
         "seen": None if same else [counts_state(np.asarray(counts)) for counts in seen],
         "target": target_state(attributes["_target"]),
         "network": _network_state(model, trains=trains),
-        "shown": {
-            name: None if attributes[name] is None else np.array(attributes[name], np.float64)
-            for name in SHOWN
-            if name in attributes
-        },
+        "shown": _shown_state(attributes),
     }
     training = attributes.get("_training")
     if trains and training is not None:
@@ -116,6 +112,13 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
                 "rows": training.prior_rows,
             }
     return tree
+
+
+def _shown_state(attributes: Mapping[str, Any]) -> Tree:
+    shown = {name: attributes[name] for name in SHOWN if name in attributes}
+    if (unwatched := attributes.get("_unwatched", 0)) and shown.get("validation_scores_"):
+        shown["validation_scores_"] = [*shown["validation_scores_"], *[np.nan] * unwatched]
+    return {k: None if v is None else np.array(v, np.float64) for k, v in shown.items()}
 
 
 def _dates_state(dates: Dates) -> Tree:
@@ -268,7 +271,10 @@ def _read_shown(state: State, n_outputs: int) -> Tree:
             shown[name] = state.maybe(name, state.part)
     state.done()
     if "loss_curve_" in shown:
-        shown["n_iter_"] = len(shown["loss_curve_"])
+        shown["n_iter_"], shown["_unwatched"] = len(shown["loss_curve_"]), 0
+    if scores := shown.get("validation_scores_"):
+        n = int(np.flatnonzero(~np.isnan(scores)).max(initial=-1)) + 1
+        shown["validation_scores_"], shown["_unwatched"] = scores[:n], len(scores) - n
     return shown
 
 

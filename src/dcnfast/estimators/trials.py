@@ -1,22 +1,26 @@
 """What rows held out say before a network is trained on all rows: how, and how long.
 
 The network of the fit is trained without some of the rows, once for each way to embed numbers that
-may be best, and is judged by these rows. Of few rows every fold is held out in turn, and of some
-more where a part leaves it in doubt whether the network says more than a constant.
+may be best, and is judged by these rows. Then the best goes on with all rows, from where it was
+best, or another is trained on all rows for as many epochs.
+
+Of few rows every fold is held out in turn, and of some more where a part leaves it in doubt whether
+the network says more than a constant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dcnfast.estimators.configure import dropout_seed, numeric_kinds, settings_of
-from dcnfast.estimators.encoding import fit_encoder
-from dcnfast.estimators.fitted import Task
+from dcnfast.encode.growth import counted
+from dcnfast.estimators.configure import dropout_seed, kind_of, numeric_kinds, settings_of
+from dcnfast.estimators.encoding import fit_encoder, reads_targets
+from dcnfast.estimators.fitted import Fitted, Task
 from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.splits import (
     DOUBTED,
@@ -29,10 +33,45 @@ from dcnfast.estimators.splits import (
 )
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
+from dcnfast.training.optimizers import OPTIMIZERS
+from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Constant
 from dcnfast.training.settings import INTERRUPTED
 from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
+
+SHARE = 2.0  # of the epochs of a part, times the share of rows held out: with all rows after it
+FEWEST_EPOCHS = 5  # of a part; after fewer, another with all rows is a large step
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What rows held out said.
+
+    Parameters
+    ----------
+    task : Task
+        As it did best, with what happened in the epochs that are not to be repeated.
+    choice : Choice or None, default=None
+        How long to train on all rows; None for a network too large to be trained so often.
+    begun : Fitted or None, default=None
+        The network as it was when it was best, if it is to go on; None trains another.
+    """
+
+    task: Task
+    choice: Choice | None = None
+    begun: Fitted | None = None
+
+    def interrupted_now(self) -> Trial:
+        """Take note that what was to follow was not done."""
+        if self.choice is not None:
+            self.choice.notices.append(INTERRUPTED)
+        return self
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self.choice is not None and INTERRUPTED in self.choice.notices
 
 
 def try_out(
@@ -42,8 +81,8 @@ def try_out(
     labels: Array | None,
     task: Task,
     random_state: np.random.RandomState,
-) -> tuple[Task, Choice | None]:
-    """Return the task as it did best, and how long to train.
+) -> Trial:
+    """Return how to train, and how long; and the network to go on with, if one is.
 
     Parameters
     ----------
@@ -55,46 +94,40 @@ def try_out(
         Class numbers whose proportions the held-out rows keep.
     task : Task
     random_state : RandomState
-
-    Returns
-    -------
-    task : Task
-    choice : Choice or None
-        None for a network that is too large to be trained so often.
     """
     if how == "folds":
         splits = hold_out_folds(whole, labels, random_state)
     else:
         splits = [hold_out(estimator.validation_fraction, whole, labels, random_state)]
     seed = dropout_seed(estimator, random_state)
-    best, choice = task, None
+    best = Trial(task)
     kinds = _kinds_to_try(estimator, whole)
     times = 1 + len(kinds) if how == "once" else 1  # trainings as long as that on all rows
     for numeric in kinds:
         with_kind = replace(task, numeric=numeric)
         now = _train(estimator, splits, whole, with_kind, seed, random_state, times)
-        if now is None:
-            return task, None
-        interrupted = INTERRUPTED in now.notices
-        if choice is None or now.is_better(choice):
-            best, choice = with_kind, now
-        elif interrupted:
-            choice.notices.append(INTERRUPTED)
-        if interrupted:
-            return best, choice
+        if now.choice is None:
+            return Trial(task)
+        if best.choice is None or now.choice.is_better(best.choice):
+            best = now
+        elif now.is_interrupted:
+            best.interrupted_now()
+        if now.is_interrupted:
+            return best
     if (
         how == "once"
         and len(whole) <= DOUBTED
-        and choice is not None
-        and choice.judgement.is_in_doubt
+        and best.choice is not None
+        and best.choice.judgement.is_in_doubt
     ):
         splits = hold_out_folds(whole, labels, random_state)
-        of_all = _train(estimator, splits, whole, best, seed, random_state, times + FOLDS)
-        if of_all is not None and INTERRUPTED not in of_all.notices:
-            choice = of_all
-        elif of_all is not None:
-            choice.notices.append(INTERRUPTED)
-    return best, choice
+        as_best = replace(task, numeric=best.task.numeric)
+        of_all = _train(estimator, splits, whole, as_best, seed, random_state, times + FOLDS)
+        if of_all.is_interrupted:
+            best.interrupted_now()
+        elif of_all.choice is not None:
+            best = of_all
+    return best
 
 
 def _kinds_to_try(estimator: Any, whole: Part) -> tuple[NumericEmbedding | None, ...]:
@@ -112,18 +145,77 @@ def _train(
     seed: int,
     random_state: np.random.RandomState,
     times: int,
-) -> Choice | None:
-    """Train without the rows of each split that are held out; None if the network is too large."""
+) -> Trial:
+    """Train without the rows of each split that are held out; no choice if it is too large."""
+    goes_on = len(splits) == 1 and _may_go_on(estimator, whole, task)
     folds = list[Fold]()
-    for kept, held_out in splits:
-        encoder, part = fit_encoder(estimator, whole.take(kept), task, random_state)
-        held = whole.take(held_out)
-        in_fold = len(splits) > 1
-        fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
+    for split in splits:
+        if goes_on:
+            fitted, fold = _begin_with_all(estimator, split, whole, task, random_state)
+        else:
+            fitted, fold = _begin(estimator, split, whole, task, random_state, len(splits) > 1)
         if fitted.model.n_parameters > LARGEST:
-            return None
-        rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
-        folds.append(Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen))
+            return Trial(task)
+        folds.append(fold)
     config = folds[0].training.model.config
     settings = settings_of(estimator, config, len(whole), seed, times=times)
-    return choose_epochs(folds, settings, random_state)
+    choice = choose_epochs(folds, settings, random_state)
+    begun, n = folds[0].best, len(choice.scores)
+    if begun is None or n < FEWEST_EPOCHS or n > len(folds[0].history.loss_curve):
+        return Trial(task, choice)
+    share = min(1.0, SHARE * estimator.validation_fraction)
+    choice = replace(choice, cuts=(0,) * round(share * n))
+    task = replace(task, history=folds[0].history.first(n, task.timing))
+    return Trial(task, choice, replace(fitted, model=begun.model, training=begun))
+
+
+def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:
+    """Return whether a network may go on with all rows once it was trained without some.
+
+    Not where the epochs were given, or a schedule has come to its end; nor where bins or statistics
+    were made of targets, which must not be those of held-out rows.
+    """
+    schedules = (
+        kind_of(SCHEDULES, estimator), kind_of(OPTIMIZERS, estimator).decay_schedule(),
+        kind_of(DROPOUT_SCHEDULES, estimator),
+    )  # fmt: skip
+    constant = all(
+        isinstance(kind, Constant) and not kind.warmup and not kind.max_cuts for kind in schedules
+    )
+    return constant and estimator.max_iter == "auto" and not reads_targets(estimator, whole, task)
+
+
+def _begin(
+    estimator: Any,
+    split: Split,
+    whole: Part,
+    task: Task,
+    random_state: np.random.RandomState,
+    in_fold: bool,
+) -> tuple[Fitted, Fold]:
+    """Return what is trained without the rows held out; nothing of it knows them."""
+    encoder, part = fit_encoder(estimator, whole.take(split[0]), task, random_state)
+    held = whole.take(split[1])
+    fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
+    rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
+    return fitted, Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen)
+
+
+def _begin_with_all(
+    estimator: Any,
+    split: Split,
+    whole: Part,
+    task: Task,
+    random_state: np.random.RandomState,
+) -> tuple[Fitted, Fold]:
+    """Return what is trained without the rows held out, and may go on with all of them.
+
+    It has room for all categories, and the scales of all rows.
+    """
+    encoder, _ = fit_encoder(estimator, whole, task, random_state)
+    fitted = prepare(estimator, whole, encoder, True, task, random_state)
+    kept, held = (whole.take(numbers) for numbers in split)
+    rows = fitted.rows(kept, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
+    nothing = [np.zeros(field.size, np.int64) for field in encoder.fields]
+    seen = counted(nothing, encoder, rows[0].encoded)
+    return fitted, Fold(Training(fitted.model), *rows, held.loss_weight, seen, goes_on=True)

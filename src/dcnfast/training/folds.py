@@ -7,6 +7,7 @@ have not seen is judged together. The estimator's own network then trains on all
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +16,10 @@ import numpy.typing as npt
 from dcnfast.network.losses import mean_loss
 from dcnfast.training.batches import Rows
 from dcnfast.training.early_stopping import Next, Progress, Settled
-from dcnfast.training.settings import INTERRUPTED, Notice, Settings
+from dcnfast.training.settings import INTERRUPTED, History, Notice, Settings
 from dcnfast.training.shrinkage import Judgement, best_constant, judge_rows, row_losses
 from dcnfast.training.state import Training
-from dcnfast.training.trainer import run_epoch
+from dcnfast.training.trainer import last_rate, run_epoch
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -39,14 +40,40 @@ class Fold:
         Of the held rows, in the same unit for all folds.
     seen : list of ndarray
         See :meth:`Model.settle_unseen`.
+    goes_on : bool, default=False
+        Whether the training may go on with all rows from where it was best.
+
+    Attributes
+    ----------
+    best : Training or None
+        As it was then, where it may go on.
+    history : History
+        Of all epochs.
     """
 
     def __init__(
-        self, training: Training, rows: Rows, held: Rows, weight: Floats, seen: list[Counts]
+        self,
+        training: Training,
+        rows: Rows,
+        held: Rows,
+        weight: Floats,
+        seen: list[Counts],
+        *,
+        goes_on: bool = False,
     ) -> None:
         self.training, self.rows, self.held, self.weight = training, rows, held, weight
         self.settled = Settled(training.model, held.encoded, seen)
+        self.best: Training | None = None
+        self.history = History()
+        self._goes_on = goes_on
         self._kept: npt.NDArray[np.floating] | None = None
+
+    def take_note_of_best(self) -> None:
+        """Keep a copy of the whole training, if it may go on."""
+        if self._goes_on and self.best is None:
+            self.best = self.training.copy()
+        elif self.best is not None:
+            self.best.take_over(self.training)
 
     def keep(self) -> None:
         """Keep a copy of the parameters, to go back to."""
@@ -157,8 +184,10 @@ class _Course(Progress):
         self._now.append((self.cuts, -loss))
         if loss < self.best_loss:
             self.kept, self._best = logits, list(self._now)
-            for fold in self.folds if self.settings.schedule.max_cuts else ():
-                fold.keep()
+            for fold in self.folds:
+                fold.take_note_of_best()
+                if self.settings.schedule.max_cuts:
+                    fold.keep()
         then = self.note(loss)
         if then is Next.CUT:
             self._now = list(self._best)
@@ -193,13 +222,17 @@ def choose_epochs(
     course, notices = _Course(settings, folds), list[Notice]()
     try:
         for epoch in range(settings.max_iter):
+            start, cuts = time.perf_counter(), course.cuts
             ends = [
-                run_epoch(f.training, f.rows, settings, random_state, epoch, course.cuts)
-                for f in folds
+                run_epoch(f.training, f.rows, settings, random_state, epoch, cuts) for f in folds
             ]
             if not all(sound for _, sound in ends):
                 break  # the fit on all rows will say so
-            if course.note_epoch(epoch) is Next.END:
+            then, seconds = course.note_epoch(epoch), time.perf_counter() - start
+            for fold, (loss, _) in zip(folds, ends, strict=True):
+                rate = last_rate(settings, epoch, fold.rows, cuts)
+                fold.history.note(loss, [], rate, seconds)
+            if then is Next.END:
                 break
         else:
             notices += course.notices_at_the_end()

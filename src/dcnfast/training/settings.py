@@ -107,3 +107,7 @@ class History:
         self.validation_scores += scores
         self.rates.append(rate)
         self.seconds.append(seconds)
+
+    def first(self, n: int, timing: Timing) -> History:
+        """Return what happened in the first n epochs, without scores, with the time of all."""
+        return History(self.loss_curve[:n], [], self.rates[:n], self.seconds[:n], timing)

@@ -113,7 +113,7 @@ def _one_epoch(
     if held_out is not None:
         with history.timing.measure("validate"):
             scores = [held_out.score(settings.n_threads)]
-    rate = _last_rate(settings, epoch, rows, watch.cuts)
+    rate = last_rate(settings, epoch, rows, watch.cuts)
     # all that can be interrupted for long is behind: an epoch stands in the history whole
     history.note(loss, scores, rate, time.perf_counter() - start)
     if settings.verbose:
@@ -192,7 +192,7 @@ def _steps(settings: Settings, epoch: int, rows: Rows) -> tuple[int, int, int]:
     return epoch * n_batches, n_batches, settings.planned_epochs * n_batches
 
 
-def _last_rate(settings: Settings, epoch: int, rows: Rows, cuts: int) -> float:
+def last_rate(settings: Settings, epoch: int, rows: Rows, cuts: int) -> float:
     """Return the learning rate of the last step of an epoch over rows."""
     first, n_batches, total = _steps(settings, epoch, rows)
     factors = settings.schedule.factors(first + n_batches - 1, 1, total, cuts)
