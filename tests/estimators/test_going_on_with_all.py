@@ -25,6 +25,11 @@ OPTIONS = {
 N = 2_400
 
 
+@pytest.fixture(autouse=True)
+def _few_rows_are_many(monkeypatch):
+    monkeypatch.setattr(trials, "FEW", 2_399)
+
+
 @pytest.fixture(scope="module")
 def rows():
     rng = np.random.default_rng(0)
@@ -116,6 +121,14 @@ def test_another_is_trained_where_it_can_not(changes, rows, tried, epochs, monke
     assert [size for _, size in epochs] == [N] * len(found.cuts)
     assert model.n_iter_ == len(found.cuts) == len(found.scores)
     assert not np.isnan(model.history_["validation_score"]).any()
+
+
+def test_another_is_trained_of_few_rows(rows, tried, epochs, monkeypatch):
+    monkeypatch.setattr(trials, "FEW", N)
+    model = DCNRegressor(**OPTIONS).fit(*rows)
+    (((fold,), found),) = tried
+    assert fold.best is None
+    assert len(epochs) == model.n_iter_ == len(found.scores)
 
 
 def test_another_is_trained_after_few_epochs(rows, tried, epochs, monkeypatch):

@@ -221,17 +221,18 @@ shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
 early_stopping : bool or "auto", default="auto"
     Whether to hold out rows, stop when they are no longer predicted better, and keep the parameters
-    that were best on them. "auto" does so from 60 rows on. Up to 50,000 the network then goes on
-    with all rows, for twice ``validation_fraction`` of these epochs; or another is trained on all
-    rows for as many epochs, where ``max_iter`` or schedules are given, targets make bins or
-    statistics, or fewer than five epochs were best. Below 2,000 rows the latter, and each row is
-    held out once, from five networks; below 5,001 where a part of the rows leaves a doubt. It then
-    also shrinks the logits towards the best constant, as far as held-out rows do not tell the
-    network from chance, see ``shrinkage_``. Below 60 a classifier ends after 30 epochs or more,
-    once the training loss is less than a third of a constant's. With ``warm_start`` "auto" holds
-    out rows above 10,000, with ``scoring`` a part, with ``X_val`` these rows; then it ends where it
-    was best on them, and does not shrink. So it ends as well with ``max_time``, with ``tol=None``
-    from 2,000 rows on, and where rows are compared by group.
+    that were best on them. "auto" does so from 60 rows on, but up to 50,000 the held-out rows only
+    say for how many epochs a network is then trained on all rows; below 2,000 each row is held out
+    once, from five networks, and below 5,001 where a part of the rows leaves a doubt. Above 10,000
+    the network that was best on them goes on with all rows, for twice ``validation_fraction`` of
+    its epochs; not where ``max_iter`` or schedules are given, targets make bins or statistics, or
+    one of the first four epochs was best. It then also shrinks the logits towards the best
+    constant, as far as held-out rows do not tell the network from chance, see ``shrinkage_``. Below
+    60 a classifier ends after 30 epochs or more, once the training loss is less than a third of a
+    constant's. With ``warm_start`` "auto" holds out rows above 10,000, with ``scoring`` a part,
+    with ``X_val`` these rows; then it ends where it was best on them, and does not shrink. So it
+    ends as well with ``max_time``, with ``tol=None`` from 2,000 rows on, and where rows are
+    compared by group.
 scoring : str, callable or None, default=None
     What early stopping watches, a scorer of scikit-learn; None is the loss. A callable
     ``scoring(estimator, X, y)`` gets X as the network reads it, which only the estimator's own

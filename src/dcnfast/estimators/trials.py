@@ -1,8 +1,8 @@
 """What rows held out say before a network is trained on all rows: how, and how long.
 
 The network of the fit is trained without some of the rows, once for each way to embed numbers that
-may be best, and is judged by these rows. Then the best goes on with all rows, from where it was
-best, or another is trained on all rows for as many epochs.
+may be best, and is judged by these rows. Then another is trained on all rows for as many epochs as
+were best; or of many rows, where that would take long, this one goes on with all of them.
 
 Of few rows every fold is held out in turn, and of some more where a part leaves it in doubt whether
 the network says more than a constant.
@@ -40,6 +40,7 @@ from dcnfast.training.state import Training
 
 Array = npt.NDArray[Any]
 
+FEW = 10_000  # rows; up to so many another network is soon trained anew
 SHARE = 2.0  # of the epochs of a part, times the share of rows held out: with all rows after it
 FEWEST_EPOCHS = 5  # of a part; after fewer, another with all rows is a large step
 
@@ -172,9 +173,12 @@ def _train(
 def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:
     """Return whether a network may go on with all rows once it was trained without some.
 
-    Not where the epochs were given, or a schedule has come to its end; nor where bins or statistics
-    were made of targets, which must not be those of held-out rows.
+    Of many rows alone: it spares time, and of few the score is the better the more of them were
+    there from the beginning. Not where the epochs were given, or a schedule has come to its end;
+    nor where bins or statistics were made of targets, which must not be those of held-out rows.
     """
+    if len(whole) <= FEW:
+        return False
     schedules = (
         kind_of(SCHEDULES, estimator), kind_of(OPTIMIZERS, estimator).decay_schedule(),
         kind_of(DROPOUT_SCHEDULES, estimator),
