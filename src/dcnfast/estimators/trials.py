@@ -150,14 +150,23 @@ def _train(
     """Train without the rows of each split that are held out; no choice if it is too large."""
     goes_on = len(splits) == 1 and _may_go_on(estimator, whole, task)
     folds = list[Fold]()
-    for split in splits:
-        if goes_on:
-            fitted, fold = _begin_with_all(estimator, split, whole, task, random_state)
-        else:
-            fitted, fold = _begin(estimator, split, whole, task, random_state, len(splits) > 1)
+    for kept, held_out in splits:
+        # what goes on has room for all categories, and the scales of all rows
+        first = whole if goes_on else whole.take(kept)
+        encoder, part = fit_encoder(estimator, first, task, random_state)
+        in_fold = len(splits) > 1
+        fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
         if fitted.model.n_parameters > LARGEST:
             return Trial(task)
-        folds.append(fold)
+        part = part.take(kept) if goes_on else part
+        held = whole.take(held_out)
+        rows, held_rows = (fitted.rows(some, estimator.n_jobs) for some in (part, held))
+        seen = fitted.seen
+        if goes_on:
+            nothing = [np.zeros(field.size, np.int64) for field in encoder.fields]
+            seen = counted(nothing, encoder, rows.encoded)
+        training = Training(fitted.model)
+        folds.append(Fold(training, rows, held_rows, held.loss_weight, seen, goes_on=goes_on))
     config = folds[0].training.model.config
     settings = settings_of(estimator, config, len(whole), seed, times=times)
     choice = choose_epochs(folds, settings, random_state)
@@ -165,7 +174,7 @@ def _train(
     if begun is None or n < FEWEST_EPOCHS or n > len(folds[0].history.loss_curve):
         return Trial(task, choice)
     share = min(1.0, SHARE * estimator.validation_fraction)
-    choice = replace(choice, cuts=(0,) * round(share * n))
+    choice = replace(choice, cuts=(0,) * max(1, round(share * n)))
     task = replace(task, history=folds[0].history.first(n, task.timing))
     return Trial(task, choice, replace(fitted, model=begun.model, training=begun))
 
@@ -187,39 +196,3 @@ def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:
         isinstance(kind, Constant) and not kind.warmup and not kind.max_cuts for kind in schedules
     )
     return constant and estimator.max_iter == "auto" and not reads_targets(estimator, whole, task)
-
-
-def _begin(
-    estimator: Any,
-    split: Split,
-    whole: Part,
-    task: Task,
-    random_state: np.random.RandomState,
-    in_fold: bool,
-) -> tuple[Fitted, Fold]:
-    """Return what is trained without the rows held out; nothing of it knows them."""
-    encoder, part = fit_encoder(estimator, whole.take(split[0]), task, random_state)
-    held = whole.take(split[1])
-    fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
-    rows = fitted.rows(part, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
-    return fitted, Fold(Training(fitted.model), *rows, held.loss_weight, fitted.seen)
-
-
-def _begin_with_all(
-    estimator: Any,
-    split: Split,
-    whole: Part,
-    task: Task,
-    random_state: np.random.RandomState,
-) -> tuple[Fitted, Fold]:
-    """Return what is trained without the rows held out, and may go on with all of them.
-
-    It has room for all categories, and the scales of all rows.
-    """
-    encoder, _ = fit_encoder(estimator, whole, task, random_state)
-    fitted = prepare(estimator, whole, encoder, True, task, random_state)
-    kept, held = (whole.take(numbers) for numbers in split)
-    rows = fitted.rows(kept, estimator.n_jobs), fitted.rows(held, estimator.n_jobs)
-    nothing = [np.zeros(field.size, np.int64) for field in encoder.fields]
-    seen = counted(nothing, encoder, rows[0].encoded)
-    return fitted, Fold(Training(fitted.model), *rows, held.loss_weight, seen, goes_on=True)
