@@ -32,9 +32,10 @@ def short(found: list[dict[str, Any]]) -> str:
     report = Report(found, SHOWN, None)
     head, rows = summary(report)
     rows = [row for row in rows if not row[0].startswith(("gain", "score / mlp"))]
-    named = [[f"{name}, {seeds} seed{'s' * (seeds != '1')}" if seeds else name, *cells]
+    # without common seeds some model is missing
+    named = [[f"{name}, {seeds} seed{'s' * (seeds != '1')}", *cells]
              for name, seeds, *cells in special(report)[1]
-             if name.endswith(("accuracy", "RMSE"))]  # fmt: skip
+             if seeds and name.endswith(("accuracy", "RMSE"))]  # fmt: skip
     return grid(head, [*rows, *named])
 
 
