@@ -200,16 +200,21 @@ def test_the_same_bits_on_any_number_of_threads(rows):
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
 
 
-def test_ctrl_c_in_the_trial_goes_on_from_the_best_so_far(rows, monkeypatch):
-    run, n = folds.run_epoch, []
+def press_ctrl_c(monkeypatch, module, epoch):
+    """Interrupt the epoch of this number that the module runs, counted from 1."""
+    run, n = module.run_epoch, []
 
     def run_epoch(*arguments):
         n.append(1)
-        if len(n) == 8:
+        if len(n) == epoch:
             raise KeyboardInterrupt
         return run(*arguments)
 
-    monkeypatch.setattr(folds, "run_epoch", run_epoch)
+    monkeypatch.setattr(module, "run_epoch", run_epoch)
+
+
+def test_ctrl_c_in_the_trial_goes_on_from_the_best_so_far(rows, monkeypatch):
+    press_ctrl_c(monkeypatch, folds, 8)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model = DCNRegressor(**OPTIONS).fit(*rows)
     best = len(model.validation_scores_)
@@ -221,16 +226,8 @@ def test_ctrl_c_in_the_trial_goes_on_from_the_best_so_far(rows, monkeypatch):
 def test_a_checkpoint_of_the_epochs_with_all_rows(rows, tmp_path):
     options = OPTIONS | {"checkpoints": Checkpoints(tmp_path / "kept")}
     whole = DCNRegressor(**OPTIONS).fit(*rows)
-    run, n = trainer.run_epoch, []
-
-    def run_epoch(*arguments):
-        n.append(1)
-        if len(n) == 2:
-            raise KeyboardInterrupt
-        return run(*arguments)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "run_epoch", run_epoch)
+        press_ctrl_c(patch, trainer, 2)
         with pytest.warns(UserWarning, match="interrupted by user"):
             part = DCNRegressor(**options).fit(*rows)
     assert part.n_iter_ < whole.n_iter_

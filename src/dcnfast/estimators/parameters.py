@@ -216,7 +216,8 @@ batch_size : int or "auto", default="auto"
     and at most a quarter of them, rounded down to a power of two.
 max_iter : int or "auto", default="auto"
     Most epochs. A ConvergenceWarning says where they were too few. "auto" is 200, or fewer where a
-    fit would take longer than about half a minute on two cores, but at least 10.
+    fit would take longer than about half a minute on two cores, but at least 10; those with all
+    rows come on top, see ``early_stopping``.
 shuffle : bool, default=True
     Whether to draw a new order of the rows for every epoch.
 early_stopping : bool or "auto", default="auto"

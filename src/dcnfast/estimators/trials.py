@@ -63,11 +63,10 @@ class Trial:
     choice: Choice | None = None
     begun: Fitted | None = None
 
-    def interrupted_now(self) -> Trial:
+    def interrupt(self) -> None:
         """Take note that what was to follow was not done."""
         if self.choice is not None:
             self.choice.notices.append(INTERRUPTED)
-        return self
 
     @property
     def is_interrupted(self) -> bool:
@@ -112,7 +111,7 @@ def try_out(
         if best.choice is None or now.choice.is_better(best.choice):
             best = now
         elif now.is_interrupted:
-            best.interrupted_now()
+            best.interrupt()
         if now.is_interrupted:
             return best
     if (
@@ -125,7 +124,7 @@ def try_out(
         as_best = replace(task, numeric=best.task.numeric)
         of_all = _train(estimator, splits, whole, as_best, seed, random_state, times + FOLDS)
         if of_all.is_interrupted:
-            best.interrupted_now()
+            best.interrupt()
         elif of_all.choice is not None:
             best = of_all
     return best
