@@ -43,7 +43,7 @@ WIDEST_ALONE = 256  # input of categories alone
 MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
-    "learned_scale", "collision_weights", "wide", "cross_layers", "activation", "structure",
+    "learned_scale", "collision_weights", "cross_layers", "activation", "structure",
     "dropout", "layer_norm", "embedding_penalty", "dtype", "deterministic",
 )  # fmt: skip
 
@@ -66,6 +66,8 @@ class Circumstances:
         Rows of the table, those held out included.
     given : bool, default=False
         Whether the rows to watch are given, so that the network is trained once.
+    begins_linear : bool, default=False
+        Whether the network begins as a linear model.
     """
 
     n_rows: int
@@ -74,6 +76,7 @@ class Circumstances:
     numeric: NumericEmbedding | None = None
     n_table: int = 0
     given: bool = False
+    begins_linear: bool = False
 
 
 def configure(
@@ -112,6 +115,7 @@ def configure(
     D = sum(widths.values()) + encoder.n_dense
     D += len(encoder.bins) * described["numeric_width"]
     described |= {name: getattr(estimator, name) for name in AS_THEY_ARE}
+    described["wide"] = _wide(estimator.wide, circumstances)
     # the identity is what it is bent to
     bends = estimator.parametric_activation and estimator.activation != "identity"
     described["parametric_activation"] = bends
@@ -282,6 +286,14 @@ def _alphas(
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < np.inf:
             raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
     return {name: float(given.get(part, 0.0)) for name, part in names.items()}
+
+
+def _wide(given: bool | str, circumstances: Circumstances | NetworkConfig) -> bool:
+    if not isinstance(given, str):
+        return bool(given)
+    if isinstance(circumstances, NetworkConfig):
+        return circumstances.wide
+    return circumstances.begins_linear
 
 
 def _ema_decay(given: float | str, circumstances: Circumstances | NetworkConfig) -> float:

@@ -30,6 +30,10 @@ class Task(Protocol):
         """How numbers are embedded, if they are."""
 
     @property
+    def begins_linear(self) -> bool:
+        """Whether the network begins as a linear model."""
+
+    @property
     def last_encoder(self) -> TableEncoder | None:
         """That of the fit that this one goes on from, which stays as it is."""
 
@@ -68,8 +72,8 @@ def fit_encoder(
             own = last.own(part.table, targets, estimator.n_jobs)
         return grown_encoder(last, part.table), replace(part, own=own)
     encoder = TableEncoder(
-        numeric_scaling=scaling_of(estimator, part.table.numbers.shape[1]),
-        numeric_clip=bool(estimator.numeric_clip),
+        numeric_scaling=scaling_of(estimator, part.table.numbers.shape[1], task.begins_linear),
+        numeric_clip=clips(estimator, task.begins_linear),
         min_frequency=estimator.min_frequency,
         max_categories=estimator.max_categories,
         recycle_categories=estimator.recycle_categories,
@@ -103,8 +107,20 @@ def _has_many_rare_categories(part: Part) -> bool:
     return any(least <= (factor.counts()[:-1] > 0).sum() <= most for factor in wide)
 
 
-def scaling_of(estimator: Any, n_numeric: int) -> str | None:
-    """Resolve "auto": an embedding bends numbers itself, and they need no ranks for that."""
+def scaling_of(estimator: Any, n_numeric: int, begins_linear: bool) -> str | None:
+    """Resolve "auto": an embedding bends numbers itself, and they need no ranks for that.
+
+    A linear model wants them as they are.
+    """
     given: str | None = estimator.numeric_scaling
-    embeds = numeric_kinds(estimator, n_numeric) != (None,)
-    return "robust_smooth" if given == "auto" and embeds else given
+    if given != "auto":
+        return given
+    if begins_linear:
+        return "standard"
+    return given if numeric_kinds(estimator, n_numeric) == (None,) else "robust_smooth"
+
+
+def clips(estimator: Any, begins_linear: bool) -> bool:
+    """Resolve "auto" of ``numeric_clip``: a linear model goes on beyond the training rows."""
+    given: bool | str = estimator.numeric_clip
+    return not begins_linear if isinstance(given, str) else bool(given)

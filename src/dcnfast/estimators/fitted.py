@@ -99,6 +99,8 @@ class Task:
         Of the fits it goes on from.
     numeric : NumericEmbedding or None
         How numbers are embedded, if they are.
+    begins_linear : bool, default=False
+        Whether the network begins as a linear model.
     """
 
     whole: Part
@@ -109,6 +111,7 @@ class Task:
     shown: dict[str, Any]
     history: History
     numeric: NumericEmbedding | None
+    begins_linear: bool = False
 
     @property
     def last_encoder(self) -> TableEncoder | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import padded, recycled
-from dcnfast.estimators.encoding import scaling_of
+from dcnfast.estimators.encoding import clips, scaling_of
 from dcnfast.estimators.fitted import Columns, Fitted
 from dcnfast.estimators.label_targets import Target
 from dcnfast.network.config import NetworkConfig
@@ -100,7 +100,9 @@ def refuse_other_lists(what: str, before: ListColumns, now: Mapping[str, Rule]) 
             )
 
 
-def refuse_other_encoder(what: str, encoder: TableEncoder, estimator: Any) -> None:
+def refuse_other_encoder(
+    what: str, encoder: TableEncoder, estimator: Any, begins_linear: bool
+) -> None:
     """Raise ValueError unless the parameters say to encode as ``encoder`` does.
 
     Parameters
@@ -111,12 +113,17 @@ def refuse_other_encoder(what: str, encoder: TableEncoder, estimator: Any) -> No
         Of the rows before.
     estimator : DCNRegressor or DCNClassifier
         Its parameters; ``target_statistics`` are those of the first rows whatever they say.
+    begins_linear : bool
+        Whether the network began as a linear model.
     """
-    scaling = scaling_of(estimator, len(encoder.numeric_names))
+    resolved = {
+        "numeric_scaling": scaling_of(estimator, len(encoder.numeric_names), begins_linear),
+        "numeric_clip": clips(estimator, begins_linear),
+    }
     changed = []
     for name in ENCODING:
-        before = encoder.numeric_scaling if name == "numeric_scaling" else getattr(encoder, name)
-        now = scaling if name == "numeric_scaling" else getattr(estimator, name)
+        before = getattr(encoder, name)
+        now = resolved.get(name, getattr(estimator, name))
         if _plain(before) != _plain(now):
             changed.append(f"{name} was {before!r}, got {getattr(estimator, name)!r}")
     if changed:

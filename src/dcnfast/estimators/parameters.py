@@ -77,8 +77,13 @@ parametric_activation : bool, default=False
 structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
     both, with a deep part of its own for each.
-wide : bool, default=False
-    Whether to add a linear part, one weight for every category and every number.
+wide : bool or "auto", default="auto"
+    Whether to add a linear part, a weight for every category and every number. "auto" adds one
+    where ``early_stopping="auto"`` holds rows out and a linear model predicts these better than the
+    network: then the linear part begins as that model, the network beside it learns what is left,
+    and numbers are not embedded. It holds for squared and absolute errors and Huber's, and for
+    classes of up to 10,000 rows, and where ``numeric_embedding`` and ``numeric_scaling`` are
+    "auto". The linear part reads numbers that are not embedded.
 dropout : float, default=0.1
     Share of the hidden units left out in each step of training.
 cross_dropout : float or "auto", default="auto"
@@ -169,11 +174,12 @@ target_statistics : None, "auto" or object, default="auto"
     those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
-numeric_clip : bool, default=True
+numeric_clip : bool or "auto", default="auto"
     Whether a number beyond the range that its column had in the training rows becomes the border of
     that range, as for a tree: a polynomial of numbers from outside may answer anything. False
     extrapolates, for columns such as time whose trend goes on, up to overflow; by ranks
-    ("quantile") numbers end at the border. With ``warm_start`` the range is that of the first fit.
+    ("quantile") numbers end at the border. "auto" is False where the network begins as a linear
+    model, see ``wide``, else True. With ``warm_start`` the range is that of the first fit.
 numeric_embedding : None, "auto", {numeric} or object, default="auto"
     {about_numeric}
 loss : {loss} or object, default="{default_loss}"

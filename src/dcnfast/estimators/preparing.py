@@ -23,6 +23,7 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.table.pretrained import read_pretrained
+from dcnfast.training.linear_start import begin_as_linear
 from dcnfast.training.state import Training
 
 
@@ -51,7 +52,8 @@ def prepare(
     else:
         target = task.target.fitted(part.target, part.loss_weight)
         given, n_table = task.given is not None, len(task.whole)
-        auto = Circumstances(len(part), watched, in_fold, numeric, n_table, given)
+        linear = task.begins_linear
+        auto = Circumstances(len(part), watched, in_fold, numeric, n_table, given, linear)
     pretrained = read_pretrained(estimator.pretrained_embeddings)
     widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)
@@ -65,7 +67,11 @@ def prepare(
         rare = rare_categories(estimator, encoder)
         seen = counts_as_unknown([field.counts for field in encoder.fields], rare)
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
-        return Fitted(columns, encoder, target, model, seen, None, rare)
-    refuse_other_encoder(what, last.encoder, estimator)
+        fitted = Fitted(columns, encoder, target, model, seen, None, rare)
+        if task.begins_linear:
+            begin_as_linear(model, fitted.rows(part, estimator.n_jobs))
+        return fitted
+    began_linear = estimator.wide == "auto" and last.model.config.wide
+    refuse_other_encoder(what, last.encoder, estimator, began_linear)
     refuse_other_network(what, last.model.config, config)
     return go_on(last, encoder, target, training_of)

@@ -11,12 +11,15 @@ the network says more than a constant.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
 
+from dcnfast.cpu import effective_threads
 from dcnfast.encode.growth import counted
 from dcnfast.estimators.configure import dropout_seed, kind_of, numeric_kinds, settings_of
 from dcnfast.estimators.encoding import fit_encoder, reads_targets
@@ -32,7 +35,8 @@ from dcnfast.estimators.splits import (
     hold_out_folds,
 )
 from dcnfast.network.numeric_embeddings import NumericEmbedding
-from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs
+from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs, losses_of
+from dcnfast.training.linear_start import OF_CLASSES, OF_NUMBERS
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Constant
 from dcnfast.training.settings import INTERRUPTED
@@ -43,6 +47,8 @@ Array = npt.NDArray[Any]
 FEW = 10_000  # rows; up to so many another network is soon trained anew
 SHARE = 2.0  # of the epochs of a part, times the share of rows held out: with all rows after it
 FEWEST_EPOCHS = 5  # of a part; after fewer, another with all rows is a large step
+MOST_COLUMNS = 500  # of a linear model, with one for each category
+LARGEST_TABLE = 2**23  # numbers of it
 
 
 @dataclass(frozen=True)
@@ -108,11 +114,12 @@ def try_out(
         now = _train(estimator, splits, whole, with_kind, seed, random_state, times)
         if now.choice is None:
             return Trial(task)
-        if best.choice is None or now.choice.is_better(best.choice):
-            best = now
-        elif now.is_interrupted:
-            best.interrupt()
+        best = _better(best, now)
         if now.is_interrupted:
+            return best
+    if best.choice is not None and _may_begin_linear(estimator, whole, task):
+        best = _or_linear(estimator, splits, whole, best, seed, random_state, times)
+        if best.is_interrupted:
             return best
     if (
         how == "once"
@@ -121,12 +128,23 @@ def try_out(
         and best.choice.judgement.is_in_doubt
     ):
         splits = hold_out_folds(whole, labels, random_state)
-        as_best = replace(task, numeric=best.task.numeric)
+        as_best = replace(task, numeric=best.task.numeric, begins_linear=best.task.begins_linear)
         of_all = _train(estimator, splits, whole, as_best, seed, random_state, times + FOLDS)
         if of_all.is_interrupted:
             best.interrupt()
         elif of_all.choice is not None:
             best = of_all
+    return best
+
+
+def _better(best: Trial, now: Trial) -> Trial:
+    """Return which of two says more of the held-out rows; it knows if Ctrl-C was pressed."""
+    if now.choice is None:
+        return best
+    if best.choice is None or now.choice.is_better(best.choice):
+        return now
+    if now.is_interrupted:
+        best.interrupt()
     return best
 
 
@@ -147,6 +165,43 @@ def _train(
     times: int,
 ) -> Trial:
     """Train without the rows of each split that are held out; no choice if it is too large."""
+    fitted, folds = _prepare_folds(estimator, splits, whole, task, random_state)
+    if not folds:
+        return Trial(task)
+    return _choose(estimator, fitted, folds, whole, task, seed, random_state, times)
+
+
+def _choose(
+    estimator: Any,
+    fitted: Fitted,
+    folds: list[Fold],
+    whole: Part,
+    task: Task,
+    seed: int,
+    random_state: np.random.RandomState,
+    times: int,
+) -> Trial:
+    """Train the folds' networks, and return how long was best."""
+    config = folds[0].training.model.config
+    settings = settings_of(estimator, config, len(whole), seed, times=times)
+    choice = choose_epochs(folds, settings, random_state)
+    best, n = folds[0].best, len(choice.scores)
+    if best is None or n < FEWEST_EPOCHS or n > len(folds[0].history.loss_curve):
+        return Trial(task, choice)
+    share = min(1.0, SHARE * estimator.validation_fraction)
+    choice = replace(choice, cuts=(0,) * max(1, round(share * n)))
+    task = replace(task, history=folds[0].history.first(n, task.timing))
+    return Trial(task, choice, replace(fitted, model=best.model, training=best))
+
+
+def _prepare_folds(
+    estimator: Any,
+    splits: Sequence[Split],
+    whole: Part,
+    task: Task,
+    random_state: np.random.RandomState,
+) -> tuple[Fitted, list[Fold]]:
+    """Return a network for each split, and what the last needs to predict; none if too large."""
     goes_on = len(splits) == 1 and _may_go_on(estimator, whole, task)
     folds = list[Fold]()
     for kept, held_out in splits:
@@ -156,7 +211,7 @@ def _train(
         in_fold = len(splits) > 1
         fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
         if fitted.model.n_parameters > LARGEST:
-            return Trial(task)
+            return fitted, []
         part = part.take(kept) if goes_on else part
         held = whole.take(held_out)
         rows, held_rows = (fitted.rows(some, estimator.n_jobs) for some in (part, held))
@@ -166,16 +221,53 @@ def _train(
             seen = counted(nothing, encoder, rows.encoded)
         training = Training(fitted.model)
         folds.append(Fold(training, rows, held_rows, held.loss_weight, seen, goes_on=goes_on))
-    config = folds[0].training.model.config
-    settings = settings_of(estimator, config, len(whole), seed, times=times)
-    choice = choose_epochs(folds, settings, random_state)
-    begun, n = folds[0].best, len(choice.scores)
-    if begun is None or n < FEWEST_EPOCHS or n > len(folds[0].history.loss_curve):
-        return Trial(task, choice)
-    share = min(1.0, SHARE * estimator.validation_fraction)
-    choice = replace(choice, cuts=(0,) * max(1, round(share * n)))
-    task = replace(task, history=folds[0].history.first(n, task.timing))
-    return Trial(task, choice, replace(fitted, model=begun.model, training=begun))
+    return fitted, folds
+
+
+def _may_begin_linear(estimator: Any, whole: Part, task: Task) -> bool:
+    """Return whether a network may begin as a linear model of the numbers and categories.
+
+    By default alone; not with statistics of targets, or of a large table.
+    """
+    given = estimator.wide, estimator.numeric_embedding, estimator.numeric_scaling
+    automatic = all(isinstance(name, str) and name == "auto" for name in given)
+    if not automatic or estimator.hash_buckets is not None or estimator.branch_loss:
+        return False
+    n_numbers = whole.table.numbers.shape[1]
+    n_columns = 2 * n_numbers + sum(2 + len(factor.values) for factor in whole.table.factors)
+    small = n_columns <= MOST_COLUMNS and len(whole) * n_columns <= LARGEST_TABLE
+    name = task.target.loss.name
+    fits = (
+        name in OF_CLASSES and len(whole) <= FEW if is_classifier(estimator) else name in OF_NUMBERS
+    )
+    return bool(n_numbers) and small and fits and not reads_targets(estimator, whole, task)
+
+
+def _or_linear(
+    estimator: Any,
+    splits: Sequence[Split],
+    whole: Part,
+    best: Trial,
+    seed: int,
+    random_state: np.random.RandomState,
+    times: int,
+) -> Trial:
+    """Return the trial of a network that begins as a linear model, where that is better.
+
+    It is trained where the linear model alone predicts the held-out rows better than the best
+    network of the others.
+    """
+    assert best.choice is not None
+    task = replace(best.task, numeric=None, begins_linear=True)
+    own = deepcopy(random_state)  # all else is drawn as if there had been no such trial
+    fitted, folds = _prepare_folds(estimator, splits, whole, task, own)
+    if not folds:
+        return best
+    of_linear = losses_of(folds, effective_threads(estimator.n_jobs))
+    if of_linear.sum() >= best.choice.losses.sum():
+        return best
+    now = _choose(estimator, fitted, folds, whole, task, seed, own, times)
+    return _better(best, now)
 
 
 def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:

@@ -198,6 +198,15 @@ class NetworkConfig:
         return [self.fields[f] for f, owner in enumerate(self.owners) if f == owner]
 
     @property
+    def rows_of_linear(self) -> list[int]:
+        """The first row of each field in the table of the linear part."""
+        first, found = 0, list[int]()
+        for field, owner in enumerate(self.owners):
+            found.append(first if owner == field else found[owner])
+            first += self.fields[field][1] if owner == field else 0
+        return found
+
+    @property
     def embedding_width(self) -> int:
         """Width of all embeddings side by side."""
         return sum(width for _, _, width in self.fields)

@@ -303,6 +303,21 @@ class Model:
         np.copyto(out, self.network.flat_averages)
         return out
 
+    def assign(self, tensors: Mapping[str, Array]) -> None:
+        """Set the parameters of these names, as far as there are such; the averages follow.
+
+        Parameters
+        ----------
+        tensors : dict of str to ndarray
+            Broadcast to the shapes that the network has.
+        """
+        flat: Array = np.array(self.network.flat_parameters)
+        for name, shape, offset in self.network.tensors:
+            if name in tensors:
+                view = flat[offset : offset + int(np.prod(shape))].reshape(shape)
+                view[:] = tensors[name]
+        self.network.set_parameters(flat)
+
     def restore(self, flat: Array) -> None:
         """Set the flat parameters, and start the averages from them."""
         self.network.set_parameters(flat)

@@ -200,10 +200,23 @@ class _Course(Progress):
         epochs = self._best or self._now[:1]
         cuts = tuple(cuts for cuts, _ in epochs) or (0,)
         scores = [score for _, score in epochs]
-        losses = row_losses(self._config.loss_kind, self.kept, self._target).mean(axis=1)
-        losses = losses * (self._weight / self._weight.sum())
+        losses = _shares_of_loss(self.folds, self.kept, self._target, self._weight)
         planned = self.settings.planned_epochs
         return Choice(cuts, self.judgement(), scores, planned, losses, notices)
+
+
+def losses_of(folds: list[Fold], n_threads: int) -> Floats:
+    """Return what :class:`Choice` has as losses, of the networks as they are now."""
+    logits = np.concatenate([fold.logits(n_threads) for fold in folds])
+    target = np.concatenate([fold.held.target for fold in folds])
+    weight = np.concatenate([fold.weight for fold in folds])
+    return _shares_of_loss(folds, logits, target, weight)
+
+
+def _shares_of_loss(folds: list[Fold], logits: Floats, target: Floats, weight: Floats) -> Floats:
+    """Return the loss of each held-out row, times its share of the weight."""
+    losses = row_losses(folds[0].training.model.config.loss_kind, logits, target)
+    return np.asarray(losses.mean(axis=1) * (weight / weight.sum()))
 
 
 def choose_epochs(

@@ -12,7 +12,6 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source.cross import write_cross
 from dcnfast.serving.c_source.embed import (
     parameter_of,
-    rows_of_linear,
     write_embedding,
     write_members,
 )
@@ -105,7 +104,7 @@ def _write_wide(source: Source, config: NetworkConfig, p: Parameters) -> str:
     if not config.wide or not (config.fields or config.n_dense):
         return ""
     n_single = len(config.fields) - len(config.poolings)
-    for field, first in enumerate(rows_of_linear(config)[:n_single]):
+    for field, first in enumerate(config.rows_of_linear[:n_single]):
         row = f"(size_t){first}U + (size_t)ids[{field}]"
         added = f"for (size_t c = 0; c < {C}; ++c) logits[c] += ({ROW})[c];"
         lines += [f"  {line}" for line in source.with_row("wide", row, C, added)]

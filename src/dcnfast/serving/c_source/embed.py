@@ -33,15 +33,6 @@ def rows_of_fields(config: NetworkConfig) -> list[tuple[str, int, int]]:
     return found
 
 
-def rows_of_linear(config: NetworkConfig) -> list[int]:
-    """Return the first row of each field in the table of the linear part."""
-    first, found = 0, list[int]()
-    for field, owner in enumerate(config.owners):
-        found.append(first if owner == field else found[owner])
-        first += config.fields[field][1] if owner == field else 0
-    return found
-
-
 def write_embedding(source: Source, config: NetworkConfig, p: Parameters) -> None:
     """Write ``embed(ids, dense, x)``, behind the tables; with ``lists`` where there are any."""
     lines = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dcnfast.network.config import NetworkConfig
 from dcnfast.serving.c_source import literals
 from dcnfast.serving.c_source.categories import SIMPLIFIED, row_of
-from dcnfast.serving.c_source.embed import rows_of_fields, rows_of_linear
+from dcnfast.serving.c_source.embed import rows_of_fields
 from dcnfast.serving.c_source.products import CLEAR
 from dcnfast.serving.c_source.row import Given, Input, with_prefix
 from dcnfast.serving.c_source.source import ROW, Source
@@ -193,7 +193,7 @@ def _write_pool(source: Source, config: NetworkConfig, column: Column) -> None:
             where = "own"
             lines.append(f"double own[{C}] = {{0}};")
             ends.append(f"add(linear, own, {C});")
-        pooled.append(("wide", rows_of_linear(config)[column.field], C, where))
+        pooled.append(("wide", config.rows_of_linear[column.field], C, where))
     lines.append("for (size_t i = 0; i < n; ++i) {")
     lines += [f"  {line}" for line in _item(column)]
     for name, row, K, where in pooled:
