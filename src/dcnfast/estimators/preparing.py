@@ -16,6 +16,7 @@ from dcnfast.estimators.configure import (
 )
 from dcnfast.estimators.fitted import Fitted, Task
 from dcnfast.estimators.going_on import exactly, go_on, refuse_other_encoder, refuse_other_network
+from dcnfast.estimators.linear_start import begin_as_linear
 from dcnfast.estimators.pretrained import check_pretrained, start_from
 from dcnfast.estimators.rare import counts_as_unknown, rare_categories
 from dcnfast.estimators.splits import Part
@@ -23,7 +24,6 @@ from dcnfast.network.config import NetworkConfig
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.model import Model
 from dcnfast.table.pretrained import read_pretrained
-from dcnfast.training.linear_start import begin_as_linear
 from dcnfast.training.state import Training
 
 

@@ -24,6 +24,7 @@ from dcnfast.encode.growth import counted
 from dcnfast.estimators.configure import dropout_seed, kind_of, numeric_kinds, settings_of
 from dcnfast.estimators.encoding import fit_encoder, reads_targets
 from dcnfast.estimators.fitted import Fitted, Task
+from dcnfast.estimators.linear_start import OF_CLASSES, OF_NUMBERS
 from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.splits import (
     DOUBTED,
@@ -36,7 +37,6 @@ from dcnfast.estimators.splits import (
 )
 from dcnfast.network.numeric_embeddings import NumericEmbedding
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs, losses_of
-from dcnfast.training.linear_start import OF_CLASSES, OF_NUMBERS
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Constant
 from dcnfast.training.settings import INTERRUPTED

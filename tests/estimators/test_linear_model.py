@@ -5,10 +5,10 @@ import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
+from dcnfast.estimators.linear_start import PENALTIES, begin_as_linear
 from dcnfast.network.config import NetworkConfig
 from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
-from dcnfast.training.linear_start import PENALTIES, begin_as_linear
 
 N = 120
 
