@@ -215,3 +215,15 @@ def test_quantiles_of_rows_of_nearly_no_weight_are_finite():
     Z = scaler.transform(np.arange(-1.0, 5)[:, None], "float64")
     assert np.isfinite(Z).all()
     assert (np.diff(Z[:, 0]) >= 0).all()
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-300, 1e-307, 1e-310, 1e-318])
+def test_new_numbers_between_ranks_of_a_tiny_column(unit, rng):
+    """Between denormal numbers the slope of a line overflows."""
+    x = np.unique(np.round(rng.uniform(-1000, 1000, 60)))[:, None]
+    new = (x[:-1] + x[1:]) / 2 + [0.0]
+    usual, tiny = (NumericScaler("quantile").fit(x * u) for u in (1.0, unit))
+    expected = usual.transform(new, "float64")
+    assert np.ptp(expected) > 3
+    found = tiny.transform(new * unit, "float64")
+    np.testing.assert_allclose(found, expected, atol=0.01 if unit == 1e-318 else 1e-9)

@@ -6,6 +6,7 @@ import pytest
 
 import dcnfast
 from dcnfast import DCNRegressor
+from dcnfast.numeric_embeddings import Piecewise
 
 SMALL = {"hidden_layer_sizes": (16,), "n_members": 1, "random_state": 0}
 
@@ -69,3 +70,28 @@ def test_what_is_another_network_is_named_as_the_parameter():
     for text in ("hidden_layer_sizes was", "alpha of 'cross' was", "embedding_dim of 'user' was",
                  "got 3", "want the same network"):  # fmt: skip
         assert text in str(error.value)
+
+
+@pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize(
+    ("then", "text"),
+    [
+        (Piecewise(max_bins=20, max_distinct=0), "max_bins of the bins was 8, got 20"),
+        (Piecewise(max_bins=8, max_distinct=9), "max_distinct of the bins was 0, got 9"),
+        (Piecewise(max_bins=8, edges="tree"), "tree of the bins was False, got True"),
+    ],
+)
+def test_other_bins_are_refused(then, text, way):
+    X, y = stream(100, 5)
+    first = Piecewise(max_bins=8, max_distinct=0)
+    model = DCNRegressor(**SMALL, numeric_embedding=first, max_iter=2).fit(X, y)
+    model.set_params(warm_start=way == "warm_start")
+    call = model.fit if way == "warm_start" else model.partial_fit
+    call(X, y)
+    model.set_params(numeric_embedding=then)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match=f"{way}: numeric_embedding: .*{text}"):
+        call(X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
+    model.set_params(numeric_embedding="auto")
+    call(X, y)

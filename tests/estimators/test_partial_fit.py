@@ -306,3 +306,30 @@ def test_a_column_of_labels_may_be_missing_in_a_call():
     known = np.where(np.arange(400)[:, None] < 9, np.column_stack([y > 0, y < 0]), labels)
     with pytest.raises(ValueError, match=r"y has no label in column 1, .* with a weight"):
         DCNClassifier(**SMALL).fit(X, known, sample_weight=np.arange(400) > 8)
+
+
+@pytest.mark.parametrize("way", ["partial_fit", "fit"])
+@pytest.mark.parametrize(
+    ("first", "then", "anew"),
+    [
+        ("sgd", "adam", True),
+        ("adam", "adagrad", True),
+        ("adagrad", "rowwise_adagrad", True),
+        ("adamw", "sgd", True),
+        ("adam", "adamw", False),
+        ("adagrad", "adagrad", False),
+    ],
+)
+def test_moments_of_another_optimizer_are_not_gone_on_with(first, then, anew, way):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    options = SMALL | {"max_iter": 2, "warm_start": True, "early_stopping": False}
+    model = DCNRegressor(**options, optimizer=first, learning_rate_init=0.01).fit(X, X[:, 0])
+    model.set_params(optimizer=then)
+    copies = [pickle.loads(pickle.dumps(model)) for _ in range(2)]
+    copies[1]._training.reset()
+    assert model._training.state.step
+    for copy in copies:
+        getattr(copy, way)(X, X[:, 0])
+    same = np.array_equal(*(copy.predict(X) for copy in copies))
+    assert same == anew

@@ -1,11 +1,13 @@
 """prior_strength: a model that is updated does not forget what it was fitted to."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import dcnfast
 from dcnfast import DCNClassifier, DCNRegressor
@@ -126,3 +128,16 @@ def test_a_stream_from_nothing_has_no_prior():
 def test_a_strength_is_a_number(strength):
     with pytest.raises(ValueError, match="prior_strength"):
         DCNRegressor(prior_strength=strength).fit(*night(0, "a", 50))
+
+
+def test_information_that_is_not_finite_holds_nothing():
+    X = 1e12 * np.random.default_rng(0).normal(size=(200, 1))
+    options = {"numeric_scaling": None, "prior_strength": 1.0, "early_stopping": False}
+    model = DCNRegressor(**options, max_iter=3, random_state=0)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(X, X[:, 0] / 1e12)
+    assert "prior_strength holds no update" in str(told[-1].message)
+    assert model._training.prior_rows == 0
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))

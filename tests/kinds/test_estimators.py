@@ -119,6 +119,11 @@ def test_nested_parameters():
     text = "cross__rank is given and cross is the name 'lowrank', want an object that has rank, as "
     with pytest.raises(ValueError, match=re.escape(text + "cross=LowRank()")):
         make(cross="lowrank").set_params(cross__rank=3)
+    text = "cross__rank is given and cross is the name 'matrix', want an object that has rank, as "
+    with pytest.raises(ValueError, match=re.escape(text + "cross=LowRank()")):
+        make(cross="matrix").set_params(cross__rank=3)
+    with pytest.raises(ValueError, match="RowwiseAdagrad, SGD has heavy_ball"):
+        make(optimizer="adam").set_params(optimizer__heavy_ball=1)
     with pytest.raises(ValueError, match="'ranks' is no option of LowRank"):
         make(cross=LowRank()).set_params(cross__ranks=3)
     with pytest.raises(ValueError, match="Invalid parameter 'crosses'"):

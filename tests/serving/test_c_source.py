@@ -153,6 +153,15 @@ def test_numbers_beyond_the_training_rows(scaling, numeric, tmp_path):
 
 
 @compiles
+def test_ranks_of_a_tiny_column(tmp_path):
+    y = np.random.default_rng(0).normal(size=150)
+    X = pd.DataFrame({"a": 1e-310 * y})
+    tiny = fit(X, y=y, categorical_features=None, numeric_scaling="quantile")
+    assert np.ptp(tiny.predict(X[1::2])) > 0.1
+    check(tiny, X * 0.7, tmp_path)
+
+
+@compiles
 def test_a_polynomial_that_overflows_is_asked_at_the_border(tmp_path):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(150, 2)), columns=list("ab"))
     wild = fit(

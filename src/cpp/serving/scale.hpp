@@ -12,7 +12,8 @@
 namespace dcn {
 
 // A line through points (x, z), constant beyond the first and the last; x ascends. It rounds as
-// numpy.interp does, which scaling.py learns with. No points: numbers stay as they are.
+// numpy.interp does, which scaling.py learns with; but the slope may be infinite, between denormal
+// numbers. No points: numbers stay as they are.
 struct Knots {
   std::vector<double> x, z;
 
@@ -29,7 +30,9 @@ struct Knots {
     }
     const auto j = static_cast<std::size_t>(below - x.data());
     if (number == x[j]) return z[j];
-    return (z[j + 1] - z[j]) / (x[j + 1] - x[j]) * (number - x[j]) + z[j];
+    const double rise = z[j + 1] - z[j], run = x[j + 1] - x[j], slope = rise / run;
+    if (std::isinf(slope)) return (number - x[j]) / run * rise + z[j];
+    return slope * (number - x[j]) + z[j];
   }
 };
 

@@ -301,7 +301,7 @@ class NumericScaler:
         for rows, block in blocks(X):
             block = self._before(block)
             for j, (x, z) in zip(self._ranked, self._knots, strict=True):
-                block[:, j] = np.interp(block[:, j], x, z)
+                block[:, j] = _interpolated(block[:, j], x, z)
             yield rows, block
 
     def _columns_to_rank(self, X: Any, weight: Floats | None) -> npt.NDArray[np.intp]:
@@ -323,6 +323,18 @@ def _clip_to(dtype: npt.DTypeLike, numbers: Floats) -> Floats:
     """Return what the dtype can hold."""
     largest = float(np.finfo(dtype).max)
     return np.clip(numbers, -largest, largest)
+
+
+def _interpolated(numbers: Floats, x: Floats, z: Floats) -> Floats:
+    """Return what lies on the line through points (x, z), as the engine rounds it."""
+    with np.errstate(over="ignore"):
+        steep = np.isinf(np.diff(z) / np.diff(x))  # between denormal numbers
+    found = np.asarray(np.interp(numbers, x, z))
+    if steep.any():
+        j = np.clip(np.searchsorted(x, numbers, side="right") - 1, 0, len(x) - 2)
+        share = np.clip((numbers - x[j]) / (x[j + 1] - x[j]), 0, 1)
+        found = np.where(steep[j], share * (z[j + 1] - z[j]) + z[j], found)
+    return found
 
 
 def _find_knots(X: Any, weight: Floats | None) -> list[tuple[Floats, Floats]]:

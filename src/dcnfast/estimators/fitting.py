@@ -38,6 +38,11 @@ from dcnfast.training.trainer import train
 
 Array = npt.NDArray[Any]
 ENOUGH = 0.3  # of a constant's loss: of few rows of classes the rest is learned by heart
+NOTHING_HELD = Notice(
+    "convergence",
+    "The Fisher information of the rows is not finite: prior_strength holds no update to what fit "
+    "learned. Numbers that are scaled, or a lower learning_rate_init, may help.",
+)
 GOES_ON = ("interrupted", "time")  # notices of a training that another fit may go on with
 
 
@@ -224,7 +229,8 @@ def _named(scoring: Any) -> str:
 
 def _remember(training: Training, rows: Rows, settings: Settings) -> None:
     try:
-        remember(training, rows, settings.n_threads)
+        if not remember(training, rows, settings.n_threads):
+            warn([NOTHING_HELD])
     except KeyboardInterrupt:
         warn([INTERRUPTED])  # and the prior stays as it was
 

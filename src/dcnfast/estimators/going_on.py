@@ -10,10 +10,12 @@ import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import padded, recycled
+from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.encoding import clips, scaling_of
 from dcnfast.estimators.fitted import Columns, Fitted
 from dcnfast.estimators.label_targets import Target
 from dcnfast.network.config import NetworkConfig
+from dcnfast.network.numeric_embeddings import NUMERIC_EMBEDDINGS
 from dcnfast.table.lists import ListColumns, Rule
 from dcnfast.training.spare import Spare
 from dcnfast.training.state import Training
@@ -128,6 +130,34 @@ def refuse_other_encoder(
             changed.append(f"{name} was {before!r}, got {getattr(estimator, name)!r}")
     if changed:
         raise ValueError(f"{what}: {'; '.join(changed)}, want the same encoding of columns")
+
+
+def refuse_other_bins(what: str, encoder: TableEncoder, estimator: Any) -> None:
+    """Raise ValueError unless ``numeric_embedding`` has the bins of before, or is "auto".
+
+    Parameters
+    ----------
+    what : str
+        Who goes on, for messages.
+    encoder : TableEncoder
+        Of the rows before.
+    estimator : DCNRegressor or DCNClassifier
+        With an embedding of the same kind and width.
+    """
+    given, before = estimator.numeric_embedding, encoder.numeric_bins
+    if before is None or (isinstance(given, str) and given == "auto"):
+        return
+    now = kind_of(NUMERIC_EMBEDDINGS, estimator).rule()
+    one, other = asdict(before), asdict(now)
+    changed = [
+        f"{name} of the bins was {one[name]}, got {other[name]}"
+        for name in one
+        if one[name] != other[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"{what}: numeric_embedding: {'; '.join(changed)}, want the same encoding of columns"
+        )
 
 
 def _plain(given: Any) -> Any:

@@ -15,7 +15,13 @@ from dcnfast.estimators.configure import (
     kind_of,
 )
 from dcnfast.estimators.fitted import Fitted, Task
-from dcnfast.estimators.going_on import exactly, go_on, refuse_other_encoder, refuse_other_network
+from dcnfast.estimators.going_on import (
+    exactly,
+    go_on,
+    refuse_other_bins,
+    refuse_other_encoder,
+    refuse_other_network,
+)
 from dcnfast.estimators.linear_start import begin_as_linear
 from dcnfast.estimators.pretrained import check_pretrained, start_from
 from dcnfast.estimators.rare import counts_as_unknown, rare_categories
@@ -74,4 +80,5 @@ def prepare(
     began_linear = estimator.wide == "auto" and last.model.config.wide
     refuse_other_encoder(what, last.encoder, estimator, began_linear)
     refuse_other_network(what, last.model.config, config)
+    refuse_other_bins(what, last.encoder, estimator)
     return go_on(last, encoder, target, training_of)

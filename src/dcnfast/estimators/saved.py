@@ -22,6 +22,7 @@ from dcnfast.network.saved import Bytes, config_state, read_flat, read_model, te
 from dcnfast.plain import State, Tree, join, separate
 from dcnfast.table.dates import NO_DATES, PARTS, DateColumn, Dates, find_zone
 from dcnfast.table.lists import NO_LISTS, ListColumns
+from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.state import Training
 
 FORMAT = 1  # of the state in a pickle
@@ -103,6 +104,8 @@ def fitted_state(attributes: Mapping[str, Any], *, trains: bool) -> Tree:
             "second_moments": tensors_of(model, state.flat_second_moments),
             "step": int(state.step),
         }
+        if training.moments:
+            tree["training"]["moments"] = training.moments
         if training.streamed:
             tree["training"]["streamed"] = training.streamed
         if (prior := state.prior) is not None:
@@ -248,6 +251,8 @@ def _read_seen(state: State, counts: list[Any]) -> list[Any]:
 def _read_training(state: State, model: Model) -> Training:
     training = Training.__new__(Training)
     found: Tree = {k: read_flat(state, k, model) for k in ("first_moments", "second_moments")}
+    if state.names("moments"):
+        found["moments"] = state.text("moments", {kind.keeps for kind in OPTIMIZERS.values()})
     if state.names("streamed"):
         found["streamed"] = state.integer("streamed", 1, 2**62)
     if state.names("prior"):

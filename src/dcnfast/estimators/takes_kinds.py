@@ -45,13 +45,10 @@ class TakesKinds:
             parameter, nested, option = name.partition("__")
             given = params.get(parameter, getattr(self, parameter, None))
             if nested and isinstance(given, str | None) and parameter in self._families:
-                family = self._families[parameter]
-                kind = family.get(given or "auto", family.first)
-                wanted = kind.__name__
                 what = "None" if given is None else f"the name {given!r}"
                 raise ValueError(
-                    f"{name} is given and {parameter} is {what}, want an object that "
-                    f"has {option}, as {parameter}={wanted}()"
+                    f"{name} is given and {parameter} is {what}, want "
+                    + _objects_with(option, self._families[parameter], given)
                 )
         super().set_params(**params)  # type: ignore[misc]
         return self
@@ -62,3 +59,13 @@ class TakesKinds:
             given = getattr(self, name)  # None and "auto": which constraints above allow or not
             if given is not None and (given in family or given != "auto"):
                 family.resolve(given, vars(self))
+
+
+def _objects_with(option: str, family: Family[Any], given: str | None) -> str:
+    """Tell which object has an option: of the kind that is given, if it has it."""
+    own = [kind for name, kind in family.items() if name == given]
+    for kind in [*own, *family.values()]:
+        if option in kind.defaults():
+            return f"an object that has {option}, as {family.parameter}={kind.__name__}()"
+    names = ", ".join(kind.__name__ for kind in family.values())
+    return f"an object with options of its own; none of {names} has {option}"

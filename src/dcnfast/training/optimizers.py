@@ -113,6 +113,8 @@ class Optimizer(Kind):
     ----------
     reference : str
         Its function in :mod:`dcnfast.reference`.
+    keeps : str
+        What its moments are; optimizers of which it is the same go on with each other's.
     decays : bool
         Whether it takes a share of the weights in each step, which makes an L2 penalty needless:
         ``alpha="auto"`` is 0 then.
@@ -121,6 +123,7 @@ class Optimizer(Kind):
     """
 
     reference: ClassVar[str]
+    keeps: ClassVar[str]
     decays: ClassVar[bool] = False
     sparse: str
     rate_factors: Mapping[str, float] | None
@@ -163,6 +166,7 @@ class Adam(Optimizer):
     name = "adam"
     summary = "of Kingma and Ba (2015)."
     reference = "adam_update"
+    keeps = "mean and square"
     options: ClassVar[Mapping[str, Option]] = {
         "beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE, "sparse": one_of(("lazy", "exact")),
         "rate_factors": RATE_FACTORS,
@@ -281,6 +285,7 @@ class Adagrad(Optimizer):
     name = "adagrad"
     summary = "of Duchi et al. (2011), which wants a larger ``learning_rate_init``, 0.01 to 0.1."
     reference = "adagrad_update"
+    keeps = "sum of squares"
     options: ClassVar[Mapping[str, Option]] = {"epsilon": POSITIVE, "rate_factors": RATE_FACTORS}
     shorthands: ClassVar[Mapping[str, str]] = {"epsilon": "epsilon"}
     sparse = "lazy"
@@ -319,6 +324,7 @@ class RowwiseAdagrad(Adagrad):
     name = "rowwise_adagrad"
     summary = "Adagrad with one rate for all numbers of an embedding, as TorchRec has it."
     reference = "rowwise_adagrad_rows"
+    keeps = "sum of squares by row"
 
 
 class SGD(Optimizer):
@@ -345,6 +351,7 @@ class SGD(Optimizer):
     name = "sgd"
     summary = "stochastic gradient descent with Nesterov's momentum, of Sutskever et al. (2013)."
     reference = "sgd_update"
+    keeps = "velocity"
     options: ClassVar[Mapping[str, Option]] = {
         "momentum": DECAY, "nesterov": BOOLEAN, "sparse": one_of(("lazy", "exact")),
         "rate_factors": RATE_FACTORS,

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 ROWS_OF_A_BATCH = 32  # of one row each it would be exact, and take an update's time for each row
 
 
-def remember(training: Training, rows: Rows, n_threads: int) -> None:
+def remember(training: Training, rows: Rows, n_threads: int) -> bool:
     """Hold later updates at the parameters of now, as far as these rows speak for them.
 
     Where the training was held already, its rows count as many as they are.
@@ -32,6 +32,12 @@ def remember(training: Training, rows: Rows, n_threads: int) -> None:
     rows : Rows
         That it was trained on.
     n_threads : int
+
+    Returns
+    -------
+    remembered : bool
+        False where the information is not finite, as of gradients that overflow: then the training
+        is held as before.
     """
     state, n = training.state, len(rows)
     order, starts = np.random.default_rng(0).permutation(n), None  # they may come sorted
@@ -43,4 +49,9 @@ def remember(training: Training, rows: Rows, n_threads: int) -> None:
     if before is not None:
         found = (found * n + before[1] * known) / (n + known)
     anchor: Any = np.array(training.model.network.flat_parameters)
-    training.hold(anchor, found.astype(anchor.dtype, copy=False), n + known)
+    with np.errstate(over="ignore"):
+        found = found.astype(anchor.dtype, copy=False)
+    if not np.isfinite(found).all():
+        return False
+    training.hold(anchor, found, n + known)
+    return True

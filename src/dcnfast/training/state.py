@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dcnfast import _core
 from dcnfast.network.model import Model, flat_of
+from dcnfast.training.optimizers import OPTIMIZERS
 
 Array = npt.NDArray[Any]
 
@@ -36,10 +37,13 @@ class Training:
         Of how many rows the prior is, which holds parameters where they were; 0 without one.
     streamed : int
         Rows of all updates so far.
+    moments : str
+        What the moments are, "" where they are 0; see :attr:`Optimizer.keeps`.
     """
 
     prior_rows: int = 0
     streamed: int = 0
+    moments: str = ""
 
     def __init__(self, model: Model) -> None:
         self.model, self.state = model, _state_of(model)
@@ -48,6 +52,20 @@ class Training:
         """Begin anew from the parameters as they are: no moments, no steps."""
         nothing: Array = np.zeros_like(self.state.flat_first_moments)
         self.state.set_optimizer(nothing, nothing, 0)
+        self.moments = ""
+
+    def use(self, optimizer: str) -> None:
+        """Begin anew where the moments are not those of this optimizer: they mean something else.
+
+        Parameters
+        ----------
+        optimizer : str
+            Its name.
+        """
+        keeps = OPTIMIZERS[optimizer].keeps
+        if self.moments not in ("", keeps):
+            self.reset()
+        self.moments = keeps
 
     def copy(self) -> Training:
         """Copy the model, and what its training has."""
@@ -75,6 +93,7 @@ class Training:
         state: Any = self.state
         state.take_over(other.state, rows)
         self.prior_rows, self.streamed = other.prior_rows, other.streamed
+        self.moments = other.moments
 
     def hold(self, anchor: Array, fisher: Array, n_rows: int) -> None:
         """Hold what is trained from now on, as much as ``prior_strength`` says.
@@ -96,6 +115,7 @@ class Training:
             "first_moments": np.array(self.state.flat_first_moments),
             "second_moments": np.array(self.state.flat_second_moments),
             "step": int(self.state.step),
+            "moments": self.moments,
         }
         if (prior := self.state.prior) is not None:
             state |= {"anchor": prior[0], "fisher": prior[1], "prior_rows": self.prior_rows}
@@ -117,6 +137,10 @@ class Training:
         if type(streamed) is not int or streamed < 0:
             raise ValueError(f"the state's streamed is {streamed!r}, want rows, not negative")
         self.streamed = streamed
+        moments_of = state.get("moments", "")  # older ones do not say it
+        if moments_of and moments_of not in {OPTIMIZERS[name].keeps for name in OPTIMIZERS}:
+            raise ValueError(f"the state's moments are {moments_of!r}, want those of an optimizer")
+        self.moments = moments_of
 
 
 def _state_of(model: Model) -> _core.TrainingStateF32 | _core.TrainingStateF64:

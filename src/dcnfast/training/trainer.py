@@ -143,6 +143,7 @@ def run_epoch(
     sound : bool
         Whether the model is finite.
     """
+    training.use(settings.step.kind)
     n = len(rows)
     batch_size = min(settings.batch_size, n)
     starts = list[Array]()

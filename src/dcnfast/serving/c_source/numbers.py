@@ -31,9 +31,10 @@ static double on_line(const line *l, double number) {
     if (l->x[j + half] <= number) j += half;
     left -= half;
   }
+  const double rise = height(l, j + 1) - height(l, j), run = l->x[j + 1] - l->x[j];
   if (number == l->x[j]) return height(l, j);
-  return (height(l, j + 1) - height(l, j)) / (l->x[j + 1] - l->x[j]) * (number - l->x[j]) +
-         height(l, j);
+  if (isinf(rise / run)) return (number - l->x[j]) / run * rise + height(l, j);
+  return rise / run * (number - l->x[j]) + height(l, j);
 }"""
 
 COLUMN = """\
