@@ -128,6 +128,29 @@ def test_many_rows_of_classes_have_no_linear_model(asked, monkeypatch):
     assert asked
 
 
+@pytest.mark.parametrize("changes", [{}, {"y": False}, {"X": False}, {"FEW": 799}])
+def test_products_of_numbers_far_out(changes, tried, monkeypatch):
+    """Bent numbers are not what is multiplied; a linear model alone is worse than the network."""
+    rng = np.random.default_rng(1)
+    X = np.exp(0.9 * rng.normal(size=(3_800, 4)))
+    y = X[:, 0] * X[:, 1] + X[:, 2] * X[:, 3] + 0.1 * rng.normal(size=3_800)
+    if "y" in changes:
+        y = np.log1p(np.abs(y))
+    if "X" in changes:
+        X = np.log(X)
+    monkeypatch.setattr(trials, "FEW", changes.get("FEW", trials.FEW))
+    monkeypatch.setattr(trials, "TRIED", range(1))
+    options = SMALL | {"max_iter": 60}
+    model = DCNRegressor(**options).fit(X[:800], y[:800])
+    assert len(tried) == (1 if changes else 2)
+    if not changes:
+        bent = DCNRegressor(**options, wide=False).fit(X[:800], y[:800])
+        ridge = RidgeCV(np.logspace(-4, 4, 17)).fit(X[:800], y[:800])
+        errors = [root_mean_squared_error(m, X[800:], y[800:]) for m in (model, bent, ridge)]
+        assert begun(model)
+        assert errors[0] < 0.7 * errors[1] < 0.7 * errors[2]
+
+
 def test_a_trial_in_vain_leaves_the_fit_as_it_is(asked):
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (600, 2))

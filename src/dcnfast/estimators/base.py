@@ -336,11 +336,11 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
     ) -> Self:
         """Keep the members of the ensemble whose mean predicts rows best.
 
-        Many members trained and some kept predict better than as few trained. They are taken one
-        after the other, always the one with which the mean has the least loss. The estimator then
-        predicts with these alone, and faster. With ``warm_start`` and ``n_members="auto"`` the next
-        fit goes on from the members that are left, with new moments; with a number of members it
-        raises, since the network is another.
+        Gorishniy, Kotelnikov and Babenko ("TabM", 2025) report that 8 of 32 members trained predict
+        better than 8 trained. They are taken one after the other, always the one with which the
+        mean has the least loss. The estimator then predicts with these alone, and faster. With
+        ``warm_start`` and ``n_members="auto"`` the next fit goes on from the members that are left,
+        with new moments; with a number of members it raises, since the network is another.
 
         Parameters
         ----------

@@ -78,12 +78,12 @@ structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
     both, with a deep part of its own for each.
 wide : bool or "auto", default="auto"
-    Whether to add a linear part, a weight for every category and every number. "auto" adds one
-    where ``early_stopping="auto"`` holds rows out and a linear model predicts these better than the
-    network: then the linear part begins as that model, the network beside it learns what is left,
-    and numbers are not embedded. It holds for squared and absolute errors and Huber's, and for
-    classes of up to 10,000 rows, and where ``numeric_embedding`` and ``numeric_scaling`` are
-    "auto". The linear part reads numbers that are not embedded.
+    Whether to add a linear part, a weight for every category and every number that is not embedded.
+    "auto" tries it where ``early_stopping="auto"`` holds rows out and a linear model predicts these
+    better than the network, or targets and numbers are far out: the linear part begins as that
+    model, the network beside it learns what is left, and numbers are not embedded. It is taken if
+    that predicts the rows better. It holds for squared and absolute errors and Huber's, for classes
+    of up to 10,000 rows, and where ``numeric_embedding`` and ``numeric_scaling`` are "auto".
 dropout : float, default=0.1
     Share of the hidden units left out in each step of training.
 cross_dropout : float or "auto", default="auto"

@@ -21,6 +21,7 @@ from sklearn.base import is_classifier
 
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.growth import counted
+from dcnfast.encode.scaling import HEAVY
 from dcnfast.estimators.configure import dropout_seed, kind_of, numeric_kinds, settings_of
 from dcnfast.estimators.encoding import fit_encoder, reads_targets
 from dcnfast.estimators.fitted import Fitted, Task
@@ -255,7 +256,8 @@ def _or_linear(
     """Return the trial of a network that begins as a linear model, where that is better.
 
     It is trained where the linear model alone predicts the held-out rows better than the best
-    network of the others.
+    network of the others; and with targets and numbers far out, of which products are learned
+    better as they are than bent.
     """
     assert best.choice is not None
     task = replace(best.task, numeric=None, begins_linear=True)
@@ -264,10 +266,17 @@ def _or_linear(
     if not folds:
         return best
     of_linear = losses_of(folds, effective_threads(estimator.n_jobs))
-    if of_linear.sum() >= best.choice.losses.sum():
+    far_out = not is_classifier(estimator) and len(whole) <= FEW and any(map(_is_far_out, folds))
+    if of_linear.sum() >= best.choice.losses.sum() and not far_out:
         return best
     now = _choose(estimator, fitted, folds, whole, task, seed, own, times)
     return _better(best, now)
+
+
+def _is_far_out(fold: Fold) -> bool:
+    """Return whether some targets and some numbers are, many standard deviations from the mean."""
+    rows = fold.rows
+    return bool(min(np.abs(rows.target).max(), np.abs(rows.dense).max()) > HEAVY)
 
 
 def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:
