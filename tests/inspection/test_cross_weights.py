@@ -80,7 +80,8 @@ def test_one_member_over_scaled_numbers_is_a_polynomial_and_several_share_its_we
 
 def test_untouched_a_cell_is_still_a_column():
     table = pd.DataFrame(X, columns=["age", "rum", "soda", "almond"])
-    model = DCNRegressor(max_iter=1, random_state=0, hidden_layer_sizes=8).fit(table, X[:, 0])
+    options = {"max_iter": 1, "random_state": 0, "hidden_layer_sizes": 8, "wide": False}
+    model = DCNRegressor(**options).fit(table, X[:, 0])
     assert cross_weights(model).shape == (32, 32)
     display = CrossWeightsDisplay.from_estimator(model)
     assert names_on(display) == list(table.columns)
