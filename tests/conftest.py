@@ -86,6 +86,7 @@ OPTIONS = {
     "embedding_penalty": ["batch", "table"],
     "ema_decay": [0.0, 0.9],
     "sparse_adam": ["lazy", "exact"],
+    "wide_numeric": [False, True],
     "weighted": [False, True],
 }
 
@@ -121,6 +122,8 @@ def draw_options(rng):
         drawn["cross_heads"] = 1
     if drawn["cross_heads"] == 1 or drawn["cross"] != "matrix":
         drawn["shared_heads"] = drawn["cross_heads"] > 1
+    if not drawn["wide"] or not drawn["numeric_bins"]:
+        drawn["wide_numeric"] = False
     if drawn["loss"][0] == "squared_error":
         drawn["label_smoothing"] = 0.0
     if not drawn["hidden"]:

@@ -246,6 +246,7 @@ class NetworkConfig:
         sparse_adam: str,
         deterministic: str,
         collision_weights: bool = ...,  # whether each row of an embedding has a learned factor
+        wide_numeric: bool = ...,
         branch_loss: bool = ...,  # whether cross and deep part have losses of their own
     ) -> None: ...
 

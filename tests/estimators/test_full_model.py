@@ -1,5 +1,6 @@
 """What the parts of the full model are for, and a ranking model as people write it."""
 
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -9,6 +10,8 @@ from scipy.special import expit
 from sklearn.metrics import log_loss, mean_squared_error
 
 from dcnfast import DCNClassifier, DCNRegressor
+from dcnfast.network.config import NetworkConfig
+from dcnfast.network.model import Model
 
 
 @pytest.mark.parametrize("structure", ["parallel", "stacked", "stacked_parallel"])
@@ -50,6 +53,35 @@ def test_structures_have_their_layers(frame, regressor):
     assert full.parameters_["embedding_4"].shape == (rows, 4)
     assert full.parameters_["wide"].shape == (rows, 1)
     assert full.n_parameters_ == sum(p.size for p in full.parameters_.values())
+
+
+@pytest.mark.parametrize("kind", ["piecewise", "periodic", None])
+def test_the_wide_part_reads_numbers_embedded_or_not(kind, regressor):
+    """Their weights learn; missing numbers, which are 0, have none."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    X[::7, 1] = np.nan
+    options = {"numeric_embedding": kind, "max_iter": 20, "learning_rate_init": 0.01}
+    model = regressor(**options, wide=True, n_members=2).fit(X, X[:, 0])
+    weights = model.parameters_["wide_W"]
+    assert weights.shape == (1, 3 if kind else 4)  # an indicator of what was missing
+    assert abs(weights[0, 0]) > 2 * np.abs(weights[0, 1:]).max()
+    again = pickle.loads(pickle.dumps(model)).partial_fit(X, X[:, 0])
+    assert again.parameters_["wide_W"].shape == weights.shape
+    row = model.row_predictor()
+    assert row(tuple(X[7])) == pytest.approx(model.predict(X[7:8])[0], rel=1e-5)
+
+
+def test_a_linear_part_of_before_it_read_embedded_numbers(regressor):
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    model = regressor(wide=True, max_iter=2).fit(X, X[:, 0])
+    state = model._model.__getstate__()
+    config = {k: v for k, v in state["config"].items() if k != "wide_numeric"}
+    flat = np.zeros(NetworkConfig(**config).compile().flat_parameters.size, "f4")
+    old = Model.__new__(Model)
+    old.__setstate__({"config": config, "parameters": flat})
+    assert "wide_W" not in old.parameters
+    assert not old.logits(np.zeros((2, 0), np.int32), np.zeros((2, 6), "f4"), 1).any()
 
 
 def test_wide_part_alone_is_a_linear_model(regressor):

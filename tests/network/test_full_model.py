@@ -152,7 +152,8 @@ def test_rows_that_move_as_a_whole(sparse_adam, dtype, make_case, rng):
 
 
 EVERY_ROLE = {
-    "fields": (*FIELDS, ("item", 60, 5)), "wide": True, "cross_layers": 2, "hidden": (9,),
+    "fields": (*FIELDS, ("item", 60, 5)), "wide": True, "wide_numeric": True,
+    "cross_layers": 2, "hidden": (9,),
     "layer_norm": True, "numeric_bins": (3, 7), "numeric_scales": (0.5, 0.2), "numeric_width": 4,
     "n_members": 2, "learned_scale": True, "parametric_activation": True,
     "collision_weights": True,

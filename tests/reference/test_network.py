@@ -92,6 +92,20 @@ def test_wide_part_is_a_linear_model_beside(rng):
     np.testing.assert_allclose(got, deep + linear, rtol=1e-12)
 
 
+@pytest.mark.parametrize("reads", [False, True])
+def test_wide_part_reads_numbers_that_are_embedded(reads, rng):
+    config = {"n_dense": 2, "numeric_bins": (3, 7), "numeric_scales": (0.5, 0.2)}
+    config |= {"numeric_width": 4, "hidden": (5,), "n_outputs": 3}
+    case = Case(rng, wide=True, wide_numeric=reads, **config)
+    without = ReferenceNetwork(NetworkConfig(**config))
+    columns = [0, 1, 2, 4] if reads else [0, 1]  # a number and its place among the bins
+    assert case.p["wide_W"].shape == (3, len(columns))
+    linear = case.dense[:, columns] @ case.p["wide_W"].T
+    got = case.network.forward(case.p, case.ids, case.dense)["logits"]
+    deep = without.forward(case.p, case.ids, case.dense)["logits"]
+    np.testing.assert_allclose(got, deep + linear, rtol=1e-12)
+
+
 @pytest.mark.parametrize("structure", ["parallel", "stacked", "stacked_parallel"])
 def test_what_reaches_the_head(structure, rng):
     network = {"n_dense": 4, "cross_layers": 2, "structure": structure, "activation": "identity"}

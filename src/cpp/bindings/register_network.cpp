@@ -136,7 +136,8 @@ NetworkConfig make_config(
     std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
     double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
-    const std::string& deterministic, bool collision_weights, bool branch_loss) {
+    const std::string& deterministic, bool collision_weights, bool branch_loss,
+    bool wide_numeric) {
   NetworkConfig c;
   for (const auto& [name, rows, width] : fields) c.fields.push_back({name, rows, width});
   for (const std::string& pooling : poolings) c.poolings.push_back(pooling_named(pooling));
@@ -152,6 +153,7 @@ NetworkConfig make_config(
   c.n_members = n_members;
   c.learned_scale = learned_scale;
   c.wide = wide;
+  c.wide_numeric = wide_numeric;
   c.cross = cross_kind(cross).name;
   c.cross_layers = cross_layers;
   c.cross_rank = cross_rank;
@@ -213,7 +215,7 @@ void def_config(py::class_<NetworkConfig>& config, NetworkConfig (*make)(Argumen
       py::arg("alpha_embedding"), py::arg("alpha_cross"), py::arg("alpha_deep"),
       py::arg("embedding_penalty"), py::arg("ema_decay"), py::arg("sparse_adam"),
       py::arg("deterministic"), py::arg("collision_weights") = false,
-      py::arg("branch_loss") = false);
+      py::arg("branch_loss") = false, py::arg("wide_numeric") = false);
 }
 
 }  // namespace

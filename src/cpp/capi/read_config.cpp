@@ -70,6 +70,7 @@ void read_shape(Reader& read, NetworkConfig& c) {
   read("n_members", c.n_members);
   read("learned_scale", c.learned_scale);
   read("wide", c.wide);
+  read("wide_numeric", c.wide_numeric);
   read("cross", c.cross);
   read("cross_layers", c.cross_layers);
   read("cross_rank", c.cross_rank);

@@ -40,7 +40,8 @@ struct NetworkConfig {
   std::size_t numeric_width = 0;                // K of their embeddings
   std::size_t numeric_frequencies = 0;          // F of each, of the kinds that have any
   bool learned_scale = false;  // whether each column of x0 is multiplied by a learned number
-  bool wide = false;
+  bool wide = false;           // a linear part, on ids and numbers that are not embedded
+  bool wide_numeric = false;   // and on those that are
   std::string cross = "matrix";   // one of cross_kinds()
   std::size_t cross_layers = 0;   // L
   std::size_t cross_rank = 0;     // R
@@ -101,6 +102,10 @@ struct NetworkConfig {
   }
   // of the table: an embedded number comes as itself and its place among the bins
   std::size_t dense_columns() const noexcept { return n_dense + 2 * numeric_bins.size(); }
+  // numbers that the linear part reads: as they come, then z of those that are embedded
+  std::size_t wide_columns() const noexcept {
+    return wide ? n_dense + (wide_numeric ? numeric_bins.size() : 0) : 0;
+  }
   // how many columns of x0 each column of the table is: the fields, then the numbers
   std::vector<std::size_t> column_widths() const {
     std::vector<std::size_t> widths;

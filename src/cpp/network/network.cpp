@@ -12,7 +12,7 @@ template <class T>
 Network<T>::Network(const NetworkConfig& config, const T* lent, std::size_t size,
                     const std::vector<StoredTable>* tables)
     : config_(config), topology_(topology_of(config_)), cross_(make_cross<T>(config_)),
-      deep_(make_branches()), head_(config_, head_widths(), config_.wide ? config_.n_dense : 0),
+      deep_(make_branches()), head_(config_, head_widths(), config_.wide_columns()),
       cross_dropout_(config_.cross_dropout), cross_stream_(0), embedding_(config_),
       numeric_(make_numeric<T>(config_)), members_(config_),
       loss_constants_(config_.loss_constants.begin(), config_.loss_constants.end()),
@@ -121,7 +121,10 @@ template <class T> void Network<T>::connect_head(Workspace<T>& ws) const {
     ws.head.push_back({ws.xL(), cross_ != nullptr ? ws.dxL : ws.dx0, ld<T>(D)});
   for (std::size_t i = 0; i < deep_.size(); ++i)
     ws.head.push_back({ws.deep[i].hN(), ws.deep[i].dh, ld<T>(deep_[i].width())});
-  if (config_.wide && config_.n_dense > 0)
+  const std::size_t n = config_.wide_columns();
+  if (ws.wide != nullptr)
+    ws.head.push_back({ws.wide, nullptr, ld<T>(n), false});
+  else if (n > 0)
     ws.head.push_back({ws.x + embedding_.width(), nullptr, ld<T>(D), false});
 }
 
@@ -131,6 +134,8 @@ void Network<T>::carve(Workspace<T>& ws, Carver<T>& carver, std::size_t rows, bo
   const std::size_t E = config_.n_members, wide = E * base, narrow = E * answers;
   ws.x0 = carver.take(wide);
   ws.x = members_.multiplies() ? carver.take(base) : ws.x0;
+  const std::size_t n = config_.wide_columns();
+  ws.wide = n > config_.n_dense ? carver.take(rows * ld<T>(n)) : nullptr;
   rows *= E;
   if (cross_ != nullptr) ws.cross = cross_->carve(carver, ws.x0, rows);
   ws.deep.clear();
@@ -190,7 +195,21 @@ void Network<T>::stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>
   k.stack_forward(ws.x, table.dense, config_.dense_columns(), rows.numbers, n, config_.n_dense,
                   embedding_.width(), config_.width());
   if (numeric_ != nullptr) numeric_->forward(k, ws.x, table.dense, rows.numbers, n);
+  if (ws.wide != nullptr) take_wide(ws.wide, table.dense, rows);
   if (members_.multiplies()) members_.forward(k, ws.x0, ws.x, n);
+}
+
+// dense (N, M + 2 J) -> the numbers that the linear part reads (T, M + J)
+template <class T>
+void Network<T>::take_wide(T* wide, const T* dense, const TileRows& rows) const {
+  const std::size_t M = config_.n_dense, J = config_.numeric_bins.size();
+  for (std::size_t t = 0; t < rows.count; ++t, wide += ld<T>(M + J)) {
+    const std::size_t number = rows.numbers != nullptr ? rows.numbers[t] : t;
+    const T* row = dense + number * config_.dense_columns();
+    std::copy_n(row, M, wide);
+    for (std::size_t j = 0; j < J; ++j) wide[M + j] = row[M + 2 * j];
+    std::fill(wide + M + J, wide + ld<T>(M + J), T(0));
+  }
 }
 
 template <class T>

@@ -27,6 +27,7 @@ template <class T> struct Workspace {
   Buffer<T> memory;
   T* x = nullptr;                       // (T,D), before scales; x0 without any
   T* x0 = nullptr;                      // (T,D)
+  T* wide = nullptr;                    // (T,wide_columns), where x has not all of them
   std::unique_ptr<CrossTile<T>> cross;  // null without cross layers
   std::vector<DeepTile<T>> deep;        // one a branch
   T* logits = nullptr;                  // (T,C)
@@ -139,6 +140,7 @@ template <class T> class Network {
   // ids, dense -> x0 (T,D): the first part of forward
   void stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>& table,
              const TileRows& rows) const;
+  void take_wide(T* wide, const T* dense, const TileRows& rows) const;
   // logits of members -> those of the mean of what they predict, the answer of the workspace
   void combine_members(const KernelTable<T>& k, Workspace<T>& ws, std::size_t n) const;
   // The table without its first rows.

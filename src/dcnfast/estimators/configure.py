@@ -116,6 +116,7 @@ def configure(
     D += len(encoder.bins) * described["numeric_width"]
     described |= {name: getattr(estimator, name) for name in AS_THEY_ARE}
     described["wide"] = _wide(estimator.wide, circumstances)
+    described["wide_numeric"] = _wide_numeric(described["wide"], encoder, circumstances)
     # the identity is what it is bent to
     bends = estimator.parametric_activation and estimator.activation != "identity"
     described["parametric_activation"] = bends
@@ -294,6 +295,14 @@ def _wide(given: bool | str, circumstances: Circumstances | NetworkConfig) -> bo
     if isinstance(circumstances, NetworkConfig):
         return circumstances.wide
     return circumstances.begins_linear
+
+
+def _wide_numeric(
+    wide: bool, encoder: TableEncoder, circumstances: Circumstances | NetworkConfig
+) -> bool:
+    if isinstance(circumstances, NetworkConfig):
+        return wide and circumstances.wide_numeric  # older networks do not have it
+    return wide and bool(encoder.bins)
 
 
 def _ema_decay(given: float | str, circumstances: Circumstances | NetworkConfig) -> float:

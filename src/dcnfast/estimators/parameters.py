@@ -78,7 +78,7 @@ structure : {"parallel", "stacked", "stacked_parallel"}, default="parallel"
     Deep part beside the cross part, both reading the columns; or behind it, reading its output; or
     both, with a deep part of its own for each.
 wide : bool or "auto", default="auto"
-    Whether to add a linear part, a weight for every category and every number that is not embedded.
+    Whether to add a linear part, a weight for every category and every number as it is scaled.
     "auto" tries it where ``early_stopping="auto"`` holds rows out and a linear model predicts these
     better than the network, or targets and numbers are far out: the linear part begins as that
     model, the network beside it learns what is left, and numbers are not embedded. It is taken if

@@ -66,6 +66,8 @@ class NetworkConfig:
         Whether each column of x0 is multiplied by a learned number, the same for all members.
     wide : bool
         Whether a linear part, on ids and dense columns, is added to the logits.
+    wide_numeric : bool
+        Whether it reads the dense columns that are embedded as well, as they are scaled.
     cross : str
         Form of the cross layers.
     cross_layers : int
@@ -151,6 +153,7 @@ class NetworkConfig:
     n_members: int = 1
     learned_scale: bool = False
     wide: bool = False
+    wide_numeric: bool = False
     cross: CrossName = "matrix"
     cross_layers: int = 0
     cross_rank: int = 0
@@ -238,6 +241,11 @@ class NetworkConfig:
         return self.n_dense + 2 * len(self.numeric_bins)
 
     @property
+    def wide_columns(self) -> int:
+        """Numbers that the linear part reads."""
+        return self.wide * (self.n_dense + self.wide_numeric * len(self.numeric_bins))
+
+    @property
     def cross_sizes(self) -> dict[str, int]:
         """What the letters in the shapes of the cross's tensors stand for."""
         D, R = self.of_head().width, self.cross_rank
@@ -288,7 +296,7 @@ class NetworkConfig:
         vectors = 1 + 2 * self.layer_norm + self.parametric_activation
         layers = [layer for branch in parts.branches for layer in branch.layers(D)]
         deep = sum((inputs + vectors) * outputs for inputs, outputs in layers)
-        wide = self.n_dense if self.wide else 0
+        wide = self.wide_columns
         learned = self.numeric_kind.tensors(self.numeric_sizes) if self.numeric_bins else {}
         numeric = sum(prod(shape) for _, shape in learned.values())
         E = self.n_members

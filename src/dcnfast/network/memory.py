@@ -221,6 +221,7 @@ class _Counter:
         deep += sum(3 * self.stride(max(branch.hidden)) for branch in self.topology.branches)
         base = 2 * D + self.stride(self.C) if self.scaled else 0
         base += 4 * self.stride(self.C) if c.branch_loss else 0
+        base += self.stride(c.wide_columns) if c.wide_columns > c.n_dense else 0
         row = 3 * D + (4 * D if preactivated else 0) + cross + deep + 2 * self.stride(self.C) + base
         no_bias = 0 if c.cross_bias else L * self.D
         _, blocks = self.numeric()

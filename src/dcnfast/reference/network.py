@@ -53,7 +53,7 @@ class ReferenceNetwork:
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the role and the shape of every parameter by name, in their order."""
         c = self.config
-        D, C, M = c.width, c.n_outputs, c.n_dense
+        D, C = c.width, c.n_outputs
         tensors = self.inputs.tensors()
         if c.cross_layers:
             kinds = crosses.CROSSES[c.cross].tensors(c.cross_bias, c)
@@ -65,8 +65,8 @@ class ReferenceNetwork:
                 tensors[f"{branch.name}_W_{i}"] = ("weight", (outputs, inputs))
                 for vector, role in vectors.items():
                     tensors[f"{branch.name}_{vector}_{i}"] = (role, (outputs,))
-        if c.wide and M:
-            tensors["wide_W"] = ("linear", (C, M))
+        if c.wide_columns:
+            tensors["wide_W"] = ("linear", (C, c.wide_columns))
         E = (c.n_members,) if c.n_members > 1 else ()
         tensors["head_W"] = ("weight", (*E, C, self.topology.head_width(D)))
         tensors["head_b"] = ("bias", (*E, C))
@@ -167,9 +167,14 @@ class ReferenceNetwork:
         if c.wide and c.fields:
             rows = named(ids).embed(self.inputs.tables(p, wide=True), c.poolings)
             logits += rows.reshape(len(ids), len(c.fields), c.n_outputs).sum(axis=1)
-        if c.wide and c.n_dense:
-            logits += dense[:, : c.n_dense] @ p["wide_W"].T
+        if c.wide_columns:
+            logits += self._wide_numbers(dense) @ p["wide_W"].T
         return logits
+
+    def _wide_numbers(self, dense: Array) -> Array:
+        """Return what the linear part reads: plain numbers, then z of the embedded ones."""
+        M = self.config.n_dense
+        return np.hstack([dense[:, :M], dense[:, M::2]])[:, : self.config.wide_columns]
 
     # ---- loss and backward: stages 6 and 7
 
@@ -263,8 +268,8 @@ class ReferenceNetwork:
             tables = self.inputs.tables(p, wide=True)
             dE = named(ids).embed_backward(each, tables, c.poolings)
             g["wide"] = np.concatenate(self.inputs.own(dE))
-        if c.wide and c.n_dense:
-            g["wide_W"] = dlogits.T @ dense[:, : c.n_dense]
+        if c.wide_columns:
+            g["wide_W"] = dlogits.T @ self._wide_numbers(dense)
         return g
 
     # ---- optimize: stage 8

@@ -101,7 +101,7 @@ def _write_branch(source: Source, config: NetworkConfig, branch: Branch, p: Para
 def _write_wide(source: Source, config: NetworkConfig, p: Parameters) -> str:
     """Write the linear part on ids and dense columns; return the statement that adds it."""
     C, lines = config.n_outputs, list[str]()
-    if not config.wide or not (config.fields or config.n_dense):
+    if not config.wide or not (config.fields or config.wide_columns):
         return ""
     n_single = len(config.fields) - len(config.poolings)
     for field, first in enumerate(config.rows_of_linear[:n_single]):
@@ -111,10 +111,18 @@ def _write_wide(source: Source, config: NetworkConfig, p: Parameters) -> str:
     if config.poolings:  # behind the columns of x
         width = sum(width for _, _, width in config.fields[n_single:])
         lines.append(f"  for (size_t c = 0; c < {C}; ++c) logits[c] += lists[{width} + c];")
-    if config.n_dense:
+    M, J = config.n_dense, config.wide_columns - config.n_dense
+    if M:
         source.use(ADD_PRODUCT)
-        W = source.weights("wide_W", p["wide_W"].T)
-        lines.append(f"  add_product(logits, {W}, dense, {config.n_dense}, {C});")
+        W = source.weights("wide_W", p["wide_W"][:, :M].T)
+        lines.append(f"  add_product(logits, {W}, dense, {M}, {C});")
+    if J:  # a number and its place among the bins stand together
+        W = source.weights("wide_numbers", p["wide_W"][:, M:].T)
+        lines += [
+            f"  for (size_t j = 0; j < {J}; ++j)",
+            f"    for (size_t c = 0; c < {C}; ++c)",
+            f"      logits[c] += {W}[j * {C} + c] * dense[{M} + 2 * j];",
+        ]
     body, given = "\n".join(lines), parameter_of(config)
     source.write(
         f"""\

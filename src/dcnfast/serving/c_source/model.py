@@ -36,7 +36,8 @@ WRITTEN = {
     "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias", "preactivation",
     "cross_experts", "gating", "shared_gate", "cross_linear", "cross_factor",
     "cross_heads", "shared_heads",
-    "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide", "dtype",
+    "hidden", "activation", "structure", "parametric_activation", "layer_norm", "wide",
+    "wide_numeric", "dtype",
     "n_outputs", "loss", "loss_constants",
 }  # fmt: skip
 # what makes weights, not what is done with them

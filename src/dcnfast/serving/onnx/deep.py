@@ -71,6 +71,9 @@ def _wide(g: Graph, config: NetworkConfig, p: Parameters, ids: str, dense: Dense
         rows = g.op("Add", ids, np.array(first))
         found = g.op("Gather", g.weight("wide", p["wide"]), rows)
         parts.append(g.op("ReduceSum", found, np.array([1]), keepdims=0))
-    if config.wide and config.n_dense:
-        parts.append(product(g, "wide_W", p["wide_W"], dense.plain))
+    M = config.n_dense
+    if config.wide and M:
+        parts.append(product(g, "wide_W", p["wide_W"][:, :M], dense.plain))
+    if config.wide_columns > M:
+        parts.append(product(g, "wide_numbers", p["wide_W"][:, M:], dense.scaled))
     return parts
