@@ -136,8 +136,7 @@ NetworkConfig make_config(
     std::size_t n_outputs, const std::string& loss, std::vector<double> loss_constants,
     double label_smoothing, double alpha_embedding, double alpha_cross, double alpha_deep,
     const std::string& embedding_penalty, double ema_decay, const std::string& sparse_adam,
-    const std::string& deterministic, bool collision_weights, bool branch_loss,
-    bool wide_numeric) {
+    const std::string& deterministic, bool collision_weights, bool branch_loss, bool wide_numeric) {
   NetworkConfig c;
   for (const auto& [name, rows, width] : fields) c.fields.push_back({name, rows, width});
   for (const std::string& pooling : poolings) c.poolings.push_back(pooling_named(pooling));

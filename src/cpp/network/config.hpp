@@ -39,9 +39,9 @@ struct NetworkConfig {
   std::vector<double> numeric_scales;           // (J) s of their pieces
   std::size_t numeric_width = 0;                // K of their embeddings
   std::size_t numeric_frequencies = 0;          // F of each, of the kinds that have any
-  bool learned_scale = false;  // whether each column of x0 is multiplied by a learned number
-  bool wide = false;           // a linear part, on ids and numbers that are not embedded
-  bool wide_numeric = false;   // and on those that are
+  bool learned_scale = false;     // whether each column of x0 is multiplied by a learned number
+  bool wide = false;              // a linear part, on ids and numbers that are not embedded
+  bool wide_numeric = false;      // and on those that are
   std::string cross = "matrix";   // one of cross_kinds()
   std::size_t cross_layers = 0;   // L
   std::size_t cross_rank = 0;     // R

@@ -29,8 +29,9 @@ IR_VERSION = 9  # of the release of ONNX that has these operators, 1.15
 WRITTEN = {
     "fields", "poolings", "table_of", "collision_weights", "n_dense", "numeric_embedding",
     "numeric_bins", "numeric_scales", "numeric_width", "numeric_frequencies", "n_members",
-    "learned_scale", "wide", "wide_numeric", "cross", "cross_layers", "cross_rank", "diag_scale", "cross_bias",
-    "preactivation", "hidden", "activation", "structure", "cross_experts", "gating", "shared_gate",
+    "learned_scale", "wide", "wide_numeric", "cross", "cross_layers", "cross_rank", "diag_scale",
+    "cross_bias", "preactivation", "hidden", "activation", "structure", "cross_experts", "gating",
+    "shared_gate",
     "cross_linear", "cross_factor", "cross_symmetric", "cross_forbidden", "cross_heads",
     "shared_heads", "parametric_activation", "layer_norm", "n_outputs", "loss", "loss_constants",
     "dtype",
