@@ -226,6 +226,24 @@ def test_a_network_of_many_rows_goes_on_from_its_linear_start(monkeypatch):
     assert errors[0] < 1.05 * errors[1]
 
 
+def test_epochs_of_another_network_are_not_its_own(monkeypatch):
+    """The other went on with all rows; this one is trained anew."""
+    monkeypatch.setattr(trials, "FEW", 2_000)
+    monkeypatch.setattr(trials, "FEWEST_EPOCHS", 1)
+    choose = trials._choose
+
+    def choose_epochs(estimator, fitted, parts, whole, task, *rest):
+        if task.begins_linear:
+            monkeypatch.setattr(trials, "FEWEST_EPOCHS", 1_000)
+        return choose(estimator, fitted, parts, whole, task, *rest)
+
+    monkeypatch.setattr(trials, "_choose", choose_epochs)
+    X, y = far_out()
+    model = DCNRegressor(**SMALL).fit(X, y)
+    assert begun(model)
+    assert len(model.validation_scores_) == len(model.loss_curve_) == model.n_iter_
+
+
 def test_ctrl_c_in_the_trial_of_a_linear_model(tried, monkeypatch):
     run = folds.run_epoch
 

@@ -119,7 +119,7 @@ def try_out(
         if now.is_interrupted:
             return best
     if best.choice is not None and _may_begin_linear(estimator, whole, task):
-        best = _or_linear(estimator, splits, whole, best, seed, random_state, times)
+        best = _or_linear(estimator, splits, whole, task, best, seed, random_state, times)
         if best.is_interrupted:
             return best
     if (
@@ -248,6 +248,7 @@ def _or_linear(
     estimator: Any,
     splits: Sequence[Split],
     whole: Part,
+    task: Task,
     best: Trial,
     seed: int,
     random_state: np.random.RandomState,
@@ -260,7 +261,7 @@ def _or_linear(
     better as they are than bent.
     """
     assert best.choice is not None
-    task = replace(best.task, numeric=None, begins_linear=True)
+    task = replace(task, numeric=None, begins_linear=True)
     own = deepcopy(random_state)  # all else is drawn as if there had been no such trial
     fitted, folds = _prepare_folds(estimator, splits, whole, task, own)
     if not folds:
