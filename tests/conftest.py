@@ -30,6 +30,7 @@ def pytest_cmdline_main(config):
     )  # fmt: skip
     if not alone and getattr(option, "numprocesses", 0) is None:
         option.numprocesses, option.dist = effective_threads(None), "worksteal"
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of NumPy: there is a process a core
 
 
 def pytest_collection_finish():
