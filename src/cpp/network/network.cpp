@@ -200,8 +200,7 @@ void Network<T>::stack(const KernelTable<T>& k, Workspace<T>& ws, const Table<T>
 }
 
 // dense (N, M + 2 J) -> the numbers that the linear part reads (T, M + J)
-template <class T>
-void Network<T>::take_wide(T* wide, const T* dense, const TileRows& rows) const {
+template <class T> void Network<T>::take_wide(T* wide, const T* dense, const TileRows& rows) const {
   const std::size_t M = config_.n_dense, J = config_.numeric_bins.size();
   for (std::size_t t = 0; t < rows.count; ++t, wide += ld<T>(M + J)) {
     const std::size_t number = rows.numbers != nullptr ? rows.numbers[t] : t;
