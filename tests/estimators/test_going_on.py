@@ -95,3 +95,11 @@ def test_other_bins_are_refused(then, text, way):
     np.testing.assert_array_equal(model.predict(X), before)
     model.set_params(numeric_embedding="auto")
     call(X, y)
+
+
+def test_embeddings_that_no_column_has_may_be_given_up():
+    X, y = np.ones((100, 2)), np.random.default_rng(0).normal(size=100)
+    options = SMALL | {"numeric_scaling": "standard", "early_stopping": False, "max_iter": 2}
+    model = DCNRegressor(**options, numeric_embedding="piecewise").fit(X, y)
+    model.set_params(numeric_embedding=None).partial_fit(X, y)
+    assert np.isfinite(model.predict(X)).all()

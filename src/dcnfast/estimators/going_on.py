@@ -145,7 +145,7 @@ def refuse_other_bins(what: str, encoder: TableEncoder, estimator: Any) -> None:
         With an embedding of the same kind and width.
     """
     given, before = estimator.numeric_embedding, encoder.numeric_bins
-    if before is None or (isinstance(given, str) and given == "auto"):
+    if before is None or given is None or (isinstance(given, str) and given == "auto"):
         return
     now = kind_of(NUMERIC_EMBEDDINGS, estimator).rule()
     one, other = asdict(before), asdict(now)
