@@ -126,9 +126,34 @@ def test_another_is_trained_where_it_can_not(changes, rows, tried, epochs, monke
 def test_another_is_trained_of_few_rows(rows, tried, epochs, monkeypatch):
     monkeypatch.setattr(trials, "FEW", N)
     model = DCNRegressor(**OPTIONS).fit(*rows)
-    (((fold,), found),) = tried
-    assert fold.best is None
+    (((_,), found),) = tried
+    assert len(found.scores) < trials.LONG
     assert len(epochs) == model.n_iter_ == len(found.scores)
+
+
+@pytest.mark.parametrize(
+    ("kind", "categorical", "goes_on"),
+    [("piecewise", None, True), ("periodic", None, False), ("piecewise", [2], False)],
+)
+def test_few_rows_are_gone_on_with_after_a_long_training(
+    kind, categorical, goes_on, tried, epochs, monkeypatch
+):
+    """Not with waves; nor with categories, of which some are in held-out rows alone."""
+    monkeypatch.setattr(trials, "FEW", N)
+    monkeypatch.setattr(trials, "LONG", 3)
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.uniform(-1, 1, (N, 2)), np.arange(N) % 7])
+    y = X[:, 0] * X[:, 1]
+    options = OPTIONS | {"numeric_embedding": kind, "categorical_features": categorical}
+    model = DCNRegressor(**options).fit(X, y)
+    ((_, found),) = tried
+    n = len(found.scores)
+    assert n > 3
+    more = round(0.3 * n) if goes_on else n
+    assert [size for _, size in epochs] == [N] * more
+    assert model.n_iter_ == (n + more if goes_on else n)
+    assert len(model.validation_scores_) == n
+    assert model.score(X, y) > 0.7
 
 
 def test_another_is_trained_after_few_epochs(rows, tried, epochs, monkeypatch):

@@ -2,7 +2,7 @@
 
 The network of the fit is trained without some of the rows, once for each way to embed numbers that
 may be best, and is judged by these rows. Then another is trained on all rows for as many epochs as
-were best; or of many rows, where that would take long, this one goes on with all of them.
+were best; or where that would take long, this one goes on with all of them.
 
 Of few rows every fold is held out in turn, and of some more where a part leaves it in doubt whether
 the network says more than a constant.
@@ -36,7 +36,7 @@ from dcnfast.estimators.splits import (
     hold_out,
     hold_out_folds,
 )
-from dcnfast.network.numeric_embeddings import NumericEmbedding
+from dcnfast.network.numeric_embeddings import NumericEmbedding, Piecewise
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs, losses_of
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Constant
@@ -48,6 +48,7 @@ Array = npt.NDArray[Any]
 FEW = 10_000  # rows; up to so many another network is soon trained anew
 SHARE = 2.0  # of the epochs of a part, times the share of rows held out: with all rows after it
 FEWEST_EPOCHS = 5  # of a part; after fewer, another with all rows is a large step
+LONG = 50  # epochs of a part of few rows; after more, another would take long
 MOST_COLUMNS = 500  # of a linear model, with one for each category
 LARGEST_TABLE = 2**23  # numbers of it
 
@@ -187,7 +188,14 @@ def _choose(
     settings = settings_of(estimator, config, len(whole), seed, times=times)
     choice = choose_epochs(folds, settings, random_state)
     best, n = folds[0].best, len(choice.scores)
-    if best is None or n < FEWEST_EPOCHS or n > len(folds[0].history.loss_curve):
+    many = len(whole) > FEW
+    if not many and fitted.encoder.fields:  # it would not know categories of the rows held out
+        best = None
+    if (
+        best is None
+        or n < (FEWEST_EPOCHS if many else LONG)
+        or n > len(folds[0].history.loss_curve)
+    ):
         return Trial(task, choice)
     share = min(1.0, SHARE * estimator.validation_fraction)
     choice = replace(choice, cuts=(0,) * max(1, round(share * n)))
@@ -206,18 +214,19 @@ def _prepare_folds(
     goes_on = len(splits) == 1 and _may_go_on(estimator, whole, task)
     folds = list[Fold]()
     for kept, held_out in splits:
-        # what goes on has room for all categories, and the scales of all rows
-        first = whole if goes_on else whole.take(kept)
+        # of many rows, what goes on has room for all categories, and the scales of all rows
+        of_all = goes_on and len(whole) > FEW
+        first = whole if of_all else whole.take(kept)
         encoder, part = fit_encoder(estimator, first, task, random_state)
         in_fold = len(splits) > 1
         fitted = prepare(estimator, part, encoder, True, task, random_state, in_fold=in_fold)
         if fitted.model.n_parameters > LARGEST:
             return fitted, []
-        part = part.take(kept) if goes_on else part
+        part = part.take(kept) if of_all else part
         held = whole.take(held_out)
         rows, held_rows = (fitted.rows(some, estimator.n_jobs) for some in (part, held))
         seen = fitted.seen
-        if goes_on:
+        if of_all:
             nothing = [np.zeros(field.size, np.int64) for field in encoder.fields]
             seen = counted(nothing, encoder, rows.encoded)
         training = Training(fitted.model)
@@ -283,11 +292,11 @@ def _is_far_out(fold: Fold) -> bool:
 def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:
     """Return whether a network may go on with all rows once it was trained without some.
 
-    Of many rows alone: it spares time, and of few the score is the better the more of them were
+    It spares time. Of few rows not with waves, whose frequencies are the better the more rows were
     there from the beginning. Not where the epochs were given, or a schedule has come to its end;
     nor where bins or statistics were made of targets, which must not be those of held-out rows.
     """
-    if len(whole) <= FEW:
+    if len(whole) <= FEW and not isinstance(task.numeric, Piecewise):
         return False
     schedules = (
         kind_of(SCHEDULES, estimator), kind_of(OPTIMIZERS, estimator).decay_schedule(),
