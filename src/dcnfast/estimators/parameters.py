@@ -233,8 +233,8 @@ early_stopping : bool or "auto", default="auto"
     once, from five networks, and below 5,001 where a part of the rows leaves a doubt. Above 10,000
     the network that was best on them goes on with all rows, for twice ``validation_fraction`` of
     its epochs; not where ``max_iter`` or schedules are given, targets make bins or statistics, or
-    one of the first four epochs was best. So it does with fewer rows of numbers alone, in bins, if
-    the best epoch was the 50th or later. It then also shrinks the logits towards the best
+    one of the first four epochs was best. So it does with fewer rows, of numbers in bins, if the
+    best epoch was the 50th or later. It then also shrinks the logits towards the best
     constant, as far as held-out rows do not tell the network from chance, see ``shrinkage_``. Below
     60 a classifier ends after 30 epochs or more, once the training loss is less than a third of a
     constant's. With ``warm_start`` "auto" holds out rows above 10,000, with ``scoring`` a part,

@@ -22,6 +22,7 @@ from sklearn.base import is_classifier
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.growth import counted
 from dcnfast.encode.scaling import HEAVY
+from dcnfast.encode.vocabulary import UNKNOWN
 from dcnfast.estimators.configure import dropout_seed, kind_of, numeric_kinds, settings_of
 from dcnfast.estimators.encoding import fit_encoder, reads_targets
 from dcnfast.estimators.fitted import Fitted, Task
@@ -189,7 +190,8 @@ def _choose(
     choice = choose_epochs(folds, settings, random_state)
     best, n = folds[0].best, len(choice.scores)
     many = len(whole) > FEW
-    if not many and fitted.encoder.fields:  # it would not know categories of the rows held out
+    held = folds[0].held
+    if not many and (held.lists or (held.ids == UNKNOWN).any()):  # it would not know all categories
         best = None
     if (
         best is None
