@@ -9,6 +9,7 @@ import pytest
 
 from dcnfast import DCNClassifier, DCNRegressor
 from dcnfast.estimators import trials
+from dcnfast.training import folds
 
 # One member on plain numbers, trained by Adam: what is quick, and what the old numbers were of.
 PLAIN = {
@@ -125,3 +126,17 @@ def shops():
     X["price"] = rng.normal(size=n)
     X.loc[::9, "price"] = np.nan
     return X, y
+
+
+@pytest.fixture
+def interrupted_second_trial(tried, monkeypatch):
+    """Ctrl-C in the first epoch after one trial; returns what :func:`tried` does."""
+    run = folds.run_epoch
+
+    def run_epoch(*arguments):
+        if len(tried) == 1:
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(folds, "run_epoch", run_epoch)
+    return tried

@@ -222,16 +222,9 @@ def test_ctrl_c_ends_the_trials(epoch, n_trials, tried, monkeypatch):
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_ctrl_c_while_folds_decide_leaves_what_the_part_said(tried, monkeypatch):
+def test_ctrl_c_while_folds_decide_leaves_what_the_part_said(interrupted_second_trial, monkeypatch):
+    tried = interrupted_second_trial
     monkeypatch.setattr(trials, "DOUBTED", 2_000)
-    run = folds.run_epoch
-
-    def run_epoch(*arguments):
-        if len(tried) == 1:
-            raise KeyboardInterrupt
-        return run(*arguments)
-
-    monkeypatch.setattr(folds, "run_epoch", run_epoch)
     X = numbers(2_000)
     y = np.random.default_rng(1).normal(size=2_000)
     with pytest.warns(UserWarning, match="interrupted by user"):
