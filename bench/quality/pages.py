@@ -9,7 +9,7 @@ from typing import Any
 from bench.pages import README, RESULTS, grid, write
 from bench.quality.models import SUBJECT
 from bench.quality.packaged import PACKAGED
-from bench.quality.report import BASE, Report, scores, seconds, special, summary
+from bench.quality.report import BASE, Report, halves, scores, seconds, special, summary
 from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
@@ -42,7 +42,7 @@ def short(found: list[dict[str, Any]]) -> str:
 def long(found: list[dict[str, Any]]) -> str:
     """Return the scores of each table, and what stands for all of them, in Markdown."""
     report = Report(found, None, None)
-    parts = (scores(report), summary(report), special(report))
+    parts = (scores(report), summary(report), halves(report), special(report))
     return "\n\n".join(grid(*part) for part in parts if part[1])
 
 

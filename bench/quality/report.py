@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 from bench.pages import grid
 from bench.quality.models import MODELS, SUBJECT
 from bench.quality.packaged import PACKAGED
-from bench.quality.suite import SPECIAL, SUITE, TABLES
+from bench.quality.suite import GROUPS, SPECIAL, SUITE, TABLES
 
 Record = dict[str, Any]
 
@@ -105,7 +105,7 @@ def render(
     markdown: bool = False,
 ) -> str:
     report = Report(records, labels, tables)
-    parts = [scores(report), summary(report), special(report)]
+    parts = [scores(report), summary(report), halves(report), special(report)]
     parts += [scores(report, PACKAGED), summary(report, PACKAGED), seconds(report)]
     show = grid if markdown else columns
     gap = "\n\n"
@@ -145,6 +145,22 @@ def summary(report: Report, names: Mapping[str, Any] = SUITE) -> Part:
         better = (found < found[:, [place]]).sum(axis=0)
         rows.append([f"better than {base}", *(f"{n} of {len(tables)}" for n in better)])
     return [f"tables counted: {len(tables)}", *report.labels], rows
+
+
+def halves(report: Report) -> Part:
+    """Return rank and ratio of each half of the suite apart."""
+    rows = []
+    for name in ("half1", "half2"):
+        tables = report.whole(dict.fromkeys(GROUPS[name]))
+        if not tables or BASE not in report.labels:
+            continue
+        found = report.means(tables)
+        ranks = np.mean([rankdata(row) for row in found], axis=0)
+        mean = _means_of_ratios(found, report.labels.index(BASE))
+        rows.append([f"{name}, mean rank", str(len(tables)), *(f"{x:.2f}" for x in ranks)])
+        label = f"{name}, score / {BASE}'s, geometric mean"
+        rows.append([label, str(len(tables)), *(f"{x:.4f}" for x in mean)])
+    return ["halves of the suite", "tables", *report.labels], rows
 
 
 def special(report: Report) -> Part:

@@ -229,6 +229,24 @@ def test_report(records):
     assert "for want of a seed that all have: bank, adult_official." in text
 
 
+def test_halves_are_reported_apart(records):
+    labels = ["dcnfast", "catboost"]
+    records = [
+        make_record(label, table, 0, score)
+        for table, scores in {"abalone": (1, 2), "bank": (4, 2), "adult": (1, 4)}.items()
+        for label, score in zip(labels, scores, strict=True)
+    ]
+    head, rows = report.halves(report.Report(records, labels, None))
+    assert head == ["halves of the suite", "tables", *labels]
+    assert rows == [
+        ["half1, mean rank", "2", "1.50", "1.50"],
+        ["half1, score / catboost's, geometric mean", "2", "1.0000", "1.0000"],
+        ["half2, mean rank", "1", "1.00", "2.00"],
+        ["half2, score / catboost's, geometric mean", "1", "0.2500", "1.0000"],
+    ]
+    assert report.halves(report.Report(records, labels[:1], None))[1] == []
+
+
 def test_packaged_tables_are_reported_apart(records):
     labels = ["dcnfast", "mlp"]
     before = report.summary(report.Report(records, labels, None))

@@ -36,6 +36,7 @@ from dcnfast.network.model import Model
 from dcnfast.serving.candidates import CandidateScorer
 from dcnfast.serving.row_predictor import RowPredictor
 from dcnfast.table.schema import (
+    FindCodes,
     Table,
     read_further_table,
     read_training_table,
@@ -117,6 +118,16 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
 
     # ---- fit: input
 
+    def _read_first(
+        self, X: Any, y: Any, *, y_numeric: bool, find_codes: FindCodes | None = None
+    ) -> tuple[Table, Array]:
+        """Validate X and y of ``fit``, or of the first ``partial_fit``."""
+        return read_training_table(
+            self, X, y, categorical_features=self.categorical_features, y_numeric=y_numeric,
+            datetime_features=self.datetime_features,
+            list_features=list_rules(self.list_features), find_codes=find_codes,
+        )  # fmt: skip
+
     def _check_weight(self, sample_weight: Any, table: Table) -> Array:
         weight = self._weight_as_given(sample_weight, table)
         return np.asarray(weight / weight.max())
@@ -190,11 +201,7 @@ class BaseDCN(TakesKinds, Stored, Exports, Compresses, CallbackSupportMixin, Bas
         if hasattr(self, "_model"):
             refuse_other_lists("partial_fit", self._columns[3], list_rules(self.list_features))
             return read_further_table(self, X, y, y_numeric=y_numeric)
-        return read_training_table(
-            self, X, y, categorical_features=self.categorical_features, y_numeric=y_numeric,
-            datetime_features=self.datetime_features,
-            list_features=list_rules(self.list_features),
-        )  # fmt: skip
+        return self._read_first(X, y, y_numeric=y_numeric)
 
     def _update(self, whole: Part, target: Target, shown: dict[str, Any], timing: Timing) -> None:
         """Train on rows once; see :func:`dcnfast.estimators.updating.update_network`."""

@@ -19,6 +19,7 @@ from dcnfast.estimators.class_labels import (
     read_further_labels,
     read_labels,
 )
+from dcnfast.estimators.codes import find_codes
 from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.label_targets import LabelsTarget
 from dcnfast.estimators.parameters import (
@@ -45,9 +46,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.lists import list_rules
 from dcnfast.table.labels import plain_labels
-from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -226,11 +225,7 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         self._validate_params()
         timing = Timing()
         with timing.measure("encode"):
-            table, y = read_training_table(
-                self, X, y, categorical_features=self.categorical_features, y_numeric=False,
-                datetime_features=self.datetime_features,
-                list_features=list_rules(self.list_features),
-            )  # fmt: skip
+            table, y = self._read_first(X, y, y_numeric=False, find_codes=find_codes(self))
         weight = self._check_weight(sample_weight, table)
         read = read_labels if y.ndim == 2 else read_classes
         target, whole, codes, factors = read(self, table, y, weight)

@@ -10,12 +10,13 @@ import numpy as np
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import grown_encoder
 from dcnfast.encode.target_statistics import Rule
+from dcnfast.estimators.codes import has_many_rare_categories
 from dcnfast.estimators.configure import kind_of, numeric_kinds
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.numeric_embeddings import NumericEmbedding
-from dcnfast.training.target_statistics import FEW, MANY, rule_of
+from dcnfast.training.target_statistics import rule_of
 
 
 class Task(Protocol):
@@ -96,15 +97,10 @@ def reads_targets(estimator: Any, part: Part, task: Task) -> bool:
 
 def _statistics_rule(estimator: Any, part: Part, goes_on: bool) -> Rule | None:
     given = estimator.target_statistics
-    if isinstance(given, str) and (goes_on or not _has_many_rare_categories(part)):  # "auto"
-        return None
-    return None if given is None else rule_of(given)
-
-
-def _has_many_rare_categories(part: Part) -> bool:
-    least, most = max(MANY, len(part) / FEW), len(part) / 2
-    wide = [factor for factor in part.table.factors if len(factor.values) >= least]
-    return any(least <= (factor.counts()[:-1] > 0).sum() <= most for factor in wide)
+    if given is None or not isinstance(given, str):
+        return None if given is None else rule_of(given)
+    few = goes_on or not has_many_rare_categories(part.table.factors, len(part))
+    return None if few else rule_of(given)
 
 
 def scaling_of(estimator: Any, n_numeric: int, begins_linear: bool) -> str | None:

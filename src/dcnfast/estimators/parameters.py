@@ -113,8 +113,10 @@ deep_initializer : {initializer}, default="glorot_uniform"
     How the weights of the deep part are drawn.
 categorical_features : "from_dtype", array-like or None, default="from_dtype"
     Categorical columns, as in HistGradientBoosting. "from_dtype": columns of a frame that hold
-    categories, an Enum, strings or bools, and columns of objects with one of these among them. Or a
-    mask, indices or names; None for no column.
+    categories, an Enum, strings or bools, and columns of objects with one of these among them;
+    also whole numbers of at most 128 values and 50 rows or more each, where ``fit`` makes
+    statistics because of ``target_statistics="auto"``. Or a mask, indices or names; None for no
+    column.
 datetime_features : bool, array-like of str or None, default=None
     What of each column of dates in a frame becomes columns: "hour", "weekday", "month", which are
     categories, and "day_number", or all with True. None: such a column is an error. Dates that are

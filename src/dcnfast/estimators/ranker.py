@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from dcnfast.estimators.base import BaseDCN, shown
+from dcnfast.estimators.codes import find_codes
 from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.parameters import (
@@ -40,9 +41,7 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.lists import list_rules
 from dcnfast.network.losses import RANKING_LOSSES
-from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -206,11 +205,7 @@ class DCNRanker(BaseDCN):
         self._validate_params()
         timing = Timing()
         with timing.measure("encode"):
-            table, y = read_training_table(
-                self, X, y, categorical_features=self.categorical_features, y_numeric=True,
-                datetime_features=self.datetime_features,
-                list_features=list_rules(self.list_features),
-            )  # fmt: skip
+            table, y = self._read_first(X, y, y_numeric=True, find_codes=find_codes(self))
         weight = self._check_weight(sample_weight, table)
         target = self._ranking_target()
         whole = part_of_groups("y", table, y, weight, group, target, self.dtype)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from dcnfast.estimators.base import BaseDCN, shown
+from dcnfast.estimators.codes import find_codes
 from dcnfast.estimators.configure import kind_of
 from dcnfast.estimators.constraints import loss_constraints
 from dcnfast.estimators.parameters import (
@@ -44,10 +45,8 @@ from dcnfast.network.config import (
     SparseAdam,
     Structure,
 )
-from dcnfast.network.lists import list_rules
 from dcnfast.network.loss import RegressionLoss
 from dcnfast.network.losses import LOSSES, SquaredError
-from dcnfast.table.schema import read_training_table
 from dcnfast.training.checkpoints import Checkpoints
 from dcnfast.training.timing import Timing
 
@@ -225,11 +224,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         self._validate_params()
         timing = Timing()
         with timing.measure("encode"):
-            table, y = read_training_table(
-                self, X, y, categorical_features=self.categorical_features, y_numeric=True,
-                datetime_features=self.datetime_features,
-                list_features=list_rules(self.list_features),
-            )  # fmt: skip
+            table, y = self._read_first(X, y, y_numeric=True, find_codes=find_codes(self))
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)

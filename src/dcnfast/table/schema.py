@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import hstack, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import assert_all_finite, check_X_y, validate_data
+from sklearn.utils.validation import assert_all_finite, validate_data
 
 from dcnfast.parallel import each
 from dcnfast.table.dates import (
@@ -24,14 +23,13 @@ from dcnfast.table.dates import (
     warn_of_texts,
 )
 from dcnfast.table.factor import Factor
-from dcnfast.table.labels import has_several_columns, plain_labels, read_labels
 from dcnfast.table.lists import NO_LISTS, ListColumns, ListFactor, Rule, find_lists
-from dcnfast.table.objects import is_missing_type, is_nan, one_of_each_type
 from dcnfast.table.readers import Source, open_source, read_lists
+from dcnfast.table.target import read_target
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
-TIMES = (np.datetime64, np.timedelta64, date, time, timedelta)
+FindCodes = Callable[[Sequence[str], Sequence[Factor], Any], list[int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +106,7 @@ def read_training_table(
     y_numeric: bool,
     datetime_features: Any = None,
     list_features: Mapping[str, Rule] | None = None,
+    find_codes: FindCodes | None = None,
 ) -> tuple[Table, Array]:
     """Validate X and y of ``fit``.
 
@@ -130,6 +129,9 @@ def read_training_table(
     list_features : dict of str to Rule or None, default=None
         How columns of lists are read and pooled; others that hold lists have the defaults of
         :class:`dcnfast.table.lists.Rule`.
+    find_codes : callable or None, default=None
+        Of the names of the numeric columns, the factors of the categorical ones, and the numbers:
+        which of the numeric columns are categorical after all.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def read_training_table(
     exact = not (by_type or categorical_features is None)
     source = open_source(estimator, X, exact=exact, takes_dates=bool(parts))
     validate_data(estimator, source.native, skip_check_array=True, y=y)
-    y = _read_target(estimator, source.native.shape[0], y, y_numeric)
+    y = read_target(estimator, source.native.shape[0], y, y_numeric)
     mask = source.categorical_by_type() if by_type else _chosen(categorical_features, source)
     dates = find_dates(parts, source.zones, _names(estimator, len(mask)))
     names = _names(estimator, len(mask))
@@ -153,7 +155,7 @@ def read_training_table(
             f"categorical_features has {both!r}, columns of dates, want them in datetime_features "
             "alone"
         )
-    table = _read(estimator, source, mask, dates, lists)
+    table = _read(estimator, source, mask, dates, lists, find_codes)
     if parts:
         warn_of_texts(table.categorical_names, table.factors)
     estimator.is_categorical_, estimator._dates, estimator._lists = mask, dates, lists
@@ -224,70 +226,31 @@ def read_further_table(
         Whether y holds numbers, one or several columns of them.
     """
     table = read_table(estimator, X)
-    return table, _read_target(estimator, len(table), y, y_numeric)
-
-
-def _read_target(estimator: BaseEstimator, n: int, y: Any, y_numeric: bool) -> Array:
-    name = type(estimator).__name__
-    if isinstance(y, str | bytes):
-        raise ValueError(
-            f"{name}: y is the string {y!r}, want an array-like of {n} targets: the column itself "
-            "and not its name"
-        )
-    if issparse(y):
-        raise TypeError(f"{name}: y is a sparse matrix, want a dense array: y.toarray()")
-    if np.ma.is_masked(y):
-        raise ValueError(f"{name}: y is an array with masked values, want one without")
-    y = y if y_numeric else plain_labels(y)
-    several = not y_numeric and has_several_columns(y)
-    _refuse_what_is_no_target(name, np.asarray(y), y_numeric, may_miss=several)
-    if several:
-        return read_labels(name, y, n)
-    try:
-        with np.errstate(invalid="ignore"):  # the check for infinity adds up what may be 1e308
-            _, y = check_X_y(
-                np.zeros((n, 1)), y, multi_output=y_numeric, y_numeric=y_numeric,
-                estimator=estimator,
-            )  # fmt: skip
-            assert_all_finite(y, input_name="y")  # a None among objects is NaN only as a number
-    except OverflowError as error:
-        raise ValueError(f"{name}: y: {error}") from None
-    return np.asarray(y)
-
-
-def _refuse_what_is_no_target(name: str, y: Array, y_numeric: bool, may_miss: bool) -> None:
-    """Raise ValueError for dates, durations, missing values and words, whatever holds them."""
-    wanted = "numbers" if y_numeric else "numbers or labels"
-    hint = "say how many, of which unit, such as (y - y.min()) / numpy.timedelta64(1, 'D')"
-    if y.dtype.kind in "mM":
-        raise ValueError(f"{name}: y has dtype {y.dtype}, want {wanted}: {hint}")
-    for row, value in one_of_each_type(y):
-        kind = type(value)
-        if is_missing_type(kind) or is_nan(value):
-            if may_miss:
-                continue
-            raise ValueError(
-                f"{name}: y has {value!r} in row {row}, want a target for each row: leave out the "
-                "rows that have none"
-            )
-        if isinstance(value, TIMES) or kind.__module__.partition(".")[0] == "pandas":
-            raise ValueError(f"{name}: y has {value!r} in row {row}, want {wanted}: {hint}")
-        if y_numeric and isinstance(value, str | bytes):
-            raise ValueError(
-                f"{name}: y is not numeric: could not convert string to float: {value!r} in row "
-                f"{row}, want numbers: DCNClassifier is for labels, y.astype(float) for numbers in "
-                "strings"
-            )
+    return table, read_target(estimator, len(table), y, y_numeric)
 
 
 def _read(
-    estimator: BaseEstimator, source: Source, mask: Mask, dates: Dates, lists: ListColumns
+    estimator: BaseEstimator,
+    source: Source,
+    mask: Mask,
+    dates: Dates,
+    lists: ListColumns,
+    find_codes: FindCodes | None = None,
 ) -> Table:
+    """Read the columns; what ``find_codes`` finds is marked in ``mask``."""
     apart = {*dates.places, *lists.taken}
     plain = np.array([j not in apart for j in range(len(mask))], dtype=np.bool_)
     columns, n = np.flatnonzero(mask & plain).tolist(), source.native.shape[0]
+    numeric = np.flatnonzero(~mask & plain).tolist()
     factors = tuple(each(source.factor, columns, n, estimator.n_jobs))
-    numbers = source.numbers(np.flatnonzero(~mask & plain).tolist())
+    numbers = source.numbers(numeric)
+    if find_codes and (found := find_codes([source.names[j] for j in numeric], factors, numbers)):
+        codes = [numeric[j] for j in found]
+        mask[codes] = True
+        of_codes = each(source.factor, codes, n, estimator.n_jobs)
+        known = dict(zip((*columns, *codes), (*factors, *of_codes), strict=True))
+        factors = tuple(known[j] for j in sorted(known))
+        numbers = np.delete(numbers, found, axis=1)
     _refuse_infinity(
         numbers,
         [name for name, c, p in zip(source.names, mask, plain, strict=True) if p and not c],

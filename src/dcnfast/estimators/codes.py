@@ -1,0 +1,69 @@
+"""Columns of whole numbers that are read as categories, so that they have statistics in pairs.
+
+In a table of ids a month, an hour or a zone is a name rather than an amount: how late a flight was
+depends on which day it was, and the mean of that day's other flights tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from dcnfast.table.factor import Factor
+from dcnfast.table.schema import FindCodes
+from dcnfast.training.target_statistics import FEW, MANY
+
+MOST = 128  # values of such a column
+ENOUGH = 50  # rows of each value in the mean: what they are can be learned without their order
+FIRST = 1000  # rows that say of most columns that they are none
+
+
+def find_codes(estimator: Any) -> FindCodes | None:
+    """Return what finds such columns in a table that is fitted, None where there are to be none.
+
+    It takes the names of the numeric columns, the categorical columns, and the numeric ones, shape
+    (n, m); it returns which of the latter. With ``warm_start`` they are those of the last fit.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+    """
+    by_type, statistics = estimator.categorical_features, estimator.target_statistics
+    if not isinstance(by_type, str) or not isinstance(statistics, str):
+        return None
+    if estimator.warm_start and hasattr(estimator, "_model"):
+        names, categorical = estimator._columns[:2]
+        return partial(_as_before, dict(zip(names, categorical, strict=True)))
+    return _find
+
+
+def has_many_rare_categories(factors: Sequence[Factor], n: int) -> bool:
+    """Return whether a column has categories for which "auto" makes statistics, of n rows."""
+    least, most = max(MANY, n / FEW), n / 2
+    wide = [factor for factor in factors if len(factor.values) >= least]
+    return any(least <= (factor.counts()[:-1] > 0).sum() <= most for factor in wide)
+
+
+def _as_before(
+    known: dict[str, bool], names: Sequence[str], _factors: Sequence[Factor], _numbers: Any
+) -> list[int]:
+    return [j for j, name in enumerate(names) if known.get(name, False)]
+
+
+def _find(_names: Sequence[str], factors: Sequence[Factor], numbers: Any) -> list[int]:
+    if issparse(numbers) or not has_many_rare_categories(factors, len(numbers)):
+        return []
+    return [j for j, column in enumerate(numbers.T) if _are_codes(column)]
+
+
+def _are_codes(column: npt.NDArray[Any]) -> bool:
+    known = column[~np.isnan(column)]
+    for rows in (known[:FIRST], known):
+        if (rows != np.floor(rows)).any() or len(values := np.unique(rows)) > MOST:
+            return False
+    return 1 < len(values) <= len(known) / ENOUGH
