@@ -87,6 +87,13 @@ def test_numbers_stay_numbers_without_rare_ids():
     assert not DCNRegressor(**SOON).fit(X.drop(columns="car"), y).is_categorical_.any()
 
 
+def test_infinity_is_no_code():
+    X, y = make_trips()
+    X.loc[3, "day"] = np.inf
+    with pytest.raises(ValueError, match="Columns with infinity: 'day'"):
+        DCNRegressor(**SOON).fit(X, y)
+
+
 def test_numbers_of_few_rows_each_stay_numbers():
     X, y = make_trips(1000)
     X["day"] = np.arange(1000) % 20

@@ -243,18 +243,15 @@ def _read(
     columns, n = np.flatnonzero(mask & plain).tolist(), source.native.shape[0]
     numeric = np.flatnonzero(~mask & plain).tolist()
     factors = tuple(each(source.factor, columns, n, estimator.n_jobs))
-    numbers = source.numbers(numeric)
-    if find_codes and (found := find_codes([source.names[j] for j in numeric], factors, numbers)):
+    numbers, numeric_names = source.numbers(numeric), [source.names[j] for j in numeric]
+    _refuse_infinity(numbers, numeric_names)
+    if find_codes and (found := find_codes(numeric_names, factors, numbers)):
         codes = [numeric[j] for j in found]
         mask[codes] = True
         of_codes = each(source.factor, codes, n, estimator.n_jobs)
         known = dict(zip((*columns, *codes), (*factors, *of_codes), strict=True))
         factors = tuple(known[j] for j in sorted(known))
         numbers = np.delete(numbers, found, axis=1)
-    _refuse_infinity(
-        numbers,
-        [name for name, c, p in zip(source.names, mask, plain, strict=True) if p and not c],
-    )
     names = [name for name, p in zip(_names(estimator, len(mask)), plain, strict=True) if p]
     table = Table(tuple(names), mask[plain], factors, numbers)
     if lists:
