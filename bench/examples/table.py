@@ -47,6 +47,13 @@ def movielens(result: dict[str, Any]) -> str:
     return grid(["MovieLens 100K, 80/20, five splits", "RMSE"], ours + published)
 
 
+def clicks(result: dict[str, Any]) -> str:
+    return grid(
+        ["a made table of clicks, two draws", "AUC"],
+        [[name, f"{f['auc']:.4f}"] for name, f in result["mean"].items()],
+    )
+
+
 def defaults(result: dict[str, Any]) -> str:
     by_table: dict[str, dict[str, dict[str, Any]]] = {}
     for row in result["rows"]:
@@ -63,7 +70,7 @@ def defaults(result: dict[str, Any]) -> str:
 
 def render() -> str:
     """Return all tables in Markdown."""
-    parts = (adult, california, hflights, movielens, defaults)
+    parts = (adult, california, hflights, movielens, clicks, defaults)
     return "\n\n".join(part(load(part.__name__)) for part in parts)
 
 

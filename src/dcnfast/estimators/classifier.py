@@ -150,7 +150,7 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         numeric_embedding: NumericChoice = "auto",
         loss: ClassificationLossChoice = "log_loss",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
-        embedding_penalty: EmbeddingPenalty = "batch",
+        embedding_penalty: EmbeddingPenalty | Literal["auto"] = "auto",
         optimizer: OptimizerChoice = "adamw",
         learning_rate: ScheduleChoice = "constant",
         learning_rate_init: float | Literal["auto"] = "auto",

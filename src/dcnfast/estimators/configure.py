@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from dataclasses import replace
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from dcnfast.cpu import effective_threads
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.sharing import same_in_groups
-from dcnfast.estimators.constraints import PARTS
+from dcnfast.estimators.circumstances import Circumstances
+from dcnfast.estimators.penalties import penalties
 from dcnfast.estimators.pretrained import frozen_fields
 from dcnfast.estimators.splits import FOLDED
 from dcnfast.network.config import NetworkConfig, automatic_embedding_dim
@@ -44,39 +45,8 @@ MEMBERS_IN_FOLDS = 4  # stop about when all of them would, in half the time
 
 AS_THEY_ARE = (
     "learned_scale", "collision_weights", "cross_layers", "activation", "structure",
-    "dropout", "layer_norm", "embedding_penalty", "dtype", "deterministic",
+    "dropout", "layer_norm", "dtype", "deterministic",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What "auto" depends on.
-
-    Parameters
-    ----------
-    n_rows : int
-        To train on.
-    watched : bool
-        Whether early stopping watches rows.
-    in_fold : bool, default=False
-        Whether the network only says how long to train another one.
-    numeric : NumericEmbedding or None, default=None
-        How numbers are embedded, if any are.
-    n_table : int, default=0
-        Rows of the table, those held out included.
-    given : bool, default=False
-        Whether the rows to watch are given, so that the network is trained once.
-    begins_linear : bool, default=False
-        Whether the network begins as a linear model.
-    """
-
-    n_rows: int
-    watched: bool
-    in_fold: bool = False
-    numeric: NumericEmbedding | None = None
-    n_table: int = 0
-    given: bool = False
-    begins_linear: bool = False
 
 
 def configure(
@@ -126,7 +96,7 @@ def configure(
     described["cross_forbidden"] = cross.forbidden_columns([*of_fields, *encoder.sources()])
     optimizer = kind_of(OPTIMIZERS, estimator)
     described["sparse_adam"] = optimizer.sparse
-    described |= _alphas(estimator.alpha, optimizer.decays, circumstances)
+    described |= penalties(estimator, optimizer.decays, encoder, circumstances, bool(pretrained))
     described["ema_decay"] = _ema_decay(estimator.ema_decay, circumstances)
     described |= _of_loss(estimator, loss) | {"n_outputs": n_outputs}
     one = NetworkConfig(
@@ -269,24 +239,6 @@ def _hidden(estimator: Any) -> tuple[int, ...]:
             )
         hidden.append(int(width))
     return tuple(hidden)
-
-
-def _alphas(
-    given: Any, decays: bool, circumstances: Circumstances | NetworkConfig
-) -> dict[str, float]:
-    names = {f"alpha_{part}": part for part in PARTS}
-    if isinstance(given, str):  # "auto"
-        if isinstance(circumstances, NetworkConfig):
-            return {name: getattr(circumstances, name) for name in names}
-        return dict.fromkeys(names, 0.0 if decays else min(0.01, 10 / circumstances.n_rows))
-    if not isinstance(given, Mapping):
-        return dict.fromkeys(names, float(given))
-    for part, value in given.items():
-        if part not in PARTS:
-            raise ValueError(f"alpha has the key {part!r}, want keys of {PARTS!r}")
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < np.inf:
-            raise ValueError(f"alpha has {value!r} for {part!r}, want finite numbers >= 0")
-    return {name: float(given.get(part, 0.0)) for name, part in names.items()}
 
 
 def _wide(given: bool | str, circumstances: Circumstances | NetworkConfig) -> bool:

@@ -70,7 +70,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "numeric_clip": ["boolean", StrOptions({"auto"})],
     "numeric_embedding": [StrOptions({"auto", *NUMERIC_EMBEDDINGS}), NumericEmbedding, None],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), Mapping],
-    "embedding_penalty": [one_of(EmbeddingPenalty)],
+    "embedding_penalty": [one_of(EmbeddingPenalty), StrOptions({"auto"})],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],

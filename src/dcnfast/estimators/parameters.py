@@ -192,9 +192,13 @@ alpha : "auto", float or dict of str to float, default="auto"
     of a batch does not matter. A dict gives it for "embedding", "cross" and "deep"; parts not named
     have 0. "auto" is 10 over the number of training rows, at most 0.01: the fewer rows, the more it
     takes to believe in large weights; with an optimizer that decays weights it is 0.
-embedding_penalty : {"batch", "table"}, default="batch"
+embedding_penalty : {"auto", "batch", "table"}, default="auto"
     Whether L2 is of the embeddings of the batch's rows, or of all in every step: then ``alpha`` for
-    "embedding" is that of the whole table, as in FuxiCTR, and pulls rare categories to 0. With
+    "embedding" is that of the whole table, as in FuxiCTR, and pulls rare categories to 0. "auto" is
+    "table" with 0.001 for "embedding" where a field has 500 categories or more, all together no
+    more than there are training rows, and ``alpha`` is "auto", the optimizer decays weights, and
+    there are neither statistics of categories nor pretrained embeddings; but in ``partial_fit``, as
+    everywhere else, it is "batch": ids that do not come for a while would be forgotten there. With
     "table" and such an alpha every embedding takes every step, whatever ``sparse_adam`` says; those
     not in the batch take theirs later, all at once, with the same result. See docs/categories.md.
 optimizer : {optimizer} or object, default="adamw"

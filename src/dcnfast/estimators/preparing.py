@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.estimators.circumstances import Circumstances
 from dcnfast.estimators.configure import (
-    Circumstances,
     configure,
     fitted_numeric_kind,
     kind_of,
@@ -59,7 +59,8 @@ def prepare(
         target = task.target.fitted(part.target, part.loss_weight)
         given, n_table = task.given is not None, len(task.whole)
         linear = task.begins_linear
-        auto = Circumstances(len(part), watched, in_fold, numeric, n_table, given, linear)
+        streams = what == "partial_fit"
+        auto = Circumstances(len(part), watched, in_fold, numeric, n_table, given, linear, streams)
     pretrained = read_pretrained(estimator.pretrained_embeddings)
     widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)

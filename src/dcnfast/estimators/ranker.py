@@ -130,7 +130,7 @@ class DCNRanker(BaseDCN):
         numeric_embedding: NumericChoice = "auto",
         loss: RankingLossChoice = "pairwise",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
-        embedding_penalty: EmbeddingPenalty = "batch",
+        embedding_penalty: EmbeddingPenalty | Literal["auto"] = "auto",
         optimizer: OptimizerChoice = "adamw",
         learning_rate: ScheduleChoice = "constant",
         learning_rate_init: float | Literal["auto"] = "auto",

@@ -153,7 +153,7 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         numeric_embedding: NumericChoice = "auto",
         loss: RegressionLossChoice = "squared_error",
         alpha: float | Literal["auto"] | Mapping[str, float] = "auto",
-        embedding_penalty: EmbeddingPenalty = "batch",
+        embedding_penalty: EmbeddingPenalty | Literal["auto"] = "auto",
         optimizer: OptimizerChoice = "adamw",
         learning_rate: ScheduleChoice = "constant",
         learning_rate_init: float | Literal["auto"] = "auto",

@@ -20,6 +20,7 @@ from dcnfast.estimators.going_on import with_room
 from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.splits import Part
 from dcnfast.network.memory import check_memory
+from dcnfast.network.model import Model
 from dcnfast.training.batches import Rows
 from dcnfast.training.lists import weights_of_lists
 from dcnfast.training.schedules import Constant
@@ -43,6 +44,8 @@ def update_network(estimator: Any, task: Task) -> None:
     """
     random_state = check_random_state(estimator.random_state)
     whole = task.whole.take(np.flatnonzero(task.whole.loss_weight))
+    if task.last is not None and estimator.embedding_penalty == "auto":
+        task = replace(task, last=_without_penalty(task.last))
     with task.timing.measure("encode"):
         fitted, part = _begin(estimator, whole, task, random_state)
         rows = fitted.rows(part, estimator.n_jobs, _as_given)
@@ -70,6 +73,17 @@ def _begin(
         training_of=partial(with_room, spare=estimator._spare),
     )  # fmt: skip
     return replace(fitted, training=fitted.training or Training(fitted.model)), part
+
+
+def _without_penalty(last: Fitted) -> Fitted:
+    """Return what is fitted, its embeddings held by nothing: those of no row would be forgotten."""
+    config = last.model.config
+    if config.embedding_penalty != "table":
+        return last
+    free = replace(config, embedding_penalty="batch", alpha_embedding=0.0)
+    training = Training(Model(free))
+    training.take_over(last.training or Training(last.model))
+    return replace(last, model=training.model, training=training)
 
 
 def _as_given(weight: Array, dtype: npt.DTypeLike, group: Array | None = None) -> Array | None:
