@@ -49,7 +49,7 @@ def movielens(result: dict[str, Any]) -> str:
 
 def clicks(result: dict[str, Any]) -> str:
     return grid(
-        ["a made table of clicks, two draws", "AUC"],
+        ["a made table of clicks", "AUC"],
         [[name, f"{f['auc']:.4f}"] for name, f in result["mean"].items()],
     )
 

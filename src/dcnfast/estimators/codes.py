@@ -37,8 +37,9 @@ def find_codes(estimator: Any) -> FindCodes | None:
     if not isinstance(by_type, str) or not isinstance(statistics, str):
         return None
     if estimator.warm_start and hasattr(estimator, "_model"):
-        names, categorical = estimator._columns[:2]
-        return partial(_as_before, dict(zip(names, categorical, strict=True)))
+        encoder = estimator.encoder_
+        both = zip(encoder.fields, encoder.columns, strict=True)
+        return partial(_as_before, {field.name for field, c in both if c.kinds == {"numbers"}})
     return _find
 
 
@@ -50,9 +51,9 @@ def has_many_rare_categories(factors: Sequence[Factor], n: int) -> bool:
 
 
 def _as_before(
-    known: dict[str, bool], names: Sequence[str], _factors: Sequence[Factor], _numbers: Any
+    known: set[str], names: Sequence[str], _factors: Sequence[Factor], _numbers: Any
 ) -> list[int]:
-    return [j for j, name in enumerate(names) if known.get(name, False)]
+    return [j for j, name in enumerate(names) if name in known]
 
 
 def _find(_names: Sequence[str], factors: Sequence[Factor], numbers: Any) -> list[int]:

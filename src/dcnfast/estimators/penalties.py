@@ -49,7 +49,7 @@ def penalties(
         return found | {"embedding_penalty": circumstances.embedding_penalty}
     silent = decays and isinstance(estimator.alpha, str)
     stays = circumstances.streams or has_pretrained or encoder.statistics is not None
-    if not silent or stays or not _has_ids(encoder, circumstances.n_rows):
+    if not silent or stays or not _has_ids(encoder, circumstances.n_table):
         return found | {"embedding_penalty": "batch"}
     return found | {"embedding_penalty": "table", "alpha_embedding": ALPHA_OF_IDS}
 
