@@ -23,7 +23,7 @@ TITLE = (
     "W9: fits of 100 epochs without early stopping, one thread. Last epochs and predict: CPU time "
     "of the last five epochs over that of the second to sixth, and of predict after the fit over "
     "that after three epochs. The MLP and torch have the same hidden layers, no cross layers, and "
-    "categories one-hot, and one member"
+    "categories one-hot"
 )
 EPOCHS = 100
 
@@ -77,16 +77,6 @@ def adult(epochs: int) -> LongFit:
     return LongFit(X[:10_000], y[:10_000].astype(int), 2, epochs=epochs)
 
 
-def members(epochs: int) -> LongFit:
-    """What the estimators do by themselves: embedded numbers, eight members, dropout, AdamW."""
-    X, y, _, _ = read_adult()
-    usual = DCNClassifier().get_params()
-    told = {"max_iter", "tol", "learning_rate_init"}
-    options = {name: usual[name] for name in ONE_NETWORK.keys() - told} | {"ema_decay": 0.998}
-    hidden = usual["hidden_layer_sizes"]
-    return LongFit(X[:5_000], y[:5_000].astype(int), 2, hidden, 64, epochs, 3e-3, options)
-
-
 def zipf(epochs: int, rows: int) -> LongFit:
     """Categories of which a few are everywhere and most occur once; constant and sure columns."""
     rng = np.random.default_rng(0)
@@ -127,7 +117,6 @@ CASES = {
     "study, rate 0.001": partial(work, study, EPOCHS, 10_000, 0.001),
     "digits": partial(work, digits, EPOCHS),
     "Adult, 10,000 rows": partial(work, adult, EPOCHS),
-    "Adult, 5,000 rows, defaults": partial(work, members, EPOCHS),
     "Zipf, 10,000 rows": partial(work, zipf, EPOCHS, 10_000),
 }
 SMOKE = {

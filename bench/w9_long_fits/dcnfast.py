@@ -1,11 +1,10 @@
 import time
 import warnings
-from unittest.mock import patch
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from dcnfast import _core
+from bench.epochs import slowdown, timed_epochs
 
 ROWS = 2000  # to predict
 REPEATS = 20
@@ -25,18 +24,9 @@ class Fitting:
             return model.fit(self.data.X, self.data.y)
 
     def __call__(self):
-        epochs = []
-        train_epoch = _core.TrainingStateF32.train_epoch
-
-        def timed(*args, **kwargs):
-            start = time.process_time()
-            result = train_epoch(*args, **kwargs)
-            epochs.append(time.process_time() - start)
-            return result
-
-        with patch.object(_core.TrainingStateF32, "train_epoch", timed):
+        with timed_epochs() as epochs:
             model = self.fit(self.data.estimator())
-        self.last_epochs.append(np.median(epochs[-5:]) / np.median(epochs[1:6]))
+        self.last_epochs.append(slowdown(epochs))
         self.predicts.append(self.predict_time(model) / self.predict_time(self.new))
         return (np.array(model.loss_curve_),)
 

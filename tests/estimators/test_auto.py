@@ -90,6 +90,9 @@ def test_epochs_are_fewer_where_a_fit_would_take_long():
     assert epochs[0] == 200 > epochs[2] > 10 == epochs[-1]
     assert epochs == sorted(epochs, reverse=True)
     assert automatic_epochs(network(), 10**5) > epochs[2]
+    alone = [automatic_epochs(large, n, alone=True) for n in (60, 40_000, 10**5)]
+    assert alone == [200, alone[1], epochs[2]]
+    assert 10 < alone[1] < automatic_epochs(large, 40_000)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def test_every_training_counts_in_the_epochs_there_is_time_for(tried, monkeypatc
             assert tried[0][1].planned_epochs == 66 // times
 
 
+def test_a_network_trained_alone_has_less_time(monkeypatch):
+    X, y = numbers(400), numbers(400)[:, 0]
+    watched = {"X_val": X[300:], "y_val": y[300:]}
+    model = DCNRegressor(**QUICK).fit(X[:300], y[:300], **watched)
+    monkeypatch.setattr(automatic, "MOST_ALONE", 12 * 3 * model._model.config.multiply_adds() * 300)
+    model.set_params(max_iter="auto", n_iter_no_change=50)
+    assert model.fit(X[:300], y[:300], **watched).n_iter_ == 12
+
+
 def test_a_part_is_held_out_once_and_the_network_then_trains_on_all_rows(tried, monkeypatch):
     seen, run = [], trainer.run_epoch
 

@@ -150,13 +150,19 @@ def dropout_seed(estimator: Any, random_state: np.random.RandomState) -> int:
 
 
 def settings_of(
-    estimator: Any, config: NetworkConfig, n: int, seed: int, before: int = 0, times: int = 1
+    estimator: Any,
+    config: NetworkConfig,
+    n: int,
+    seed: int,
+    before: int = 0,
+    times: int = 1,
+    alone: bool = False,
 ) -> Settings:
     """Return how to train a network on n rows, after so many of the same stream; or several."""
     given = estimator.batch_size
     batch_size = automatic_batch_size(n, before) if given == "auto" else min(int(given), n)
     given = estimator.max_iter
-    max_iter = automatic_epochs(config, n * times) if given == "auto" else int(given)
+    max_iter = automatic_epochs(config, n * times, alone) if given == "auto" else int(given)
     given = estimator.learning_rate_init
     rate = automatic_rate(config, batch_size) if given == "auto" else float(given)
     optimizer = kind_of(OPTIMIZERS, estimator)

@@ -103,7 +103,8 @@ class _Run:
                 fitted = prepare(estimator, part, encoder, watched, self.task, self.random_state)
             rows = fitted.rows(part, estimator.n_jobs)
         seed = dropout_seed(estimator, self.random_state)
-        settings = settings_of(estimator, fitted.model.config, len(rows), seed)
+        alone = choice is None
+        settings = settings_of(estimator, fitted.model.config, len(rows), seed, alone=alone)
         if estimator.max_time is not None:
             settings = replace(settings, deadline=timing.start + estimator.max_time)
         if choice is not None:

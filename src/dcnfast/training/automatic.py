@@ -13,6 +13,8 @@ AUTOMATIC_EPOCHS = 200
 AUTOMATIC_RATE = 3e-3
 MOST = 4e12  # multiply-adds of a fit: half a minute on two cores of 130 GFLOPS each
 EXPECTED = 4.5e12  # of a fit whose members "auto" counts: most end before their last epoch
+MOST_ALONE = 2.9e12  # of a network trained alone, which may take all of them
+MANY = 50_000  # rows; with more, all models take longer
 LEAST_EPOCHS = 10
 STEPS = 5_000  # that a fit takes, about, beside the epochs above
 
@@ -52,10 +54,20 @@ def automatic_members(one: NetworkConfig, n_rows: int, most: int = AUTOMATIC_MEM
     return int(max(1, min(most, EXPECTED // of_a_member)))
 
 
-def automatic_epochs(config: NetworkConfig, n_rows: int) -> int:
-    """Resolve ``max_iter="auto"``: 200, or as many as there is time for, but at least 10."""
-    most = MOST // _multiply_adds(config, n_rows)
-    return int(max(LEAST_EPOCHS, min(AUTOMATIC_EPOCHS, most)))
+def automatic_epochs(config: NetworkConfig, n_rows: int, alone: bool = False) -> int:
+    """Resolve ``max_iter="auto"``: 200, or as many as there is time for, but at least 10.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    n_rows : int
+        To train on; those of all networks that are trained.
+    alone : bool, default=False
+        Whether one network is, without a trial before it: several end sooner than they might.
+    """
+    most = MOST_ALONE if alone and n_rows <= MANY else MOST
+    epochs = most // _multiply_adds(config, n_rows)
+    return int(max(LEAST_EPOCHS, min(AUTOMATIC_EPOCHS, epochs)))
 
 
 def automatic_rate(config: NetworkConfig, batch_size: int) -> float:
