@@ -1,4 +1,4 @@
-"""A plugin of pytest that spoils one result of the kernels: ``python -m pytest -p tests.mutants``.
+"""A plugin of pytest that spoils one result of the kernels: ``PYTHONPATH=tests pytest -p mutants``.
 
 The environment variable DCNFAST_MUTANT says which and how, as in ``dense_backward:1:zeros``: the
 second gradient, all zero. Tests that still pass do not look. See tests/package/test_mutants.py.

@@ -178,6 +178,21 @@ def test_pairs_of_noise_and_of_sums_are_left_out(crossed, rng):
         assert len(statistics.groups) <= 6 + 1
 
 
+def test_the_share_of_pairs(crossed, rng):
+    """Of what two fields leave, 4 of 5.25 squares are of the first pair, or a bit less."""
+    ids, y = crossed
+    statistics = Statistics(rule(order=2), [9] * 6)
+    fields = [0, 1, 4, 5]
+    y = y - ids[:, 2]
+    assert 0.7 < statistics.share_of_pairs(ids, targets(y), fields) < 4 / 5.25 + 0.05
+    assert 0.01 < statistics.share_of_pairs(ids, targets(y), [0, 5]) < 0.1
+    assert statistics.share_of_pairs(ids, targets(y), [1]) == 0
+    for chance in (rng.normal(size=4000), ids.sum(axis=1) + rng.normal(size=4000)):
+        assert statistics.share_of_pairs(ids, targets(chance), fields) < 0.01
+    both = statistics.share_of_pairs(ids, targets(np.stack([y, y], axis=1)), fields, 2)
+    assert both == pytest.approx(statistics.share_of_pairs(ids, targets(y), fields))
+
+
 def test_several_outputs_leave_room_for_fewer_pairs(crossed):
     ids, y = crossed
     statistics = Statistics(rule(order=2, max_pairs=3), [9] * 6)

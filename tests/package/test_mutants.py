@@ -77,6 +77,7 @@ MUTANTS = [
     for index in range(n)
     for how in HOWS
 ]
+PLUGINS = {"PYTHONPATH": str(ROOT / "tests")}  # packages may bring a "tests" of their own
 QUICK = {"layer_norm_backward:1:zeros", "softmax_loss:1:a factor"}
 
 
@@ -85,9 +86,9 @@ def outcomes(folder, file, chosen, judges, **environment):
     report = folder / "report.xml"
     names = " or ".join(judges)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.mutants", "-q", f"--junit-xml={report}",
+        [sys.executable, "-m", "pytest", "-p", "mutants", "-q", f"--junit-xml={report}",
          "-k", f"({names}) and {chosen}" if chosen else names, f"tests/{file}"],
-        cwd=ROOT, env=os.environ | {"DCNFAST_ISA": available_isas()[0]} | environment,
+        cwd=ROOT, env=os.environ | PLUGINS | {"DCNFAST_ISA": available_isas()[0]} | environment,
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stdout + done.stderr

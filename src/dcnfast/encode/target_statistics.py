@@ -26,6 +26,7 @@ Apart = Callable[[Group], bool]
 MOST_FIELDS = 32  # whose pairs are looked at
 MOST_KEYS = 2**23  # of all pairs; more take too much memory
 JUDGES = 50_000  # rows that pairs are judged by
+MANY_JUDGES = 500_000  # where it counts how often pairs come again
 ENOUGH = 10.0  # times what a pair of no use gains in the mean
 SHARE = 1e-3  # of the squares that its two columns leave, at least
 
@@ -95,11 +96,7 @@ class Statistics:
         apart : callable or None, default=None
             Says whether a pair of fields is to have none.
         """
-        self.outputs = targets.choose()
-        values = targets.columns(self.outputs)
-        self._scaler = Standardizer().fit(values, targets.weight)
-        rows = self._rows(ids, targets)
-        self._prior = rows.mean()
+        rows = self._begin(ids, targets)
         self.groups = self._choose(rows, n_jobs, apart)
         self._lay_out()
         found = each(partial(self._learn, rows), self.groups, len(ids), n_jobs)
@@ -168,6 +165,38 @@ class Statistics:
     def fields_of_columns(self) -> list[Group]:
         """Return for each of the columns which fields it comes from."""
         return [group for group in self.groups for _ in range(len(self.outputs) + 1)]
+
+    def share_of_pairs(
+        self, ids: Ids, targets: Targets, fields: Sequence[int], n_jobs: int | None = 1
+    ) -> float:
+        """Return what pairs of some fields say beside them, if the most telling one is taken.
+
+        It is the share of the squares that means by each of the two leave, between 0 and 1.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (n, F)
+        targets : Targets
+        fields : sequence of int
+        n_jobs : int or None, default=1
+        """
+        some = self._begin(ids, targets).some(MANY_JUDGES)
+        of_field = {j: self._own(some, (j,))[0][:, :-1] for j in fields}
+
+        def judge(pair: Group) -> float:
+            own, _ = self._own(some, pair)
+            return some.gain(own[:, :-1], [of_field[j] for j in pair]) / len(some)
+
+        pairs = _within_int64(list(combinations(fields, 2)), self.sizes)
+        return max(each(judge, pairs, len(some), n_jobs), default=0.0)
+
+    def _begin(self, ids: Ids, targets: Targets) -> GroupedRows:
+        """Learn how the targets lie; return the rows with what is averaged."""
+        self.outputs = targets.choose()
+        self._scaler = Standardizer().fit(targets.columns(self.outputs), targets.weight)
+        rows = self._rows(ids, targets)
+        self._prior = rows.mean()
+        return rows
 
     # ---- which groups
 

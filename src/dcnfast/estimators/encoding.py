@@ -9,14 +9,17 @@ import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.growth import grown_encoder
-from dcnfast.encode.target_statistics import Rule
+from dcnfast.encode.target_statistics import Rule, Statistics
 from dcnfast.estimators.codes import has_many_rare_categories
 from dcnfast.estimators.configure import kind_of, numeric_kinds
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.numeric_embeddings import NumericEmbedding
-from dcnfast.training.target_statistics import rule_of
+from dcnfast.training.target_statistics import MANY, rule_of
+
+WIDEST = 8  # columns of ids whose pairs are looked at
+TELLING = 0.1  # share of what two columns of ids leave that their pairs say: they come again
 
 
 class Task(Protocol):
@@ -60,7 +63,7 @@ def fit_encoder(
         Whether these are the first rows of a stream, which say little of its categories.
     """
     last = task.last_encoder
-    rule = None if last is not None else _statistics_rule(estimator, part, goes_on)
+    rule = None if last is not None else _statistics_rule(estimator, part, task, goes_on)
     bins = None if task.numeric is None else task.numeric.rule()
     has_statistics = rule is not None or (last is not None and last.statistics is not None)
     targets = None
@@ -91,16 +94,33 @@ def fit_encoder(
 def reads_targets(estimator: Any, part: Part, task: Task) -> bool:
     """Return whether the encoder of a part reads its targets, for statistics or for bins."""
     bins = None if task.numeric is None else task.numeric.rule()
-    has_statistics = _statistics_rule(estimator, part, goes_on=False) is not None
+    has_statistics = _statistics_rule(estimator, part, task, goes_on=False) is not None
     return has_statistics or (bins is not None and bins.tree)
 
 
-def _statistics_rule(estimator: Any, part: Part, goes_on: bool) -> Rule | None:
+def _statistics_rule(estimator: Any, part: Part, task: Task, goes_on: bool) -> Rule | None:
     given = estimator.target_statistics
     if given is None or not isinstance(given, str):
         return None if given is None else rule_of(given)
-    few = goes_on or not has_many_rare_categories(part.table.factors, len(part))
-    return None if few else rule_of(given)
+    if goes_on:
+        return None
+    rare = has_many_rare_categories(part.table.factors, len(part))
+    rule = rule_of(given)
+    return rule if rare or _pairs_come_again(rule, part, task, estimator.n_jobs) else None
+
+
+def _pairs_come_again(rule: Rule, part: Part, task: Task, n_jobs: int | None) -> bool:
+    """Return whether pairs of ids, such as users and items, say much beside the ids themselves."""
+    factors = part.table.factors
+    n_seen = [int((factor.counts()[:-1] > 0).sum()) for factor in factors]
+    wide = [j for j, n in enumerate(n_seen) if MANY <= n <= len(part) / 2]
+    if len(wide) < 2:
+        return False
+    widest = sorted(sorted(wide, key=lambda j: -n_seen[j])[:WIDEST])
+    targets = task.target.averaged(part.target, part.column_weight, 0)
+    ids = np.column_stack([factors[j].codes + 1 for j in widest])
+    statistics = Statistics(rule, [len(factors[j].values) + 1 for j in widest])
+    return statistics.share_of_pairs(ids, targets, range(len(widest)), n_jobs) >= TELLING
 
 
 def scaling_of(estimator: Any, n_numeric: int, begins_linear: bool) -> str | None:

@@ -169,11 +169,12 @@ target_statistics : None, "auto" or object, default="auto"
     well, for columns of many categories, and of which pairs of columns. A row that is trained on
     gets those of the rows in other folds, so that its own target is never in its input. An object
     of :class:`dcnfast.target_statistics.TargetStatistics` has options; "auto" is one where a column
-    has 100 categories or more, of 2 to 20 training rows each in the mean, else None, as it is in
-    ``partial_fit``. With "auto" categories of fewer than 50 rows then have no other embedding than
-    new ones, if nothing else is said of that, see docs/categories.md. Statistics may do harm, above
-    all where columns tell the date and later rows are predicted. With ``warm_start`` they stay
-    those of the first fit.
+    has 100 categories or more, of 2 to 20 training rows each in the mean, or where pairs of two
+    such columns, of any number of rows, say a tenth or more of what the two leave; else None, as it
+    is in ``partial_fit``. With "auto" categories of fewer than 50 rows then have no other embedding
+    than new ones, if nothing else is said of that, see docs/categories.md. Statistics may do harm,
+    above all where columns tell the date and later rows are predicted. With ``warm_start`` they
+    stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool or "auto", default="auto"

@@ -61,7 +61,9 @@ class TargetStatistics(Kind):
     name = "auto"
     summary = (
         f"Those of an object with its defaults where a column has {MANY} categories or more, of 2 "
-        f"to {FEW} training rows each in the mean; else none, and none in ``partial_fit``."
+        f"to {FEW} training rows each in the mean, or where pairs of two such columns, of any "
+        "number of rows, say a tenth or more of what the two leave; else none, and none in "
+        "``partial_fit``."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "order": Option("1 or 2", _is_whole_number, lambda given: given in (1, 2)),
