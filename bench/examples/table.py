@@ -48,10 +48,12 @@ def movielens(result: dict[str, Any]) -> str:
 
 
 def clicks(result: dict[str, Any]) -> str:
-    return grid(
-        ["a made table of clicks", "AUC"],
-        [[name, f"{f['auc']:.4f}"] for name, f in result["mean"].items()],
-    )
+    rows = [
+        [log, name, f"{figures['auc']:.4f}"]
+        for log, models in result["mean"].items()
+        for name, figures in models.items()
+    ]
+    return grid(["a made table of clicks, by", "model", "AUC"], rows, left=2)
 
 
 def defaults(result: dict[str, Any]) -> str:
