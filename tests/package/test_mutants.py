@@ -77,7 +77,9 @@ MUTANTS = [
     for index in range(n)
     for how in HOWS
 ]
-PLUGINS = {"PYTHONPATH": str(ROOT / "tests")}  # packages may bring a "tests" of their own
+# packages may bring a "tests" of their own
+PATHS = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+PLUGINS = {"PYTHONPATH": os.pathsep.join(PATHS)}
 QUICK = {"layer_norm_backward:1:zeros", "softmax_loss:1:a factor"}
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from dcnfast.estimators.automatic_statistics import has_many_rare_categories
 from dcnfast.table.factor import Factor
 from dcnfast.table.schema import FindCodes
-from dcnfast.training.target_statistics import FEW, MANY
 
 MOST = 128  # values of such a column
 ENOUGH = 50  # rows of each value in the mean: what they are can be learned without their order
@@ -41,13 +41,6 @@ def find_codes(estimator: Any) -> FindCodes | None:
         both = zip(encoder.fields, encoder.columns, strict=True)
         return partial(_as_before, {field.name for field, c in both if c.kinds == {"numbers"}})
     return _find
-
-
-def has_many_rare_categories(factors: Sequence[Factor], n: int) -> bool:
-    """Return whether a column has categories for which "auto" makes statistics, of n rows."""
-    least, most = max(MANY, n / FEW), n / 2
-    wide = [factor for factor in factors if len(factor.values) >= least]
-    return any(least <= (factor.counts()[:-1] > 0).sum() <= most for factor in wide)
 
 
 def _as_before(

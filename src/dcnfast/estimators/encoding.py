@@ -8,18 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.grouped_rows import Targets
 from dcnfast.encode.growth import grown_encoder
-from dcnfast.encode.target_statistics import Rule, Statistics
-from dcnfast.estimators.codes import has_many_rare_categories
+from dcnfast.encode.target_statistics import Rule
+from dcnfast.estimators.automatic_statistics import has_many_rare_categories, pairs_come_again
 from dcnfast.estimators.configure import kind_of, numeric_kinds
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
 from dcnfast.network.crosses import CROSSES
 from dcnfast.network.numeric_embeddings import NumericEmbedding
-from dcnfast.training.target_statistics import MANY, rule_of
-
-WIDEST = 8  # columns of ids whose pairs are looked at
-TELLING = 0.1  # share of what two columns of ids leave that their pairs say: they come again
+from dcnfast.training.target_statistics import rule_of
 
 
 class Task(Protocol):
@@ -99,28 +97,20 @@ def reads_targets(estimator: Any, part: Part, task: Task) -> bool:
 
 
 def _statistics_rule(estimator: Any, part: Part, task: Task, goes_on: bool) -> Rule | None:
-    given = estimator.target_statistics
+    given, factors, n = estimator.target_statistics, part.table.factors, len(part)
     if given is None or not isinstance(given, str):
         return None if given is None else rule_of(given)
     if goes_on:
         return None
-    rare = has_many_rare_categories(part.table.factors, len(part))
     rule = rule_of(given)
-    return rule if rare or _pairs_come_again(rule, part, task, estimator.n_jobs) else None
 
+    def targets() -> Targets:
+        return task.target.averaged(part.target, part.column_weight, 0)
 
-def _pairs_come_again(rule: Rule, part: Part, task: Task, n_jobs: int | None) -> bool:
-    """Return whether pairs of ids, such as users and items, say much beside the ids themselves."""
-    factors = part.table.factors
-    n_seen = [int((factor.counts()[:-1] > 0).sum()) for factor in factors]
-    wide = [j for j, n in enumerate(n_seen) if MANY <= n <= len(part) / 2]
-    if len(wide) < 2:
-        return False
-    widest = sorted(sorted(wide, key=lambda j: -n_seen[j])[:WIDEST])
-    targets = task.target.averaged(part.target, part.column_weight, 0)
-    ids = np.column_stack([factors[j].codes + 1 for j in widest])
-    statistics = Statistics(rule, [len(factors[j].values) + 1 for j in widest])
-    return statistics.share_of_pairs(ids, targets, range(len(widest)), n_jobs) >= TELLING
+    makes = has_many_rare_categories(factors, n) or pairs_come_again(
+        rule, factors, n, targets, estimator.n_jobs
+    )
+    return rule if makes else None
 
 
 def scaling_of(estimator: Any, n_numeric: int, begins_linear: bool) -> str | None:
