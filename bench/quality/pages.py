@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from bench.pages import README, RESULTS, grid, write
+from bench.quality.alternatives import CHOSEN, JUDGED, first, second, third
 from bench.quality.models import SUBJECT
 from bench.quality.packaged import PACKAGED
-from bench.quality.report import BASE, Report, halves, scores, seconds, special, summary
+from bench.quality.report import BASE, Report, halves, ratios, scores, seconds, special, summary
 from bench.quality.runner import load
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "quality"
 SETTINGS = FOLDER.with_name("settings")  # a file for each table: dcnfast's, beside its defaults
 DRAWS = FOLDER.with_name("draws")  # a file for each table that settings were drawn for
 APART = FOLDER.with_name("packaged")  # tables that are no part of the suite
+HALVES = FOLDER.with_name("alternatives")  # to the defaults, on one half and then on the other
 NETWORKS = FOLDER.with_name("pytabkit")  # in an environment of its own
 TIMED = FOLDER.with_name("fit_seconds")  # on a machine that did nothing else, two threads each
 PARAMETERS = README.with_name("docs") / "parameters.md"
@@ -58,6 +60,12 @@ def timed(found: list[dict[str, Any]]) -> str:
     return "\n\n".join(grid(*part) for part in (seconds(report), scores(report)))
 
 
+def alternatives(found: list[dict[str, Any]]) -> str:
+    """Return what else the defaults might be, and what that would change, in Markdown."""
+    rounds = ((first(found), CHOSEN), (second(found), CHOSEN), (third(found), JUDGED))
+    return "\n\n".join(grid(*ratios(report, names, SUBJECT)) for report, names in rounds)
+
+
 def networks(folder: Path = NETWORKS) -> str:
     """Return the scores of other networks on the tables they were run on, in Markdown."""
     parts = list[str]()
@@ -95,6 +103,7 @@ if __name__ == "__main__":
     write(README, "suite", short(records()))
     write(RESULTS, "suite", long(records()))
     write(RESULTS, "packaged", packaged(records(APART)))
+    write(RESULTS, "alternatives", alternatives(records(HALVES)))
     write(RESULTS, "networks", networks())
     write(RESULTS, "settings", settings())
     write(RESULTS, "draws", drawn())

@@ -201,6 +201,22 @@ def seconds(report: Report) -> Part:
     return ["seconds of a fit", *report.labels], rows
 
 
+def ratios(report: Report, names: Sequence[str], base: str) -> Part:
+    """Return each label's scores over those of one of them, table by table, the best label first.
+
+    The last cell of a row is the geometric mean.
+    """
+    tables = report.whole(dict.fromkeys(names))
+    found = report.means(tables)
+    place = report.labels.index(base)
+    means = _means_of_ratios(found, place)
+    rows = [
+        [report.labels[i], *(f"{x:.3f}" for x in (*(found[:, i] / found[:, place]), means[i]))]
+        for i in np.argsort(means, kind="stable")
+    ]
+    return [f"score / that of {base}", *tables, "geometric mean"], rows
+
+
 def notes(report: Report) -> list[str]:
     """Say which tables do not count, and which of dcnfast's settings lose to MLP, and where."""
     lines = []

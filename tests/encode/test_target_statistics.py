@@ -1,10 +1,12 @@
 """Target means and counts by category: what training rows see, what predictions see."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dcnfast.encode import grouped_rows
 from dcnfast.encode import target_statistics as module
 from dcnfast.encode.grouped_rows import MOST_OUTPUTS, GroupedRows, Targets
 from dcnfast.encode.target_statistics import Rule, Statistics
@@ -236,6 +238,25 @@ def test_few_rows_and_numbers_of_any_size(n, scale, rng):
     assert own.shape == (n, 2 * len(statistics.groups))
     assert np.isfinite(own).all()
     assert np.isfinite(statistics.columns(ids)).all()
+
+
+@pytest.mark.parametrize("folds", [40, 10**9])
+def test_more_folds_than_rows_are_as_many_as_there_are_rows(folds, ids, rng, monkeypatch):
+    y = rng.normal(size=200)
+    want = Statistics(rule(folds=200), [10, 6]).fit(ids, targets(y))
+    some = Statistics(rule(folds=folds), [10, 6]).fit(ids, targets(y))
+    assert (some == want).all() == (folds > 200)
+    monkeypatch.setattr(grouped_rows, "MOST_SUMS", 1)  # counts what there is
+    np.testing.assert_array_equal(Statistics(rule(folds=folds), [10, 6]).fit(ids, targets(y)), some)
+
+
+def test_rows_of_a_number_are_in_one_fold(ids, rng):
+    y, number = rng.normal(size=200), np.arange(200) // 4
+    y, ids = y[4 * number], ids[4 * number]
+    own = Statistics(rule(), [10, 6]).fit(ids, replace(targets(y), number=number))
+    np.testing.assert_array_equal(own, own[4 * number])
+    apart = Statistics(rule(), [10, 6]).fit(ids, targets(y))
+    assert np.corrcoef(own[:, 0], y)[0, 1] < np.corrcoef(apart[:, 0], y)[0, 1] - 0.1
 
 
 def test_what_is_trained_on_later_does_not_know_its_own_targets_either(ids, rng):

@@ -125,8 +125,11 @@ def test_the_state_of_random_state_is_that_of_the_first_fit(tmp_path):
     shared = np.random.RandomState(5)
     kept = Checkpoints(tmp_path)
     stopped(DCNRegressor(**settings | {"random_state": shared}, checkpoints=kept), 4, X, y)
+    np.random.seed(3)  # noqa: NPY002
     model = DCNRegressor(**settings, checkpoints=kept).fit(X, y)  # with no seed at all
     assert_same(model, first, X)
+    drawn, draws = np.random.randint(2**31), np.random.RandomState(3)  # noqa: NPY002
+    assert drawn in draws.randint(2**31, size=3)  # NumPy's own generator is not set back
 
 
 def test_small_tables_and_warm_starts(tmp_path):

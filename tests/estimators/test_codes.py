@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.metrics import root_mean_squared_error
 
@@ -92,6 +95,37 @@ def test_infinity_is_no_code():
     X.loc[3, "day"] = np.inf
     with pytest.raises(ValueError, match="Columns with infinity: 'day'"):
         DCNRegressor(**SOON).fit(X, y)
+
+
+@pytest.mark.parametrize("native", ["objects", "arrow", "polars"])
+def test_decimals_stay_numbers(native):
+    X, y = make_trips()
+    exact = [Decimal(int(month)) for month in X["month"]]
+    if native == "polars":
+        X = pl.from_pandas(X).with_columns(month=pl.Series(exact, dtype=pl.Decimal(6, 2)))
+    else:
+        kind = pd.ArrowDtype(pa.decimal128(6, 2)) if native == "arrow" else object
+        X["month"] = pd.Series(exact, dtype=kind)
+    model = DCNRegressor(**SOON).fit(X, y)
+    assert categorical(model) == ["car", "day"]
+    assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("ids", ["few", "many"])
+def test_rows_of_weight_0_say_nothing_of_them(ids):
+    X, y = make_trips()
+    more = X.assign(car=[f"{ids}{i if ids == 'many' else 0}" for i in range(N)], month=0.5)
+    both, weight = pd.concat([X, more]), np.repeat([1.0, 0.0], N)
+    want = DCNRegressor(**SOON).fit(X, y)
+    model = DCNRegressor(**SOON).fit(both, np.concatenate([y, y]), sample_weight=weight)
+    assert categorical(model) == categorical(want) == ["car", "month", "day"]
+    np.testing.assert_array_equal(model.predict(X), want.predict(X))
+
+
+@pytest.mark.parametrize("weight", [[1.0], [[1], [2, 3]], "no numbers"])
+def test_weights_of_no_use_are_an_error_all_the_same(weight):
+    with pytest.raises((ValueError, TypeError), match="sample_weight"):
+        DCNRegressor(**SOON).fit(*make_trips(), sample_weight=weight)
 
 
 def test_numbers_of_few_rows_each_stay_numbers():

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from dcnfast import DCNClassifier, DCNRegressor
-from dcnfast.estimators import trials
+from dcnfast.estimators import fitting, trials
 
 OPTIONS = {"n_members": 2, "hidden_layer_sizes": (32,), "random_state": 0}
 
@@ -95,3 +95,37 @@ def test_what_are_no_copies(change, held_out):
     DCNRegressor(**OPTIONS, max_iter=1).fit(pd.DataFrame({"a": np.arange(300) / 7}), y)
     for split, wanted in zip(*held_out, strict=True):
         np.testing.assert_array_equal(split[1], wanted[1])
+
+
+@pytest.mark.parametrize("rows", ["product and price", "one number"])
+def test_rows_of_a_short_list_are_no_copies(rows):
+    """Forty products come again and again: what each is worth is learned, though rows are equal."""
+    rng = np.random.default_rng(0)
+    product, price, worth = rng.integers(0, 40, 3000), rng.random(40), rng.normal(size=40)
+    X = pd.DataFrame({"price": price[product]})
+    if rows == "product and price":
+        X["product"] = product.astype(str)
+    model = DCNRegressor(**OPTIONS).fit(X[:1500], worth[product][:1500])
+    assert model.score(X[1500:], worth[product][1500:]) > 0.98
+
+
+def test_copies_do_not_know_their_targets_by_statistics(monkeypatch):
+    """The mean of an id leaves out all copies of a row, of which each has the same target."""
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"id": rng.integers(0, 200, 600).astype(str), "x": rng.normal(size=600)})
+    noise = rng.normal(size=600)
+    rows, y = copied(X, noise, 5)
+    seen, fit_encoder = [], fitting.fit_encoder
+
+    def spy(*arguments):
+        seen.append(fit_encoder(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(fitting, "fit_encoder", spy)
+    DCNRegressor(**OPTIONS, max_iter=1, early_stopping=False, target_statistics="auto").fit(rows, y)
+    ((encoder, part),) = seen
+    assert encoder.statistics is not None
+    mean_of_others = part.own[:, 0]
+    assert abs(np.corrcoef(mean_of_others, y)[0, 1]) < 0.1
+    copies = mean_of_others[np.argsort(rows.index, kind="stable")].reshape(600, 5)
+    np.testing.assert_array_equal(copies, copies[:, [0] * 5])

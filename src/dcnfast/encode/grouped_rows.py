@@ -14,6 +14,7 @@ Ids = npt.NDArray[np.int32]
 Codes = npt.NDArray[np.intp]
 
 MOST_OUTPUTS = 10  # means for a group of rows
+MOST_SUMS = 2**24  # of groups and folds, with one that none of the rows is in
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Targets:
         Not negative, not all zero.
     seed : int
         Of the folds.
+    number : ndarray of shape (n,) or None, default=None
+        Copies of a row have the same number, and come into the same fold; None where none has any.
     """
 
     values: npt.NDArray[Any]
@@ -37,6 +40,7 @@ class Targets:
     are_classes: bool
     weight: Floats
     seed: int
+    number: Codes | None = None
 
     def choose(self) -> list[int]:
         """Return which numbers, or which classes, are averaged: of two classes the second.
@@ -79,8 +83,12 @@ class GroupedRows:
 
     @classmethod
     def of(cls, ids: Ids, values: Floats, targets: Targets, n_folds: int) -> GroupedRows:
-        """Return rows in folds that the seed of the targets draws."""
-        fold = np.random.RandomState(targets.seed).permutation(len(ids)) % n_folds
+        """Return rows in folds that the seed of the targets draws; no more folds than rows."""
+        number = targets.number
+        n = len(ids) if number is None else int(number.max()) + 1
+        n_folds = max(2, min(n_folds, n))
+        fold = np.random.RandomState(targets.seed).permutation(n) % n_folds
+        fold = fold if number is None else fold[number]
         weight = targets.weight / targets.weight.max()
         return cls(ids, values, weight / weight.mean(), fold, n_folds)
 
@@ -110,8 +118,12 @@ class GroupedRows:
     def sums_of_other_folds(self, codes: Codes, n: int) -> tuple[Floats, Floats]:
         """Return for each row the sums over its group outside its own fold."""
         inside = codes * self.n_folds + self.fold
+        n_inside = n * self.n_folds
+        if n_inside > MOST_SUMS:
+            found, inside = np.unique(inside, return_inverse=True)
+            n_inside = len(found)
         sums, weight = self.sums(codes, n)
-        own_sums, own_weight = self.sums(inside, n * self.n_folds)
+        own_sums, own_weight = self.sums(inside, n_inside)
         others = np.maximum(weight[codes] - own_weight[inside], 0)  # not less, but for rounding
         return sums[codes] - own_sums[inside], others
 

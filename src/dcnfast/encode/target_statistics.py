@@ -270,7 +270,7 @@ class Statistics:
         """Return the keys of a group, what is known of each, and the columns of the rows."""
         keys, codes = self._codes(rows.ids, group)
         sums, weight = rows.sums(codes, len(keys))
-        counts = np.log1p(weight * (1 - 1 / self.rule.folds))  # as many as in the other folds
+        counts = np.log1p(weight * (1 - 1 / rows.n_folds))  # as many as in the other folds
         table = np.column_stack([self._smoothed(sums, weight), counts])
         start = self._start[self.groups.index(group)]
         return keys + start, table, self._of_other_folds(rows, codes, len(keys))

@@ -29,6 +29,8 @@ class Circumstances:
         Whether the network begins as a linear model.
     streams : bool, default=False
         Whether these are the first rows of a stream.
+    shares_rare : bool, default=False
+        Whether rare categories have one embedding.
     """
 
     n_rows: int
@@ -39,3 +41,4 @@ class Circumstances:
     given: bool = False
     begins_linear: bool = False
     streams: bool = False
+    shares_rare: bool = False

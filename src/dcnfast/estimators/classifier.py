@@ -225,7 +225,9 @@ class DCNClassifier(Calibrates, ClassifierMixin, BaseDCN):  # type: ignore[misc]
         self._validate_params()
         timing = Timing()
         with timing.measure("encode"):
-            table, y = self._read_first(X, y, y_numeric=False, find_codes=find_codes(self))
+            table, y = self._read_first(
+                X, y, y_numeric=False, find_codes=find_codes(self, sample_weight)
+            )
         weight = self._check_weight(sample_weight, table)
         read = read_labels if y.ndim == 2 else read_classes
         target, whole, codes, factors = read(self, table, y, weight)

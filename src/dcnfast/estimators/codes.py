@@ -23,7 +23,7 @@ ENOUGH = 50  # rows of each value in the mean: what they are can be learned with
 FIRST = 1000  # rows that say of most columns that they are none
 
 
-def find_codes(estimator: Any) -> FindCodes | None:
+def find_codes(estimator: Any, sample_weight: Any) -> FindCodes | None:
     """Return what finds such columns in a table that is fitted, None where there are to be none.
 
     It takes the names of the numeric columns, the categorical columns, and the numeric ones, shape
@@ -32,6 +32,8 @@ def find_codes(estimator: Any) -> FindCodes | None:
     Parameters
     ----------
     estimator : DCNRegressor or DCNClassifier
+    sample_weight : array-like of shape (n,) or None
+        As given: rows of weight 0 say nothing, and anything else is refused later.
     """
     by_type, statistics = estimator.categorical_features, estimator.target_statistics
     if not isinstance(by_type, str) or not isinstance(statistics, str):
@@ -40,7 +42,7 @@ def find_codes(estimator: Any) -> FindCodes | None:
         encoder = estimator.encoder_
         both = zip(encoder.fields, encoder.columns, strict=True)
         return partial(_as_before, {field.name for field, c in both if c.kinds == {"numbers"}})
-    return _find
+    return partial(_find, sample_weight)
 
 
 def _as_before(
@@ -49,10 +51,25 @@ def _as_before(
     return [j for j, name in enumerate(names) if name in known]
 
 
-def _find(_names: Sequence[str], factors: Sequence[Factor], numbers: Any) -> list[int]:
-    if issparse(numbers) or not has_many_rare_categories(factors, len(numbers)):
+def _find(
+    sample_weight: Any, _names: Sequence[str], factors: Sequence[Factor], numbers: Any
+) -> list[int]:
+    if issparse(numbers):
+        return []
+    if (present := _present(sample_weight, len(numbers))) is not None:
+        factors, numbers = [factor.take(present) for factor in factors], numbers[present]
+    if not has_many_rare_categories(factors, len(numbers)):
         return []
     return [j for j, column in enumerate(numbers.T) if _are_codes(column)]
+
+
+def _present(sample_weight: Any, n: int) -> npt.NDArray[np.bool_] | None:
+    """Return which of n rows have a weight, None where all may have."""
+    try:
+        present = np.asarray(sample_weight) != 0
+    except ValueError:  # no table of numbers
+        return None
+    return present if present.shape == (n,) and not present.all() else None
 
 
 def _are_codes(column: npt.NDArray[Any]) -> bool:

@@ -1,7 +1,7 @@
 """Rows that are copies of one another are held out together, or they would be learned by heart.
 
 Oversampled classes and joined tables have them. Equal rows of a table with few different values are
-none: what is trained on occurs among the rows that are asked for later, too.
+none, nor are those of a list of prices: what is trained on will be asked for again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Ids = npt.NDArray[np.intp]
 
 FEWEST = 10  # different rows, to hold some out
 SAMPLE = 1_000  # rows, by which the column is found that tells most of them apart
+OFTEN = 10  # times that each row comes in the mean, up to which they are copies
 COPIED = 0.95  # of the rows with a number occur with nothing else, if they are copies
 
 
@@ -66,7 +67,7 @@ def distinct_rows(table: Table, target: npt.NDArray[Any]) -> Distinct:
     key = numbers[:, int(np.argmax(different))]
     values, firsts, number = np.unique(key, return_index=True, return_inverse=True)
     finite = values[np.isfinite(values)]
-    few, many = len(values) < FEWEST, len(values) > COPIED * n
+    few, many = len(values) < max(FEWEST, n / OFTEN), len(values) > COPIED * n
     if few or many or (finite == np.round(finite)).all():
         return each
     first = firsts[number]

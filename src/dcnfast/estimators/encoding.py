@@ -13,6 +13,7 @@ from dcnfast.encode.growth import grown_encoder
 from dcnfast.encode.target_statistics import Rule
 from dcnfast.estimators.automatic_statistics import has_many_rare_categories, pairs_come_again
 from dcnfast.estimators.configure import kind_of, numeric_kinds
+from dcnfast.estimators.copies import distinct_rows
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.splits import Part
 from dcnfast.network.crosses import CROSSES
@@ -36,6 +37,10 @@ class Task(Protocol):
         """Whether the network begins as a linear model."""
 
     @property
+    def statistics(self) -> Rule | None:
+        """How statistics of targets are made, if they are."""
+
+    @property
     def last_encoder(self) -> TableEncoder | None:
         """That of the fit that this one goes on from, which stays as it is."""
 
@@ -45,7 +50,6 @@ def fit_encoder(
     part: Part,
     task: Task,
     random_state: np.random.RandomState,
-    goes_on: bool = False,
 ) -> tuple[TableEncoder, Part]:
     """Return an encoder, and the training rows with statistics that leave out their own targets.
 
@@ -57,17 +61,17 @@ def fit_encoder(
     task : Task
     random_state : RandomState
         Draws the folds of the statistics, if there are any.
-    goes_on : bool, default=False
-        Whether these are the first rows of a stream, which say little of its categories.
     """
     last = task.last_encoder
-    rule = None if last is not None else _statistics_rule(estimator, part, task, goes_on)
+    rule = None if last is not None else task.statistics
     bins = None if task.numeric is None else task.numeric.rule()
     has_statistics = rule is not None or (last is not None and last.statistics is not None)
     targets = None
     if has_statistics or (bins is not None and bins.tree):
         seed = int(random_state.randint(2**31)) if has_statistics else 0
         targets = task.target.averaged(part.target, part.column_weight, seed)
+        number = distinct_rows(part.table, part.target).number if has_statistics else None
+        targets = replace(targets, number=number)
     if last is not None:
         own = None
         if last.statistics is not None and targets is not None:
@@ -89,23 +93,34 @@ def fit_encoder(
     return encoder, replace(part, own=own)
 
 
-def reads_targets(estimator: Any, part: Part, task: Task) -> bool:
-    """Return whether the encoder of a part reads its targets, for statistics or for bins."""
+def reads_targets(task: Task) -> bool:
+    """Return whether the encoder reads the targets, for statistics or for bins."""
     bins = None if task.numeric is None else task.numeric.rule()
-    has_statistics = _statistics_rule(estimator, part, task, goes_on=False) is not None
-    return has_statistics or (bins is not None and bins.tree)
+    return task.statistics is not None or (bins is not None and bins.tree)
 
 
-def _statistics_rule(estimator: Any, part: Part, task: Task, goes_on: bool) -> Rule | None:
-    given, factors, n = estimator.target_statistics, part.table.factors, len(part)
+def statistics_rule(estimator: Any, whole: Part, target: Target, streams: bool) -> Rule | None:
+    """Return how statistics of targets are made, if they are.
+
+    Parameters
+    ----------
+    estimator : DCNRegressor or DCNClassifier
+    whole : Part
+        All rows to train on: a part of them might be answered otherwise.
+    target : Target
+        Theirs.
+    streams : bool
+        Whether these are the first rows of a stream, which say little of its categories.
+    """
+    given, factors, n = estimator.target_statistics, whole.table.factors, len(whole)
     if given is None or not isinstance(given, str):
         return None if given is None else rule_of(given)
-    if goes_on:
+    if streams:
         return None
     rule = rule_of(given)
 
     def targets() -> Targets:
-        return task.target.averaged(part.target, part.column_weight, 0)
+        return target.averaged(whole.target, whole.column_weight, 0)
 
     makes = has_many_rare_categories(factors, n) or pairs_come_again(
         rule, factors, n, targets, estimator.n_jobs

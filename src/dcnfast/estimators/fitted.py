@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcnfast.encode.encoder import TableEncoder
+from dcnfast.encode.target_statistics import Rule
 from dcnfast.estimators.label_targets import Target
 from dcnfast.estimators.rare import as_unknown
 from dcnfast.estimators.splits import Part
@@ -101,6 +102,10 @@ class Task:
         How numbers are embedded, if they are.
     begins_linear : bool, default=False
         Whether the network begins as a linear model.
+    statistics : Rule or None, default=None
+        How statistics of targets are made, if they are: of a part of the rows as of all.
+    shares_rare : bool, default=False
+        Whether rare categories have one embedding beside them.
     """
 
     whole: Part
@@ -112,6 +117,8 @@ class Task:
     history: History
     numeric: NumericEmbedding | None
     begins_linear: bool = False
+    statistics: Rule | None = None
+    shares_rare: bool = False
 
     @property
     def last_encoder(self) -> TableEncoder | None:

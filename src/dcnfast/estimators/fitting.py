@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from dcnfast.encode.growth import counted
 from dcnfast.estimators.checkpoints import FolderKeeper
 from dcnfast.estimators.configure import dropout_seed, settings_of
-from dcnfast.estimators.encoding import fit_encoder
+from dcnfast.estimators.encoding import fit_encoder, statistics_rule
 from dcnfast.estimators.fitted import Fitted, Result, Task, result_of
 from dcnfast.estimators.preparing import prepare
 from dcnfast.estimators.scoring import scorer_of_rows
@@ -60,11 +60,16 @@ def fit_network(estimator: Any, task: Task) -> None:
     random_state = check_random_state(estimator.random_state)
     keeper = None
     if estimator.checkpoints is not None:
+        if estimator.random_state is None:  # going on sets the state: not NumPy's, which is all's
+            random_state = np.random.RandomState(random_state.randint(2**31))
         seeded = isinstance(estimator.random_state, Integral)
         keeper = FolderKeeper(estimator.checkpoints, random_state, seeded=seeded)
     whole, labels, given = task.whole, task.labels, task.given
     present = np.flatnonzero(whole.loss_weight)
     whole, labels = whole.take(present), None if labels is None else labels[present]
+    if task.last is None:
+        rule = statistics_rule(estimator, whole, task.target, streams=False)
+        task = replace(task, statistics=rule)
     how, held = rows_to_watch(estimator, whole, given is not None), given
     trial = Trial(task)
     if how in ("folds", "once"):

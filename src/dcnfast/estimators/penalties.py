@@ -48,8 +48,12 @@ def penalties(
     if isinstance(circumstances, NetworkConfig):
         return found | {"embedding_penalty": circumstances.embedding_penalty}
     silent = decays and isinstance(estimator.alpha, str)
-    stays = circumstances.streams or has_pretrained or encoder.statistics is not None
-    if not silent or stays or not _has_ids(encoder, circumstances.n_table):
+    stays = circumstances.streams or circumstances.shares_rare or has_pretrained
+    if encoder.statistics is None:
+        has_ids = _has_ids(encoder, circumstances.n_table)
+    else:  # which speak for ids, if they were asked for
+        has_ids = isinstance(estimator.target_statistics, str)
+    if not silent or stays or not has_ids:
         return found | {"embedding_penalty": "batch"}
     return found | {"embedding_penalty": "table", "alpha_embedding": ALPHA_OF_IDS}
 

@@ -58,9 +58,10 @@ def prepare(
     else:
         target = task.target.fitted(part.target, part.loss_weight)
         given, n_table = task.given is not None, len(task.whole)
-        linear = task.begins_linear
-        streams = what == "partial_fit"
-        auto = Circumstances(len(part), watched, in_fold, numeric, n_table, given, linear, streams)
+        auto = Circumstances(
+            len(part), watched, in_fold, numeric, n_table, given, task.begins_linear,
+            streams=what == "partial_fit", shares_rare=task.shares_rare,
+        )  # fmt: skip
     pretrained = read_pretrained(estimator.pretrained_embeddings)
     widths = check_pretrained(pretrained, encoder, estimator.embedding_dim)
     config = configure(estimator, encoder, target.loss, target.n_outputs, auto, widths)
@@ -71,7 +72,7 @@ def prepare(
             numeric, float(estimator.embedding_initial_scale),
         )  # fmt: skip
         start_from(pretrained, encoder, model)
-        rare = rare_categories(estimator, encoder)
+        rare = rare_categories(encoder) if task.shares_rare else ()
         seen = counts_as_unknown([field.counts for field in encoder.fields], rare)
         columns = table.names, table.is_categorical.tolist(), table.dates, table.list_columns
         fitted = Fitted(columns, encoder, target, model, seen, None, rare)

@@ -205,7 +205,9 @@ class DCNRanker(BaseDCN):
         self._validate_params()
         timing = Timing()
         with timing.measure("encode"):
-            table, y = self._read_first(X, y, y_numeric=True, find_codes=find_codes(self))
+            table, y = self._read_first(
+                X, y, y_numeric=True, find_codes=find_codes(self, sample_weight)
+            )
         weight = self._check_weight(sample_weight, table)
         target = self._ranking_target()
         whole = part_of_groups("y", table, y, weight, group, target, self.dtype)

@@ -1,7 +1,8 @@
 """Categories too rare for embeddings of their own, where statistics of targets speak for them.
 
-An embedding of a few rows learns these by heart, and early stopping then ends the training of all
-the rest. In training they are unknown categories, whose one embedding they all get at its end.
+An embedding of a few rows may learn these by heart, and early stopping then ends the training of
+all the rest; or it may learn what no mean of the target says. A trial finds out which. Where it is
+the former, they are unknown categories in training, whose one embedding they all get at its end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from dcnfast.encode.encoder import TableEncoder
 from dcnfast.encode.vocabulary import MISSING, UNKNOWN
+from dcnfast.table.schema import Table
 
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -22,26 +24,37 @@ Ids = npt.NDArray[np.int32]
 FEWEST = 50  # training rows of a category that has its own embedding
 
 
-def rare_categories(estimator: Any, encoder: TableEncoder) -> tuple[Mask, ...]:
-    """Return for each field with single values which rows of its table are not trained.
+def may_share(estimator: Any, table: Table) -> bool:
+    """Return whether rare categories of a table with statistics may have no embeddings.
 
-    Empty where nothing is left to this rule: categories are as rare as ``min_frequency`` says,
-    embeddings are shared, given or go on.
+    Not where they are as rare as ``min_frequency`` says, or embeddings are shared, given or go on;
+    nor where the statistics were asked for.
 
     Parameters
     ----------
     estimator : DCNRegressor or DCNClassifier
-    encoder : TableEncoder
-        Fitted.
+    table : Table
+        Of the training rows.
     """
     chosen = (
         estimator.min_frequency, estimator.max_categories, estimator.hash_buckets,
         estimator.shared_embeddings, estimator.pretrained_embeddings, estimator.frozen_embeddings,
     )  # fmt: skip
-    given = estimator.target_statistics
-    is_automatic = isinstance(given, str) and encoder.statistics is not None
-    if not is_automatic or estimator.warm_start or any(said is not None for said in chosen):
-        return ()
+    automatic = isinstance(estimator.target_statistics, str)
+    if not automatic or estimator.warm_start or any(said is not None for said in chosen):
+        return False
+    seen = (factor.counts()[:-1] for factor in table.factors)
+    return any(((n > 0) & (n < FEWEST)).any() for n in seen)
+
+
+def rare_categories(encoder: TableEncoder) -> tuple[Mask, ...]:
+    """Return for each field with single values which rows of its table are not trained.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+        Fitted.
+    """
     single = encoder.fields[: len(encoder.fields) - len(encoder.poolings)]
     masks = tuple(field.counts < FEWEST for field in single)
     for mask in masks:

@@ -224,7 +224,9 @@ class DCNRegressor(RegressorMixin, BaseDCN):  # type: ignore[misc]
         self._validate_params()
         timing = Timing()
         with timing.measure("encode"):
-            table, y = self._read_first(X, y, y_numeric=True, find_codes=find_codes(self))
+            table, y = self._read_first(
+                X, y, y_numeric=True, find_codes=find_codes(self, sample_weight)
+            )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         weight = self._check_weight(sample_weight, table)

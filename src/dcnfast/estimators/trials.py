@@ -28,6 +28,7 @@ from dcnfast.estimators.encoding import fit_encoder, reads_targets
 from dcnfast.estimators.fitted import Fitted, Task
 from dcnfast.estimators.linear_start import OF_CLASSES, OF_NUMBERS
 from dcnfast.estimators.preparing import prepare
+from dcnfast.estimators.rare import may_share
 from dcnfast.estimators.splits import (
     DOUBTED,
     FOLDS,
@@ -111,7 +112,8 @@ def try_out(
     seed = dropout_seed(estimator, random_state)
     best = Trial(task)
     kinds = _kinds_to_try(estimator, whole)
-    times = 1 + len(kinds) if how == "once" else 1  # trainings as long as that on all rows
+    shares = task.statistics is not None and may_share(estimator, whole.table)
+    times = 1 + len(kinds) + shares if how == "once" else 1  # trainings as long as that on all rows
     for numeric in kinds:
         with_kind = replace(task, numeric=numeric)
         now = _train(estimator, splits, whole, with_kind, seed, random_state, times)
@@ -119,6 +121,10 @@ def try_out(
             return Trial(task)
         best = _better(best, now)
         if now.is_interrupted:
+            return best
+    if best.choice is not None and shares:
+        best = _or_shared(estimator, splits, whole, best, seed, random_state, times)
+        if best.is_interrupted:
             return best
     if best.choice is not None and _may_begin_linear(estimator, whole, task):
         best = _or_linear(estimator, splits, whole, task, best, seed, random_state, times)
@@ -131,13 +137,39 @@ def try_out(
         and best.choice.judgement.is_in_doubt
     ):
         splits = hold_out_folds(whole, labels, random_state)
-        as_best = replace(task, numeric=best.task.numeric, begins_linear=best.task.begins_linear)
+        as_best = replace(
+            task, numeric=best.task.numeric, begins_linear=best.task.begins_linear,
+            shares_rare=best.task.shares_rare,
+        )  # fmt: skip
         of_all = _train(estimator, splits, whole, as_best, seed, random_state, times + FOLDS)
         if of_all.is_interrupted:
             best.interrupt()
         elif of_all.choice is not None:
             best = of_all
     return best
+
+
+def _or_shared(
+    estimator: Any,
+    splits: Sequence[Split],
+    whole: Part,
+    best: Trial,
+    seed: int,
+    random_state: np.random.RandomState,
+    times: int,
+) -> Trial:
+    """Return the trial of a network whose rare categories share one, unless that is worse.
+
+    Where chance may be why it is not better, it has less to learn by heart.
+    """
+    task, own = replace(best.task, shares_rare=True), deepcopy(random_state)
+    now = _train(estimator, splits, whole, task, seed, own, times)
+    if now.choice is None:
+        return best
+    better = _better(now, best)
+    if now.is_interrupted and better is best:
+        best.interrupt()
+    return better
 
 
 def _better(best: Trial, now: Trial) -> Trial:
@@ -252,7 +284,7 @@ def _may_begin_linear(estimator: Any, whole: Part, task: Task) -> bool:
     fits = (
         name in OF_CLASSES and len(whole) <= FEW if is_classifier(estimator) else name in OF_NUMBERS
     )
-    return bool(n_numbers) and small and fits and not reads_targets(estimator, whole, task)
+    return bool(n_numbers) and small and fits and not reads_targets(task)
 
 
 def _or_linear(
@@ -307,4 +339,4 @@ def _may_go_on(estimator: Any, whole: Part, task: Task) -> bool:
     constant = all(
         isinstance(kind, Constant) and not kind.warmup and not kind.max_cuts for kind in schedules
     )
-    return constant and estimator.max_iter == "auto" and not reads_targets(estimator, whole, task)
+    return constant and estimator.max_iter == "auto" and not reads_targets(task)

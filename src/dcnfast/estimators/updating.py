@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from dcnfast.encode.growth import counted, grown_encoder
 from dcnfast.estimators.configure import dropout_seed, settings_of
-from dcnfast.estimators.encoding import fit_encoder
+from dcnfast.estimators.encoding import fit_encoder, statistics_rule
 from dcnfast.estimators.fitted import Fitted, Task, result_of
 from dcnfast.estimators.fitting import warn
 from dcnfast.estimators.going_on import with_room
@@ -67,7 +67,9 @@ def _begin(
         # statistics of categories are those of the first rows, which have none of these targets
         encoder = grown_encoder(task.last.encoder, part.table)
     else:
-        encoder, part = fit_encoder(estimator, part, task, random_state, goes_on=True)
+        rule = statistics_rule(estimator, part, task.target, streams=True)
+        task = replace(task, statistics=rule)
+        encoder, part = fit_encoder(estimator, part, task, random_state)
     fitted = prepare(
         estimator, part, encoder, False, task, random_state, what="partial_fit",
         training_of=partial(with_room, spare=estimator._spare),

@@ -246,10 +246,11 @@ def _read(
     numbers, numeric_names = source.numbers(numeric), [source.names[j] for j in numeric]
     _refuse_infinity(numbers, numeric_names)
     if find_codes and (found := find_codes(numeric_names, factors, numbers)):
+        of_codes = each(partial(_factor, source), [numeric[j] for j in found], n, estimator.n_jobs)
+        found = [j for j, factor in zip(found, of_codes, strict=True) if factor is not None]
         codes = [numeric[j] for j in found]
         mask[codes] = True
-        of_codes = each(source.factor, codes, n, estimator.n_jobs)
-        known = dict(zip((*columns, *codes), (*factors, *of_codes), strict=True))
+        known = dict(zip((*columns, *codes), (*factors, *filter(None, of_codes)), strict=True))
         factors = tuple(known[j] for j in sorted(known))
         numbers = np.delete(numbers, found, axis=1)
     names = [name for name, p in zip(_names(estimator, len(mask)), plain, strict=True) if p]
@@ -258,6 +259,14 @@ def _read(
         read = each(partial(read_lists, source), lists.columns, n, estimator.n_jobs)
         table = replace(table, lists=tuple(read), list_columns=lists)
     return _with_parts_of_dates(table, source, dates) if dates else table
+
+
+def _factor(source: Source, column: int) -> Factor | None:
+    """Return a column of numbers as categories, None where they are such as can be none."""
+    try:
+        return source.factor(column)
+    except (TypeError, ValueError):  # decimals, or integers of 128 bits
+        return None
 
 
 def _names(estimator: BaseEstimator, n: int) -> tuple[str, ...]:

@@ -105,4 +105,5 @@ TARGET_STATISTICS = Family("target_statistics", TargetStatistics)
 def rule_of(given: str | TargetStatistics) -> Rule:
     """Return what the encoder needs to know."""
     rule = TARGET_STATISTICS.resolve(given, {}).rule()
-    return replace(rule, largest=MANY) if isinstance(given, str) else rule
+    # of the categories of all rows a part may have fewer
+    return replace(rule, largest=MANY // 2) if isinstance(given, str) else rule
