@@ -171,10 +171,10 @@ target_statistics : None, "auto" or object, default="auto"
     of :class:`dcnfast.target_statistics.TargetStatistics` has options; "auto" is one where a column
     has 100 categories or more, of 2 to 20 training rows each in the mean, or where pairs of two
     such columns, of any number of rows, say a tenth or more of what the two leave; else None, as it
-    is in ``partial_fit``. With "auto" categories of fewer than 50 rows then have no other embedding
-    than new ones, if nothing else is said of that, see docs/categories.md. Statistics may do harm,
-    above all where columns tell the date and later rows are predicted. With ``warm_start`` they
-    stay those of the first fit.
+    is in ``partial_fit``. With "auto" categories of fewer than 50 rows then share the embedding of
+    new ones, if nothing else is said of that, and rows that are held out for a trial do not say
+    that it is worse; see docs/categories.md. Statistics may do harm, above all where columns tell
+    the date and later rows are predicted. With ``warm_start`` they stay those of the first fit.
 numeric_scaling : {scaling} or None, default="auto"
     {about_scalings}
 numeric_clip : bool or "auto", default="auto"
@@ -197,8 +197,9 @@ embedding_penalty : {"auto", "batch", "table"}, default="auto"
     Whether L2 is of the embeddings of the batch's rows, or of all in every step: then ``alpha`` for
     "embedding" is that of the whole table, as in FuxiCTR, and pulls rare categories to 0. "auto" is
     "table" with 0.001 for "embedding" where a field has 500 categories or more, all together no
-    more than there are training rows, and ``alpha`` is "auto", the optimizer decays weights, and
-    there are neither statistics of categories nor pretrained embeddings; but in ``partial_fit``, as
+    more than there are training rows, or where ``target_statistics="auto"`` makes statistics and
+    rare categories do not share an embedding; if ``alpha`` is "auto", the optimizer decays weights,
+    and there are neither other statistics nor pretrained embeddings. In ``partial_fit``, as
     everywhere else, it is "batch": ids that do not come for a while would be forgotten there. With
     "table" and such an alpha every embedding takes every step, whatever ``sparse_adam`` says; those
     not in the batch take theirs later, all at once, with the same result. See docs/categories.md.
