@@ -189,3 +189,23 @@ def test_statistics_are_embedded_like_other_numbers(kind):
     answers = model.predict(ids[:30])
     rows = [model.row_predictor()(row) for row in ids[:30].to_dict("records")]
     np.testing.assert_array_equal(rows, answers)
+
+
+@pytest.mark.parametrize("kind", ["counts", "steps"])
+def test_many_columns_of_which_few_count(kind):
+    """Most counts are 0, and steps are none of products: scaled numbers tell little of either."""
+    rng = np.random.default_rng(0)
+    n, columns = 3000, 300 if kind == "counts" else 150
+    if kind == "counts":
+        X = rng.poisson(rng.gamma(0.3, 0.3, columns), (n, columns)).astype(float)
+        y = np.log1p(X) @ (rng.normal(size=columns) * (rng.random(columns) < 0.3))
+    else:
+        X = np.exp(0.8 * rng.normal(size=(n, columns)))
+        y = 1.5 * (X[:, 0] > 1) + (X[:, 1] > 2) + np.log(X[:, 2])
+    y = y + 0.5 * rng.normal(size=n)
+    options = {"n_members": 1, "hidden_layer_sizes": (64,), "random_state": 0}
+    scores = [
+        DCNRegressor(**options, **changes).fit(X[:2000], y[:2000]).score(X[2000:], y[2000:])
+        for changes in ({}, {"numeric_embedding": None})
+    ]
+    assert scores[0] > scores[1] + 0.02

@@ -143,7 +143,8 @@ def test_a_large_network_is_trained_once(tried, monkeypatch):
         (2_000, 2, {}, ["piecewise", "periodic"]),
         (3_001, 2, {}, ["piecewise"]),
         (2_000, 2, {"numeric_embedding": "periodic"}, ["periodic"]),
-        (2_000, 129, {}, [None]),
+        (2_000, 129, {}, ["piecewise"]),
+        (2_000, 2, {"numeric_embedding": None}, [None]),
     ],
 )
 def test_ways_that_are_tried(n, n_columns, changes, kinds, tried, monkeypatch):

@@ -20,6 +20,7 @@ from dcnfast.network.losses import ClassificationLossName, RankingLossName, Regr
 from dcnfast.network.numeric_embeddings import (
     AUTOMATIC_COLUMNS,
     NUMERIC_EMBEDDINGS,
+    TRIED_COLUMNS,
     NumericEmbedding,
     NumericEmbeddingName,
 )
@@ -334,8 +335,9 @@ def _texts(estimator: str) -> dict[str, str]:
         "about_numeric": "Whether numeric columns have embeddings, as categories do. "
         f'{_told(NUMERIC_EMBEDDINGS.values())} "auto" is the first of them, narrower where there '
         f"are many columns, or the second where there are {min(TRIED):,} to {max(TRIED):,} rows, "
-        "``early_stopping`` trains twice, and it is better for the rows held out; and None above "
-        f"{AUTOMATIC_COLUMNS} columns. None: each is one column, "
+        "``early_stopping`` trains twice, the columns are "
+        f"{TRIED_COLUMNS} at most, and it is better for the rows held out; and None above "
+        f"{AUTOMATIC_COLUMNS:,} columns. None: each is one column, "
         "and the cross part a polynomial of the columns. A missing number has an embedding of its "
         "own. An object of :mod:`dcnfast.numeric_embeddings`, as "
         "``numeric_embeddings.Piecewise(width=16)``, has options.",

@@ -38,7 +38,7 @@ from dcnfast.estimators.splits import (
     hold_out,
     hold_out_folds,
 )
-from dcnfast.network.numeric_embeddings import NumericEmbedding, Piecewise
+from dcnfast.network.numeric_embeddings import TRIED_COLUMNS, NumericEmbedding, Piecewise
 from dcnfast.training.folds import LARGEST, Choice, Fold, choose_epochs, losses_of
 from dcnfast.training.optimizers import OPTIMIZERS
 from dcnfast.training.schedules import DROPOUT_SCHEDULES, SCHEDULES, Constant
@@ -187,7 +187,8 @@ def _kinds_to_try(estimator: Any, whole: Part) -> tuple[NumericEmbedding | None,
     """Return how numbers may be embedded, if there are any; the usual way alone without a trial."""
     n_columns = whole.table.numbers.shape[1]
     kinds = numeric_kinds(estimator, n_columns)
-    return kinds if n_columns and len(whole) in TRIED else kinds[:1]
+    tries = 0 < n_columns <= TRIED_COLUMNS and len(whole) in TRIED
+    return kinds if tries else kinds[:1]
 
 
 def _train(

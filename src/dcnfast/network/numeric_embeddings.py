@@ -339,19 +339,22 @@ class PeriodicRelu(_Waves):
         self.sigma = sigma
 
 
-AUTOMATIC_COLUMNS = 128  # numbers; more have no embeddings by default
-WIDE_COLUMNS = 32  # numbers; of more each has a narrower one
+AUTOMATIC_COLUMNS = 2048  # numbers; more have no embeddings by default
+WIDTHS = ((32, 8), (128, 4), (256, 2), (AUTOMATIC_COLUMNS, 1))  # of each of so many numbers
+TRIED_COLUMNS = 128  # numbers; of more, waves take long to be tried
 
 
 def automatic_numeric(n_columns: int) -> tuple[NumericEmbedding, ...]:
     """Resolve ``numeric_embedding="auto"``: what may be best, the usual one first.
 
     A cross layer's time grows with the square of x0's width. Tables of 33 to 64 columns were
-    predicted about as well with half of it.
+    predicted about as well with half of it. One number for each of many is no wider than the
+    column itself, and bends where the target has a step or most rows are 0.
     """
     if n_columns > AUTOMATIC_COLUMNS:
         return ()
-    return Piecewise(width=8 if n_columns <= WIDE_COLUMNS else 4), Periodic()
+    width = next(width for most, width in WIDTHS if n_columns <= most)
+    return Piecewise(width=width), Periodic()
 
 
 NUMERIC_EMBEDDINGS: Family[NumericEmbedding] = Family(

@@ -21,8 +21,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 STEPS = 20  # of s, which held-out rows tell no more exactly
-STANDARD_ERRORS = 2.0  # what chance alone may show as a gain
-SUPPORTED = 0.9  # with less, other rows may say more, or more epochs
+SUPPORTED = 0.994  # with less, other rows may say more, or more epochs: 3.6 standard errors
 # Of the rows' gains, where the larger ones are cut: a cut gain is no more than the whole one, and a
 # few rows with a large one no longer hide by their spread what the others show.
 CUTS = (1.0, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)
@@ -67,10 +66,10 @@ class Judgement(NamedTuple):
         The s with the least loss on these rows, 1 where the gain over 1 is less than its standard
         error; the same for all outputs of a target, as of softmax.
     support : ndarray of shape (C,)
-        1 - (k SE / gain)^4 where that is positive, else 0: a gain over the constant of k of its
-        standard errors SE may be chance, one of twice as many hardly is. k is
-        ``STANDARD_ERRORS``. SE / gain is the least of those where the largest gains of rows are cut
-        at one of the quantiles ``CUTS``.
+        1 - (SE / gain)^4 where that is positive, else 0: a gain over the constant of no more than
+        its standard error SE may be chance, one of twice as many hardly is, in small tables of
+        which something can be learned. SE / gain is the least of those where the largest gains of
+        rows are cut at one of the quantiles ``CUTS``.
     """
 
     factor: Floats
@@ -128,7 +127,7 @@ def judge_rows(
         of_rows, chance = gains(factor), np.ones(base.shape[1])
         for end in weighted_quantiles(of_rows, w[:, 0], CUTS).T:
             gain, error = mean_and_error(np.minimum(of_rows, end))
-            share = STANDARD_ERRORS * error / np.where(gain > 0, gain, 1.0)
+            share = error / np.where(gain > 0, gain, 1.0)
             chance = np.where(gain > 0, np.minimum(chance, share), chance)
     return Judgement(by_output(factor), by_output(np.maximum(1 - chance**4, 0)))
 
