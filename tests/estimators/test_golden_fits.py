@@ -76,7 +76,7 @@ GOLDEN = {
     "diverges": "4ba31fc2c61c7093",
     "astray": "caf1969c5e269c7d",
     "defaults": "5c9cf48ff9d87a41",
-    "defaults, folds": "aaccc8b222495bc7",
+    "defaults, folds": "950ae51048900eb1",
     "defaults, held out": "282d41e9e7e3ea47",
 }
 
