@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.examples.data import VARIABLE
 from bench.quality import report, suite
+from bench.quality.alternatives import campaign
 from bench.quality.models import MODELS, SUBJECT, UNTOUCHED
 from bench.quality.runner import Plan, Store, load, run
 
@@ -50,9 +51,14 @@ def make_parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--label", default=SUBJECT, help=f"{SUBJECT}'s name in the report, one for each setting"
     )
-    add.add_argument("--threads", type=int, default=2, help="of a model; default 2")
-    add.add_argument("--data", metavar="DIR", help=f"folder of the tables, else {VARIABLE}")
-    add.add_argument("--out", type=Path, required=True, metavar="FILE")
+    halves = commands.add_parser(
+        "alternatives",
+        help=f"{SUBJECT}'s defaults beside others, chosen on half of the suite",
+    )
+    for command in (add, halves):
+        command.add_argument("--threads", type=int, default=2, help="of a model; default 2")
+        command.add_argument("--data", metavar="DIR", help=f"folder of the tables, else {VARIABLE}")
+        command.add_argument("--out", type=Path, required=True, metavar="FILE")
     show = commands.add_parser("report", help="scores, ranks and ratios of what was run")
     show.add_argument("files", type=Path, nargs="+", metavar="FILE")
     show.add_argument("--models", type=names, help="labels to show, in this order; default all")
@@ -70,11 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
             records = [record for path in chosen.files for record in load(path)]
             print(report.render(records, chosen.models, chosen.tables, chosen.markdown))
             return 0
-        plan = Plan(
-            chosen.models, chosen.tables, chosen.seeds, chosen.params, chosen.label,
-            chosen.threads, chosen.data,
-        )  # fmt: skip
-        troubles = run(plan, Store(chosen.out))
+        if chosen.command == "alternatives":
+            troubles = campaign(Store(chosen.out), chosen.threads, chosen.data)
+        else:
+            plan = Plan(
+                chosen.models, chosen.tables, chosen.seeds, chosen.params, chosen.label,
+                chosen.threads, chosen.data,
+            )  # fmt: skip
+            troubles = run(plan, Store(chosen.out))
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
     print(*troubles, sep="\n", end="\n" if troubles else "", file=sys.stderr)

@@ -8,14 +8,10 @@ the suite is reported: CatBoost has no record of it.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from bench.examples.data import VARIABLE
 from bench.quality.models import SUBJECT
 from bench.quality.report import Report, ratios
 from bench.quality.runner import Plan, Record, Store, run
@@ -103,23 +99,3 @@ def _report(records: Sequence[Record], tables: Sequence[str]) -> Report:
 def ranking(report: Report) -> list[str]:
     """Return the labels but the defaults', the one of the lowest scores first."""
     return [row[0] for row in ratios(report, CHOSEN, SUBJECT)[1] if row[0] != SUBJECT]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Return 1 if something could not be fitted."""
-    parser = argparse.ArgumentParser(prog="python -m bench.quality.alternatives")
-    parser.description = __doc__
-    parser.add_argument("--threads", type=int, default=2, help="of a fit; default 2")
-    parser.add_argument("--data", metavar="DIR", help=f"folder of the tables, else {VARIABLE}")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    chosen = parser.parse_args(arguments)
-    try:
-        troubles = campaign(Store(chosen.out), chosen.threads, chosen.data)
-    except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
-    print(*troubles, sep="\n", end="\n" if troubles else "", file=sys.stderr)
-    return bool(troubles)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("pandas")
 
 from bench.pages import RESULTS, insert
-from bench.quality import alternatives, pages, runner
+from bench.quality import __main__ as command
+from bench.quality import pages, runner
 from bench.quality.alternatives import ALTERNATIVES, CHOSEN, FINALISTS, JUDGED, SEEDS, SMALL
 from bench.quality.models import build
 from dcnfast import DCNClassifier
@@ -48,7 +49,7 @@ def test_alternatives_are_none_of_the_defaults(label):
 
 def test_campaign(fits, tmp_path):
     path = tmp_path / "halves.json"
-    assert alternatives.main(["--out", str(path)]) == 0
+    assert command.main(["alternatives", "--out", str(path)]) == 0
     of = {
         label: [fit[1:] for fit in fits if fit[0] == label] for label in ("dcnfast", *ALTERNATIVES)
     }
@@ -63,7 +64,7 @@ def test_campaign(fits, tmp_path):
         *((table, SEEDS[0]) for table in CHOSEN if table not in SMALL),
     ]
     done = len(fits)
-    assert alternatives.main(["--out", str(path)]) == 0  # goes on where it was
+    assert command.main(["alternatives", "--out", str(path)]) == 0  # goes on where it was
     assert len(fits) == done
 
     found = runner.load(path)
@@ -86,11 +87,11 @@ def test_campaign_ends_with_the_round_that_could_not_be_fitted(fits, tmp_path, m
     works = runner.fit_and_score
     monkeypatch.setattr(runner, "fit_and_score", fails)
     path = tmp_path / "halves.json"
-    assert alternatives.main(["--out", str(path)]) == 1
+    assert command.main(["alternatives", "--out", str(path)]) == 1
     assert capsys.readouterr().err == "dropout 0, bank, seed 5: RuntimeError: no fit\n"
     assert {fit[1] for fit in fits} == set(CHOSEN)
     monkeypatch.setattr(runner, "fit_and_score", works)
-    assert alternatives.main(["--out", str(path)]) == 0
+    assert command.main(["alternatives", "--out", str(path)]) == 0
     assert {fit[1] for fit in fits if fit[0] == "dropout 0"} == {*CHOSEN, *JUDGED}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,9 +70,7 @@ def fit_encoder(
     targets = None
     if has_statistics or (bins is not None and bins.tree):
         seed = int(random_state.randint(2**31)) if has_statistics else 0
-        targets = task.target.averaged(part.target, part.column_weight, seed)
-        number = distinct_rows(part.table, part.target).number if has_statistics else None
-        targets = replace(targets, number=number)
+        targets = _targets(task.target, part, seed)
     if last is not None:
         own = None
         if last.statistics is not None and targets is not None:
@@ -119,13 +118,16 @@ def statistics_rule(estimator: Any, whole: Part, target: Target, streams: bool) 
         return None
     rule = rule_of(given)
 
-    def targets() -> Targets:
-        return target.averaged(whole.target, whole.column_weight, 0)
-
     makes = has_many_rare_categories(factors, n) or pairs_come_again(
-        rule, factors, n, targets, estimator.n_jobs
+        rule, factors, n, partial(_targets, target, whole, 0), estimator.n_jobs
     )
     return rule if makes else None
+
+
+def _targets(target: Target, part: Part, seed: int) -> Targets:
+    """Return what is averaged of a part's rows, copies of a row in one fold."""
+    number = distinct_rows(part.table, part.target).number
+    return replace(target.averaged(part.target, part.column_weight, seed), number=number)
 
 
 def scaling_of(estimator: Any, n_numeric: int, begins_linear: bool) -> str | None:
